@@ -1,0 +1,6 @@
+//! Bytes on their way in and out: what several layers need and no protocol owns.
+
+mod arena;
+
+pub use arena::Arena;
+pub use bytes::{Bytes, BytesMut};

@@ -1,0 +1,186 @@
+//! What may be asked of a scope's home shard, and what it answers.
+
+use std::time::Duration;
+
+use super::event::{Draft, Epoch, EventId, Number};
+use super::scope::{OrganizationId, Parents, Scope, ScopeName, SessionKey};
+
+/// A request to the home shard of the scope it names. Plain data: it may travel between shards.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Accept events for a scope, all or none, in order. At least one draft.
+    Publish {
+        /// Where to.
+        scope: Scope,
+        /// What.
+        drafts: Vec<Draft>,
+    },
+    /// Learn, or check, the group above a project. Answered by [`Answer::Parents`].
+    Declare {
+        /// Whose tree.
+        organization: OrganizationId,
+        /// The project.
+        project: ScopeName,
+        /// Its group, if the call named one.
+        group: Option<ScopeName>,
+    },
+    /// Create a session. Answered by [`Answer::Created`], or `Conflict` when it exists.
+    Create {
+        /// Its name.
+        session: SessionKey,
+        /// What is above it; consistent, as `Declare` answered.
+        parents: Parents,
+        /// Labels to find it by.
+        labels: Vec<String>,
+        /// When it expires, unix milliseconds.
+        expires_ms: Option<u64>,
+        /// How long its log retains events, if not the organization's default.
+        retention: Option<Duration>,
+    },
+    /// Describe a session. Answered by [`Answer::Session`].
+    Read {
+        /// Which.
+        session: SessionKey,
+    },
+    /// Change a session's status.
+    Transition {
+        /// Which.
+        session: SessionKey,
+        /// How.
+        transition: Transition,
+    },
+    /// Emit `resume` with the given data on a pending session, then delete it.
+    Resume {
+        /// Which.
+        session: SessionKey,
+        /// The JSON text of the resume token.
+        resume_token: bytes::Bytes,
+    },
+    /// Replace a session's labels.
+    SetLabels {
+        /// Which.
+        session: SessionKey,
+        /// The new labels.
+        labels: Vec<String>,
+    },
+    /// Delete a session and its log; its readers are told.
+    Delete {
+        /// Which.
+        session: SessionKey,
+    },
+    /// Find this shard's sessions whose token begins with `prefix`. Answered by [`Answer::Found`].
+    Find {
+        /// Whose.
+        organization: OrganizationId,
+        /// At least 8 bytes.
+        prefix: String,
+    },
+}
+
+/// What a session's publisher may do to its status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// pending or paused → running.
+    Start,
+    /// running → paused.
+    Pause,
+    /// pending, running or paused → aborted.
+    Stop,
+}
+
+/// Where a session stands: pending → running ⇄ paused → completed | aborted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Status {
+    /// Created, not started.
+    #[default]
+    Pending,
+    /// Started.
+    Running,
+    /// Paused.
+    Paused,
+    /// Ended by itself.
+    Completed,
+    /// Stopped.
+    Aborted,
+}
+
+impl Status {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Completed => "completed",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
+/// The answer to a [`Command`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Events were accepted.
+    Published {
+        /// The first event's id.
+        id: EventId,
+        /// For a session scope: the epoch of its log and the first event's number in it.
+        position: Option<(Epoch, Number)>,
+    },
+    /// The parents of a project as they stand now.
+    Parents(Parents),
+    /// A session was created.
+    Created(ScopeName),
+    /// A session as it stands now.
+    Session(Box<SessionView>),
+    /// Done; there is nothing to say.
+    Done,
+    /// Up to two tokens that match, so that the asker can tell one from several.
+    Found(Vec<ScopeName>),
+    /// Not done, and why.
+    Refused(Refusal),
+}
+
+/// Why a command was refused. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such session, and the command does not create one.
+    NotFound,
+    /// The scope is unknown and `scopes = "declared"`.
+    Undeclared,
+    /// The call contradicts the tree as it was learned.
+    Contradiction,
+    /// The session exists already.
+    Exists,
+    /// The status does not allow the transition.
+    Status(Status),
+    /// A bound is reached (`limits.rs`); try again later.
+    Busy,
+}
+
+/// A session as its readers may see it. Times are unix milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionView {
+    /// Its token.
+    pub token: ScopeName,
+    /// What is above it.
+    pub parents: Parents,
+    /// Where it stands.
+    pub status: Status,
+    /// Labels, in the order given.
+    pub labels: Vec<String>,
+    /// When it was created.
+    pub created_ms: u64,
+    /// When it was first started.
+    pub started_ms: Option<u64>,
+    /// When it was completed or aborted.
+    pub finished_ms: Option<u64>,
+    /// When it will expire, if a date was set.
+    pub expires_ms: Option<u64>,
+    /// The life of its log.
+    pub epoch: Epoch,
+    /// The oldest retained number (equals `next` when nothing is retained).
+    pub oldest: Number,
+    /// The number the next event will get.
+    pub next: Number,
+}

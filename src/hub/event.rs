@@ -1,0 +1,123 @@
+//! The event: an immutable fact, shared by every log and every delivery that holds it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::scope::Scope;
+
+/// Identity of an event: a `UUIDv7`, so that ids sort by time of acceptance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(pub Uuid);
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}
+
+/// Position of an event in one session's log: dense, from 0, never reused within an epoch.
+pub type Number = u64;
+
+/// Identity of one life of a log; written as 16 lower-case hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Epoch(pub u64);
+
+impl Epoch {
+    /// Reads the 16 digits that [`Display`](fmt::Display) writes; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let canonical = text.len() == 16
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if canonical {
+            u64::from_str_radix(text, 16).ok().map(Self)
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// What kind of fact an event is, kept as the JSON text its publisher sent.
+///
+/// Usually a JSON string; the sessions dialect allows any JSON value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventName(Bytes);
+
+impl EventName {
+    /// A name from valid JSON text.
+    pub fn from_json(json: Bytes) -> Self {
+        debug_assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&json).is_ok());
+        Self(json)
+    }
+
+    /// A name from plain text.
+    pub fn from_text(text: &str) -> Self {
+        Self(Bytes::from(serde_json::Value::from(text).to_string()))
+    }
+
+    /// The JSON text, as sent.
+    pub fn as_json(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// The name as text if it is a JSON string.
+    pub fn as_text(&self) -> Option<Cow<'_, str>> {
+        let inner = self.0.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        if memchr::memchr(b'\\', inner).is_none() {
+            return std::str::from_utf8(inner).ok().map(Cow::Borrowed);
+        }
+        serde_json::from_slice(&self.0).ok().map(Cow::Owned)
+    }
+}
+
+/// An event that has been accepted: it has an id and a time. Its number differs from log to log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Unique, sortable by time.
+    pub id: EventId,
+    /// What kind of fact.
+    pub name: EventName,
+    /// The JSON value the publisher sent, byte for byte.
+    pub payload: Bytes,
+    /// Why it was sent: JSON, if the dialect can say it.
+    pub metadata: Option<Bytes>,
+    /// The publisher's own client id.
+    pub origin: Option<Bytes>,
+    /// Where it was addressed.
+    pub scope: Scope,
+    /// When it was accepted, unix milliseconds.
+    pub time_ms: u64,
+}
+
+impl Event {
+    /// Bytes that this event counts for in a log's bound: what it holds and what holding costs.
+    pub fn retained_bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.name.as_json().len()
+            + self.payload.len()
+            + self.metadata.as_ref().map_or(0, Bytes::len)
+            + self.origin.as_ref().map_or(0, Bytes::len)
+    }
+}
+
+/// An event before it is accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// What kind of fact.
+    pub name: EventName,
+    /// A valid JSON value, byte for byte as sent.
+    pub payload: Bytes,
+    /// Why it was sent: a valid JSON value.
+    pub metadata: Option<Bytes>,
+    /// The publisher's own client id.
+    pub origin: Option<Bytes>,
+}

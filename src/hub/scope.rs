@@ -1,0 +1,191 @@
+//! Scopes as values: what they are called and which shard is their home.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::Arc;
+
+/// One tenant. Organizations never hear each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrganizationId(pub u32);
+
+/// One shard of this node: 0 … shards − 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShardId(pub u16);
+
+impl ShardId {
+    /// The id as an index into per-shard tables.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What a group, project or session is called within its organization: 1–256 bytes of text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScopeName(Arc<str>);
+
+impl ScopeName {
+    /// A name that the caller has validated.
+    pub fn new(name: &str) -> Self {
+        Self(Arc::from(name))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for ScopeName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ScopeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A level of an organization's tree and, below the top, the name there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// The organization itself.
+    Organization,
+    /// A group (`collection_id`, `event_id`).
+    Group(ScopeName),
+    /// A project.
+    Project(ScopeName),
+    /// A session (`layout_id`, `session_id`, token): the leaf that owns a log.
+    Session(ScopeName),
+}
+
+/// An address in one organization's tree.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Scope {
+    /// Whose tree.
+    pub organization: OrganizationId,
+    /// Where in it.
+    pub address: Address,
+}
+
+/// A session's full name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SessionKey {
+    /// Whose session.
+    pub organization: OrganizationId,
+    /// Its token.
+    pub token: ScopeName,
+}
+
+impl SessionKey {
+    /// The session as a scope.
+    pub fn scope(&self) -> Scope {
+        Scope {
+            organization: self.organization,
+            address: Address::Session(self.token.clone()),
+        }
+    }
+}
+
+/// The scopes above a session or a project, as far as a call named them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parents {
+    /// The group.
+    pub group: Option<ScopeName>,
+    /// The project.
+    pub project: Option<ScopeName>,
+}
+
+impl Parents {
+    /// Whether the call named no parent.
+    pub const fn is_empty(&self) -> bool {
+        self.group.is_none() && self.project.is_none()
+    }
+}
+
+/// Which shard is home to which scope: `hash(seed, scope)` scaled to the number of shards.
+///
+/// The same on every shard. The seed keeps outsiders from aiming all their scopes at one shard.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    hasher: foldhash::fast::FixedState,
+    shards: u16,
+}
+
+impl Placement {
+    /// Placement over `shards` shards, at least one.
+    pub fn new(seed: u64, shards: u16) -> Self {
+        assert!(shards > 0, "a hub has at least one shard");
+        Self {
+            hasher: foldhash::fast::FixedState::with_seed(seed),
+            shards,
+        }
+    }
+
+    /// How many shards there are.
+    pub const fn shards(&self) -> u16 {
+        self.shards
+    }
+
+    /// The hash of a session: also the key of the session table, so that it is computed once.
+    pub fn session_hash(&self, organization: OrganizationId, token: &str) -> u64 {
+        self.hash(organization, 3, token)
+    }
+
+    /// The home shard of a session whose hash is known.
+    pub const fn home_of_hash(&self, hash: u64) -> ShardId {
+        // The high half of a 128-bit product maps the hash evenly onto 0..shards. Tables use the
+        // low bits, so placement must not.
+        ShardId(((hash as u128 * self.shards as u128) >> 64) as u16)
+    }
+
+    /// The home shard of a scope.
+    pub fn home(&self, scope: &Scope) -> ShardId {
+        let hash = match &scope.address {
+            Address::Organization => self.hash(scope.organization, 0, ""),
+            Address::Group(name) => self.hash(scope.organization, 1, name.as_str()),
+            Address::Project(name) => self.hash(scope.organization, 2, name.as_str()),
+            Address::Session(name) => self.session_hash(scope.organization, name.as_str()),
+        };
+        self.home_of_hash(hash)
+    }
+
+    /// The shard that remembers an organization's idempotency key.
+    pub fn home_of_key(&self, organization: OrganizationId, key: &[u8]) -> ShardId {
+        let mut hasher = self.hasher.build_hasher();
+        (organization.0, 4u8, key).hash(&mut hasher);
+        self.home_of_hash(hasher.finish())
+    }
+
+    fn hash(&self, organization: OrganizationId, level: u8, name: &str) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        (organization.0, level, name).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placement_spreads_and_repeats() {
+        let placement = Placement::new(7, 4);
+        let mut counts = [0u32; 4];
+        for i in 0..4_000 {
+            let key = SessionKey {
+                organization: OrganizationId(0),
+                token: ScopeName::new(&format!("session-{i}")),
+            };
+            let home = placement.home(&key.scope());
+            assert_eq!(home, placement.home(&key.scope()));
+            counts[home.index()] += 1;
+        }
+        assert!(
+            counts.iter().all(|&n| (850..1150).contains(&n)),
+            "uneven: {counts:?}"
+        );
+    }
+}

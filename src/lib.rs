@@ -1,0 +1,13 @@
+//! Fanfare: one event hub, several documented event APIs, one thread per core.
+//!
+//! Reading order: [`hub`] (what an event, a scope and a log are), [`protocol`] (bytes to values and
+//! back, RFC by RFC), [`dialect`] (where the two meet), [`connection`] and [`shard`] (one peer, one
+//! core; still no I/O), [`runtime`] (the only place that touches sockets, threads and the clock).
+//! `ARCHITECTURE.md` beside this file draws the ladder that the modules stand on.
+
+pub mod buf;
+pub mod hub;
+pub mod limits;
+pub mod metrics;
+pub mod protocol;
+pub mod time;

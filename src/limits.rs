@@ -1,0 +1,115 @@
+//! A named bound for every queue, buffer and table; unit in the name, reason in the doc.
+//!
+//! These are the hard bounds of the code. What an operator may tune lives in `config` and is checked
+//! against these. Relations between bounds are asserted at compile time at the foot of the file.
+
+use std::time::Duration;
+
+// --- HTTP/1.1 -------------------------------------------------------------------------------------
+
+/// Longest request head (request line and fields). Browsers with fat cookies stay under 8 KiB.
+pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Longest request target; past it 414. RFC 9112 §3 recommends at least 8,000 octets.
+pub const HTTP_TARGET_BYTES_MAX: usize = 8 * 1024;
+/// Most header fields in one head; past it 431. Also the size of the parser's scratch on the stack.
+pub const HTTP_HEADERS_MAX: usize = 64;
+/// Longest chunk-size line with its extensions; longer ones are an attack (RFC 9112 §7.1.1).
+pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 256;
+/// Most bytes of trailer section that are read (and ignored).
+pub const HTTP_TRAILER_BYTES_MAX: usize = 8 * 1024;
+/// A request head must be complete this long after its first byte; past it 408.
+pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// A request body must make progress at least this often; past it 408.
+pub const HTTP_BODY_TIMEOUT: Duration = Duration::from_secs(20);
+/// A kept-alive connection without a request is closed after this long.
+pub const HTTP_KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(75);
+/// After our half is closed, how long the peer may take to close its own (lingering close), so that
+/// an answer is not lost to a reset.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+
+// --- WebSocket ------------------------------------------------------------------------------------
+
+/// Longest control frame payload (RFC 6455 §5.5).
+pub const WEBSOCKET_CONTROL_BYTES_MAX: usize = 125;
+/// Longest assembled message that a dialect's socket accepts by default; past it 1009.
+pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+/// An idle WebSocket is pinged this often, and closed when the answer does not come by the next.
+pub const WEBSOCKET_PING_INTERVAL: Duration = Duration::from_secs(25);
+/// How long the peer may take to answer our close frame.
+pub const WEBSOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest message of the `/echo` route, which exists for protocol test suites.
+pub const ECHO_MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+// --- Server-sent events ---------------------------------------------------------------------------
+
+/// A comment is sent on an idle event stream this often, so that proxies keep it open.
+pub const SSE_COMMENT_INTERVAL: Duration = Duration::from_secs(15);
+
+// --- Events and logs ------------------------------------------------------------------------------
+
+/// Largest publish body, a single event or an array; past it 413. Configurable downwards.
+pub const PUBLISH_BYTES_MAX: usize = 1024 * 1024;
+/// Most events in one publish array.
+pub const PUBLISH_EVENTS_MAX: usize = 1_000;
+/// Deepest nesting of arrays and objects in a payload: parsers of other dialects recurse.
+pub const JSON_DEPTH_MAX: usize = 128;
+/// Longest identifier of a scope (session token, project, group), in bytes after decoding.
+pub const SCOPE_NAME_BYTES_MAX: usize = 256;
+/// Most labels on a session.
+pub const LABELS_MAX: usize = 64;
+/// Longest label, in bytes.
+pub const LABEL_BYTES_MAX: usize = 256;
+/// Most events that one session's log retains, whatever the configuration says.
+pub const LOG_EVENTS_MAX: usize = 1_000_000;
+/// Default age to which a log retains events.
+pub const LOG_AGE_DEFAULT: Duration = Duration::from_secs(60);
+/// Default count of events that a log retains.
+pub const LOG_EVENTS_DEFAULT: usize = 10_000;
+/// Default bytes of events that a log retains.
+pub const LOG_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
+/// Default bytes that all logs of one shard retain together; past it publishing is refused with 503.
+pub const LOGS_BYTES_DEFAULT: usize = 1024 * 1024 * 1024;
+/// Most sessions that one shard is home to.
+pub const SESSIONS_MAX: usize = 1_000_000;
+/// Most scopes (sessions, projects, groups) that one shard knows.
+pub const SCOPES_MAX: usize = 2 * SESSIONS_MAX;
+/// A session nobody used for this long expires, by default.
+pub const SESSION_TTL_DEFAULT: Duration = Duration::from_secs(3_600);
+/// How long an `Idempotency-Key` is remembered.
+pub const IDEMPOTENCY_TTL: Duration = Duration::from_secs(300);
+/// Longest `Idempotency-Key`.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+/// Most idempotency keys that one shard remembers; past it publishing with a new key is refused,
+/// because forgetting one early would publish twice.
+pub const IDEMPOTENCY_KEYS_MAX: usize = 262_144;
+/// Most requests that wait for the first use of one idempotency key.
+pub const IDEMPOTENCY_WAITERS_MAX: usize = 64;
+
+// --- Connections and shards -----------------------------------------------------------------------
+
+/// The receive buffer that all connections of one shard share.
+pub const RECV_BUFFER_BYTES: usize = 64 * 1024;
+/// Most connections of one shard.
+pub const CONNECTIONS_MAX: usize = 1_000_000;
+/// Bytes pulled from a log into one reader's send queue at a time: a laggard must not hold a copy of
+/// the whole log.
+pub const LOG_PULL_BYTES: usize = 256 * 1024;
+/// Input that a connection may buffer beyond the request being served (pipelining); past it the
+/// socket is not read until the answer is out.
+pub const PIPELINE_BYTES_MAX: usize = 64 * 1024;
+/// A send queue that makes no progress for this long is given up.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Messages waiting for one other shard; past it requests that need that shard get 503.
+pub const MESH_OUTBOX_MESSAGES_MAX: usize = 8_192;
+/// Room kept beyond [`MESH_OUTBOX_MESSAGES_MAX`] for answers, which must never be refused.
+pub const MESH_RING_MESSAGES: usize = 4_096;
+/// Most shards: one per core of the largest machine we know, and shard ids fit in 16 bits.
+pub const SHARDS_MAX: usize = 1_024;
+
+const _: () = assert!(HTTP_TARGET_BYTES_MAX < HTTP_HEAD_BYTES_MAX);
+const _: () = assert!(HTTP_HEAD_BYTES_MAX <= RECV_BUFFER_BYTES);
+const _: () = assert!(WEBSOCKET_MESSAGE_BYTES_MAX <= ECHO_MESSAGE_BYTES_MAX);
+const _: () = assert!(LOG_EVENTS_DEFAULT <= LOG_EVENTS_MAX);
+const _: () = assert!(PUBLISH_BYTES_MAX <= LOG_BYTES_DEFAULT);
+const _: () = assert!(LOG_BYTES_DEFAULT <= LOGS_BYTES_DEFAULT);
+const _: () = assert!(SHARDS_MAX <= u16::MAX as usize);

@@ -1,0 +1,92 @@
+//! Counters and gauges of one shard.
+//!
+//! Each value has one writer, its shard, and any number of readers: a relaxed load and a relaxed
+//! store, no locked instruction. Readers see a value that was true a moment ago.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// One number with a single writing thread.
+#[derive(Debug, Default)]
+pub struct Metric(AtomicU64);
+
+impl Metric {
+    /// Adds `n`; only the owning shard may call this.
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// Subtracts `n`; only the owning shard may call this.
+    pub fn sub(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_sub(n), Relaxed);
+    }
+
+    /// Sets a gauge; only the owning shard may call this.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Relaxed);
+    }
+
+    /// The value, as any thread may see it.
+    pub fn value(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+macro_rules! metrics {
+    ($($(#[doc = $help:literal])+ $kind:ident $name:ident),+ $(,)?) => {
+        /// All metrics of one shard.
+        #[derive(Debug, Default)]
+        pub struct Metrics {
+            $($(#[doc = $help])+ pub $name: Metric,)+
+        }
+
+        impl Metrics {
+            /// Calls `visit(kind, name, help, value)` for each metric, in order of declaration.
+            pub fn visit(&self, mut visit: impl FnMut(&'static str, &'static str, &'static str, u64)) {
+                $(visit(stringify!($kind), stringify!($name), concat!($($help),+).trim(), self.$name.value());)+
+            }
+        }
+    };
+}
+
+metrics! {
+    /// Connections open now.
+    gauge connections,
+    /// Connections accepted since start.
+    counter connections_accepted,
+    /// Connections that moved to the home shard of their session.
+    counter connections_moved,
+    /// Connections closed because their send queue made no progress.
+    counter slow_consumers,
+    /// HTTP requests answered.
+    counter http_requests,
+    /// HTTP requests refused with a status of 400 or above.
+    counter http_errors,
+    /// Events accepted from publishers.
+    counter events_published,
+    /// Events handed to readers' send queues.
+    counter events_delivered,
+    /// Publishes refused because a bound was reached.
+    counter publishes_refused,
+    /// Gaps that readers were told of.
+    counter gaps,
+    /// Sessions that exist now.
+    gauge sessions,
+    /// Readers attached to logs now (polls that wait, event streams, sockets).
+    gauge readers,
+    /// Bytes that logs retain now.
+    gauge retained_bytes,
+    /// Bytes that send queues hold now.
+    gauge send_queue_bytes,
+    /// Bytes of partial input that connections hold now.
+    gauge input_bytes,
+    /// Bytes received.
+    counter bytes_received,
+    /// Bytes sent.
+    counter bytes_sent,
+    /// Writes handed to the kernel.
+    counter writes,
+    /// Mail sent to other shards.
+    counter mail_sent,
+    /// Ticks of the shard's loop that did work.
+    counter ticks,
+}
