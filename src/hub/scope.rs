@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// One tenant. Organizations never hear each other.
@@ -154,15 +154,11 @@ impl Placement {
 
     /// The shard that remembers an organization's idempotency key.
     pub fn home_of_key(&self, organization: OrganizationId, key: &[u8]) -> ShardId {
-        let mut hasher = self.hasher.build_hasher();
-        (organization.0, 4u8, key).hash(&mut hasher);
-        self.home_of_hash(hasher.finish())
+        self.home_of_hash(self.hasher.hash_one((organization.0, 4u8, key)))
     }
 
     fn hash(&self, organization: OrganizationId, level: u8, name: &str) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        (organization.0, level, name).hash(&mut hasher);
-        hasher.finish()
+        self.hasher.hash_one((organization.0, level, name))
     }
 }
 

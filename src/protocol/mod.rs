@@ -1,1 +1,10 @@
 //! What RFCs define: bytes to values and back, without I/O, without a clock, without the hub.
+
+/// A parser's answer when the bytes so far are not wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed<T> {
+    /// A value, and how many bytes it took.
+    Complete(T, usize),
+    /// More bytes are needed; nothing was consumed.
+    Partial,
+}
