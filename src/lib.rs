@@ -6,6 +6,8 @@
 //! `ARCHITECTURE.md` beside this file draws the ladder that the modules stand on.
 
 pub mod buf;
+pub mod cli;
+pub mod config;
 pub mod hub;
 pub mod limits;
 pub mod metrics;

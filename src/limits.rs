@@ -106,7 +106,42 @@ pub const MESH_RING_MESSAGES: usize = 4_096;
 /// Most shards: one per core of the largest machine we know, and shard ids fit in 16 bits.
 pub const SHARDS_MAX: usize = 1_024;
 
+// --- Configuration --------------------------------------------------------------------------------
+
+/// Largest configuration file that is read; a thousand times what one needs.
+pub const CONFIG_BYTES_MAX: usize = 1024 * 1024;
+/// Longest duration that may be configured: sums of a few of them fit every clock we use.
+pub const CONFIG_DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 3_600);
+/// Longest log directive; longer ones are a file pasted by mistake.
+pub const LOG_DIRECTIVE_BYTES_MAX: usize = 1024;
+/// Longest configured CORS field value: it is part of every answer.
+pub const CORS_VALUE_BYTES_MAX: usize = 1024;
+/// How long a leaving server waits for its peers, by default: under the 30 s that most supervisors
+/// grant between SIGTERM and SIGKILL.
+pub const DRAIN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+
+// --- Command line client --------------------------------------------------------------------------
+
+/// Largest event, and longest line, that the command line reads from an event stream: a published
+/// event fits with all that frames it.
+pub const CLIENT_EVENT_BYTES_MAX: usize = 2 * PUBLISH_BYTES_MAX;
+/// Largest error answer that the command line reads and shows.
+pub const CLIENT_ERROR_BYTES_MAX: usize = 4 * 1024;
+/// The command line gives up a connection attempt after this long.
+pub const CLIENT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// An answer must begin, and a publish must end, within this time.
+pub const CLIENT_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// An event stream that is silent for this long is dead: three comments are missing.
+pub const CLIENT_SILENCE_MAX: Duration = Duration::from_secs(3 * SSE_COMMENT_INTERVAL.as_secs());
+/// First bound of the pause before reconnecting; it doubles with each failure.
+pub const CLIENT_BACKOFF_FIRST: Duration = Duration::from_millis(250);
+/// Longest pause before reconnecting.
+pub const CLIENT_BACKOFF_MAX: Duration = Duration::from_secs(5);
+
 const _: () = assert!(HTTP_TARGET_BYTES_MAX < HTTP_HEAD_BYTES_MAX);
+const _: () = assert!(CLIENT_EVENT_BYTES_MAX > PUBLISH_BYTES_MAX);
+const _: () = assert!(CLIENT_BACKOFF_FIRST.as_millis() < CLIENT_BACKOFF_MAX.as_millis());
+const _: () = assert!(DRAIN_TIMEOUT_DEFAULT.as_secs() < CONFIG_DURATION_MAX.as_secs());
 const _: () = assert!(HTTP_HEAD_BYTES_MAX <= RECV_BUFFER_BYTES);
 const _: () = assert!(WEBSOCKET_MESSAGE_BYTES_MAX <= ECHO_MESSAGE_BYTES_MAX);
 const _: () = assert!(LOG_EVENTS_DEFAULT <= LOG_EVENTS_MAX);

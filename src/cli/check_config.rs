@@ -1,0 +1,39 @@
+//! `fanfare check-config`: what `serve` would do with the same options, without doing it.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::serve::ServeArgs;
+use crate::config::DEFAULT_TOML;
+
+/// The options of `serve`, and the file by position because that is how one checks a file.
+#[derive(Debug, clap::Args)]
+pub(super) struct CheckConfigArgs {
+    /// Configuration file (TOML).
+    #[arg(value_name = "PATH", conflicts_with = "config")]
+    path: Option<PathBuf>,
+    /// Print a commented file with every key at its default, and check nothing.
+    #[arg(long, exclusive = true)]
+    default: bool,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+/// Prints `# ok` and the values in effect as a configuration file, or the problem with exit code 2.
+pub(super) fn run(args: &CheckConfigArgs) -> ExitCode {
+    let printed = if args.default {
+        io::stdout().write_all(DEFAULT_TOML.as_bytes())
+    } else {
+        let mut serve = args.serve.clone();
+        serve.config = args.path.clone().or(serve.config);
+        match serve.config() {
+            Ok(config) => write!(io::stdout(), "# ok: these values are in effect\n\n{config}"),
+            Err(problem) => return super::fail(2, problem),
+        }
+    };
+    match printed.and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => super::fail(1, error),
+        _ => ExitCode::SUCCESS,
+    }
+}

@@ -1,0 +1,172 @@
+//! What a configuration may say: every value against its hard bound, then where it may listen.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::value::{format_bytes, format_duration};
+use super::{Config, ConfigError, CorsConfig};
+use crate::limits;
+
+impl Config {
+    /// Whether a server may be started with these values, whichever way they were put together.
+    ///
+    /// # Errors
+    ///
+    /// The first key whose value breaks a bound of [`limits`], or `server.listen` when that address
+    /// is beyond loopback without leave.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.check_bounds()?;
+        self.check_listen()
+    }
+
+    /// Each value by itself and against its neighbours.
+    pub(super) fn check_bounds(&self) -> Result<(), ConfigError> {
+        let server = &self.server;
+        let shards = server.shards.map_or(0, |shards| usize::from(shards.get()));
+        count("server.shards", shards, 0, limits::SHARDS_MAX)?;
+        count(
+            "server.connections_max",
+            server.connections_max,
+            1,
+            limits::CONNECTIONS_MAX,
+        )?;
+        duration("server.drain_timeout", server.drain_timeout)?;
+        text(
+            "log.level",
+            &self.log.level,
+            limits::LOG_DIRECTIVE_BYTES_MAX,
+        )?;
+        self.check_hub()?;
+        self.check_sessions()
+    }
+
+    fn check_hub(&self) -> Result<(), ConfigError> {
+        let hub = &self.hub;
+        duration("hub.session_ttl", hub.session_ttl)?;
+        bytes("hub.logs_bytes_max", hub.logs_bytes_max, usize::MAX)?;
+        duration("hub.retention.age", hub.retention.age)?;
+        count(
+            "hub.retention.events",
+            hub.retention.events,
+            1,
+            limits::LOG_EVENTS_MAX,
+        )?;
+        bytes("hub.retention.bytes", hub.retention.bytes, usize::MAX)?;
+        if hub.retention.bytes > hub.logs_bytes_max {
+            let problem = format!(
+                "one log may not retain more than all logs of a shard together: {} is over \
+                 hub.logs_bytes_max, {}",
+                format_bytes(hub.retention.bytes),
+                format_bytes(hub.logs_bytes_max),
+            );
+            return Err(ConfigError::new("hub.retention.bytes", problem));
+        }
+        Ok(())
+    }
+
+    fn check_sessions(&self) -> Result<(), ConfigError> {
+        let sessions = &self.sessions;
+        bytes(
+            "sessions.publish_bytes_max",
+            sessions.publish_bytes_max,
+            limits::PUBLISH_BYTES_MAX,
+        )?;
+        if let Some(timeout) = sessions.poll_timeout_max {
+            duration("sessions.poll_timeout_max", timeout)?;
+        }
+        let CorsConfig {
+            allow_origin,
+            allow_headers,
+            allow_methods,
+        } = &sessions.cors;
+        for (key, value) in [
+            ("sessions.cors.allow_origin", allow_origin),
+            ("sessions.cors.allow_headers", allow_headers),
+            ("sessions.cors.allow_methods", allow_methods),
+        ] {
+            text(key, value, limits::CORS_VALUE_BYTES_MAX)?;
+        }
+        Ok(())
+    }
+
+    fn check_listen(&self) -> Result<(), ConfigError> {
+        let server = &self.server;
+        if is_loopback(server.listen) {
+            return Ok(());
+        }
+        if server.echo {
+            let problem = format!(
+                "{} is beyond loopback, and /echo is for test suites on the same machine: listen on \
+                 127.0.0.1 or [::1], or turn server.echo off",
+                server.listen
+            );
+            return Err(ConfigError::new("server.listen", problem));
+        }
+        if !server.open {
+            let problem = format!(
+                "{} is beyond loopback, and without organizations everyone who reaches it may do \
+                 everything: listen on 127.0.0.1 or [::1], or allow it with server.open = true \
+                 (--open)",
+                server.listen
+            );
+            return Err(ConfigError::new("server.listen", problem));
+        }
+        Ok(())
+    }
+}
+
+/// Whether only this machine can reach the address; an IPv4 address dressed as IPv6 is what it is.
+fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
+fn count(key: &str, value: usize, min: usize, max: usize) -> Result<(), ConfigError> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    let problem = format!("expected {min} to {max}, found {value}");
+    Err(ConfigError::new(key, problem))
+}
+
+fn bytes(key: &str, value: usize, max: usize) -> Result<(), ConfigError> {
+    if (1..=max).contains(&value) {
+        return Ok(());
+    }
+    let found = format_bytes(value);
+    let problem = if max == usize::MAX {
+        format!("expected at least one byte, found {found}")
+    } else {
+        let max = format_bytes(max);
+        format!("expected one byte to {max}, found {found}")
+    };
+    Err(ConfigError::new(key, problem))
+}
+
+fn duration(key: &str, value: Duration) -> Result<(), ConfigError> {
+    if !value.is_zero() && value <= limits::CONFIG_DURATION_MAX {
+        return Ok(());
+    }
+    let max = format_duration(limits::CONFIG_DURATION_MAX);
+    let found = format_duration(value);
+    let problem = format!("expected a duration above zero and up to {max}, found {found}");
+    Err(ConfigError::new(key, problem))
+}
+
+/// Texts end up in answers and log lines: a line break in one would start a field of its own
+/// (RFC 9110 §5.5), a control character would speak to the operator's terminal.
+fn text(key: &str, value: &str, bytes_max: usize) -> Result<(), ConfigError> {
+    let printable = value.bytes().all(|b| (b' '..=b'~').contains(&b));
+    let trimmed = !value.is_empty() && value.trim().len() == value.len();
+    if printable && trimmed && value.len() <= bytes_max {
+        return Ok(());
+    }
+    let problem = if value.len() > bytes_max {
+        format!("expected at most {bytes_max} bytes, found {}", value.len())
+    } else {
+        format!(
+            "expected printable ASCII without control characters or outer spaces, found \"{}\"",
+            value.escape_debug()
+        )
+    };
+    Err(ConfigError::new(key, problem))
+}

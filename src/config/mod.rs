@@ -1,0 +1,25 @@
+//! What an operator may tune: plain values with defaults, read from TOML and checked against
+//! [`limits`](crate::limits).
+//!
+//! Every refusal names the key, what was expected and the line. Unknown keys are refused: a typo
+//! that is silently ignored is found in production. This module reads no files, no environment and
+//! no command line; it turns text into values.
+
+mod check;
+mod error;
+mod model;
+mod read;
+mod value;
+
+pub use error::ConfigError;
+pub use model::{
+    Config, CorsConfig, Driver, HubConfig, LogConfig, LogFormat, RetentionConfig, Scopes,
+    ServerConfig, SessionsConfig,
+};
+pub use value::{parse_bytes, parse_duration};
+
+/// A configuration file with every key at its default and a comment on each.
+pub const DEFAULT_TOML: &str = include_str!("default.toml");
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,262 @@
+//! The configuration as values: every key, its default, its bounds, and how it is written.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use super::value::{format_bytes, format_duration};
+use crate::limits;
+
+/// Declares an enum whose variants are words in the configuration.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub enum $name { $($(#[$variant_doc])* $variant),+ }
+
+        impl $name {
+            /// Every word, in the order to show them.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// The word for this value.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// The value for a word; `None` for anything not in [`WORDS`](Self::WORDS).
+            pub fn parse(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+words! {
+    /// How shards talk to the kernel.
+    Driver {
+        /// `io_uring` where it is allowed, epoll elsewhere.
+        #[default]
+        Auto = "auto",
+        /// `io_uring`, or no start at all.
+        IoUring = "io_uring",
+        /// epoll.
+        Epoll = "epoll",
+    }
+}
+
+words! {
+    /// How log lines are written.
+    LogFormat {
+        /// For people.
+        #[default]
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+words! {
+    /// What happens to a scope that nobody created.
+    Scopes {
+        /// It is created at its first use.
+        #[default]
+        Implicit = "implicit",
+        /// It is refused as not found.
+        Declared = "declared",
+    }
+}
+
+/// Everything an operator may tune.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// `[server]`: where it listens and on how many threads.
+    pub server: ServerConfig,
+    /// `[log]`: what it says on standard error.
+    pub log: LogConfig,
+    /// `[hub]`: scopes and their logs.
+    pub hub: HubConfig,
+    /// `[sessions]`: the sessions dialect.
+    pub sessions: SessionsConfig,
+}
+
+/// `[server]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Where every shard listens.
+    pub listen: SocketAddr,
+    /// How many shards; `None` (0 in the file) is one per core. At most [`limits::SHARDS_MAX`].
+    pub shards: Option<NonZeroU16>,
+    /// How shards talk to the kernel.
+    pub driver: Driver,
+    /// Whether a server without organizations may listen beyond loopback.
+    pub open: bool,
+    /// Whether `/echo` is served; on loopback only.
+    pub echo: bool,
+    /// Most connections of one shard, 1 to [`limits::CONNECTIONS_MAX`].
+    pub connections_max: usize,
+    /// How long draining may take.
+    pub drain_timeout: Duration,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// How lines are written.
+    pub format: LogFormat,
+    /// Filter directives: a level, or `target=level` pairs. Printable ASCII.
+    pub level: String,
+}
+
+/// `[hub]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HubConfig {
+    /// What happens to unknown scopes.
+    pub scopes: Scopes,
+    /// A session nobody used for this long expires.
+    pub session_ttl: Duration,
+    /// Most bytes that all logs of one shard retain together.
+    pub logs_bytes_max: usize,
+    /// `[hub.retention]`: how long one log retains events.
+    pub retention: RetentionConfig,
+}
+
+/// `[hub.retention]`: a log lets an event go when the first of these is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetentionConfig {
+    /// Age.
+    pub age: Duration,
+    /// Count, 1 to [`limits::LOG_EVENTS_MAX`].
+    pub events: usize,
+    /// Bytes, at most `logs_bytes_max`.
+    pub bytes: usize,
+}
+
+/// `[sessions]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionsConfig {
+    /// Largest publish body in bytes, 1 to [`limits::PUBLISH_BYTES_MAX`].
+    pub publish_bytes_max: usize,
+    /// The longest that a poll may wait, whatever it asks for; `None` is for ever.
+    pub poll_timeout_max: Option<Duration>,
+    /// `[sessions.cors]`.
+    pub cors: CorsConfig,
+}
+
+/// `[sessions.cors]`: field values, sent as they are. Printable ASCII, never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CorsConfig {
+    /// `Access-Control-Allow-Origin`.
+    pub allow_origin: String,
+    /// `Access-Control-Allow-Headers`.
+    pub allow_headers: String,
+    /// `Access-Control-Allow-Methods`.
+    pub allow_methods: String,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7400)),
+            shards: None,
+            driver: Driver::default(),
+            open: false,
+            echo: false,
+            connections_max: limits::CONNECTIONS_MAX,
+            drain_timeout: limits::DRAIN_TIMEOUT_DEFAULT,
+        }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::default(),
+            level: "info".to_owned(),
+        }
+    }
+}
+
+impl Default for HubConfig {
+    fn default() -> Self {
+        Self {
+            scopes: Scopes::default(),
+            session_ttl: limits::SESSION_TTL_DEFAULT,
+            logs_bytes_max: limits::LOGS_BYTES_DEFAULT,
+            retention: RetentionConfig::default(),
+        }
+    }
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        Self {
+            age: limits::LOG_AGE_DEFAULT,
+            events: limits::LOG_EVENTS_DEFAULT,
+            bytes: limits::LOG_BYTES_DEFAULT,
+        }
+    }
+}
+
+impl Default for SessionsConfig {
+    fn default() -> Self {
+        Self {
+            publish_bytes_max: limits::PUBLISH_BYTES_MAX,
+            poll_timeout_max: None,
+            cors: CorsConfig::default(),
+        }
+    }
+}
+
+impl Default for CorsConfig {
+    fn default() -> Self {
+        Self {
+            allow_origin: "*".to_owned(),
+            allow_headers: "*".to_owned(),
+            allow_methods: "*".to_owned(),
+        }
+    }
+}
+
+/// Writes a configuration file that reads back as the same values.
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let server = &self.server;
+        writeln!(f, "[server]")?;
+        writeln!(f, "listen = \"{}\"", server.listen)?;
+        let shards = server.shards.map_or(0, NonZeroU16::get);
+        writeln!(f, "shards = {shards}")?;
+        writeln!(f, "driver = \"{}\"", server.driver.as_str())?;
+        writeln!(f, "open = {}", server.open)?;
+        writeln!(f, "echo = {}", server.echo)?;
+        writeln!(f, "connections_max = {}", server.connections_max)?;
+        let drain_timeout = format_duration(server.drain_timeout);
+        writeln!(f, "drain_timeout = \"{drain_timeout}\"")?;
+
+        writeln!(f, "\n[log]\nformat = \"{}\"", self.log.format.as_str())?;
+        // Texts are printable ASCII, for which Rust's escapes and TOML's are the same two.
+        writeln!(f, "level = {:?}", self.log.level)?;
+
+        let hub = &self.hub;
+        writeln!(f, "\n[hub]\nscopes = \"{}\"", hub.scopes.as_str())?;
+        writeln!(f, "session_ttl = \"{}\"", format_duration(hub.session_ttl))?;
+        let logs_bytes_max = format_bytes(hub.logs_bytes_max);
+        writeln!(f, "logs_bytes_max = \"{logs_bytes_max}\"")?;
+        writeln!(f, "\n[hub.retention]")?;
+        writeln!(f, "age = \"{}\"", format_duration(hub.retention.age))?;
+        writeln!(f, "events = {}", hub.retention.events)?;
+        writeln!(f, "bytes = \"{}\"", format_bytes(hub.retention.bytes))?;
+
+        let sessions = &self.sessions;
+        let publish_bytes_max = format_bytes(sessions.publish_bytes_max);
+        writeln!(f, "\n[sessions]")?;
+        writeln!(f, "publish_bytes_max = \"{publish_bytes_max}\"")?;
+        if let Some(timeout) = sessions.poll_timeout_max {
+            writeln!(f, "poll_timeout_max = \"{}\"", format_duration(timeout))?;
+        }
+        writeln!(f, "\n[sessions.cors]")?;
+        writeln!(f, "allow_origin = {:?}", sessions.cors.allow_origin)?;
+        writeln!(f, "allow_headers = {:?}", sessions.cors.allow_headers)?;
+        writeln!(f, "allow_methods = {:?}", sessions.cors.allow_methods)
+    }
+}

@@ -1,0 +1,256 @@
+//! The default file, every refusal with its key and line, and what may listen where.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn refused(text: &str) -> ConfigError {
+    Config::from_toml(text).expect_err(text)
+}
+
+/// Asserts key, line and a part of the problem.
+fn assert_refused(text: &str, key: &str, line: usize, part: &str) {
+    let error = refused(text);
+    assert_eq!((error.key(), error.line()), (key, Some(line)), "{error}");
+    assert!(error.problem().contains(part), "{error}");
+}
+
+#[test]
+fn the_default_file_says_what_the_code_does() {
+    assert_eq!(Config::from_toml(DEFAULT_TOML), Ok(Config::default()));
+    assert_eq!(Config::from_toml(""), Ok(Config::default()));
+    assert_eq!(Config::default().check(), Ok(()));
+}
+
+#[test]
+fn the_default_file_mentions_every_key() {
+    let written = Config {
+        sessions: SessionsConfig {
+            poll_timeout_max: Some(Duration::from_secs(300)),
+            ..SessionsConfig::default()
+        },
+        ..Config::default()
+    }
+    .to_string();
+    let uncommented = DEFAULT_TOML.replace("# poll_timeout_max", "poll_timeout_max");
+    let keys = |text: &str| -> Vec<String> {
+        let code = text.lines().filter(|line| !line.starts_with('#'));
+        let names = code.map(|line| line.split(" = ").next().unwrap_or_default().to_owned());
+        names.filter(|name| !name.is_empty()).collect()
+    };
+    assert_eq!(keys(&uncommented), keys(&written));
+}
+
+#[test]
+fn every_key_is_read() {
+    let text = r#"
+        [server]
+        listen = "[::1]:0"
+        shards = 3
+        driver = "epoll"
+        open = true
+        echo = true
+        connections_max = 0x10
+        drain_timeout = "1500ms"
+        [log]
+        format = "json"
+        level = "info,fanfare::shard=debug"
+        [hub]
+        scopes = "declared"
+        session_ttl = 90
+        logs_bytes_max = "2GB"
+        retention = { age = "5m", events = 1_000, bytes = "64KB" }
+        [sessions]
+        publish_bytes_max = 4096
+        poll_timeout_max = "1m"
+        cors.allow_origin = "https://example.com"
+        cors.allow_headers = "Content-Type"
+        cors.allow_methods = "GET, POST"
+    "#;
+    let config = Config::from_toml(text).expect("valid");
+    let expected = Config {
+        server: ServerConfig {
+            listen: "[::1]:0".parse().expect("an address"),
+            shards: std::num::NonZeroU16::new(3),
+            driver: Driver::Epoll,
+            open: true,
+            echo: true,
+            connections_max: 16,
+            drain_timeout: Duration::from_millis(1_500),
+        },
+        log: LogConfig {
+            format: LogFormat::Json,
+            level: "info,fanfare::shard=debug".to_owned(),
+        },
+        hub: HubConfig {
+            scopes: Scopes::Declared,
+            session_ttl: Duration::from_secs(90),
+            logs_bytes_max: 2_000_000_000,
+            retention: RetentionConfig {
+                age: Duration::from_secs(300),
+                events: 1_000,
+                bytes: 64_000,
+            },
+        },
+        sessions: SessionsConfig {
+            publish_bytes_max: 4_096,
+            poll_timeout_max: Some(Duration::from_secs(60)),
+            cors: CorsConfig {
+                allow_origin: "https://example.com".to_owned(),
+                allow_headers: "Content-Type".to_owned(),
+                allow_methods: "GET, POST".to_owned(),
+            },
+        },
+    };
+    assert_eq!(config, expected);
+    assert_eq!(Config::from_toml(&config.to_string()), Ok(expected));
+}
+
+#[test]
+fn unknown_keys_are_named_and_guessed() {
+    let did_you_mean = "did you mean server.listen?";
+    assert_refused("[server]\nlitsen = 1", "server.litsen", 2, did_you_mean);
+    let did_you_mean = "did you mean hub.retention.age?";
+    assert_refused(
+        "[hub.retention]\n\naeg=1",
+        "hub.retention.aeg",
+        3,
+        "known here",
+    );
+    assert_refused(
+        "[hub.retention]\nages=1",
+        "hub.retention.ages",
+        2,
+        did_you_mean,
+    );
+    assert_refused(
+        "shards = 1",
+        "shards",
+        1,
+        "known here: server, log, hub, sessions",
+    );
+    assert_refused("[sever]", "sever", 1, "did you mean server?");
+    assert_refused("[server]\nb=1\na=1", "server.b", 2, "unknown key");
+    let hostile = format!("[server]\n\"{}\\u001b[31m\" = 1", "x".repeat(30));
+    assert!(!refused(&hostile).to_string().contains('\u{1b}'));
+    let long = format!("[server]\n{} = 1", "x".repeat(100_000));
+    assert!(refused(&long).to_string().len() < 300);
+}
+
+/// Each line: a key, the value that is wrong with it, and what the refusal says.
+const WRONG_KINDS: &str = r#"
+server.listen = 7400 => expected an address
+server.listen = "localhost" => found the string "localhost"
+server.shards = -1 => 0 for one per core, found the integer -1
+server.shards = 70000 => 70000
+server.driver = "kqueue" => "auto" or "io_uring" or "epoll"
+server.open = "yes" => true or false
+log.level = 3 => text in quotes
+hub.scopes = true => "implicit" or "declared"
+hub.retention = 60 => a table, [hub.retention]
+hub.retention.age = "1 minute" => "5m"
+hub.retention.age = 1.5 => found the float 1.5
+hub.retention.bytes = "8M" => "8MiB"
+"#;
+
+/// The same for values of the right kind.
+const OUT_OF_BOUNDS: &str = r#"
+server.shards = 1025 => expected 0 to 1024, found 1025
+server.connections_max = 0 => expected 1 to
+server.drain_timeout = 0 => above zero
+server.drain_timeout = "400d" => up to 366d
+log.level = "" => printable ASCII
+hub.session_ttl = "0s" => above zero
+hub.logs_bytes_max = 0 => at least one byte
+hub.retention.age = 0 => above zero
+hub.retention.events = 0 => expected 1 to 1000000
+hub.retention.bytes = 0 => at least one byte
+hub.retention.bytes = "2GiB" => hub.logs_bytes_max, 1GiB
+sessions.publish_bytes_max = "2MiB" => to 1MiB
+sessions.publish_bytes_max = 0 => one byte
+sessions.poll_timeout_max = 0 => above zero
+sessions.cors.allow_origin = "*\r\nSet-Cookie: a" => *\r\n
+sessions.cors.allow_headers = " *" => printable
+sessions.cors.allow_headers = "" => printable
+sessions.cors.allow_methods = "é" => printable
+"#;
+
+#[test]
+fn wrong_values_are_named() {
+    let cases = [WRONG_KINDS, OUT_OF_BOUNDS].map(str::trim).join("\n");
+    for case in cases.lines() {
+        let (text, part) = case.split_once(" => ").expect("three parts");
+        let (key, _) = text.split_once(" = ").expect("a key and a value");
+        assert_refused(&format!("\n{text}\n"), key, 2, part);
+    }
+    let long = format!("sessions.cors.allow_origin = \"{}\"", "x".repeat(1_025));
+    assert_refused(&long, "sessions.cors.allow_origin", 1, "at most 1024 bytes");
+}
+
+#[test]
+fn text_that_is_not_toml_names_a_line() {
+    for text in [
+        "[server]\nlisten = ",
+        "[server]\nlisten",
+        "[log]\nlevel = \"a",
+        "[a]\n[a]\n",
+    ] {
+        let error = refused(text);
+        assert_eq!(
+            (error.key(), error.line()),
+            ("", Some(2)),
+            "{text:?}: {error}"
+        );
+    }
+    let duplicate = refused("[server]\nopen = true\nopen = true");
+    assert_eq!(duplicate.line(), Some(3), "{duplicate}");
+    let huge = "#".repeat(2 * 1024 * 1024);
+    assert!(refused(&huge).to_string().contains("at most"));
+    let deep = format!("a = {}", "[".repeat(100_000));
+    refused(&deep);
+}
+
+#[test]
+fn listening_beyond_loopback_needs_leave() {
+    let listening = |listen: &str, open, echo| {
+        let mut config = Config::default();
+        config.server.listen = listen.parse().expect("an address");
+        (config.server.open, config.server.echo) = (open, echo);
+        config.check().map_err(|error| error.to_string())
+    };
+    for loopback in [
+        "127.0.0.1:1",
+        "127.9.9.9:1",
+        "[::1]:1",
+        "[::ffff:127.0.0.1]:1",
+    ] {
+        assert_eq!(listening(loopback, false, true), Ok(()), "{loopback}");
+    }
+    for beyond in ["0.0.0.0:1", "[::]:1", "192.0.2.1:1", "[::ffff:192.0.2.1]:1"] {
+        let error = listening(beyond, false, false).expect_err(beyond);
+        assert!(error.starts_with("server.listen: "), "{error}");
+        assert!(error.contains("--open"), "{error}");
+        assert_eq!(listening(beyond, true, false), Ok(()), "{beyond}");
+        let error = listening(beyond, true, true).expect_err(beyond);
+        assert!(error.contains("turn server.echo off"), "{error}");
+    }
+}
+
+#[test]
+fn bounds_hold_for_values_that_came_another_way() {
+    let mut config = Config::default();
+    config.server.shards = std::num::NonZeroU16::new(u16::MAX);
+    let error = config.check().expect_err("too many shards");
+    assert_eq!((error.key(), error.line()), ("server.shards", None));
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_answered(text in "(\\[?(server|hub|[a-z.]{0,5})\\]?\n?|[a-z\"'=\\[\\]{}\\\\0-9#. \r\n]){0,12}") {
+        if let Ok(config) = Config::from_toml(&text) {
+            prop_assert_eq!(Config::from_toml(&config.to_string()), Ok(config));
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! `check-config` and `serve` with configurations good and bad.
+
+use std::io::Write;
+
+use fanfare::config::{Config, DEFAULT_TOML};
+use tempfile::NamedTempFile;
+
+use crate::support::run;
+
+fn file(text: &str) -> (NamedTempFile, String) {
+    let mut file = NamedTempFile::new().expect("a scratch file");
+    file.write_all(text.as_bytes()).expect("written");
+    let path = file.path().to_str().expect("a plain path").to_owned();
+    (file, path)
+}
+
+#[test]
+fn a_sound_configuration_is_printed_as_it_is_in_effect() {
+    let (_file, path) = file("[server]\nshards = 2\n[hub.retention]\nage = \"5m\"\n");
+    let checked = run(&["check-config", &path, "--listen", "[::1]:9", "-v"]);
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    assert!(checked.stdout.starts_with("# ok"), "{checked:?}");
+    assert_eq!(checked.stderr, "");
+    let config = Config::from_toml(&checked.stdout).expect("it is a configuration itself");
+    assert_eq!(config.server.listen.to_string(), "[::1]:9");
+    assert_eq!(config.server.shards.map(u16::from), Some(2));
+    assert_eq!(config.hub.retention.age.as_secs(), 300);
+    assert_eq!(config.log.level, "debug");
+}
+
+#[test]
+fn the_default_file_is_printed_and_is_sound() {
+    let printed = run(&["check-config", "--default"]);
+    assert_eq!(
+        (printed.code, printed.stdout.as_str()),
+        (Some(0), DEFAULT_TOML)
+    );
+    let (_file, path) = file(&printed.stdout);
+    assert_eq!(run(&["check-config", "--config", &path]).code, Some(0));
+    assert_eq!(run(&["check-config"]).code, Some(0));
+}
+
+#[test]
+fn a_bad_configuration_names_file_line_and_key() {
+    for (text, expected) in [
+        (
+            "[server]\nlitsen = 1",
+            "line 2: server.litsen: unknown key; did you mean server.listen?",
+        ),
+        (
+            "[hub.retention]\nage = 0",
+            "line 2: hub.retention.age: expected a duration above zero",
+        ),
+        ("[server\n", "line 1: not TOML"),
+    ] {
+        let (_file, path) = file(text);
+        for command in ["check-config", "serve"] {
+            let refused = run(&[command, "--config", &path]);
+            assert_eq!(refused.code, Some(2), "{refused:?}");
+            assert_eq!(refused.stdout, "");
+            let expected = format!("fanfare: {path}: {expected}");
+            assert!(refused.stderr.starts_with(&expected), "{refused:?}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_read_or_is_not_text_is_said() {
+    let refused = run(&["check-config", "/nowhere/fanfare.toml"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(
+        refused.stderr.contains("cannot read /nowhere/fanfare.toml"),
+        "{refused:?}"
+    );
+    let mut scratch = NamedTempFile::new().expect("a scratch file");
+    scratch.write_all(b"a = 1\n\xff").expect("written");
+    let refused = run(&["serve", "--config", scratch.path().to_str().expect("plain")]);
+    assert_eq!(refused.code, Some(2));
+    assert!(
+        refused.stderr.contains("not UTF-8 at byte 6"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn listening_beyond_loopback_is_refused_before_anything_starts() {
+    let (_file, path) = file("[server]\nlisten = \"0.0.0.0:7400\"\n");
+    for args in [
+        &["--config", &path][..],
+        &["serve", "--listen", "0.0.0.0:7400"],
+    ] {
+        let refused = run(args);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(
+            refused.stderr.contains("server.listen: 0.0.0.0:7400"),
+            "{refused:?}"
+        );
+        assert!(refused.stderr.contains("--open"), "{refused:?}");
+    }
+    let echo = run(&["--listen", "0.0.0.0:7400", "--open", "--echo"]);
+    assert_eq!(echo.code, Some(2), "{echo:?}");
+    let open = run(&["check-config", "--listen", "0.0.0.0:7400", "--open"]);
+    assert_eq!(open.code, Some(0), "{open:?}");
+}
+
+#[test]
+fn a_wrong_command_line_is_explained() {
+    for args in [
+        &["serve", "--driver", "kqueue"][..],
+        &["serve", "--shards", "many"],
+        &["serve", "--shards", "5000"],
+        &["tail"],
+        &["tail", ""],
+        &["tail", "s", "--from", "-2"],
+        &["tail", "s", "--url", "https://127.0.0.1"],
+        &["publish", "s", "--type", "a"],
+        &["frobnicate"],
+    ] {
+        let refused = run(args);
+        assert_eq!(refused.code, Some(2), "{args:?}: {refused:?}");
+        assert!(!refused.stderr.is_empty(), "{args:?}");
+    }
+    let help = run(&["--help"]);
+    assert_eq!(help.code, Some(0));
+    for word in ["serve", "check-config", "publish", "tail", "--listen"] {
+        assert!(help.stdout.contains(word), "{word}");
+    }
+}
