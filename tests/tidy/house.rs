@@ -1,0 +1,169 @@
+//! The house as tables: ranks, homes and bounds. Where a rule is wrong, it is changed here.
+
+/// Every top-level module and its rank: a module imports from lower ranks only.
+pub(crate) const RANKS: [(&str, u8); 15] = [
+    ("limits", 0),
+    ("time", 0),
+    ("metrics", 0),
+    ("config", 0),
+    ("buf", 1),
+    ("auth", 2),
+    ("protocol", 3),
+    ("hub", 3),
+    ("dialect", 4),
+    ("connection", 5),
+    ("shard", 6),
+    ("runtime", 7),
+    ("server", 8),
+    ("cli", 8),
+    ("main", 8),
+];
+
+/// Imports between equals that are allowed: what an operator sets is checked against hard bounds.
+pub(crate) const SAME_RANK: [(&str, &str); 1] = [("config", "limits")];
+
+/// The folders (or files) of `dialect` that are dialects; they never know each other.
+pub(crate) const DIALECTS: [&str; 6] = ["sessions", "sysadm", "live", "stream", "pubsub", "admin"];
+
+/// Outside crates that have a home: crate, modules that may name it, and what others do instead.
+pub(crate) const HOMES: [(&str, &[&str], &str); 12] = [
+    (
+        "monoio",
+        &["runtime"],
+        "return an effect; `runtime` carries it out",
+    ),
+    (
+        "io_uring",
+        &["runtime"],
+        "return an effect; `runtime` carries it out",
+    ),
+    (
+        "socket2",
+        &["runtime", "server", "cli"],
+        "take bytes, return bytes",
+    ),
+    (
+        "signal_hook",
+        &["runtime", "server", "cli"],
+        "draining arrives as an input",
+    ),
+    (
+        "core_affinity",
+        &["runtime"],
+        "threads are pinned in `runtime`",
+    ),
+    (
+        "rtrb",
+        &["runtime"],
+        "mail leaves as a value; `runtime` has the mesh",
+    ),
+    (
+        "getrandom",
+        &["runtime"],
+        "take a seed or random bits as an argument",
+    ),
+    (
+        "httparse",
+        &["protocol"],
+        "use `protocol`'s HTTP/1.1 parser",
+    ),
+    ("clap", &["cli"], "take the values as arguments"),
+    ("ureq", &["cli"], "only the command line is a client"),
+    ("toml", &["config"], "take a `Config`"),
+    (
+        "tracing_subscriber",
+        &["server", "cli", "main"],
+        "only `tracing`'s macros",
+    ),
+];
+
+/// Standard library items that have no place below `runtime`, and what to write instead.
+pub(crate) const BANNED_PATHS: [(&str, &str); 19] = [
+    (
+        "std::time::Instant",
+        "crate::time::Instant, taken from a Now",
+    ),
+    ("std::time::SystemTime", "crate::time::Now, as an argument"),
+    (
+        "std::time::UNIX_EPOCH",
+        "crate::time::Now::unix_ms, as an argument",
+    ),
+    (
+        "std::time::*",
+        "the names that are meant, which may not be clocks",
+    ),
+    (
+        "std::time",
+        "the names that are meant, which may not be clocks",
+    ),
+    (
+        "std::net::TcpStream",
+        "bytes in, bytes out; `runtime` has the sockets",
+    ),
+    (
+        "std::net::TcpListener",
+        "bytes in, bytes out; `runtime` has the sockets",
+    ),
+    (
+        "std::net::UdpSocket",
+        "bytes in, bytes out; `runtime` has the sockets",
+    ),
+    (
+        "std::net::*",
+        "the names that are meant, which may not be sockets",
+    ),
+    (
+        "std::net",
+        "the names that are meant, which may not be sockets",
+    ),
+    (
+        "std::os::unix::net",
+        "bytes in, bytes out; `runtime` has the sockets",
+    ),
+    ("std::thread", "`&mut self`: a shard is one thread"),
+    ("std::sync::mpsc", "mail, returned as a value"),
+    (
+        "std::fs",
+        "bytes as an argument; files are read by `cli` and `server`",
+    ),
+    ("std::env", "a configuration value as an argument"),
+    ("std::process", "an error, returned"),
+    ("std::io::stdin", "bytes as an argument"),
+    ("std::io::stdout", "a value, returned; `cli` prints"),
+    ("std::io::stderr", "`tracing`, or an error, returned"),
+];
+
+/// Words that have no place below `runtime`, and what to write instead.
+pub(crate) const BANNED_WORDS: [(&str, &str); 13] = [
+    ("async fn", "a state machine: inputs in, effects out"),
+    ("async move", "a state machine: inputs in, effects out"),
+    ("async {", "a state machine: inputs in, effects out"),
+    (".await", "a state machine: inputs in, effects out"),
+    ("RefCell", "`&mut self` all the way"),
+    ("UnsafeCell", "`&mut self` all the way"),
+    ("Mutex", "a shard that owns it, and mail"),
+    ("RwLock", "a shard that owns it, and mail"),
+    ("Condvar", "a shard that owns it, and mail"),
+    ("println!", "a value, returned; `cli` prints"),
+    ("print!", "a value, returned; `cli` prints"),
+    ("eprintln!", "`tracing`, or an error, returned"),
+    ("eprint!", "`tracing`, or an error, returned"),
+];
+
+/// Most lines of a file under src; the median should be half of it.
+pub(crate) const FILE_LINES_MAX: usize = 500;
+/// Widest line of prose in Markdown.
+pub(crate) const PROSE_COLUMNS_MAX: usize = 120;
+/// Where `unsafe` may stand: nowhere in src; a counting allocator cannot be written without it.
+pub(crate) const UNSAFE_HOMES: [&str; 1] = ["tests/allocations"];
+
+/// What one can see at the top of the repository.
+pub(crate) const TOP_LEVEL: [&str; 7] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "README.md",
+    "src",
+    "benches",
+    "loadtest",
+    "tests",
+];
