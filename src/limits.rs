@@ -13,6 +13,9 @@ pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
 pub const HTTP_TARGET_BYTES_MAX: usize = 8 * 1024;
 /// Most header fields in one head; past it 431. Also the size of the parser's scratch on the stack.
 pub const HTTP_HEADERS_MAX: usize = 64;
+/// Most empty lines that are skipped before a request line. RFC 9112 §2.2 asks for at least one; some
+/// old clients send one after a POST.
+pub const HTTP_EMPTY_LINES_MAX: usize = 4;
 /// Longest chunk-size line with its extensions; longer ones are an attack (RFC 9112 §7.1.1).
 pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 256;
 /// Most bytes of trailer section that are read (and ignored).
@@ -143,6 +146,8 @@ const _: () = assert!(CLIENT_EVENT_BYTES_MAX > PUBLISH_BYTES_MAX);
 const _: () = assert!(CLIENT_BACKOFF_FIRST.as_millis() < CLIENT_BACKOFF_MAX.as_millis());
 const _: () = assert!(DRAIN_TIMEOUT_DEFAULT.as_secs() < CONFIG_DURATION_MAX.as_secs());
 const _: () = assert!(HTTP_HEAD_BYTES_MAX <= RECV_BUFFER_BYTES);
+const _: () = assert!(HTTP_CHUNK_LINE_BYTES_MAX <= u16::MAX as usize);
+const _: () = assert!(HTTP_TRAILER_BYTES_MAX <= u16::MAX as usize);
 const _: () = assert!(WEBSOCKET_MESSAGE_BYTES_MAX <= ECHO_MESSAGE_BYTES_MAX);
 const _: () = assert!(LOG_EVENTS_DEFAULT <= LOG_EVENTS_MAX);
 const _: () = assert!(PUBLISH_BYTES_MAX <= LOG_BYTES_DEFAULT);

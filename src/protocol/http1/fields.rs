@@ -1,0 +1,184 @@
+//! What the fields of a head decide: framing, persistence, expectation (RFC 9112 §6, §9).
+//!
+//! One pass. The rules about length and coding are those that request smuggling lives on, so each is
+//! a refusal rather than a repair, even where the RFC would allow repairing.
+
+use super::error::HeadError;
+use super::head::{Framing, Version};
+use super::target::is_authority;
+
+/// What the fields of one head decide together.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Decisions {
+    pub(super) framing: Framing,
+    pub(super) keep_alive: bool,
+    pub(super) expect_continue: bool,
+}
+
+/// What `Connection` asks for; a later variant wins.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Persistence {
+    #[default]
+    Unsaid,
+    KeepAlive,
+    Close,
+}
+
+/// What `Expect` asks for; a later variant wins.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Expectation {
+    #[default]
+    Unsaid,
+    Continue,
+    Other,
+}
+
+/// What was seen so far.
+#[derive(Default)]
+struct Seen {
+    host: bool,
+    length: Option<u64>,
+    chunked: bool,
+    persistence: Persistence,
+    expectation: Expectation,
+}
+
+/// Reads all fields once.
+pub(super) fn decide(
+    version: Version,
+    fields: &[httparse::Header<'_>],
+) -> Result<Decisions, HeadError> {
+    let mut seen = Seen::default();
+    for field in fields {
+        see(&mut seen, version, field)?;
+    }
+    // RFC 9112 §3.2: a server MUST answer 400 to an HTTP/1.1 request that lacks Host.
+    if version == Version::Http11 && !seen.host {
+        return Err(HeadError::HostMissing);
+    }
+    let framing = match (seen.length, seen.chunked) {
+        // RFC 9112 §6.3 rule 3: such a message ought to be handled as an error.
+        (Some(_), true) => return Err(HeadError::LengthAndCoding),
+        (Some(length), false) => Framing::Length(length),
+        (None, true) => Framing::Chunked,
+        (None, false) => Framing::None,
+    };
+    if seen.expectation == Expectation::Other {
+        return Err(HeadError::ExpectationUnknown);
+    }
+    let has_body = !matches!(framing, Framing::None | Framing::Length(0));
+    Ok(Decisions {
+        framing,
+        // RFC 9112 §9.3: `close` wins over everything; HTTP/1.0 persists only when asked to.
+        keep_alive: match seen.persistence {
+            Persistence::Unsaid => version == Version::Http11,
+            Persistence::KeepAlive => true,
+            Persistence::Close => false,
+        },
+        // RFC 9110 §10.1.1: the expectation of an HTTP/1.0 client MUST be ignored.
+        expect_continue: seen.expectation == Expectation::Continue
+            && has_body
+            && version == Version::Http11,
+    })
+}
+
+/// Notes one field, if it is one that decides something. The length of a name tells them apart.
+fn see(seen: &mut Seen, version: Version, field: &httparse::Header<'_>) -> Result<(), HeadError> {
+    let (name, value) = (field.name, field.value);
+    match name.len() {
+        4 if name.eq_ignore_ascii_case("host") => {
+            if seen.host {
+                return Err(HeadError::HostRepeated);
+            }
+            // RFC 9110 §7.2: a client whose target has no authority sends an empty Host.
+            if !value.is_empty() && !is_authority(value) {
+                return Err(HeadError::HostInvalid);
+            }
+            seen.host = true;
+        }
+        6 if name.eq_ignore_ascii_case("expect") => {
+            for element in elements(value) {
+                let expectation = if element.eq_ignore_ascii_case(b"100-continue") {
+                    Expectation::Continue
+                } else {
+                    Expectation::Other
+                };
+                seen.expectation = seen.expectation.max(expectation);
+            }
+        }
+        10 if name.eq_ignore_ascii_case("connection") => {
+            for element in elements(value) {
+                let persistence = if element.eq_ignore_ascii_case(b"close") {
+                    Persistence::Close
+                } else if element.eq_ignore_ascii_case(b"keep-alive") {
+                    Persistence::KeepAlive
+                } else {
+                    Persistence::Unsaid
+                };
+                seen.persistence = seen.persistence.max(persistence);
+            }
+        }
+        14 if name.eq_ignore_ascii_case("content-length") => {
+            if seen.length.is_some() {
+                return Err(HeadError::LengthRepeated);
+            }
+            seen.length = Some(parse_length(value)?);
+        }
+        17 if name.eq_ignore_ascii_case("transfer-encoding") => {
+            // RFC 9112 §6.1: its presence in HTTP/1.0 means that the framing is faulty.
+            if version == Version::Http10 {
+                return Err(HeadError::CodingInHttp10);
+            }
+            if seen.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                return Err(HeadError::CodingUnsupported);
+            }
+            seen.chunked = true;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// `Content-Length = 1*DIGIT` (RFC 9110 §8.6): no sign, no list, no overflow.
+fn parse_length(value: &[u8]) -> Result<u64, HeadError> {
+    if value.is_empty() {
+        return Err(HeadError::LengthInvalid);
+    }
+    value
+        .iter()
+        .try_fold(0u64, |length, byte| {
+            let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+            length.checked_mul(10)?.checked_add(digit)
+        })
+        .ok_or(HeadError::LengthInvalid)
+}
+
+/// The elements of a comma-separated list, trimmed; empty ones are skipped (RFC 9110 §5.6.1.2).
+pub(super) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value
+        .split(|&byte| byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|element| !element.is_empty())
+}
+
+/// `tchar` of RFC 9110 §5.6.2.
+pub(super) const fn is_tchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}

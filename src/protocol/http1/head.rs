@@ -1,0 +1,157 @@
+//! A request head as values that borrow the receive buffer (RFC 9112 §3, §5).
+//!
+//! A [`Head`] exists only when the whole head was read and found good: framing and persistence are
+//! decided, so that no caller looks at `Content-Length` or `Connection` again.
+
+use std::mem::MaybeUninit;
+
+use super::error::HeadError;
+use super::fields::elements;
+use crate::limits::HTTP_HEADERS_MAX;
+
+/// Room for the fields of one head, on the caller's stack; never zeroed.
+///
+/// One per call of [`parse_head`](super::parse_head): the head borrows it.
+pub struct Scratch<'b>(pub(super) [MaybeUninit<httparse::Header<'b>>; HTTP_HEADERS_MAX]);
+
+impl Scratch<'_> {
+    /// Uninitialized room; costs nothing.
+    #[inline]
+    pub const fn new() -> Self {
+        Self([const { MaybeUninit::uninit() }; HTTP_HEADERS_MAX])
+    }
+}
+
+impl Default for Scratch<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The methods that this server implements; any other token is answered 501 (RFC 9110 §9.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// `GET`
+    Get,
+    /// `HEAD`
+    Head,
+    /// `POST`
+    Post,
+    /// `PUT`
+    Put,
+    /// `DELETE`
+    Delete,
+    /// `PATCH`
+    Patch,
+    /// `OPTIONS`
+    Options,
+}
+
+impl Method {
+    /// Length of the longest method; a longer token need not be waited for.
+    pub(super) const BYTES_MAX: usize = 7;
+
+    /// The method of this name. Names are case-sensitive (RFC 9110 §9.1).
+    pub(super) fn from_token(token: &str) -> Result<Self, HeadError> {
+        match token {
+            "GET" => Ok(Self::Get),
+            "HEAD" => Ok(Self::Head),
+            "POST" => Ok(Self::Post),
+            "PUT" => Ok(Self::Put),
+            "DELETE" => Ok(Self::Delete),
+            "PATCH" => Ok(Self::Patch),
+            "OPTIONS" => Ok(Self::Options),
+            _ => Err(HeadError::MethodUnknown),
+        }
+    }
+
+    /// The method's name, as on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+            Self::Patch => "PATCH",
+            Self::Options => "OPTIONS",
+        }
+    }
+}
+
+/// The version that a request names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// HTTP/1.0: closes by default, knows no chunks.
+    Http10,
+    /// HTTP/1.1: persists by default.
+    Http11,
+}
+
+/// How the body of a request is delimited (RFC 9112 §6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Neither length nor coding: there is no body.
+    None,
+    /// `Content-Length` bytes follow; zero is possible.
+    Length(u64),
+    /// Chunks follow; see [`ChunkedDecoder`](super::ChunkedDecoder).
+    Chunked,
+}
+
+/// A complete, valid request head. `'b` is the receive buffer, `'h` the [`Scratch`].
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'h, 'b> {
+    /// The method.
+    pub method: Method,
+    /// The request target as sent, in any form.
+    pub target: &'b str,
+    /// The path, still percent-encoded: begins with `/`, or is `*` for `OPTIONS *`.
+    pub path: &'b str,
+    /// What follows the first `?`, still encoded; `Some("")` for a bare `?`.
+    pub query: Option<&'b str>,
+    /// The version.
+    pub version: Version,
+    /// How the body is delimited.
+    pub framing: Framing,
+    /// Whether the peer wishes the connection to persist (RFC 9112 §9.3).
+    pub keep_alive: bool,
+    /// Whether the peer waits for `100 Continue` before it sends the body; false when there is no
+    /// body to wait for, and for HTTP/1.0 (RFC 9110 §10.1.1).
+    pub expect_continue: bool,
+    pub(super) fields: &'h [httparse::Header<'b>],
+}
+
+impl<'b> Head<'_, 'b> {
+    /// All fields, in order: names as sent, values without surrounding white space.
+    pub fn headers(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> {
+        self.fields.iter().map(|field| (field.name, field.value))
+    }
+
+    /// The values of all fields of this name (any case), in order.
+    pub fn header_values(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
+        self.fields
+            .iter()
+            .filter(move |field| field.name.eq_ignore_ascii_case(name))
+            .map(|field| field.value)
+    }
+
+    /// The value of the first field of this name (any case).
+    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
+        self.header_values(name).next()
+    }
+
+    /// The value of the first field of this name, if there is one and it is UTF-8.
+    pub fn header_str(&self, name: &str) -> Option<&'b str> {
+        self.header(name)
+            .and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// Whether the comma-separated lists under `name` contain `token` (any case), as in
+    /// `Connection: keep-alive, Upgrade`.
+    pub fn has_token(&self, name: &str, token: &str) -> bool {
+        self.header_values(name)
+            .flat_map(elements)
+            .any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+    }
+}

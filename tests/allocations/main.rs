@@ -1,0 +1,136 @@
+//! What must not allocate, counted by a global allocator: parsing a head and a body, and writing into
+//! a buffer that has room.
+//!
+//! A program has one global allocator, hence a test of its own. The count is per thread: the test
+//! harness allocates on others.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hint::black_box;
+
+use bytes::BytesMut;
+use fanfare::protocol::Parsed;
+use fanfare::protocol::http1::{
+    ChunkedDecoder, DateCache, Response, Scratch, Version, parse_head, query_last,
+};
+use fanfare::protocol::sse;
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    ALLOCATIONS.with(|allocations| allocations.set(allocations.get() + 1));
+}
+
+#[allow(
+    unsafe_code,
+    reason = "implementing an allocator is unsafe by definition"
+)]
+// SAFETY: every call goes unchanged to the system allocator; counting neither allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How many allocations `run` makes.
+fn allocations(run: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.with(Cell::get);
+    run();
+    ALLOCATIONS.with(Cell::get) - before
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| drop(black_box(Box::new(1)))), 1);
+    let mut grown = black_box(Vec::<u8>::with_capacity(1));
+    assert_eq!(allocations(|| grown.reserve(1_000)), 1);
+}
+
+#[test]
+fn a_head_is_parsed_without_allocating() {
+    let bytes = black_box(
+        &b"POST /sessions/a?wait=5&types=x HTTP/1.1\r\nHost: localhost:8080\r\n\
+           Connection: keep-alive, Upgrade\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"[..],
+    );
+    let count = allocations(|| {
+        let mut scratch = Scratch::new();
+        let Ok(Parsed::Complete(head, _)) = parse_head(bytes, &mut scratch) else {
+            panic!("a good head");
+        };
+        assert!(head.has_token("connection", "upgrade"));
+        assert_eq!(head.header_str("host"), Some("localhost:8080"));
+        let wait = query_last(head.query.unwrap_or_default(), "wait");
+        assert_eq!(wait.ok().flatten().as_deref(), Some("5"));
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_head_is_refused_or_awaited_without_allocating() {
+    let bytes = black_box(&b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n"[..]);
+    let count = allocations(|| {
+        assert!(parse_head(bytes, &mut Scratch::new()).is_err());
+        let mut scratch = Scratch::new();
+        let partial = parse_head(&bytes[..20], &mut scratch);
+        assert!(matches!(partial, Ok(Parsed::Partial)));
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_chunked_body_is_decoded_without_allocating() {
+    let mut buf = *b"5;a=b\r\nhello\r\n6\r\n world\r\n0\r\nA: b\r\n\r\n";
+    let count = allocations(|| {
+        let decoded = ChunkedDecoder::new().decode(black_box(&mut buf), 11);
+        assert!(decoded.is_ok_and(|decoded| decoded.done && decoded.produced == 11));
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn responses_and_events_are_written_without_allocating() {
+    let mut date = DateCache::new(0);
+    let mut out = BytesMut::with_capacity(4_096);
+    let count = allocations(|| {
+        date.update(1_000);
+        Response::begin(&mut out, Version::Http11, 200, &date)
+            .header("Fanfare-Epoch", b"00000000000000ff")
+            .header_display("Fanfare-Oldest", black_box(7u64))
+            .raw(b"Cache-Control: no-store\r\n")
+            .body(Some("application/json"), b"{\"ok\":true}", true, false);
+        Response::begin(&mut out, Version::Http10, 200, &date).content_head(None, 5, true);
+        Response::begin(&mut out, Version::Http11, 200, &date).finish_streaming();
+        Response::begin(&mut out, Version::Http11, 204, &date).empty(true);
+        sse::encode_event(&mut out, Some(black_box(5u64)), Some("status"), b"{}\n{}");
+        sse::encode_comment(&mut out, "");
+        sse::encode_retry(&mut out, 2_000);
+    });
+    assert_eq!(count, 0);
+    assert!(out.len() < 4_096);
+}
