@@ -1,5 +1,7 @@
 //! What RFCs define: bytes to values and back, without I/O, without a clock, without the hub.
 
+pub mod websocket;
+
 /// A parser's answer when the bytes so far are not wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parsed<T> {
