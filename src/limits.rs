@@ -34,6 +34,9 @@ pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Longest control frame payload (RFC 6455 §5.5).
 pub const WEBSOCKET_CONTROL_BYTES_MAX: usize = 125;
+/// Longest input that a WebSocket receiver needs in one piece: a masked control frame, header and all
+/// (RFC 6455 §5.2). Everything else it takes as it comes.
+pub const WEBSOCKET_PIECE_BYTES_MAX: usize = 2 + 4 + WEBSOCKET_CONTROL_BYTES_MAX;
 /// Longest assembled message that a dialect's socket accepts by default; past it 1009.
 pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// An idle WebSocket is pinged this often, and closed when the answer does not come by the next.
@@ -148,6 +151,7 @@ const _: () = assert!(DRAIN_TIMEOUT_DEFAULT.as_secs() < CONFIG_DURATION_MAX.as_s
 const _: () = assert!(HTTP_HEAD_BYTES_MAX <= RECV_BUFFER_BYTES);
 const _: () = assert!(HTTP_CHUNK_LINE_BYTES_MAX <= u16::MAX as usize);
 const _: () = assert!(HTTP_TRAILER_BYTES_MAX <= u16::MAX as usize);
+const _: () = assert!(WEBSOCKET_PIECE_BYTES_MAX <= RECV_BUFFER_BYTES);
 const _: () = assert!(WEBSOCKET_MESSAGE_BYTES_MAX <= ECHO_MESSAGE_BYTES_MAX);
 const _: () = assert!(LOG_EVENTS_DEFAULT <= LOG_EVENTS_MAX);
 const _: () = assert!(PUBLISH_BYTES_MAX <= LOG_BYTES_DEFAULT);

@@ -2,6 +2,7 @@
 
 pub mod http1;
 pub mod sse;
+pub mod websocket;
 
 /// A parser's answer when the bytes so far are not wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,3 +2,4 @@
 
 mod http1;
 mod sse;
+mod websocket;
