@@ -79,6 +79,12 @@ pub const LOGS_BYTES_DEFAULT: usize = 1024 * 1024 * 1024;
 pub const SESSIONS_MAX: usize = 1_000_000;
 /// Most scopes (sessions, projects, groups) that one shard knows.
 pub const SCOPES_MAX: usize = 2 * SESSIONS_MAX;
+/// Most scopes above sessions that one shard knows. They are kept for good, so they have a share of
+/// their own: however many are named, sessions find room.
+pub const NODES_MAX: usize = SCOPES_MAX - SESSIONS_MAX;
+/// Most sessions that are looked at, once per instant, to make room for a call that finds all
+/// sessions or the bytes of all logs used up: about 0.1 ms of work.
+pub const PRESSED_SESSIONS_MAX: usize = 1_024;
 /// A session nobody used for this long expires, by default.
 pub const SESSION_TTL_DEFAULT: Duration = Duration::from_secs(3_600);
 /// How long an `Idempotency-Key` is remembered.
@@ -100,6 +106,9 @@ pub const CONNECTIONS_MAX: usize = 1_000_000;
 /// Bytes pulled from a log into one reader's send queue at a time: a laggard must not hold a copy of
 /// the whole log.
 pub const LOG_PULL_BYTES: usize = 256 * 1024;
+/// Most readers attached to the logs of one shard. A connection has one, or one per WebSocket or
+/// HTTP/2 stream that it carries.
+pub const READERS_MAX: usize = CONNECTIONS_MAX;
 /// Input that a connection may buffer beyond the request being served (pipelining); past it the
 /// socket is not read until the answer is out.
 pub const PIPELINE_BYTES_MAX: usize = 64 * 1024;
@@ -156,4 +165,8 @@ const _: () = assert!(WEBSOCKET_MESSAGE_BYTES_MAX <= ECHO_MESSAGE_BYTES_MAX);
 const _: () = assert!(LOG_EVENTS_DEFAULT <= LOG_EVENTS_MAX);
 const _: () = assert!(PUBLISH_BYTES_MAX <= LOG_BYTES_DEFAULT);
 const _: () = assert!(LOG_BYTES_DEFAULT <= LOGS_BYTES_DEFAULT);
+const _: () = assert!(SESSIONS_MAX < SCOPES_MAX);
+const _: () = assert!(SCOPES_MAX < u32::MAX as usize);
+const _: () = assert!(READERS_MAX < u32::MAX as usize);
+const _: () = assert!(LOG_EVENTS_MAX < u32::MAX as usize);
 const _: () = assert!(SHARDS_MAX <= u16::MAX as usize);

@@ -5,11 +5,32 @@
 //! opaque number, and it never looks at a clock or a socket.
 
 mod command;
+mod declare;
+mod effect;
 mod event;
+#[expect(
+    clippy::module_inception,
+    reason = "the hub's own file among the files of the hub"
+)]
+mod hub;
+mod idempotency;
+mod ids;
+mod lifecycle;
+mod nodes;
+mod publish;
+mod reading;
 mod scope;
+mod session;
+mod tree;
 
 pub use command::{Answer, Command, Refusal, SessionView, Status, Transition};
+pub use effect::Effect;
 pub use event::{Draft, Epoch, Event, EventId, EventName, Number};
+pub use hub::{Hub, HubConfig};
+pub use idempotency::{Begin, Idempotency};
+pub use ids::Ids;
 pub use scope::{
     Address, OrganizationId, Parents, Placement, Scope, ScopeName, SessionKey, ShardId,
 };
+pub use session::{Cursor, Gap, Log, ReaderId, Resume, Retention, SessionIndex};
+pub use tree::{Child, LearnError, ScopeTree};

@@ -1,0 +1,21 @@
+//! What a hub wants other shards to know: values, to be sent by whoever owns the mesh.
+
+use std::sync::Arc;
+
+use super::event::Event;
+use super::scope::{OrganizationId, Parents};
+
+/// Something every other shard's hub must be told, in the order given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Append an accepted event to the sessions beneath its scope: `Hub::append_from_mail`.
+    Append(Arc<Event>),
+    /// A project or a group came to be known: `Hub::learn_from_mail`. Without it, sessions of
+    /// another shard beneath the project would miss what is told to the group.
+    Learn {
+        /// Whose tree.
+        organization: OrganizationId,
+        /// The project, and its group if both are known.
+        parents: Parents,
+    },
+}

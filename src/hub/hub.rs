@@ -1,0 +1,243 @@
+//! One shard's hub: commands, mail and time in; answers and effects out.
+//!
+//! The work is spread over siblings, each an `impl Hub`: `publish` (events into logs), `lifecycle`
+//! (sessions from pending to gone), `reading` (who is shown what, and when). The hub never iterates
+//! a hash table, so that the same input gives the same output, always. It trusts its caller in one
+//! thing: names and JSON are validated.
+//!
+//! Events wake sessions; the end of the tick shows them to readers. A caller's tick:
+//!
+//! 1. [`execute`](Hub::execute) and friends, any number of times; [`take_effects`](Hub::take_effects).
+//! 2. [`take_woken`](Hub::take_woken); for each session [`trim`](Hub::trim),
+//!    [`connections`](Hub::connections), and let each read [`session_log`](Hub::session_log).
+//! 3. [`end_tick`](Hub::end_tick), then [`take_ended`](Hub::take_ended).
+//! 4. [`sweep`](Hub::sweep) with a small budget.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::command::{Answer, Command, Refusal};
+use super::effect::Effect;
+use super::event::Event;
+use super::ids::Ids;
+use super::scope::{Address, OrganizationId, Placement, ScopeName, SessionKey, ShardId};
+use super::session::{Readers, Retention, Session, SessionIndex, SessionTable};
+use super::tree::ScopeTree;
+use crate::limits::{
+    LOGS_BYTES_DEFAULT, NODES_MAX, PRESSED_SESSIONS_MAX, SESSION_TTL_DEFAULT, SESSIONS_MAX,
+};
+use crate::time::{Instant, Now};
+
+/// What an operator may decide about a hub.
+#[derive(Clone, Debug)]
+pub struct HubConfig {
+    /// How much each log retains.
+    pub retention: Retention,
+    /// A session that nobody used for longer expires.
+    pub session_ttl: Duration,
+    /// Most bytes that all logs of this shard retain together. An event counts in each log.
+    pub logs_bytes_max: usize,
+    /// Most sessions of this shard, at most [`SESSIONS_MAX`].
+    pub sessions_max: usize,
+    /// Whether scopes must be declared before they are used.
+    pub declared_scopes: bool,
+}
+
+impl Default for HubConfig {
+    fn default() -> Self {
+        Self {
+            retention: Retention::default(),
+            session_ttl: SESSION_TTL_DEFAULT,
+            logs_bytes_max: LOGS_BYTES_DEFAULT,
+            sessions_max: SESSIONS_MAX,
+            declared_scopes: false,
+        }
+    }
+}
+
+/// The scopes that one shard is home to.
+#[derive(Debug)]
+pub struct Hub {
+    pub(super) config: HubConfig,
+    pub(super) placement: Placement,
+    pub(super) ids: Ids,
+    pub(super) sessions: SessionTable,
+    pub(super) tree: ScopeTree,
+    pub(super) readers: Readers,
+    /// Sum of [`Log::bytes`](super::Log::bytes) over all sessions.
+    pub(super) retained_bytes: usize,
+    /// Sessions to show to their readers. One that is not flagged so any more is void.
+    pub(super) woken: Vec<SessionIndex>,
+    pub(super) doomed: Vec<SessionIndex>,
+    /// Connections whose session is gone.
+    pub(super) ended: Vec<u32>,
+    pub(super) effects: Vec<Effect>,
+    /// Scratch: events between acceptance and append.
+    pub(super) staged: Vec<Arc<Event>>,
+    /// Scratch: sessions that an event above them is for.
+    pub(super) beneath: Vec<SessionIndex>,
+    /// Where the next [`sweep`](Self::sweep) begins.
+    sweep_next: usize,
+    /// When the last sweep was because a bound was reached.
+    pressed: Option<Instant>,
+}
+
+impl Hub {
+    /// An empty hub. Shards of one node may share `seed`, which must come from the operating
+    /// system: session tokens are drawn from it.
+    pub fn new(config: HubConfig, placement: Placement, shard: ShardId, seed: [u8; 32]) -> Self {
+        let mut ids = Ids::new(seed, shard);
+        let tree = ScopeTree::new(ids.table_seed(), NODES_MAX);
+        Self {
+            config,
+            placement,
+            ids,
+            sessions: SessionTable::default(),
+            tree,
+            readers: Readers::default(),
+            retained_bytes: 0,
+            woken: Vec::new(),
+            doomed: Vec::new(),
+            ended: Vec::new(),
+            effects: Vec::new(),
+            staged: Vec::new(),
+            beneath: Vec::new(),
+            sweep_next: 0,
+            pressed: None,
+        }
+    }
+
+    /// Executes a command for a scope that this shard is home to. A refused command changes nothing.
+    pub fn execute(&mut self, now: Now, command: Command) -> Answer {
+        let result = match command {
+            Command::Publish { scope, drafts } => match &scope.address {
+                Address::Session(token) => {
+                    let organization = scope.organization;
+                    let hash = self.placement.session_hash(organization, token.as_str());
+                    let drafts = drafts.into_iter();
+                    return self.publish_session(now, organization, token.as_str(), hash, drafts);
+                }
+                _ => self.publish_above(now, &scope, drafts),
+            },
+            Command::Declare {
+                organization,
+                project,
+                group,
+            } => self.declare(organization, &project, group),
+            Command::Create {
+                session,
+                parents,
+                labels,
+                expires_ms,
+                retention,
+            } => self.create(now, session, &parents, labels, expires_ms, retention),
+            Command::Read { session } => self.read(now, &session),
+            Command::Transition {
+                session,
+                transition,
+            } => self.transition(now, &session, transition),
+            Command::Resume {
+                session,
+                resume_token,
+            } => self.resume(now, &session, resume_token),
+            Command::SetLabels { session, labels } => self.set_labels(now, &session, labels),
+            Command::Delete { session } => self.delete(now, &session),
+            Command::Find {
+                organization,
+                prefix,
+            } => Ok(self.find_by_prefix(now, organization, &prefix)),
+        };
+        result.unwrap_or_else(Answer::Refused)
+    }
+
+    /// A token for a session yet to be created, wherever its home may be.
+    pub fn session_token(&mut self) -> ScopeName {
+        self.ids.session_token()
+    }
+
+    /// Appends what other shards must be told to `out`, oldest first, and forgets it.
+    pub fn take_effects(&mut self, out: &mut Vec<Effect>) {
+        out.append(&mut self.effects);
+    }
+
+    /// Looks at `budget` places of the session table, going on where the last call stopped: trims
+    /// logs by age and deletes sessions whose time is over.
+    pub fn sweep(&mut self, now: Now, budget: usize) {
+        for _ in 0..budget.min(self.sessions.top()) {
+            if self.sweep_next >= self.sessions.top() {
+                self.sweep_next = 0;
+            }
+            let index = SessionIndex::new(self.sweep_next);
+            self.sweep_next += 1;
+            match self.sessions.get(index) {
+                None => {}
+                Some(session)
+                    if !session.doomed && session.is_expired(now, self.config.session_ttl) =>
+                {
+                    self.remove(index);
+                }
+                Some(_) => self.trim(now, index),
+            }
+        }
+    }
+
+    /// Sessions that exist.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Readers that are attached.
+    pub fn readers(&self) -> usize {
+        self.readers.len()
+    }
+
+    /// Bytes that all logs retain; an event counts in each log.
+    pub fn retained_bytes(&self) -> usize {
+        self.retained_bytes
+    }
+
+    /// Sweeps because a bound was reached; once per instant, so that a flood of refused calls stays
+    /// cheap.
+    pub(super) fn press(&mut self, now: Now) {
+        if self.pressed != Some(now.instant) {
+            self.pressed = Some(now.instant);
+            self.sweep(now, PRESSED_SESSIONS_MAX);
+        }
+    }
+
+    /// Finds a session for a command that names it, which counts as use.
+    pub(super) fn use_session(
+        &mut self,
+        now: Now,
+        organization: OrganizationId,
+        token: &str,
+        hash: u64,
+    ) -> Option<SessionIndex> {
+        let index = self.sessions.find(organization, token, hash)?;
+        let session = self.sessions.get_mut(index)?;
+        if session.is_expired(now, self.config.session_ttl) {
+            // The sweep was not here yet, but nobody shall see the difference.
+            self.remove(index);
+            return None;
+        }
+        session.last_used = now.instant;
+        Some(index)
+    }
+
+    /// [`use_session`](Self::use_session), by key.
+    pub(super) fn use_key(&mut self, now: Now, key: &SessionKey) -> Result<SessionIndex, Refusal> {
+        let token = key.token.as_str();
+        let hash = self.placement.session_hash(key.organization, token);
+        self.use_session(now, key.organization, token, hash)
+            .ok_or(Refusal::NotFound)
+    }
+
+    /// Removes a session with its log; its readers are told.
+    pub(super) fn remove(&mut self, index: SessionIndex) {
+        self.tree.remove(index);
+        if let Some(Session { log, readers, .. }) = self.sessions.remove(index) {
+            self.retained_bytes -= log.bytes();
+            self.readers.detach_all(readers, &mut self.ended);
+        }
+    }
+}

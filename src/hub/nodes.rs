@@ -1,0 +1,241 @@
+//! The inner nodes of the scope tree: organizations, groups and projects.
+//!
+//! A node lists only children beneath which there is a session, so that a walk costs no more than
+//! the sessions it finds (times the three levels). The names and who is above whom stay known when
+//! the last session is gone.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use slab::Slab;
+
+use super::scope::{OrganizationId, ScopeName};
+use super::session::SessionIndex;
+
+/// A node, for ever: nodes are not removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NodeId(u32);
+
+/// How far below the top a node stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Level {
+    Organization,
+    Group,
+    Project,
+}
+
+#[derive(Debug)]
+struct Node {
+    organization: OrganizationId,
+    level: Level,
+    /// Absent at the top.
+    name: Option<ScopeName>,
+    parent: Option<NodeId>,
+    /// Where this node is in its parent's `occupied`, while a session is beneath it.
+    position: Option<u32>,
+    /// Children beneath which there is a session.
+    occupied: Vec<NodeId>,
+    /// Sessions directly beneath.
+    sessions: Vec<SessionIndex>,
+}
+
+impl Node {
+    fn name(&self) -> &str {
+        self.name.as_ref().map_or("", ScopeName::as_str)
+    }
+
+    fn is_occupied(&self) -> bool {
+        !self.occupied.is_empty() || !self.sessions.is_empty()
+    }
+}
+
+/// The inner nodes of a shard's tree.
+#[derive(Debug)]
+pub(super) struct Nodes {
+    slab: Slab<Node>,
+    by_name: HashTable<u32>,
+    hasher: FixedState,
+}
+
+impl Nodes {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            slab: Slab::new(),
+            by_name: HashTable::new(),
+            hasher: FixedState::with_seed(seed),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(super) fn find(
+        &self,
+        organization: OrganizationId,
+        level: Level,
+        name: &str,
+    ) -> Option<NodeId> {
+        let hash = self.hasher.hash_one((organization, level, name));
+        let found = self.by_name.find(hash, |&i| {
+            let node = &self.slab[i as usize];
+            node.organization == organization && node.level == level && node.name() == name
+        });
+        found.map(|&i| NodeId(i))
+    }
+
+    /// Adds a node that is not there yet.
+    pub(super) fn insert(
+        &mut self,
+        organization: OrganizationId,
+        level: Level,
+        name: Option<&ScopeName>,
+        parent: Option<NodeId>,
+    ) -> NodeId {
+        let node = Node {
+            organization,
+            level,
+            name: name.cloned(),
+            parent,
+            position: None,
+            occupied: Vec::new(),
+            sessions: Vec::new(),
+        };
+        let hash = self.hasher.hash_one((organization, level, node.name()));
+        let id = self.slab.insert(node) as u32;
+        let (slab, hasher) = (&self.slab, &self.hasher);
+        self.by_name.insert_unique(hash, id, |&i| {
+            let node = &slab[i as usize];
+            hasher.hash_one((node.organization, node.level, node.name()))
+        });
+        NodeId(id)
+    }
+
+    pub(super) fn level(&self, id: NodeId) -> Level {
+        self.node(id).level
+    }
+
+    pub(super) fn name(&self, id: NodeId) -> Option<ScopeName> {
+        self.node(id).name.clone()
+    }
+
+    /// The group that a project is known to be in.
+    pub(super) fn group_of(&self, project: NodeId) -> Option<NodeId> {
+        let parent = self.node(project).parent?;
+        (self.level(parent) == Level::Group).then_some(parent)
+    }
+
+    /// Puts a node, with all that is beneath it, under another parent.
+    pub(super) fn move_under(&mut self, id: NodeId, parent: NodeId) {
+        self.unlist(id);
+        self.node_mut(id).parent = Some(parent);
+        if self.node(id).is_occupied() {
+            self.list(id);
+        }
+    }
+
+    /// Puts a session directly beneath a node and returns its position there.
+    pub(super) fn add_session(&mut self, id: NodeId, session: SessionIndex) -> u32 {
+        let sessions = &mut self.node_mut(id).sessions;
+        sessions.push(session);
+        let position = sessions.len() as u32 - 1;
+        self.list(id);
+        position
+    }
+
+    /// Takes out the session at `position`; returns the session that is there now, if any.
+    pub(super) fn remove_session(&mut self, id: NodeId, position: u32) -> Option<SessionIndex> {
+        let moved = swap_remove(&mut self.node_mut(id).sessions, position);
+        if !self.node(id).is_occupied() {
+            self.unlist(id);
+        }
+        moved
+    }
+
+    /// Appends all sessions beneath a node to `out`.
+    pub(super) fn sessions_beneath(&self, id: NodeId, out: &mut Vec<SessionIndex>) {
+        let node = self.node(id);
+        out.extend_from_slice(&node.sessions);
+        // Three levels at most, so recursion is bounded.
+        for &child in &node.occupied {
+            self.sessions_beneath(child, out);
+        }
+    }
+
+    /// Lists a node with its parent, and the parent with its own.
+    fn list(&mut self, mut id: NodeId) {
+        while let Node {
+            parent: Some(parent),
+            position: None,
+            ..
+        } = *self.node(id)
+        {
+            let siblings = &mut self.node_mut(parent).occupied;
+            siblings.push(id);
+            let position = siblings.len() as u32 - 1;
+            self.node_mut(id).position = Some(position);
+            id = parent;
+        }
+    }
+
+    /// Takes a node off its parent's list, and the parent off its own if nothing is left beneath.
+    fn unlist(&mut self, mut id: NodeId) {
+        while let Node {
+            parent: Some(parent),
+            position: Some(position),
+            ..
+        } = *self.node(id)
+        {
+            self.node_mut(id).position = None;
+            if let Some(moved) = swap_remove(&mut self.node_mut(parent).occupied, position) {
+                self.node_mut(moved).position = Some(position);
+            }
+            if self.node(parent).is_occupied() {
+                break;
+            }
+            id = parent;
+        }
+    }
+
+    fn node(&self, id: NodeId) -> &Node {
+        &self.slab[id.0 as usize]
+    }
+
+    fn node_mut(&mut self, id: NodeId) -> &mut Node {
+        &mut self.slab[id.0 as usize]
+    }
+}
+
+/// Removes in O(1) and returns what took the place; gives memory back when most of it is unused.
+fn swap_remove<T: Copy>(list: &mut Vec<T>, position: u32) -> Option<T> {
+    list.swap_remove(position as usize);
+    if list.len() <= list.capacity() / 4 {
+        list.shrink_to(2 * list.len());
+    }
+    list.get(position as usize).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_does_not_visit_what_is_empty() {
+        let organization = OrganizationId(0);
+        let mut nodes = Nodes::new(7);
+        let root = nodes.insert(organization, Level::Organization, None, None);
+        let name = ScopeName::new("same");
+        let group = nodes.insert(organization, Level::Group, Some(&name), Some(root));
+        let project = nodes.insert(organization, Level::Project, Some(&name), Some(root));
+        let session = SessionIndex::new(3);
+        let position = nodes.add_session(project, session);
+        assert_eq!(nodes.node(root).occupied, [project]);
+        nodes.move_under(project, group);
+        assert_eq!(nodes.node(root).occupied, [group]);
+        assert_eq!(nodes.node(group).occupied, [project]);
+        assert_eq!(nodes.remove_session(project, position), None);
+        assert!(!nodes.node(root).is_occupied() && !nodes.node(group).is_occupied());
+        assert_eq!(nodes.group_of(project), Some(group), "known for good");
+    }
+}

@@ -1,0 +1,251 @@
+//! Publishing: drafts become events, events go into logs, readers are woken.
+//!
+//! A publish is accepted whole or refused whole: the bytes of all its events are weighed before the
+//! first is appended. Events for a scope above the session are appended to each session beneath, on
+//! this shard at once and on the others by mail.
+
+use std::sync::Arc;
+
+use super::command::{Answer, Refusal};
+use super::effect::Effect;
+use super::event::{Draft, Event};
+use super::hub::Hub;
+use super::scope::{OrganizationId, Parents, Scope, ScopeName, SessionKey};
+use super::session::SessionIndex;
+use crate::time::Now;
+
+impl Hub {
+    /// Publishes to one session, creating it if need be; `hash` is
+    /// [`Placement::session_hash`](super::Placement::session_hash) of the two before it. No key is
+    /// allocated if the session exists. Without drafts, nothing happens.
+    pub fn publish_session(
+        &mut self,
+        now: Now,
+        organization: OrganizationId,
+        token: &str,
+        hash: u64,
+        drafts: impl ExactSizeIterator<Item = Draft>,
+    ) -> Answer {
+        if drafts.len() == 0 {
+            return Answer::Done;
+        }
+        let mut events = std::mem::take(&mut self.staged);
+        let result = self.try_publish(now, (organization, token, hash), drafts, &mut events);
+        events.clear();
+        self.staged = events;
+        result.unwrap_or_else(Answer::Refused)
+    }
+
+    fn try_publish(
+        &mut self,
+        now: Now,
+        (organization, token, hash): (OrganizationId, &str, u64),
+        drafts: impl Iterator<Item = Draft>,
+        events: &mut Vec<Arc<Event>>,
+    ) -> Result<Answer, Refusal> {
+        // The session if it exists, else the key to create it by once everything is known to fit.
+        let known = self.use_session(now, organization, token, hash);
+        let place = if let Some(index) = known {
+            Ok(index)
+        } else {
+            self.check_implicit()?;
+            let token = ScopeName::new(token);
+            Err(SessionKey {
+                organization,
+                token,
+            })
+        };
+        let scope = match &place {
+            Ok(index) => self.sessions.get(*index).map(|s| s.key.scope()),
+            Err(key) => Some(key.scope()),
+        };
+        let bytes = self.stage(now, scope.ok_or(Refusal::NotFound)?, drafts, events);
+        let Some(id) = events.first().map(|event| event.id) else {
+            return Ok(Answer::Done);
+        };
+        let growth = match place {
+            Ok(index) => self.growth(now, index, bytes),
+            Err(_) => bytes,
+        };
+        if !self.make_room(now, growth) {
+            return Err(Refusal::Busy);
+        }
+        let index = match place {
+            Ok(index) => index,
+            Err(key) => self.insert(now, key, hash, &Parents::default(), None)?,
+        };
+        let log = self.sessions.get(index).map(|session| &session.log);
+        let position = log.map(|log| (log.epoch(), log.next()));
+        for event in events.drain(..) {
+            self.append(now, index, event);
+        }
+        Ok(Answer::Published { id, position })
+    }
+
+    /// Publishes to a group, a project or the organization.
+    pub(super) fn publish_above(
+        &mut self,
+        now: Now,
+        scope: &Scope,
+        drafts: Vec<Draft>,
+    ) -> Result<Answer, Refusal> {
+        if self.config.declared_scopes && !self.tree.knows(scope) {
+            return Err(Refusal::Undeclared);
+        }
+        let mut events = Vec::with_capacity(drafts.len());
+        let bytes = self.stage(now, scope.clone(), drafts.into_iter(), &mut events);
+        let Some(id) = events.first().map(|event| event.id) else {
+            return Ok(Answer::Done);
+        };
+        let beneath = self.gather(now, scope);
+        // Each log grows by that much at most; only when this does not fit it pays to be exact.
+        let mut fits = self.fits(bytes.saturating_mul(beneath.len()));
+        if !fits {
+            let growths = beneath.iter().map(|&index| self.growth(now, index, bytes));
+            let growth = growths.fold(0, usize::saturating_add);
+            fits = self.make_room(now, growth);
+        }
+        if fits {
+            for &index in &beneath {
+                for event in &events {
+                    self.append(now, index, Arc::clone(event));
+                }
+            }
+            if self.placement.shards() > 1 {
+                self.effects.extend(events.into_iter().map(Effect::Append));
+            }
+        }
+        self.beneath = beneath;
+        if fits {
+            let position = None;
+            Ok(Answer::Published { id, position })
+        } else {
+            Err(Refusal::Busy)
+        }
+    }
+
+    /// Appends an event that another shard accepted to the sessions beneath its scope.
+    ///
+    /// It can no longer be refused. When the bytes of all logs are used up, each log makes room for
+    /// it by giving up its own oldest events, and if that is not enough the event itself: a gap
+    /// that readers are told of.
+    pub fn append_from_mail(&mut self, now: Now, event: &Arc<Event>) {
+        let beneath = self.gather(now, &event.scope);
+        let bytes = event.retained_bytes().saturating_mul(beneath.len());
+        if !self.make_room(now, bytes) {
+            for &index in &beneath {
+                self.trim(now, index);
+            }
+        }
+        for &index in &beneath {
+            self.append(now, index, Arc::clone(event));
+            let excess = self
+                .retained_bytes
+                .saturating_sub(self.config.logs_bytes_max);
+            if excess > 0 {
+                self.change_log(index, |log| log.evict(excess));
+            }
+        }
+        self.beneath = beneath;
+    }
+
+    /// Publishes an event of the server's own to a session.
+    pub(super) fn announce(
+        &mut self,
+        now: Now,
+        index: SessionIndex,
+        draft: Draft,
+    ) -> Result<(), Refusal> {
+        let session = self.sessions.get(index).ok_or(Refusal::NotFound)?;
+        let event = self.accept(now, session.key.scope(), draft);
+        let growth = self.growth(now, index, event.retained_bytes());
+        if !self.make_room(now, growth) {
+            return Err(Refusal::Busy);
+        }
+        self.append(now, index, event);
+        Ok(())
+    }
+
+    /// Makes events of drafts; returns what they will count for in a log.
+    fn stage(
+        &mut self,
+        now: Now,
+        scope: Scope,
+        mut drafts: impl Iterator<Item = Draft>,
+        events: &mut Vec<Arc<Event>>,
+    ) -> usize {
+        let mut bytes = 0usize;
+        // Most publishes are one event: the last one takes the scope instead of sharing it.
+        let mut scope = Some(scope);
+        let mut next = drafts.next();
+        while let Some(draft) = next {
+            next = drafts.next();
+            let its_own = if next.is_some() {
+                scope.clone()
+            } else {
+                scope.take()
+            };
+            let Some(its_own) = its_own else { break };
+            let event = self.accept(now, its_own, draft);
+            bytes = bytes.saturating_add(event.retained_bytes());
+            events.push(event);
+        }
+        bytes
+    }
+
+    fn accept(&mut self, now: Now, scope: Scope, draft: Draft) -> Arc<Event> {
+        Arc::new(Event {
+            id: self.ids.event_id(now.unix_ms),
+            name: draft.name,
+            payload: draft.payload,
+            metadata: draft.metadata,
+            origin: draft.origin,
+            scope,
+            time_ms: now.unix_ms,
+        })
+    }
+
+    /// The sessions beneath a scope, in the scratch list: hand it back when done. Those whose time
+    /// is over are removed on the way.
+    fn gather(&mut self, now: Now, scope: &Scope) -> Vec<SessionIndex> {
+        let mut beneath = std::mem::take(&mut self.beneath);
+        beneath.clear();
+        self.tree.sessions_beneath(scope, &mut beneath);
+        beneath.retain(|&index| {
+            let session = self.sessions.get(index);
+            let expired = session.is_some_and(|s| s.is_expired(now, self.config.session_ttl));
+            if expired {
+                self.remove(index);
+            }
+            !expired
+        });
+        beneath
+    }
+
+    /// How much a session's log, trimmed to now, can grow by events of `bytes`.
+    fn growth(&mut self, now: Now, index: SessionIndex, bytes: usize) -> usize {
+        self.trim(now, index);
+        let session = self.sessions.get(index);
+        session.map_or(bytes, |session| session.log.growth(bytes))
+    }
+
+    fn fits(&self, growth: usize) -> bool {
+        self.retained_bytes.saturating_add(growth) <= self.config.logs_bytes_max
+    }
+
+    /// Whether logs may grow by `growth` bytes in all, after trimming some of them if they must.
+    fn make_room(&mut self, now: Now, growth: usize) -> bool {
+        if !self.fits(growth) {
+            self.press(now);
+        }
+        self.fits(growth)
+    }
+
+    /// Appends to a session's log and wakes its readers.
+    fn append(&mut self, now: Now, index: SessionIndex, event: Arc<Event>) {
+        self.change_log(index, |log| {
+            log.append(now.instant, event);
+        });
+        self.wake(index);
+    }
+}

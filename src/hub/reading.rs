@@ -1,0 +1,141 @@
+//! Reading: who is attached to which log, who has something to read, who must be told that it ended.
+//!
+//! Publishing only marks a session; at the end of the tick the caller takes the marked sessions and
+//! lets their readers pull from the log, whatever number of events came meanwhile. All lists that
+//! this file fills are the caller's, appended to, so that a tick allocates nothing.
+
+use super::command::Refusal;
+use super::hub::Hub;
+use super::scope::{OrganizationId, Parents, ScopeName, SessionKey};
+use super::session::{Log, ReaderId, SessionIndex};
+use crate::limits::READERS_MAX;
+use crate::time::Now;
+
+impl Hub {
+    /// Attaches a connection to a session, creating it if need be, and trims its log; `hash` is
+    /// [`Placement::session_hash`](super::Placement::session_hash) of the two before it.
+    ///
+    /// From here on the connection is among [`connections`](Self::connections) whenever the session
+    /// is woken, until it is detached or ended. What it missed is for it to read right away.
+    pub fn attach(
+        &mut self,
+        now: Now,
+        organization: OrganizationId,
+        token: &str,
+        hash: u64,
+        connection: u32,
+    ) -> Result<ReaderId, Refusal> {
+        let known = self.use_session(now, organization, token, hash);
+        if known.is_none() {
+            self.check_implicit()?;
+        }
+        if self.readers.len() >= READERS_MAX {
+            return Err(Refusal::Busy);
+        }
+        let index = if let Some(index) = known {
+            index
+        } else {
+            let token = ScopeName::new(token);
+            let key = SessionKey {
+                organization,
+                token,
+            };
+            self.insert(now, key, hash, &Parents::default(), None)?
+        };
+        self.trim(now, index);
+        let session = self.sessions.get_mut(index).ok_or(Refusal::NotFound)?;
+        Ok(self.readers.attach(index, &mut session.readers, connection))
+    }
+
+    /// Detaches a reader; the session's time to live begins anew. A reader that was ended is
+    /// detached already: ids are reused, so forget them when told.
+    pub fn detach(&mut self, now: Now, reader: ReaderId) {
+        let index = self.readers.session_of(reader);
+        if let Some(session) = index.and_then(|index| self.sessions.get_mut(index)) {
+            self.readers.detach(reader, &mut session.readers);
+            session.last_used = now.instant;
+        }
+    }
+
+    /// The session that a reader is attached to.
+    pub fn session_of(&self, reader: ReaderId) -> Option<SessionIndex> {
+        self.readers.session_of(reader)
+    }
+
+    /// The log that a reader reads; trimmed when it was attached and by [`trim`](Self::trim).
+    pub fn log(&self, reader: ReaderId) -> Option<&Log> {
+        self.session_log(self.session_of(reader)?)
+    }
+
+    /// A session's log; trimmed by [`trim`](Self::trim).
+    pub fn session_log(&self, session: SessionIndex) -> Option<&Log> {
+        self.sessions.get(session).map(|session| &session.log)
+    }
+
+    /// Lets go of what is too old in a session's log.
+    pub fn trim(&mut self, now: Now, session: SessionIndex) {
+        self.change_log(session, |log| log.trim(now.instant));
+    }
+
+    /// Appends the sessions that have events their readers were not shown to `out`, each once, in
+    /// the order in which they were woken; they are taken as shown.
+    pub fn take_woken(&mut self, out: &mut Vec<SessionIndex>) {
+        for index in self.woken.drain(..) {
+            // The index of a session that is gone may have passed to one that was not woken.
+            if let Some(session) = self.sessions.get_mut(index)
+                && session.woken
+            {
+                session.woken = false;
+                out.push(index);
+            }
+        }
+    }
+
+    /// Appends the connections attached to a session to `out`.
+    pub fn connections(&self, session: SessionIndex, out: &mut Vec<u32>) {
+        if let Some(session) = self.sessions.get(session) {
+            self.readers.connections(&session.readers, out);
+        }
+    }
+
+    /// Removes the sessions that ended by `resume`, if [`take_woken`](Self::take_woken) gave their
+    /// last event out; others wait for the next tick. Until then such a session still has its log
+    /// and readers, and counts in the gauges, but no command finds it.
+    pub fn end_tick(&mut self) {
+        let mut doomed = std::mem::take(&mut self.doomed);
+        doomed.retain(|&index| {
+            let keep = self.sessions.get(index).is_some_and(|s| s.woken);
+            if !keep {
+                self.remove(index);
+            }
+            keep
+        });
+        self.doomed = doomed;
+    }
+
+    /// Appends the connections whose session was deleted or expired to `out`, once for each reader.
+    /// Their readers are detached.
+    pub fn take_ended(&mut self, out: &mut Vec<u32>) {
+        out.append(&mut self.ended);
+    }
+
+    /// Marks a session as having something to read, if there is anyone to read it.
+    pub(super) fn wake(&mut self, index: SessionIndex) {
+        if let Some(session) = self.sessions.get_mut(index)
+            && !session.woken
+            && !session.readers.is_empty()
+        {
+            session.woken = true;
+            self.woken.push(index);
+        }
+    }
+
+    /// Changes a log and keeps the sum of all logs' bytes.
+    pub(super) fn change_log(&mut self, index: SessionIndex, change: impl FnOnce(&mut Log)) {
+        if let Some(session) = self.sessions.get_mut(index) {
+            self.retained_bytes -= session.log.bytes();
+            change(&mut session.log);
+            self.retained_bytes += session.log.bytes();
+        }
+    }
+}

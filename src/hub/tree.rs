@@ -1,0 +1,269 @@
+//! The scope tree of one shard: who is beneath whom, as calls have told.
+//!
+//! A scope's parents are learned from the first call that names both and then never change; a call
+//! that contradicts them is refused and teaches nothing. A scope without a parent stands directly
+//! under its organization and may still learn its parent, once. What is known is three kinds of
+//! fact (session in project, session in group, project in group) and what follows from them: a
+//! session is in the group of its project. A call is a contradiction exactly if no tree satisfies
+//! all facts.
+
+use std::fmt;
+
+use super::nodes::{Level, NodeId, Nodes};
+use super::scope::{Address, OrganizationId, Parents, Scope, ScopeName};
+use super::session::SessionIndex;
+
+/// Why the tree did not learn. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LearnError {
+    /// The call contradicts what was learned.
+    Contradiction,
+    /// There is no room for another group or project.
+    Full,
+}
+
+impl fmt::Display for LearnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Contradiction => "the scope is known under another parent",
+            Self::Full => "too many scopes are known",
+        })
+    }
+}
+
+/// A scope to learn about.
+#[derive(Clone, Copy, Debug)]
+pub enum Child<'a> {
+    /// A session of this shard.
+    Session(SessionIndex),
+    /// A project.
+    Project(&'a ScopeName),
+    /// A group, which has no parents to learn, but comes to be known.
+    Group(&'a ScopeName),
+}
+
+/// Organizations, groups and projects, and the sessions of one shard beneath them.
+#[derive(Debug)]
+pub struct ScopeTree {
+    nodes: Nodes,
+    nodes_max: usize,
+    /// Where each session stands, by its index.
+    leaves: Vec<Option<Leaf>>,
+    revision: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Leaf {
+    node: NodeId,
+    /// Where the session is in the node's list.
+    position: u32,
+}
+
+/// A group or project that a call named: known, or not yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Named<'a> {
+    Known(NodeId),
+    New(&'a ScopeName),
+}
+
+/// What the tree will look like above a child.
+struct Plan<'a> {
+    project: Option<Named<'a>>,
+    group: Option<Named<'a>>,
+}
+
+impl ScopeTree {
+    /// An empty tree for at most `nodes_max` groups and projects, organizations included. `seed` keeps
+    /// outsiders from choosing names that collide.
+    pub fn new(seed: u64, nodes_max: usize) -> Self {
+        Self {
+            nodes: Nodes::new(seed),
+            nodes_max,
+            leaves: Vec::new(),
+            revision: 0,
+        }
+    }
+
+    /// Learns, or checks, what is above a session or project, all or nothing; returns the parents
+    /// as they stand now. A child that is not known yet is added. A project or group is itself part
+    /// of the answer, which so is what stands above a session in it.
+    pub fn learn(
+        &mut self,
+        organization: OrganizationId,
+        child: Child<'_>,
+        parents: &Parents,
+    ) -> Result<Parents, LearnError> {
+        let plan = self.plan(organization, child, parents)?;
+        let is_new = |named: Option<Named<'_>>| matches!(named, Some(Named::New(_)));
+        // Organizations are configured and few: a session without parents always finds room.
+        let added = usize::from(is_new(plan.project)) + usize::from(is_new(plan.group));
+        if added > 0 && self.nodes.len() + added > self.nodes_max {
+            return Err(LearnError::Full);
+        }
+        let root = self.nodes.find(organization, Level::Organization, "");
+        let root = root.unwrap_or_else(|| {
+            self.nodes
+                .insert(organization, Level::Organization, None, None)
+        });
+        let (project, group) = self.apply(organization, root, &plan);
+        if let Child::Session(session) = child {
+            self.place(session, project.or(group).unwrap_or(root));
+        }
+        Ok(Parents {
+            group: group.and_then(|id| self.nodes.name(id)),
+            project: project.and_then(|id| self.nodes.name(id)),
+        })
+    }
+
+    /// What is above a session.
+    pub fn parents(&self, session: SessionIndex) -> Parents {
+        let (project, group) = self.above(session);
+        Parents {
+            group: group.and_then(|id| self.nodes.name(id)),
+            project: project.and_then(|id| self.nodes.name(id)),
+        }
+    }
+
+    /// Removes a session. What is above it stays known.
+    pub fn remove(&mut self, session: SessionIndex) {
+        let leaf = self.leaves.get_mut(session.index()).and_then(Option::take);
+        if let Some(leaf) = leaf {
+            self.detach(leaf);
+        }
+    }
+
+    /// Appends the sessions beneath a group, project or organization to `out`, in time proportional
+    /// to their number. There is nothing beneath a session.
+    pub fn sessions_beneath(&self, scope: &Scope, out: &mut Vec<SessionIndex>) {
+        if let Some(node) = self.find(scope) {
+            self.nodes.sessions_beneath(node, out);
+        }
+    }
+
+    /// Whether a group or project is known. Organizations are: they are configured, not learned.
+    pub fn knows(&self, scope: &Scope) -> bool {
+        matches!(scope.address, Address::Organization) || self.find(scope).is_some()
+    }
+
+    /// Changes whenever a group, a project, or a project's group is learned.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn find(&self, scope: &Scope) -> Option<NodeId> {
+        let (level, name) = match &scope.address {
+            Address::Organization => (Level::Organization, ""),
+            Address::Group(name) => (Level::Group, name.as_str()),
+            Address::Project(name) => (Level::Project, name.as_str()),
+            Address::Session(_) => return None,
+        };
+        self.nodes.find(scope.organization, level, name)
+    }
+
+    /// A session's project and group.
+    fn above(&self, session: SessionIndex) -> (Option<NodeId>, Option<NodeId>) {
+        let Some(&Some(leaf)) = self.leaves.get(session.index()) else {
+            return (None, None);
+        };
+        match self.nodes.level(leaf.node) {
+            Level::Organization => (None, None),
+            Level::Group => (None, Some(leaf.node)),
+            Level::Project => (Some(leaf.node), self.nodes.group_of(leaf.node)),
+        }
+    }
+
+    /// Merges what a call says with what is known.
+    fn plan<'a>(
+        &self,
+        organization: OrganizationId,
+        child: Child<'a>,
+        parents: &'a Parents,
+    ) -> Result<Plan<'a>, LearnError> {
+        let named = |level, name: &'a ScopeName| {
+            let known = self.nodes.find(organization, level, name.as_str());
+            known.map_or(Named::New(name), Named::Known)
+        };
+        let named_project = parents.project.as_ref().map(|p| named(Level::Project, p));
+        let named_group = parents.group.as_ref().map(|g| named(Level::Group, g));
+        let (known_project, known_group) = match child {
+            Child::Session(session) => {
+                let (project, group) = self.above(session);
+                (project.map(Named::Known), group.map(Named::Known))
+            }
+            Child::Project(name) => (Some(named(Level::Project, name)), None),
+            Child::Group(_) if parents.project.is_some() => return Err(LearnError::Contradiction),
+            Child::Group(name) => (None, Some(named(Level::Group, name))),
+        };
+        let project = agree(known_project, named_project)?;
+        let project_group = match project {
+            Some(Named::Known(id)) => self.nodes.group_of(id).map(Named::Known),
+            Some(Named::New(_)) | None => None,
+        };
+        let group = agree(agree(known_group, project_group)?, named_group)?;
+        Ok(Plan { project, group })
+    }
+
+    /// Makes the nodes of a plan, and links them; returns the project and the group.
+    fn apply(
+        &mut self,
+        organization: OrganizationId,
+        root: NodeId,
+        plan: &Plan<'_>,
+    ) -> (Option<NodeId>, Option<NodeId>) {
+        let group = plan.group.map(|group| match group {
+            Named::Known(id) => id,
+            Named::New(name) => {
+                self.revision += 1;
+                self.nodes
+                    .insert(organization, Level::Group, Some(name), Some(root))
+            }
+        });
+        let project = plan.project.map(|project| match project {
+            Named::Known(id) => {
+                if let Some(group) = group
+                    && self.nodes.group_of(id).is_none()
+                {
+                    self.revision += 1;
+                    self.nodes.move_under(id, group);
+                }
+                id
+            }
+            Named::New(name) => {
+                self.revision += 1;
+                let parent = group.unwrap_or(root);
+                self.nodes
+                    .insert(organization, Level::Project, Some(name), Some(parent))
+            }
+        });
+        (project, group)
+    }
+
+    /// Puts a session beneath a node, wherever it was.
+    fn place(&mut self, session: SessionIndex, node: NodeId) {
+        if self.leaves.len() <= session.index() {
+            self.leaves.resize(session.index() + 1, None);
+        }
+        match self.leaves[session.index()] {
+            Some(leaf) if leaf.node == node => return,
+            Some(leaf) => self.detach(leaf),
+            None => {}
+        }
+        let position = self.nodes.add_session(node, session);
+        self.leaves[session.index()] = Some(Leaf { node, position });
+    }
+
+    fn detach(&mut self, leaf: Leaf) {
+        let moved = self.nodes.remove_session(leaf.node, leaf.position);
+        if let Some(moved) = moved {
+            self.leaves[moved.index()] = Some(leaf);
+        }
+    }
+}
+
+/// Two statements about the same thing, either of which may say nothing.
+fn agree<'a>(a: Option<Named<'a>>, b: Option<Named<'a>>) -> Result<Option<Named<'a>>, LearnError> {
+    match (a, b) {
+        (Some(a), Some(b)) if a != b => Err(LearnError::Contradiction),
+        (a, b) => Ok(a.or(b)),
+    }
+}

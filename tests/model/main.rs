@@ -1,0 +1,12 @@
+//! The hub against naive models: the same random calls to both, and every answer compared.
+//!
+//! The models keep everything and search linearly; they share no code with what they check.
+
+mod calls;
+mod facts;
+mod hub;
+mod log;
+mod naive_commands;
+mod naive_hub;
+mod scenes;
+mod scope_tree;

@@ -1,0 +1,231 @@
+//! What the naive hub answers to each command.
+
+use bytes::Bytes;
+use fanfare::hub::{
+    Address, Answer, Command, Draft, Event, Parents, Refusal, ScopeName, SessionKey, SessionView,
+    Status, Transition,
+};
+use fanfare::time::Now;
+
+use crate::naive_hub::{NaiveEvent, NaiveHub, key, text};
+
+impl NaiveHub {
+    /// The answer that `actual` should be.
+    pub(crate) fn execute(&mut self, now: Now, command: &Command, actual: &Answer) -> Answer {
+        self.expire(now);
+        self.try_execute(now, command, actual)
+            .unwrap_or_else(Answer::Refused)
+    }
+
+    fn try_execute(
+        &mut self,
+        now: Now,
+        command: &Command,
+        actual: &Answer,
+    ) -> Result<Answer, Refusal> {
+        match command {
+            Command::Publish { scope, drafts } => {
+                self.publish(now, scope.organization.0, &scope.address, drafts, actual)
+            }
+            Command::Declare {
+                organization,
+                project,
+                group,
+            } => {
+                let group = group.as_ref().map(ScopeName::as_str);
+                self.learn(organization.0, None, Some(project.as_str()), group)
+                    .map(Answer::Parents)
+            }
+            Command::Create {
+                session,
+                parents,
+                labels,
+                expires_ms,
+                retention,
+            } => {
+                if self.used(now, session).is_ok() {
+                    return Err(Refusal::Exists);
+                }
+                let created = self.insert(now, &key(session), parents)?;
+                created.labels.clone_from(labels);
+                created.expires_ms = *expires_ms;
+                if let Some(age) = retention {
+                    created.age_ms = age.as_millis() as u64;
+                }
+                Ok(Answer::Created(session.token.clone()))
+            }
+            Command::Read { session } => self.view(now, session, actual),
+            Command::Transition {
+                session,
+                transition,
+            } => self.transition(now, session, *transition),
+            Command::Resume {
+                session,
+                resume_token,
+            } => {
+                let status = self.used(now, session)?.status;
+                if status != Status::Pending {
+                    return Err(Refusal::Status(status));
+                }
+                self.announce(now, session, "\"resume\"", &text(resume_token))?;
+                let session = self.sessions.remove(&key(session)).unwrap();
+                self.facts_of(session.uid).remove(session.uid);
+                if !session.connections.is_empty() {
+                    self.doomed.push(session);
+                }
+                Ok(Answer::Done)
+            }
+            Command::SetLabels { session, labels } => {
+                self.used(now, session)?.labels.clone_from(labels);
+                Ok(Answer::Done)
+            }
+            Command::Delete { session } => {
+                self.used(now, session)?;
+                self.remove(&key(session));
+                Ok(Answer::Done)
+            }
+            Command::Find {
+                organization,
+                prefix,
+            } => Ok(self.find(organization.0, prefix, actual)),
+        }
+    }
+
+    fn publish(
+        &mut self,
+        now: Now,
+        organization: u32,
+        address: &Address,
+        drafts: &[Draft],
+        actual: &Answer,
+    ) -> Result<Answer, Refusal> {
+        let events: Vec<_> = drafts.iter().map(|d| naive_event(now, d)).collect();
+        let bytes = events.iter().map(|e| e.bytes).sum();
+        let position = if let Address::Session(token) = address {
+            let key = (organization, token.to_string());
+            let known = self.sessions.get_mut(&key);
+            let growth = match known {
+                Some(session) => {
+                    session.last_used = now.instant;
+                    session.growth(&self.config, now.instant, bytes)
+                }
+                None if self.config.declared_scopes => return Err(Refusal::Undeclared),
+                None => bytes,
+            };
+            self.check_room(now, growth)?;
+            if !self.sessions.contains_key(&key) {
+                self.insert(now, &key, &Parents::default())?;
+            }
+            let session = self.sessions.get_mut(&key).unwrap();
+            let number = session.events.len() as u64;
+            let shown = match actual {
+                Answer::Published { position, .. } => position.map(|(epoch, _)| epoch),
+                _ => None,
+            };
+            session.epoch = session.epoch.or(shown);
+            let epoch = session.epoch.expect("a session's publish says the epoch");
+            self.append(&key, &events);
+            Some((epoch, number))
+        } else {
+            let beneath = self.beneath(organization, address)?;
+            let sessions = beneath.iter().map(|key| &self.sessions[key]);
+            let growths = sessions.map(|s| s.growth(&self.config, now.instant, bytes));
+            self.check_room(now, growths.sum())?;
+            self.woken_any_order |= beneath.len() > 1;
+            for key in &beneath {
+                self.append(key, &events);
+            }
+            None
+        };
+        let Answer::Published { id, .. } = *actual else {
+            panic!("expected Published, not {actual:?}");
+        };
+        assert!(Some(id) > self.last_id, "ids rise");
+        self.last_id = Some(id);
+        Ok(Answer::Published { id, position })
+    }
+
+    fn transition(
+        &mut self,
+        now: Now,
+        key: &SessionKey,
+        transition: Transition,
+    ) -> Result<Answer, Refusal> {
+        let status = self.used(now, key)?.status;
+        let (target, allowed): (_, &[Status]) = match transition {
+            Transition::Start => (Status::Running, &[Status::Pending, Status::Paused]),
+            Transition::Pause => (Status::Paused, &[Status::Running]),
+            Transition::Stop => (
+                Status::Aborted,
+                &[Status::Pending, Status::Running, Status::Paused],
+            ),
+        };
+        if status == target {
+            return Ok(Answer::Done);
+        }
+        if !allowed.contains(&status) {
+            return Err(Refusal::Status(status));
+        }
+        let payload = format!("\"{}\"", target.as_str());
+        self.announce(now, key, "\"status\"", &payload)?;
+        let session = self.used(now, key)?;
+        session.status = target;
+        if target == Status::Running && session.started_ms.is_none() {
+            session.started_ms = Some(now.unix_ms);
+        }
+        if target == Status::Aborted {
+            session.finished_ms = Some(now.unix_ms);
+        }
+        Ok(Answer::Done)
+    }
+
+    fn view(&mut self, now: Now, key: &SessionKey, actual: &Answer) -> Result<Answer, Refusal> {
+        let config = self.config.clone();
+        let session = self.used(now, key)?;
+        let shown = match actual {
+            Answer::Session(view) => Some(view.epoch),
+            _ => None,
+        };
+        session.epoch = session.epoch.or(shown);
+        let session = session.clone();
+        Ok(Answer::Session(Box::new(SessionView {
+            token: key.token.clone(),
+            parents: self.parents(key.organization.0, session.uid),
+            status: session.status,
+            labels: session.labels.clone(),
+            created_ms: session.created_ms,
+            started_ms: session.started_ms,
+            finished_ms: session.finished_ms,
+            expires_ms: session.expires_ms,
+            epoch: session.epoch.expect("a view says the epoch"),
+            oldest: session.oldest(&config, now.instant) as u64,
+            next: session.events.len() as u64,
+        })))
+    }
+
+    /// Any two of more will do.
+    fn find(&self, organization: u32, prefix: &str, actual: &Answer) -> Answer {
+        let keys = self.sessions.keys();
+        let matching = keys.filter(|(o, token)| *o == organization && token.starts_with(prefix));
+        let mut all: Vec<_> = matching.map(|(_, token)| ScopeName::new(token)).collect();
+        if let Answer::Found(found) = actual {
+            all.sort_by_key(|token| {
+                let place = found.iter().position(|f| f == token);
+                place.unwrap_or(usize::MAX)
+            });
+        }
+        all.truncate(2);
+        Answer::Found(all)
+    }
+}
+
+fn naive_event(now: Now, draft: &Draft) -> NaiveEvent {
+    let optional = [&draft.metadata, &draft.origin];
+    let extra: usize = optional.into_iter().flatten().map(Bytes::len).sum();
+    NaiveEvent {
+        name: text(draft.name.as_json()),
+        payload: text(&draft.payload),
+        bytes: size_of::<Event>() + draft.name.as_json().len() + draft.payload.len() + extra,
+        at: now.instant,
+    }
+}
