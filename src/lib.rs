@@ -8,8 +8,13 @@
 pub mod buf;
 pub mod cli;
 pub mod config;
+pub mod connection;
+pub mod dialect;
 pub mod hub;
 pub mod limits;
 pub mod metrics;
 pub mod protocol;
+pub mod runtime;
+pub mod server;
+pub mod shard;
 pub mod time;

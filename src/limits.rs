@@ -109,15 +109,34 @@ pub const LOG_PULL_BYTES: usize = 256 * 1024;
 /// Most readers attached to the logs of one shard. A connection has one, or one per WebSocket or
 /// HTTP/2 stream that it carries.
 pub const READERS_MAX: usize = CONNECTIONS_MAX;
+/// A feed whose unsent bytes are fewer is given more from its log.
+pub const FEED_PULL_BELOW_BYTES: usize = 64 * 1024;
+/// Sessions whose expiry is looked at each time that deadlines are served.
+pub const SWEEP_SESSIONS: usize = 1_000;
+/// Remembered idempotency keys that are looked at each time that deadlines are served.
+pub const SWEEP_KEYS: usize = 10_000;
 /// Input that a connection may buffer beyond the request being served (pipelining); past it the
 /// socket is not read until the answer is out.
 pub const PIPELINE_BYTES_MAX: usize = 64 * 1024;
+/// A connection with this many bytes unsent is not read until the peer has taken them.
+pub const SEND_QUEUE_PAUSE_BYTES: usize = 1024 * 1024;
 /// A send queue that makes no progress for this long is given up.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Messages waiting for one other shard; past it requests that need that shard get 503.
+/// Messages waiting to enter the ring to another shard; past it requests that need that shard get 503.
+/// Answers to what that shard asked go beyond it, at most as many as it may have asked.
 pub const MESH_OUTBOX_MESSAGES_MAX: usize = 8_192;
-/// Room kept beyond [`MESH_OUTBOX_MESSAGES_MAX`] for answers, which must never be refused.
-pub const MESH_RING_MESSAGES: usize = 4_096;
+/// Messages in the ring from one shard to another.
+pub const MESH_RING_MESSAGES: usize = 1_024;
+/// Receives from one socket before others get their turn.
+pub const RECV_ROUNDS: usize = 4;
+/// Connections accepted before others get their turn.
+pub const ACCEPT_BATCH: usize = 64;
+/// How long accepting rests when the process is out of descriptors.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections that the kernel keeps for us until they are accepted.
+pub const LISTEN_BACKLOG: i32 = 4_096;
+/// How often deadlines are served: the precision of every timeout.
+pub const TICK_INTERVAL: Duration = Duration::from_millis(50);
 /// Most shards: one per core of the largest machine we know, and shard ids fit in 16 bits.
 pub const SHARDS_MAX: usize = 1_024;
 

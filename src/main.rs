@@ -2,17 +2,6 @@
 
 use std::process::ExitCode;
 
-use fanfare::config::Config;
-
 fn main() -> ExitCode {
-    fanfare::cli::main(serve)
-}
-
-#[expect(
-    clippy::print_stderr,
-    reason = "the answer of a program without a server"
-)]
-fn serve(_: Config) -> ExitCode {
-    eprintln!("no server is linked into this build");
-    ExitCode::FAILURE
+    fanfare::cli::main(fanfare::server::serve)
 }

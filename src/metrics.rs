@@ -75,10 +75,8 @@ metrics! {
     gauge readers,
     /// Bytes that logs retain now.
     gauge retained_bytes,
-    /// Bytes that send queues hold now.
-    gauge send_queue_bytes,
-    /// Bytes of partial input that connections hold now.
-    gauge input_bytes,
+    /// Bytes of unsent output and partial input that connections hold now.
+    gauge buffered_bytes,
     /// Bytes received.
     counter bytes_received,
     /// Bytes sent.

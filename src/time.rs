@@ -11,6 +11,9 @@ use std::time::Duration;
 pub struct Instant(u64);
 
 impl Instant {
+    /// Later than any other: the deadline of what has none.
+    pub const NEVER: Self = Self(u64::MAX);
+
     /// The instant `millis` milliseconds after the clock's start.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)

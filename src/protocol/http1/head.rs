@@ -80,7 +80,7 @@ impl Method {
 }
 
 /// The version that a request names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
     /// HTTP/1.0: closes by default, knows no chunks.
     Http10,

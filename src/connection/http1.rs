@@ -1,0 +1,277 @@
+//! Requests out of bytes: heads, bodies, pipelining, refusals.
+//!
+//! A request is handled as soon as its head and body lie in one slice; usually that is the shared
+//! receive buffer itself. Otherwise the bytes so far are held, and only their number is remembered:
+//! the head is parsed again when the rest has come, which costs less than keeping it parsed.
+
+use super::websocket::WebSocketPeer;
+use super::{Connection, Context, State, Step, Then};
+use crate::dialect::sessions::handshake_fields;
+use crate::dialect::{Action, Exchange, Route, respond_plain_error};
+use crate::limits::{ECHO_MESSAGE_BYTES_MAX, HTTP_HEAD_BYTES_MAX};
+use crate::protocol::Parsed;
+use crate::protocol::http1::{
+    BodyError, CONTINUE, ChunkedDecoder, Framing, Head, HeadError, Scratch, parse_head,
+};
+use crate::protocol::websocket::Handshake;
+
+/// How far the reading of a request has come.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    /// Nothing can happen before this many bytes of the request are here.
+    wanted: usize,
+    /// The head was admitted: what is missing is body.
+    admitted: bool,
+    chunked: Option<Box<Chunked>>,
+}
+
+/// A chunked body under way. The held input is the head, then the body so far, decoded.
+#[derive(Debug)]
+struct Chunked {
+    head_bytes: usize,
+    body_bytes: usize,
+    body_bytes_max: u64,
+    decoder: ChunkedDecoder,
+}
+
+/// What the head says about the body that has not come yet.
+enum Body {
+    Here(usize),
+    Missing,
+    Chunked {
+        head_bytes: usize,
+        body_bytes_max: u64,
+    },
+    Refused {
+        used: usize,
+    },
+}
+
+impl Connection {
+    pub(super) fn step_http(&mut self, buf: &mut [u8], ctx: &mut Context<'_>) -> Step {
+        let State::Http(reading) = &mut self.state else {
+            return more(buf.len());
+        };
+        if reading.chunked.is_some() {
+            return self.step_chunked(buf, ctx);
+        }
+        if buf.is_empty() || buf.len() < reading.wanted {
+            let in_body = reading.admitted;
+            self.arm_reading(buf.len(), in_body, ctx.now);
+            return more(buf.len());
+        }
+        let mut scratch = Scratch::new();
+        let (head, head_bytes) = match parse_head(buf, &mut scratch) {
+            Ok(Parsed::Complete(head, head_bytes)) => (head, head_bytes),
+            Ok(Parsed::Partial) => {
+                debug_assert!(
+                    buf.len() <= HTTP_HEAD_BYTES_MAX,
+                    "an over-long head is refused"
+                );
+                self.arm_reading(buf.len(), false, ctx.now);
+                return more(buf.len());
+            }
+            Err(error) => return self.refuse_head(error, buf.len(), ctx),
+        };
+        match self.judge_body(&head, head_bytes, buf.len(), ctx) {
+            Body::Here(body_bytes) => {
+                let used = head_bytes + body_bytes;
+                let then = self.handle(&head, &buf[head_bytes..used], ctx);
+                Step { used, then }
+            }
+            Body::Missing => {
+                self.arm_reading(buf.len(), true, ctx.now);
+                more(buf.len())
+            }
+            Body::Refused { used } => Step {
+                used,
+                then: Then::Again,
+            },
+            Body::Chunked {
+                head_bytes,
+                body_bytes_max,
+            } => {
+                if let State::Http(reading) = &mut self.state {
+                    reading.admitted = true;
+                    reading.chunked = Some(Box::new(Chunked {
+                        head_bytes,
+                        body_bytes: 0,
+                        body_bytes_max,
+                        decoder: ChunkedDecoder::new(),
+                    }));
+                }
+                self.step_chunked(buf, ctx)
+            }
+        }
+    }
+
+    /// Admits the head, once, and finds out whether the body is here.
+    fn judge_body(
+        &mut self,
+        head: &Head<'_, '_>,
+        head_bytes: usize,
+        available: usize,
+        ctx: &mut Context<'_>,
+    ) -> Body {
+        let route = ctx.dialects.route(head.path);
+        let bodiless = head.framing == Framing::None;
+        let mut admitted = Ok(0);
+        let mut exchange = Exchange::of(head);
+        // The body of a refused request is not read, so nothing can follow it.
+        exchange.keep_alive &= bodiless;
+        self.respond(exchange, ctx, |ctx, to| {
+            admitted = ctx.dialects.admit(route, head, to);
+        });
+        let Ok(body_bytes_max) = admitted else {
+            return Body::Refused {
+                used: if bodiless { head_bytes } else { available },
+            };
+        };
+        let body_bytes = match head.framing {
+            Framing::None => return Body::Here(0),
+            Framing::Length(bytes) if bytes > body_bytes_max => {
+                self.respond(exchange, ctx, |_, to| {
+                    let message = format!("{bytes} bytes of body; at most {body_bytes_max}");
+                    respond_plain_error(to, 413, "too_large", &message);
+                });
+                return Body::Refused { used: available };
+            }
+            Framing::Length(bytes) => bytes as usize,
+            Framing::Chunked => {
+                self.invite_body(head, available == head_bytes, ctx);
+                return Body::Chunked {
+                    head_bytes,
+                    body_bytes_max,
+                };
+            }
+        };
+        if available >= head_bytes + body_bytes {
+            return Body::Here(body_bytes);
+        }
+        self.invite_body(head, available == head_bytes, ctx);
+        if let State::Http(reading) = &mut self.state {
+            reading.admitted = true;
+            reading.wanted = head_bytes + body_bytes;
+        }
+        Body::Missing
+    }
+
+    /// RFC 9110 §10.1.1: a client that expects it is told to go on, unless its body is coming anyway.
+    fn invite_body(&mut self, head: &Head<'_, '_>, nothing_came: bool, ctx: &mut Context<'_>) {
+        if head.expect_continue && nothing_came {
+            let interim = ctx.arena.write(|out| out.extend_from_slice(CONTINUE));
+            self.send_queue.push(interim);
+        }
+    }
+
+    fn step_chunked(&mut self, buf: &mut [u8], ctx: &mut Context<'_>) -> Step {
+        let State::Http(Reading {
+            chunked: Some(chunked),
+            ..
+        }) = &mut self.state
+        else {
+            return more(buf.len());
+        };
+        let (head_bytes, body_bytes) = (chunked.head_bytes, chunked.body_bytes);
+        let raw = &mut buf[head_bytes + body_bytes..];
+        let decoded = match chunked.decoder.decode(raw, chunked.body_bytes_max) {
+            Ok(decoded) => decoded,
+            Err(error) => return self.refuse_body(error, buf.len(), ctx),
+        };
+        chunked.body_bytes += decoded.produced;
+        let body_bytes = chunked.body_bytes;
+        if !decoded.done {
+            self.arm_reading(buf.len(), true, ctx.now);
+            return more(head_bytes + body_bytes);
+        }
+        let used = head_bytes + (body_bytes - decoded.produced) + decoded.consumed;
+        let mut scratch = Scratch::new();
+        match parse_head(&buf[..head_bytes], &mut scratch) {
+            Ok(Parsed::Complete(head, _)) => {
+                let then = self.handle(&head, &buf[head_bytes..head_bytes + body_bytes], ctx);
+                Step { used, then }
+            }
+            // The same bytes were a head before.
+            Ok(Parsed::Partial) => self.refuse_head(HeadError::LineEnd, buf.len(), ctx),
+            Err(error) => self.refuse_head(error, buf.len(), ctx),
+        }
+    }
+
+    /// Hands a whole request to its dialect.
+    fn handle(&mut self, head: &Head<'_, '_>, body: &[u8], ctx: &mut Context<'_>) -> Then {
+        let exchange = Exchange::of(head);
+        let route = ctx.dialects.route(head.path);
+        if route == Route::Echo && head.has_token("upgrade", "websocket") {
+            self.open_echo(head, exchange, ctx);
+            return Then::Again;
+        }
+        let mut then = Then::Again;
+        self.respond(exchange, ctx, |ctx, to| {
+            match ctx.dialects.handle(route, head, body, &mut ctx.tools, to) {
+                Action::Done => {}
+                Action::Execute(call) => then = Then::Call(call, exchange),
+                Action::Listen(listen) => then = Then::Listen(listen, exchange),
+            }
+        });
+        then
+    }
+
+    fn open_echo(&mut self, head: &Head<'_, '_>, exchange: Exchange, ctx: &mut Context<'_>) {
+        match Handshake::check(handshake_fields(head)) {
+            Ok(handshake) => {
+                let response = ctx
+                    .arena
+                    .write(|out| handshake.write_response(out, None, b""));
+                ctx.metrics.http_requests.add(1);
+                self.send_queue.push(response);
+                self.become_echo(WebSocketPeer::new(ECHO_MESSAGE_BYTES_MAX), ctx);
+            }
+            Err(error) => self.respond(exchange, ctx, |_, to| {
+                let keep_alive = to.exchange.keep_alive;
+                to.begin(error.status())
+                    .raw(error.headers())
+                    .empty(keep_alive);
+            }),
+        }
+    }
+
+    /// RFC 9112 §2.2: after a head that cannot be read, nothing that follows can.
+    fn refuse_head(&mut self, error: HeadError, used: usize, ctx: &mut Context<'_>) -> Step {
+        self.respond(Exchange::broken(), ctx, |_, to| {
+            respond_plain_error(to, error.status(), "bad_request", &error.to_string());
+        });
+        Step {
+            used,
+            then: Then::Again,
+        }
+    }
+
+    fn refuse_body(&mut self, error: BodyError, used: usize, ctx: &mut Context<'_>) -> Step {
+        self.respond(Exchange::broken(), ctx, |_, to| {
+            respond_plain_error(to, error.status(), "bad_body", &error.to_string());
+        });
+        Step {
+            used,
+            then: Then::Again,
+        }
+    }
+
+    /// Answers 408 to a request that does not arrive (RFC 9110 §15.5.9).
+    pub(super) fn time_out_request(&mut self, ctx: &mut Context<'_>) {
+        self.respond(Exchange::broken(), ctx, |_, to| {
+            respond_plain_error(
+                to,
+                408,
+                "request_timeout",
+                "the request did not arrive in time",
+            );
+        });
+    }
+}
+
+const fn more(keep: usize) -> Step {
+    Step {
+        used: 0,
+        then: Then::More { keep },
+    }
+}

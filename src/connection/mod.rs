@@ -1,0 +1,372 @@
+//! One peer: its protocol, its partial input, what it waits for and what it has yet to be sent.
+//!
+//! ```text
+//!             request                 answer
+//!   ┌──────┐ ────────► ┌─────────┐ ──────────► ┌──────┐
+//!   │ Http │           │ Waiting │             │ Http │   (or Closing without keep-alive)
+//!   └──────┘           └─────────┘             └──────┘
+//!      │ listen        ┌─────────┐ event, timeout, gone ▲
+//!      ├─────────────► │ Parked  │ ─────────────────────┘
+//!      │               └─────────┘
+//!      │ listen        ┌─────────┐ goodbye     ┌─────────┐ flushed, peer closed
+//!      ├─────────────► │  Feed   │ ──────────► │ Closing │ ─────────────► gone
+//!      │ /echo         ┌─────────┐             └─────────┘
+//!      └─────────────► │  Echo   │ ─────────────────▲
+//!                      └─────────┘
+//! ```
+//!
+//! A connection parses and encodes; it does not know the hub beyond its values, nor other connections.
+//! What it cannot do itself it returns as [`Then`].
+
+mod http1;
+mod send_queue;
+mod timer;
+mod websocket;
+
+use bytes::Bytes;
+
+use crate::buf::Arena;
+use crate::dialect::sessions::{Listen, render::Encoding};
+use crate::dialect::{Action, Call, Dialects, Exchange, Pending, Responder, Tools};
+use crate::hub::{Answer, Gap, Number, ReaderId};
+use crate::limits::{PIPELINE_BYTES_MAX, SEND_QUEUE_PAUSE_BYTES};
+use crate::metrics::Metrics;
+use crate::protocol::http1::DateCache;
+use crate::time::{Instant, Now};
+
+pub use send_queue::SendQueue;
+pub use timer::{Expired, Timer};
+
+use http1::Reading;
+use websocket::WebSocketPeer;
+
+/// What a connection may consult while it works.
+#[derive(Debug)]
+pub struct Context<'c> {
+    /// The time of this tick.
+    pub now: Now,
+    /// All dialects.
+    pub dialects: &'c Dialects,
+    /// Placement and ids.
+    pub tools: Tools<'c>,
+    /// The cached `Date`.
+    pub date: &'c DateCache,
+    /// Where responses are written.
+    pub arena: &'c mut Arena,
+    /// The shard's counters.
+    pub metrics: &'c Metrics,
+    /// The server is leaving: no connection is kept alive.
+    pub draining: bool,
+}
+
+/// One peer.
+#[derive(Debug)]
+pub struct Connection {
+    state: State,
+    /// Input that was received and not consumed; empty, without heap, most of the time.
+    input: Vec<u8>,
+    /// What is to be sent.
+    pub send_queue: SendQueue,
+    timer: Timer,
+    due: Instant,
+    write_due: Instant,
+    input_ended: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Between requests, or within one.
+    Http(Reading),
+    /// A request waits for the hub's answer.
+    Waiting(Pending, Exchange),
+    /// A long poll waits for an event.
+    Parked(Parked),
+    /// An event stream or a WebSocket follows a log.
+    Feed(Box<Feed>),
+    /// A WebSocket echoes what it gets.
+    Echo(Box<WebSocketPeer>),
+    /// The last bytes are on their way; input is discarded.
+    Closing,
+}
+
+/// A waiting long poll.
+#[derive(Clone, Copy, Debug)]
+pub struct Parked {
+    /// Its place among the session's readers.
+    pub reader: ReaderId,
+    /// The first number it wants.
+    pub from: Number,
+    /// What it missed, to be told with the answer.
+    pub gap: Option<Gap>,
+    /// How the answer is framed.
+    pub exchange: Exchange,
+}
+
+/// A reader that follows a log.
+#[derive(Debug)]
+pub struct Feed {
+    /// Its place among the session's readers.
+    pub reader: ReaderId,
+    /// The next number it is to be shown.
+    pub next: Number,
+    /// How events are written.
+    pub encoding: Encoding,
+    /// The socket's own state, if it is one.
+    web_socket: Option<WebSocketPeer>,
+}
+
+/// What a step made of the input.
+#[derive(Debug)]
+pub struct Step {
+    /// Bytes consumed.
+    pub used: usize,
+    /// What is to happen next.
+    pub then: Then,
+}
+
+/// What a connection wants after a step.
+#[derive(Debug)]
+pub enum Then {
+    /// More input; offer the next `keep` bytes again, the rest behind them is spent.
+    More {
+        /// Bytes after those used.
+        keep: usize,
+    },
+    /// Another step.
+    Again,
+    /// The hub's answer, to be given to [`Connection::answer`].
+    Call(Box<Call>, Exchange),
+    /// To be attached to a log.
+    Listen(Box<Listen>, Exchange),
+}
+
+impl Connection {
+    /// A connection that was just accepted.
+    pub fn new(now: Now) -> Self {
+        let mut connection = Self {
+            state: State::Http(Reading::default()),
+            input: Vec::new(),
+            send_queue: SendQueue::default(),
+            timer: Timer::None,
+            due: Instant::NEVER,
+            write_due: Instant::NEVER,
+            input_ended: false,
+        };
+        connection.arm(Timer::Idle, now);
+        connection
+    }
+
+    /// Consumes input; to be called again while it answers [`Then::Again`].
+    pub fn step(&mut self, buf: &mut [u8], ctx: &mut Context<'_>) -> Step {
+        match &mut self.state {
+            State::Http(_) => self.step_http(buf, ctx),
+            State::Feed(_) | State::Echo(_) => self.step_websocket(buf, ctx),
+            State::Waiting(..) | State::Parked(_) => Step {
+                used: 0,
+                then: Then::More { keep: buf.len() },
+            },
+            State::Closing => Step {
+                used: buf.len(),
+                then: Then::More { keep: 0 },
+            },
+        }
+    }
+
+    /// Takes the held input, to be stepped through and given back by [`hold`](Self::hold).
+    pub fn take_input(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.input)
+    }
+
+    /// Keeps input for later. A buffer that has become mostly empty is not kept.
+    pub fn hold(&mut self, input: Vec<u8>) {
+        debug_assert!(self.input.is_empty(), "input is held twice");
+        if !input.is_empty() {
+            self.input = input;
+        }
+    }
+
+    /// Bytes of held input.
+    pub const fn held_bytes(&self) -> usize {
+        self.input.len()
+    }
+
+    /// Appends bytes to the held input.
+    pub fn hold_more(&mut self, bytes: &[u8]) {
+        self.input.extend_from_slice(bytes);
+    }
+
+    /// Whether the socket should be read: not while answers or unread output pile up.
+    pub fn wants_input(&self) -> bool {
+        let stalled = matches!(self.state, State::Waiting(..) | State::Parked(_))
+            && self.input.len() >= PIPELINE_BYTES_MAX;
+        !self.input_ended && !stalled && self.send_queue.len() < SEND_QUEUE_PAUSE_BYTES
+    }
+
+    /// Whether the connection ends once everything is sent.
+    pub const fn is_closing(&self) -> bool {
+        matches!(self.state, State::Closing)
+    }
+
+    /// Whether the peer has closed its half.
+    pub const fn input_ended(&self) -> bool {
+        self.input_ended
+    }
+
+    /// The connection's reader, if it has one.
+    pub fn reader(&self) -> Option<ReaderId> {
+        match &self.state {
+            State::Parked(parked) => Some(parked.reader),
+            State::Feed(feed) => Some(feed.reader),
+            _ => None,
+        }
+    }
+
+    /// The waiting poll, if that is what this connection is.
+    pub const fn parked(&self) -> Option<Parked> {
+        match &self.state {
+            State::Parked(parked) => Some(*parked),
+            _ => None,
+        }
+    }
+
+    /// The feed, if that is what this connection is.
+    pub fn feed(&mut self) -> Option<&mut Feed> {
+        match &mut self.state {
+            State::Feed(feed) => Some(feed),
+            _ => None,
+        }
+    }
+
+    /// Waits for the hub's answer to a call.
+    pub fn wait(&mut self, pending: Pending, exchange: Exchange) {
+        self.disarm();
+        self.state = State::Waiting(pending, exchange);
+    }
+
+    /// Whether [`wait`](Self::wait) was called and nobody has answered.
+    pub const fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting(..))
+    }
+
+    /// Ends the wait and returns what was waited for.
+    pub fn take_waiting(&mut self) -> Option<(Pending, Exchange)> {
+        match std::mem::replace(&mut self.state, State::Http(Reading::default())) {
+            State::Waiting(pending, exchange) => Some((pending, exchange)),
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
+
+    /// Responds with the hub's answer, or returns the next call to make.
+    pub fn answer(
+        &mut self,
+        pending: Pending,
+        answer: Answer,
+        exchange: Exchange,
+        ctx: &mut Context<'_>,
+    ) -> Option<Box<Call>> {
+        let mut next = None;
+        self.respond(exchange, ctx, |ctx, to| {
+            match ctx.dialects.answer(pending, answer, &mut ctx.tools, to) {
+                Action::Execute(call) => next = Some(call),
+                Action::Done | Action::Listen(_) => {}
+            }
+        });
+        next
+    }
+
+    /// Waits as a long poll, until `due` at most.
+    pub fn park(&mut self, parked: Parked, due: Option<Instant>) {
+        self.timer = Timer::Poll;
+        self.due = due.unwrap_or(Instant::NEVER);
+        self.state = State::Parked(parked);
+    }
+
+    /// Ends a poll's wait with an answer that is already framed for its exchange.
+    pub fn answer_poll(&mut self, response: Bytes, exchange: Exchange, ctx: &Context<'_>) {
+        ctx.metrics.http_requests.add(1);
+        self.send_queue.push(response);
+        self.after_response(exchange, ctx);
+    }
+
+    /// Writes a response and goes on to the next request, or begins to close. When `write` writes
+    /// nothing (because the request goes on), nothing else happens.
+    fn respond(
+        &mut self,
+        exchange: Exchange,
+        ctx: &mut Context<'_>,
+        write: impl FnOnce(&mut Context<'_>, &mut Responder<'_>),
+    ) {
+        let exchange = Exchange {
+            keep_alive: exchange.keep_alive && !ctx.draining && !self.input_ended,
+            ..exchange
+        };
+        let date = ctx.date;
+        let mut arena = std::mem::take(ctx.arena);
+        let mut status = 0;
+        let response = arena.write(|out| {
+            let mut to = Responder {
+                out,
+                date,
+                exchange,
+                status: 0,
+            };
+            write(ctx, &mut to);
+            status = to.status;
+        });
+        *ctx.arena = arena;
+        if response.is_empty() {
+            return;
+        }
+        ctx.metrics.http_requests.add(1);
+        if status >= 400 {
+            ctx.metrics.http_errors.add(1);
+        }
+        self.send_queue.push(response);
+        self.after_response(exchange, ctx);
+    }
+
+    fn after_response(&mut self, exchange: Exchange, ctx: &Context<'_>) {
+        if exchange.keep_alive {
+            self.state = State::Http(Reading::default());
+            self.arm(Timer::Idle, ctx.now);
+        } else {
+            self.close();
+        }
+    }
+
+    /// Refuses to attach, in the dialect's form.
+    pub fn refuse_listen(
+        &mut self,
+        refusal: crate::hub::Refusal,
+        exchange: Exchange,
+        ctx: &mut Context<'_>,
+    ) {
+        self.respond(exchange, ctx, |ctx, to| {
+            ctx.dialects.sessions.respond_refused(refusal, to);
+        });
+    }
+
+    /// Sends what is queued, then closes; input is discarded from now on.
+    pub fn close(&mut self) {
+        self.state = State::Closing;
+        self.input = Vec::new();
+        self.disarm();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        assert!(
+            size_of::<Connection>() <= 232,
+            "{}",
+            size_of::<Connection>()
+        );
+    }
+}

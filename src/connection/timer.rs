@@ -1,0 +1,172 @@
+//! What a connection waits for, how long, and what happens when it does not come.
+//!
+//! A connection has one timer of its own and one for writing; the shard asks for the earlier.
+
+use super::{Connection, Context, State};
+use crate::dialect::sessions::render::Encoding;
+use crate::limits::{
+    HTTP_BODY_TIMEOUT, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE_TIMEOUT, LINGER_TIMEOUT,
+    SSE_COMMENT_INTERVAL, WEBSOCKET_CLOSE_TIMEOUT, WEBSOCKET_PING_INTERVAL, WRITE_TIMEOUT,
+};
+use crate::protocol::sse;
+use crate::time::{Instant, Now};
+
+/// What a connection's timer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// Nothing.
+    None,
+    /// A request must begin.
+    Idle,
+    /// A request head must be complete.
+    Head,
+    /// A request body must make progress.
+    Body,
+    /// A waiting poll must be answered.
+    Poll,
+    /// An event stream must be kept open.
+    Comment,
+    /// A WebSocket must show that it lives.
+    Ping,
+    /// The peer must answer our close frame.
+    Goodbye,
+    /// The peer must close its half.
+    Linger,
+}
+
+/// What the shard must do about a connection whose time is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expired {
+    /// Nothing, or only flush.
+    Flush,
+    /// Answer the waiting poll with what there is.
+    Poll,
+    /// Drop it at once.
+    Drop,
+    /// Drop it: it did not take its bytes.
+    SlowConsumer,
+}
+
+impl Connection {
+    /// Starts a timer.
+    pub(super) fn arm(&mut self, timer: Timer, now: Now) {
+        let after = match timer {
+            Timer::None | Timer::Poll => {
+                self.disarm();
+                return;
+            }
+            Timer::Idle => HTTP_KEEP_ALIVE_TIMEOUT,
+            Timer::Head => HTTP_HEAD_TIMEOUT,
+            Timer::Body => HTTP_BODY_TIMEOUT,
+            Timer::Comment => SSE_COMMENT_INTERVAL,
+            Timer::Ping => WEBSOCKET_PING_INTERVAL,
+            Timer::Goodbye => WEBSOCKET_CLOSE_TIMEOUT,
+            Timer::Linger => LINGER_TIMEOUT,
+        };
+        self.timer = timer;
+        self.due = now.instant + after;
+    }
+
+    /// Stops the timer.
+    pub(super) const fn disarm(&mut self) {
+        self.timer = Timer::None;
+        self.due = Instant::NEVER;
+    }
+
+    /// Sets the timer that fits a request under way: `partial` bytes of it are here.
+    pub(super) fn arm_reading(&mut self, partial: usize, in_body: bool, now: Now) {
+        if in_body {
+            self.arm(Timer::Body, now);
+        } else if partial == 0 {
+            if self.timer != Timer::Idle {
+                self.arm(Timer::Idle, now);
+            }
+        } else if self.timer != Timer::Head {
+            // From the first byte: a head that comes byte by byte does not buy time.
+            self.arm(Timer::Head, now);
+        }
+    }
+
+    /// When [`expire`](Self::expire) wants to be called next.
+    pub fn due(&self) -> Instant {
+        self.due.min(self.write_due)
+    }
+
+    /// The kernel takes no more bytes for now.
+    pub fn blocked(&mut self, now: Now) {
+        if self.write_due == Instant::NEVER {
+            self.write_due = now.instant + WRITE_TIMEOUT;
+        }
+    }
+
+    /// The kernel took `sent` bytes.
+    pub fn sent(&mut self, sent: usize, now: Now) {
+        self.send_queue.advance(sent);
+        self.write_due = if self.send_queue.is_empty() || self.write_due == Instant::NEVER {
+            Instant::NEVER
+        } else {
+            now.instant + WRITE_TIMEOUT
+        };
+    }
+
+    /// Everything was sent and our half is closed: waits for the peer to close its own.
+    pub fn linger(&mut self, now: Now) {
+        self.arm(Timer::Linger, now);
+    }
+
+    /// The peer closed its half. Answers whether the connection is of no more use.
+    ///
+    /// A request that waits for the hub is answered all the same; a poll or a feed that stopped
+    /// listening is not kept.
+    pub fn end_input(&mut self) -> bool {
+        self.input_ended = true;
+        match &self.state {
+            State::Waiting(..) => false,
+            State::Closing => self.send_queue.is_empty(),
+            State::Http(_) if !self.send_queue.is_empty() => {
+                self.close();
+                false
+            }
+            _ => true,
+        }
+    }
+
+    /// Does what is due at `ctx.now`.
+    pub fn expire(&mut self, ctx: &mut Context<'_>) -> Expired {
+        if self.write_due <= ctx.now.instant {
+            return Expired::SlowConsumer;
+        }
+        if self.due > ctx.now.instant {
+            return Expired::Flush;
+        }
+        match self.timer {
+            Timer::None => {
+                self.disarm();
+                Expired::Flush
+            }
+            Timer::Idle | Timer::Goodbye | Timer::Linger => Expired::Drop,
+            Timer::Head | Timer::Body => {
+                self.time_out_request(ctx);
+                Expired::Flush
+            }
+            Timer::Poll => Expired::Poll,
+            Timer::Comment => {
+                if self.send_queue.is_empty() {
+                    let comment = ctx.arena.write(|out| sse::encode_comment(out, ""));
+                    self.send_queue.push(comment);
+                }
+                self.arm(Timer::Comment, ctx.now);
+                Expired::Flush
+            }
+            Timer::Ping => self.ping(ctx),
+        }
+    }
+
+    /// The timer that keeps a feed open.
+    pub(super) const fn feed_timer(encoding: Encoding) -> Timer {
+        match encoding {
+            Encoding::EventStream => Timer::Comment,
+            Encoding::WebSocket => Timer::Ping,
+        }
+    }
+}

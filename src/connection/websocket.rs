@@ -1,0 +1,239 @@
+//! A WebSocket's own affairs, whatever it carries: pings, the goodbye, what it may send us.
+
+use bytes::{Bytes, BytesMut};
+
+use super::{Connection, Context, Expired, Feed, State, Step, Then, Timer};
+use crate::dialect::sessions::render::Encoding;
+use crate::hub::{Number, ReaderId};
+use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
+use crate::protocol::websocket::{
+    CloseCode, CloseState, Item, Message, Opcode, Receiver, encode_close, encode_header,
+    encode_ping, encode_pong,
+};
+use crate::time::Now;
+
+/// Close code for a session that was deleted or expired; 4000–4999 are for applications to use.
+pub(super) const SESSION_GONE: CloseCode = CloseCode(4410);
+
+/// The server's end of one WebSocket.
+#[derive(Debug)]
+pub(super) struct WebSocketPeer {
+    receiver: Receiver,
+    close: CloseState,
+    /// A ping is out and nothing has come since.
+    pinged: bool,
+}
+
+/// What a frame makes us do.
+enum Reaction {
+    None,
+    Send(Bytes),
+    Echo(Opcode, Bytes),
+    Close(Option<CloseCode>, &'static str),
+}
+
+impl WebSocketPeer {
+    pub(super) fn new(message_bytes_max: usize) -> Self {
+        Self {
+            receiver: Receiver::new(message_bytes_max),
+            close: CloseState::default(),
+            pinged: false,
+        }
+    }
+}
+
+impl Connection {
+    /// Becomes a feed that follows a log from `next` on.
+    pub fn become_feed(&mut self, reader: ReaderId, next: Number, encoding: Encoding, now: Now) {
+        let web_socket = (encoding == Encoding::WebSocket)
+            .then(|| WebSocketPeer::new(WEBSOCKET_MESSAGE_BYTES_MAX));
+        self.state = State::Feed(Box::new(Feed {
+            reader,
+            next,
+            encoding,
+            web_socket,
+        }));
+        self.arm(Self::feed_timer(encoding), now);
+    }
+
+    pub(super) fn become_echo(&mut self, peer: WebSocketPeer, ctx: &Context<'_>) {
+        self.state = State::Echo(Box::new(peer));
+        self.arm(Timer::Ping, ctx.now);
+    }
+
+    fn web_socket(&mut self) -> Option<(&mut WebSocketPeer, bool)> {
+        match &mut self.state {
+            State::Feed(feed) => feed.web_socket.as_mut().map(|peer| (peer, false)),
+            State::Echo(peer) => Some((peer, true)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn step_websocket(&mut self, buf: &mut [u8], ctx: &mut Context<'_>) -> Step {
+        let Some((peer, echoes)) = self.web_socket() else {
+            // Nothing is expected from the reader of an event stream.
+            let used = buf.len();
+            let then = Then::More { keep: 0 };
+            return Step { used, then };
+        };
+        let keep = buf.len();
+        let (used, reaction) = match peer.receiver.recv(buf) {
+            Ok(step) => {
+                peer.pinged &= step.consumed == 0;
+                let reaction = match step.item {
+                    None if step.consumed == 0 => {
+                        let then = Then::More { keep };
+                        return Step { used: 0, then };
+                    }
+                    None => Reaction::None,
+                    Some(item) => react(item, echoes, &mut peer.close, ctx),
+                };
+                (step.consumed, reaction)
+            }
+            Err(error) => {
+                let code = peer.close.fail(error.code);
+                (keep, Reaction::Close(code, error.reason))
+            }
+        };
+        let ended = peer.close.is_done();
+        match reaction {
+            Reaction::None => {}
+            Reaction::Send(frame) => self.send_queue.push(frame),
+            Reaction::Echo(opcode, payload) => {
+                let header = ctx
+                    .arena
+                    .write(|out| encode_header(out, opcode, payload.len()));
+                self.send_queue.push(header);
+                self.send_queue.push(payload);
+            }
+            Reaction::Close(code, reason) => {
+                if let Some(code) = code {
+                    self.push_close(code, reason, ctx);
+                }
+            }
+        }
+        if ended {
+            self.close();
+        }
+        Step {
+            used,
+            then: Then::Again,
+        }
+    }
+
+    fn push_close(&mut self, code: CloseCode, reason: &str, ctx: &mut Context<'_>) {
+        let frame = ctx.arena.write(|out| encode_close(out, code, reason));
+        self.send_queue.push(frame);
+    }
+
+    /// Says goodbye on our own account. A WebSocket waits for the answer; anything else just closes.
+    pub(super) fn say_goodbye(&mut self, code: CloseCode, reason: &str, ctx: &mut Context<'_>) {
+        let Some((peer, _)) = self.web_socket() else {
+            self.close();
+            return;
+        };
+        if let Some(code) = peer.close.start(code) {
+            self.push_close(code, reason, ctx);
+            self.arm(Timer::Goodbye, ctx.now);
+        }
+    }
+
+    /// Pings a WebSocket, or drops it when the last ping was not answered.
+    pub(super) fn ping(&mut self, ctx: &mut Context<'_>) -> Expired {
+        let Some((peer, _)) = self.web_socket() else {
+            return Expired::Flush;
+        };
+        if std::mem::replace(&mut peer.pinged, true) {
+            return Expired::Drop;
+        }
+        if self.send_queue.is_empty() {
+            let ping = ctx.arena.write(|out| encode_ping(out, b""));
+            self.send_queue.push(ping);
+        }
+        self.arm(Timer::Ping, ctx.now);
+        Expired::Flush
+    }
+
+    /// Whether events may still be sent to this feed: none may follow our close frame.
+    pub fn may_send(&mut self) -> bool {
+        match self.web_socket() {
+            Some((peer, _)) => peer.close.may_send(),
+            None => matches!(self.state, State::Feed(_)),
+        }
+    }
+
+    /// The session of this reader is gone: tells it in the way its form allows.
+    pub fn session_gone(&mut self, ctx: &mut Context<'_>) {
+        match &self.state {
+            State::Parked(parked) => {
+                let exchange = parked.exchange;
+                self.respond(exchange, ctx, |ctx, to| {
+                    ctx.dialects.sessions.respond_gone(to)
+                });
+            }
+            State::Feed(feed) => {
+                let encoding = feed.encoding;
+                self.say_goodbye(SESSION_GONE, "the session is gone", ctx);
+                if encoding == Encoding::WebSocket {
+                    // It has no reader any more; what is left is the goodbye.
+                    self.detach_socket();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Turns a feed whose reader is gone into a socket that only says goodbye.
+    fn detach_socket(&mut self) {
+        if let State::Feed(feed) = &mut self.state
+            && let Some(peer) = feed.web_socket.take()
+        {
+            self.state = State::Echo(Box::new(peer));
+        }
+    }
+
+    /// The server is leaving. Answers whether the connection is of no more use.
+    pub fn drain(&mut self, retry_ms: u64, ctx: &mut Context<'_>) -> bool {
+        if self.web_socket().is_some() {
+            self.say_goodbye(CloseCode::GOING_AWAY, "the server is leaving", ctx);
+            return false;
+        }
+        match &self.state {
+            State::Http(_) => return self.input.is_empty() && self.send_queue.is_empty(),
+            State::Feed(_) => {
+                let mut retry = BytesMut::new();
+                crate::protocol::sse::encode_retry(&mut retry, retry_ms);
+                self.send_queue.push(retry.freeze());
+                self.close();
+            }
+            // A request that waits is answered; polls are answered by the shard.
+            State::Echo(_) | State::Waiting(..) | State::Parked(_) | State::Closing => {}
+        }
+        false
+    }
+}
+
+fn react(item: Item<'_>, echoes: bool, close: &mut CloseState, ctx: &mut Context<'_>) -> Reaction {
+    match item {
+        Item::Ping(payload) if close.may_send() => {
+            Reaction::Send(ctx.arena.write(|out| encode_pong(out, payload)))
+        }
+        Item::Ping(_) | Item::Pong(_) => Reaction::None,
+        Item::Close(said) => {
+            let code = close.received(said.map(|(code, _)| code));
+            Reaction::Close(code, "")
+        }
+        // After our close frame, what the peer was still sending is of no interest (§5.5.1).
+        Item::Text(_) | Item::Binary(_) if !close.may_send() => Reaction::None,
+        Item::Text(message) if echoes => echo(Opcode::Text, message),
+        Item::Binary(message) if echoes => echo(Opcode::Binary, message),
+        Item::Text(_) | Item::Binary(_) => {
+            let code = close.fail(CloseCode::POLICY_VIOLATION);
+            Reaction::Close(code, "this socket only listens: publish with POST")
+        }
+    }
+}
+
+fn echo(opcode: Opcode, message: Message<'_>) -> Reaction {
+    Reaction::Echo(opcode, message.into_bytes())
+}

@@ -1,0 +1,94 @@
+//! Health and metrics: what an operator's tools ask.
+//!
+//! `GET /healthz` answers `200 ok`. `GET /metrics` answers in the Prometheus text format 0.0.4, one
+//! sample per shard. Both read shared counters only and ask no hub.
+
+use std::fmt::Write as _;
+
+use super::{AllMetrics, Refused, Responder, respond_plain_error};
+use crate::protocol::http1::{Head, Method};
+
+/// What the admin paths are made of.
+#[derive(Debug)]
+pub struct Admin {
+    /// The metrics of every shard, in order.
+    pub metrics: AllMetrics,
+}
+
+/// A path of this dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// `/healthz`.
+    Health,
+    /// `/metrics`.
+    Metrics,
+}
+
+impl Route {
+    /// The route that a path names.
+    pub fn parse(path: &str) -> Option<Self> {
+        match path {
+            "/healthz" => Some(Self::Health),
+            "/metrics" => Some(Self::Metrics),
+            _ => None,
+        }
+    }
+
+    /// Only `GET` and `HEAD`, without a body to speak of.
+    pub fn admit(self, head: &Head<'_, '_>, to: &mut Responder<'_>) -> Result<u64, Refused> {
+        if matches!(head.method, Method::Get | Method::Head) {
+            return Ok(0);
+        }
+        let exchange = to.exchange;
+        to.begin(405)
+            .header("Allow", b"GET, HEAD")
+            .empty(exchange.keep_alive);
+        Err(Refused)
+    }
+}
+
+impl Admin {
+    /// Answers an admitted request.
+    pub fn handle(&self, route: Route, to: &mut Responder<'_>) {
+        let exchange = to.exchange;
+        let (content_type, body) = match route {
+            Route::Health => ("text/plain; charset=utf-8", String::from("ok\n")),
+            Route::Metrics => ("text/plain; version=0.0.4; charset=utf-8", self.render()),
+        };
+        if body.is_empty() {
+            respond_plain_error(to, 503, "no_metrics", "no shard has started");
+            return;
+        }
+        to.begin(200).header("Cache-Control", b"no-store").body(
+            Some(content_type),
+            body.as_bytes(),
+            exchange.keep_alive,
+            exchange.head_only,
+        );
+    }
+
+    fn render(&self) -> String {
+        let mut samples: Vec<(&str, &str, &str, Vec<u64>)> = Vec::new();
+        for (shard, metrics) in self.metrics.iter().enumerate() {
+            let mut position = 0;
+            metrics.visit(|kind, name, help, value| {
+                if shard == 0 {
+                    samples.push((kind, name, help, Vec::new()));
+                }
+                samples[position].3.push(value);
+                position += 1;
+            });
+        }
+        let mut text = String::new();
+        for (kind, name, help, values) in samples {
+            let suffix = if kind == "counter" { "_total" } else { "" };
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(text, "# HELP fanfare_{name}{suffix} {help}");
+            let _ = writeln!(text, "# TYPE fanfare_{name}{suffix} {kind}");
+            for (shard, value) in values.iter().enumerate() {
+                let _ = writeln!(text, "fanfare_{name}{suffix}{{shard=\"{shard}\"}} {value}");
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,237 @@
+//! The dialects: where protocols meet the hub, and nowhere else.
+//!
+//! A dialect turns a request into an [`Action`] and an [`Answer`](crate::hub::Answer) into a response.
+//! It owns no connection and no log. To add one: a folder beside `sessions/`, a variant of [`Route`],
+//! its line in [`Dialects::route`], and its transcripts under `tests/dialects/`.
+
+pub mod admin;
+pub mod sessions;
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+
+use crate::hub::{Answer, Command, Ids, Placement};
+use crate::metrics::Metrics;
+use crate::protocol::http1::{DateCache, Head, Method, Response, Version};
+
+/// All dialects as configured, shared by the connections of one shard.
+#[derive(Debug)]
+pub struct Dialects {
+    /// The sessions dialect.
+    pub sessions: sessions::Sessions,
+    /// Health and metrics.
+    pub admin: admin::Admin,
+    /// Whether `/echo` is served.
+    pub echo: bool,
+}
+
+/// Which dialect a path belongs to, and what it names there. Borrows the request's target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route<'b> {
+    /// The sessions dialect.
+    Sessions(sessions::Route<'b>),
+    /// Health and metrics.
+    Admin(admin::Route),
+    /// The echo for protocol test suites.
+    Echo,
+    /// Nobody's.
+    Unknown,
+}
+
+/// What a request asks of the shard.
+#[derive(Debug)]
+pub enum Action {
+    /// Nothing: the response is written.
+    Done,
+    /// Ask the hub, then come back with the answer.
+    Execute(Box<Call>),
+    /// Attach to a session's log.
+    Listen(Box<sessions::Listen>),
+}
+
+/// A command and what is to be done with its answer.
+#[derive(Debug)]
+pub struct Call {
+    /// What to ask.
+    pub command: Command,
+    /// A repeat with the same key gets the first answer.
+    pub idempotency_key: Option<Box<[u8]>>,
+    /// Who turns the answer into a response.
+    pub pending: Pending,
+}
+
+/// A request that waits for the hub's answer.
+#[derive(Debug)]
+pub enum Pending {
+    /// One of the sessions dialect.
+    Sessions(sessions::Pending),
+}
+
+/// What a dialect may consult besides the request.
+#[derive(Debug)]
+pub struct Tools<'t> {
+    /// Which shard is home to what.
+    pub placement: &'t Placement,
+    /// Names for new sessions.
+    pub ids: &'t mut Ids,
+}
+
+/// Where a response goes, and what its framing depends on.
+#[derive(Debug)]
+pub struct Responder<'o> {
+    /// The bytes written so far.
+    pub out: &'o mut BytesMut,
+    /// The cached `Date`.
+    pub date: &'o DateCache,
+    /// What the request said.
+    pub exchange: Exchange,
+    /// The status that was answered; for counting.
+    pub status: u16,
+}
+
+/// What must be remembered of a request to frame its response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Exchange {
+    /// The request's version.
+    pub version: Version,
+    /// Whether the connection goes on afterwards.
+    pub keep_alive: bool,
+    /// Whether it was a `HEAD`: no body bytes.
+    pub head_only: bool,
+}
+
+impl Exchange {
+    /// The exchange that a request's head begins.
+    pub fn of(head: &Head<'_, '_>) -> Self {
+        Self {
+            version: head.version,
+            keep_alive: head.keep_alive,
+            head_only: head.method == Method::Head,
+        }
+    }
+
+    /// For a request whose head could not be read.
+    pub const fn broken() -> Self {
+        Self {
+            version: Version::Http11,
+            keep_alive: false,
+            head_only: false,
+        }
+    }
+}
+
+impl Responder<'_> {
+    /// Begins a response.
+    pub fn begin(&mut self, status: u16) -> Response<'_> {
+        self.status = status;
+        Response::begin(self.out, self.exchange.version, status, self.date)
+    }
+}
+
+impl Dialects {
+    /// Finds whose path this is.
+    pub fn route<'b>(&self, path: &'b str) -> Route<'b> {
+        if let Some(route) = sessions::Route::parse(path) {
+            return Route::Sessions(route);
+        }
+        if let Some(route) = admin::Route::parse(path) {
+            return Route::Admin(route);
+        }
+        if self.echo && path == "/echo" {
+            return Route::Echo;
+        }
+        Route::Unknown
+    }
+
+    /// Judges a request by its head alone, before any of its body is read: the most bytes its body
+    /// may have, or a refusal (already written).
+    pub fn admit(
+        &self,
+        route: Route<'_>,
+        head: &Head<'_, '_>,
+        to: &mut Responder<'_>,
+    ) -> Result<u64, Refused> {
+        match route {
+            Route::Sessions(route) => self.sessions.admit(route, head, to),
+            Route::Admin(route) => route.admit(head, to),
+            Route::Echo => Ok(crate::limits::ECHO_MESSAGE_BYTES_MAX as u64),
+            Route::Unknown => Err(respond_plain_error(
+                to,
+                404,
+                "not_found",
+                "nothing is served here",
+            )),
+        }
+    }
+
+    /// Handles a whole request that was admitted.
+    pub fn handle(
+        &self,
+        route: Route<'_>,
+        head: &Head<'_, '_>,
+        body: &[u8],
+        tools: &mut Tools<'_>,
+        to: &mut Responder<'_>,
+    ) -> Action {
+        match route {
+            Route::Sessions(route) => self.sessions.handle(route, head, body, tools, to),
+            Route::Admin(route) => {
+                self.admin.handle(route, to);
+                Action::Done
+            }
+            Route::Echo => {
+                let exchange = to.exchange;
+                to.begin(200).body(
+                    head.header_str("content-type"),
+                    body,
+                    exchange.keep_alive,
+                    exchange.head_only,
+                );
+                Action::Done
+            }
+            Route::Unknown => {
+                respond_plain_error(to, 404, "not_found", "nothing is served here");
+                Action::Done
+            }
+        }
+    }
+
+    /// Turns the hub's answer into a response, or into the next command.
+    pub fn answer(
+        &self,
+        pending: Pending,
+        answer: Answer,
+        tools: &mut Tools<'_>,
+        to: &mut Responder<'_>,
+    ) -> Action {
+        match pending {
+            Pending::Sessions(pending) => self.sessions.answer(pending, answer, tools, to),
+        }
+    }
+}
+
+/// A request was refused and the refusal is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused;
+
+/// Writes a JSON error that belongs to no dialect.
+pub fn respond_plain_error(
+    to: &mut Responder<'_>,
+    status: u16,
+    code: &str,
+    message: &str,
+) -> Refused {
+    let exchange = to.exchange;
+    let body = sessions::error_body(code, message);
+    to.begin(status).body(
+        Some("application/json"),
+        &body,
+        exchange.keep_alive,
+        exchange.head_only,
+    );
+    Refused
+}
+
+/// Metrics of all shards, for whoever renders them.
+pub type AllMetrics = Arc<[Metrics]>;

@@ -1,0 +1,250 @@
+//! The hub's answers as responses of this dialect.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use serde_json::json;
+
+use super::errors::{respond_error, respond_refusal};
+use super::lifecycle::{Creation, iso_date};
+use super::{DEFAULT_ORGANIZATION, Sessions, execute, render};
+use crate::dialect::{Action, Exchange, Responder, Tools};
+use crate::hub::{
+    Answer, Command, Epoch, Event, EventId, Gap, Log, Number, Parents, Refusal, ScopeName,
+    SessionView,
+};
+use crate::protocol::http1::DateCache;
+use crate::protocol::websocket::Handshake;
+
+/// Shortest part of a token that `GET /api/sessions/<fragment>` looks for.
+const FRAGMENT_BYTES_MIN: usize = 8;
+
+/// A request of this dialect that waits for the hub.
+#[derive(Debug)]
+pub enum Pending {
+    /// A publish.
+    Publish,
+    /// A creation whose project is being declared.
+    #[expect(
+        private_interfaces,
+        reason = "made and taken apart in this module only"
+    )]
+    Declared(Box<Creation>),
+    /// A creation.
+    Created,
+    /// A description of the session, or of the one that the fragment fits.
+    Read(ScopeName),
+    /// The search for a fragment.
+    Find,
+    /// The status in short.
+    Status,
+    /// Anything that is answered `200` without content.
+    Simple,
+}
+
+/// Where a log stands, as every answer about events says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogHeaders {
+    /// The life of the log.
+    pub epoch: Epoch,
+    /// The oldest retained number.
+    pub oldest: Number,
+    /// The number the next event will get.
+    pub next: Number,
+    /// What the reader missed.
+    pub gap: Option<Gap>,
+}
+
+impl LogHeaders {
+    /// The headers for a log and what its reader missed.
+    pub fn of(log: &Log, gap: Option<Gap>) -> Self {
+        Self {
+            epoch: log.epoch(),
+            oldest: log.oldest(),
+            next: log.next(),
+            gap,
+        }
+    }
+
+    fn put(self, out: &mut BytesMut) {
+        use std::fmt::Write as _;
+        // Writing to a growing buffer cannot fail.
+        let _ = write!(
+            out,
+            "Fanfare-Epoch: {}\r\nFanfare-Oldest: {}\r\nFanfare-Next: {}\r\n",
+            self.epoch, self.oldest, self.next
+        );
+        if let Some(gap) = self.gap {
+            let _ = write!(out, "Fanfare-Gap: {gap}\r\n");
+        }
+        out.extend_from_slice(b"Cache-Control: no-store\r\n");
+    }
+}
+
+impl Sessions {
+    /// Turns the hub's answer into a response, or into the next command.
+    pub fn answer(
+        &self,
+        pending: Pending,
+        answer: Answer,
+        tools: &mut Tools<'_>,
+        to: &mut Responder<'_>,
+    ) -> Action {
+        match (pending, answer) {
+            (Pending::Read(fragment), Answer::Refused(Refusal::NotFound))
+                if fragment.as_str().len() >= FRAGMENT_BYTES_MIN =>
+            {
+                let command = Command::Find {
+                    organization: DEFAULT_ORGANIZATION,
+                    prefix: fragment.as_str().to_owned(),
+                };
+                return execute(command, Pending::Find);
+            }
+            (_, Answer::Refused(refusal)) => respond_refusal(self, to, refusal),
+            (Pending::Declared(creation), Answer::Parents(parents)) => {
+                return Self::create_below(parents, *creation, tools);
+            }
+            (Pending::Publish, Answer::Published { id, position }) => {
+                self.respond_published(id, position, to);
+            }
+            (Pending::Created, Answer::Created(token)) => {
+                self.respond_json(&json!({"token": token.as_str()}), to);
+            }
+            (Pending::Read(_), Answer::Session(view)) => self.respond_json(&describe(&view), to),
+            (Pending::Status, Answer::Session(view)) => self.respond_json(&short(&view), to),
+            (Pending::Find, Answer::Found(tokens)) => match &tokens[..] {
+                [token] => self.respond_json(&json!({"token": token.as_str()}), to),
+                _ => respond_refusal(self, to, Refusal::NotFound),
+            },
+            (_, _) => {
+                let exchange = to.exchange;
+                to.begin(200).raw(&self.cors).empty(exchange.keep_alive);
+            }
+        }
+        Action::Done
+    }
+
+    fn respond_published(
+        &self,
+        id: EventId,
+        position: Option<(Epoch, Number)>,
+        to: &mut Responder<'_>,
+    ) {
+        let keep_alive = to.exchange.keep_alive;
+        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+        let id = id.0.as_hyphenated().encode_lower(&mut text);
+        let mut response = to
+            .begin(200)
+            .raw(&self.cors)
+            .header("Fanfare-Id", id.as_bytes());
+        if let Some((epoch, number)) = position {
+            response = response
+                .header_display("Fanfare-Epoch", epoch)
+                .header_display("Fanfare-Number", number);
+        }
+        response.empty(keep_alive);
+    }
+
+    fn respond_json(&self, value: &serde_json::Value, to: &mut Responder<'_>) {
+        let exchange = to.exchange;
+        to.begin(200)
+            .raw(&self.cors)
+            .header("Cache-Control", b"no-store")
+            .body(
+                Some("application/json"),
+                value.to_string().as_bytes(),
+                exchange.keep_alive,
+                exchange.head_only,
+            );
+    }
+
+    /// A poll's whole answer, to be shared by all polls that stand at the same place.
+    pub fn respond_events<'e, I: Iterator<Item = (Number, &'e Arc<Event>)>>(
+        &self,
+        headers: LogHeaders,
+        events: impl Fn() -> I,
+        exchange: Exchange,
+        date: &DateCache,
+        out: &mut BytesMut,
+    ) {
+        let bytes = render::array_bytes(events());
+        out.reserve(bytes + self.cors.len() + 512);
+        let mut to = Responder {
+            out,
+            date,
+            exchange,
+            status: 200,
+        };
+        let mut block = BytesMut::with_capacity(256);
+        headers.put(&mut block);
+        to.begin(200).raw(&self.cors).raw(&block).content_head(
+            Some("application/json"),
+            bytes as u64,
+            exchange.keep_alive,
+        );
+        render::encode_array(out, events());
+    }
+
+    /// A waiting poll's session was deleted or expired.
+    pub fn respond_gone(&self, to: &mut Responder<'_>) {
+        respond_error(self, to, 410, "gone", "the session was deleted");
+    }
+
+    /// Attaching to a log was refused.
+    pub fn respond_refused(&self, refusal: Refusal, to: &mut Responder<'_>) {
+        respond_refusal(self, to, refusal);
+    }
+
+    /// The head of an event stream, which ends with the connection.
+    pub fn begin_event_stream(&self, headers: LogHeaders, to: &mut Responder<'_>) {
+        let mut block = BytesMut::with_capacity(256);
+        headers.put(&mut block);
+        to.begin(200)
+            .raw(&self.cors)
+            .raw(&block)
+            .header("Content-Type", b"text/event-stream")
+            // nginx buffers proxied answers unless told otherwise.
+            .header("X-Accel-Buffering", b"no")
+            .finish_streaming();
+    }
+
+    /// The head that turns a connection into a WebSocket.
+    pub fn begin_websocket(&self, handshake: &Handshake, headers: LogHeaders, out: &mut BytesMut) {
+        let mut block = BytesMut::from(&self.cors[..]);
+        headers.put(&mut block);
+        handshake.write_response(out, None, &block);
+    }
+
+    /// The header lines that every answer carries; for answers written elsewhere.
+    pub const fn cors(&self) -> &Bytes {
+        &self.cors
+    }
+}
+
+fn describe(view: &SessionView) -> serde_json::Value {
+    let Parents { group, project } = &view.parents;
+    json!({
+        "token": view.token.as_str(),
+        "labels": view.labels,
+        "date_created": iso_date(view.created_ms),
+        "status": view.status.as_str(),
+        "date_started": view.started_ms.and_then(iso_date),
+        "date_finished": view.finished_ms.and_then(iso_date),
+        "expiration_date": view.expires_ms.and_then(iso_date),
+        "event_id": group.as_ref().map(ScopeName::as_str),
+        "project_id": project.as_ref().map(ScopeName::as_str),
+        "epoch": view.epoch.to_string(),
+        "oldest": view.oldest,
+        "next": view.next,
+    })
+}
+
+fn short(view: &SessionView) -> serde_json::Value {
+    json!({
+        "token": view.token.as_str(),
+        "status": view.status.as_str(),
+        "date_started": view.started_ms.and_then(iso_date),
+        "date_finished": view.finished_ms.and_then(iso_date),
+        "expiration_date": view.expires_ms.and_then(iso_date),
+    })
+}

@@ -1,0 +1,57 @@
+//! Errors in this dialect's form: `{"error":{"code":"…","message":"…"}}`.
+
+use super::Sessions;
+use crate::dialect::Responder;
+use crate::hub::{Refusal, Status};
+
+/// The body of an error answer.
+pub fn error_body(code: &str, message: &str) -> Vec<u8> {
+    let error = serde_json::json!({"error": {"code": code, "message": message}});
+    error.to_string().into_bytes()
+}
+
+/// Writes an error answer.
+pub(super) fn respond_error(
+    dialect: &Sessions,
+    to: &mut Responder<'_>,
+    status: u16,
+    code: &str,
+    message: &str,
+) {
+    let exchange = to.exchange;
+    let body = error_body(code, message);
+    let mut response = to.begin(status).raw(&dialect.cors);
+    if status == 503 {
+        // RFC 9110 §10.2.3; a bound that was reached is usually free again at once.
+        response = response.header("Retry-After", b"1");
+    }
+    response.body(
+        Some("application/json"),
+        &body,
+        exchange.keep_alive,
+        exchange.head_only,
+    );
+}
+
+/// Writes the hub's refusal.
+pub(super) fn respond_refusal(dialect: &Sessions, to: &mut Responder<'_>, refusal: Refusal) {
+    let (status, code, message) = match refusal {
+        Refusal::NotFound => (404, "not_found", "there is no such session"),
+        Refusal::Undeclared => (404, "not_found", "the session was not created"),
+        Refusal::Contradiction => (409, "contradiction", "the session has other parents"),
+        Refusal::Exists => (409, "exists", "the session exists"),
+        Refusal::Busy => (503, "busy", "a bound of this server is reached, try again"),
+        Refusal::Status(status) => (409, "status", conflict(status)),
+    };
+    respond_error(dialect, to, status, code, message);
+}
+
+const fn conflict(status: Status) -> &'static str {
+    match status {
+        Status::Pending => "the session is pending",
+        Status::Running => "the session is running",
+        Status::Paused => "the session is paused",
+        Status::Completed => "the session is completed",
+        Status::Aborted => "the session is aborted",
+    }
+}

@@ -1,0 +1,230 @@
+//! What a reader asks for: where it stands, how it wants to be told, and how long it waits.
+
+use std::time::Duration;
+
+use super::Sessions;
+use super::errors::respond_error;
+use crate::dialect::{Refused, Responder};
+use crate::hub::{Cursor, Epoch, OrganizationId, ScopeName};
+use crate::protocol::http1::{Head, Version, query_last};
+use crate::protocol::websocket::{Handshake, HandshakeFields};
+
+/// A request to read a session's log.
+#[derive(Debug)]
+pub struct Listen {
+    /// Whose session.
+    pub organization: OrganizationId,
+    /// Which.
+    pub token: ScopeName,
+    /// [`Placement::session_hash`](crate::hub::Placement::session_hash) of the two.
+    pub hash: u64,
+    /// Where the reader stands; `None` wants no history.
+    pub cursor: Option<Cursor>,
+    /// How it wants to be told.
+    pub form: Form,
+}
+
+/// How a reader is told of events.
+#[derive(Debug)]
+pub enum Form {
+    /// One answer, as soon as there is something, or after the timeout.
+    Poll {
+        /// `None` waits for ever.
+        timeout: Option<Duration>,
+    },
+    /// Server-sent events.
+    EventStream,
+    /// A WebSocket whose handshake was checked.
+    WebSocket(Handshake),
+}
+
+/// A cursor that no log can have given out: from another life, whatever the log.
+const FOREIGN: Cursor = Cursor {
+    epoch: None,
+    last: i64::MAX,
+};
+
+impl Sessions {
+    /// Reads form, cursor and timeout from the request; a refusal is written.
+    pub(super) fn read_listen(
+        &self,
+        head: &Head<'_, '_>,
+        to: &mut Responder<'_>,
+    ) -> Result<(Option<Cursor>, Form), Refused> {
+        let refuse = |to: &mut Responder<'_>, code, message: String| {
+            respond_error(self, to, 400, code, &message);
+            Refused
+        };
+        let cursor = query_cursor(head.query.unwrap_or(""))
+            .map_err(|(code, message)| refuse(to, code, message))?;
+        if head.has_token("upgrade", "websocket") {
+            return Ok((cursor, Form::WebSocket(self.check_handshake(head, to)?)));
+        }
+        let accept = head.header_str("accept").unwrap_or("");
+        if accept.contains("text/event-stream") {
+            let last = head.header_str("last-event-id").map(str::trim);
+            let resumed = last.filter(|id| !id.is_empty()).map(event_id_cursor);
+            return Ok((resumed.or(cursor), Form::EventStream));
+        }
+        let timeout = query_timeout(head.query.unwrap_or(""))
+            .map_err(|(code, message)| refuse(to, code, message))?;
+        let timeout = match (timeout, self.poll_timeout_max) {
+            (Some(asked), Some(most)) => Some(asked.min(most)),
+            (asked, most) => asked.or(most),
+        };
+        Ok((cursor, Form::Poll { timeout }))
+    }
+
+    fn check_handshake(
+        &self,
+        head: &Head<'_, '_>,
+        to: &mut Responder<'_>,
+    ) -> Result<Handshake, Refused> {
+        Handshake::check(handshake_fields(head)).map_err(|error| {
+            let exchange = to.exchange;
+            let body = super::error_body("handshake", &error.to_string());
+            let cors = self.cors.clone();
+            to.begin(error.status())
+                .raw(&cors)
+                .raw(error.headers())
+                .body(
+                    Some("application/json"),
+                    &body,
+                    exchange.keep_alive,
+                    exchange.head_only,
+                );
+            Refused
+        })
+    }
+}
+
+/// The fields of a request that a WebSocket handshake looks at (RFC 6455 §4.2.1).
+pub fn handshake_fields<'b>(head: &Head<'_, 'b>) -> HandshakeFields<'b> {
+    HandshakeFields {
+        method_is_get: head.method == crate::protocol::http1::Method::Get,
+        http11: head.version == Version::Http11,
+        upgrade_websocket: head.has_token("upgrade", "websocket"),
+        connection_upgrade: head.has_token("connection", "upgrade"),
+        version: head.header("sec-websocket-version"),
+        key: head.header("sec-websocket-key"),
+        key_count: head.header_values("sec-websocket-key").count(),
+    }
+}
+
+type QueryError = (&'static str, String);
+
+fn query_text(query: &str, key: &'static str) -> Result<Option<String>, QueryError> {
+    let value =
+        query_last(query, key).map_err(|error| ("invalid_query", format!("{key}: {error}")))?;
+    Ok(value.map(|v| v.trim().to_owned()).filter(|v| !v.is_empty()))
+}
+
+fn query_cursor(query: &str) -> Result<Option<Cursor>, QueryError> {
+    if query.is_empty() {
+        return Ok(None);
+    }
+    let Some(text) = query_text(query, "last_event")? else {
+        return Ok(None);
+    };
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(&text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let message = format!("last_event is not an integer: {text:?}");
+        return Err(("invalid_last_event", message));
+    }
+    // An integer beyond 64 bits is still an integer: ahead of, or before, every log.
+    let beyond = if text.starts_with('-') { -1 } else { i64::MAX };
+    let last = text.parse().unwrap_or(beyond);
+    match query_text(query, "epoch")? {
+        None => Ok(Some(Cursor { epoch: None, last })),
+        Some(epoch) => Ok(Some(Epoch::parse(&epoch).map_or(FOREIGN, |epoch| Cursor {
+            epoch: Some(epoch),
+            last,
+        }))),
+    }
+}
+
+fn query_timeout(query: &str) -> Result<Option<Duration>, QueryError> {
+    if query.is_empty() {
+        return Ok(None);
+    }
+    let Some(text) = query_text(query, "timeout")? else {
+        return Ok(None);
+    };
+    let seconds: Option<f64> = text.parse().ok();
+    match seconds.map(Duration::try_from_secs_f64) {
+        Some(Ok(timeout)) => Ok(Some(timeout)),
+        _ => Err((
+            "invalid_timeout",
+            format!("timeout is not a number of seconds: {text:?}"),
+        )),
+    }
+}
+
+/// The cursor in a `Last-Event-ID`, `<epoch>:<number>`.
+fn event_id_cursor(id: &str) -> Cursor {
+    let parts = id.split_once(':');
+    let parsed = parts.and_then(|(epoch, last)| {
+        let digits = last.bytes().all(|byte| byte.is_ascii_digit());
+        let last = last.parse().ok().filter(|_| digits)?;
+        Some(Cursor {
+            epoch: Some(Epoch::parse(epoch)?),
+            last,
+        })
+    });
+    parsed.unwrap_or(FOREIGN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors() {
+        let cursor = |query| query_cursor(query).expect("valid");
+        let at = |last| Some(Cursor { epoch: None, last });
+        assert_eq!(cursor(""), None);
+        assert_eq!(cursor("last_event="), None);
+        assert_eq!(cursor("last_event=%20"), None);
+        assert_eq!(cursor("epoch=00"), None);
+        assert_eq!(cursor("last_event=-1"), at(-1));
+        assert_eq!(cursor("last_event=3&last_event=5"), at(5));
+        assert_eq!(cursor("last_event=99999999999999999999"), at(i64::MAX));
+        assert_eq!(cursor("last_event=-99999999999999999999"), at(-1));
+        assert_eq!(cursor("last_event=3&epoch=nonsense"), Some(FOREIGN));
+        let epoch = Some(Epoch(0xab));
+        let known = cursor("last_event=3&epoch=00000000000000ab");
+        assert_eq!(known, Some(Cursor { epoch, last: 3 }));
+        for bad in ["x", "1.5", "-", "1e3", "0x1"] {
+            assert!(query_cursor(&format!("last_event={bad}")).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn timeouts() {
+        let timeout = |query| query_timeout(query).expect("valid");
+        assert_eq!(timeout("timeout=0"), Some(Duration::ZERO));
+        assert_eq!(timeout("timeout=1.5"), Some(Duration::from_millis(1_500)));
+        assert_eq!(timeout("timeout="), None);
+        for bad in ["x", "-1", "inf", "nan", "1e400"] {
+            assert!(query_timeout(&format!("timeout={bad}")).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn event_ids() {
+        let epoch = Some(Epoch(0xab));
+        assert_eq!(
+            event_id_cursor("00000000000000ab:7"),
+            Cursor { epoch, last: 7 }
+        );
+        for foreign in [
+            "7",
+            "ab:7",
+            "00000000000000ab:",
+            "00000000000000ab:-1",
+            "x:y:z",
+        ] {
+            assert_eq!(event_id_cursor(foreign), FOREIGN, "{foreign}");
+        }
+    }
+}

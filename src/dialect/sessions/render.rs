@@ -1,0 +1,177 @@
+//! Events in this dialect's three encodings. Each is rendered once and shared by all who read it.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+
+use crate::hub::{Epoch, Event, Gap, Number};
+use crate::protocol::sse;
+use crate::protocol::websocket::{Opcode, encode_header, encode_text};
+
+/// The event name of a gap, where a gap is told as an event.
+pub const GAP_EVENT: &str = "fanfare:gap";
+
+/// How a feed is written on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// Server-sent events.
+    EventStream,
+    /// One JSON element per text message.
+    WebSocket,
+}
+
+/// Appends `{"type":…,"data":…,"number":…}`, in that key order.
+fn put_element(out: &mut BytesMut, number: Number, event: &Event) {
+    out.extend_from_slice(b"{\"type\":");
+    out.extend_from_slice(event.name.as_json());
+    out.extend_from_slice(b",\"data\":");
+    out.extend_from_slice(&event.payload);
+    out.extend_from_slice(b",\"number\":");
+    put_number(out, number);
+    out.extend_from_slice(b"}");
+}
+
+fn put_number(out: &mut BytesMut, number: Number) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+const fn digits(number: Number) -> usize {
+    match number.checked_ilog10() {
+        Some(log) => log as usize + 1,
+        None => 1,
+    }
+}
+
+/// Bytes of one element, without what separates elements.
+fn element_bytes(number: Number, event: &Event) -> usize {
+    b"{\"type\":,\"data\":,\"number\":}".len()
+        + event.name.as_json().len()
+        + event.payload.len()
+        + digits(number)
+}
+
+/// Bytes of a poll's answer.
+pub fn array_bytes<'e>(events: impl Iterator<Item = (Number, &'e Arc<Event>)>) -> usize {
+    let elements: usize = events
+        .map(|(number, event)| element_bytes(number, event) + 1)
+        .sum();
+    elements.saturating_sub(1) + 2
+}
+
+/// Appends a poll's answer: all elements in one array.
+pub fn encode_array<'e>(
+    out: &mut BytesMut,
+    events: impl Iterator<Item = (Number, &'e Arc<Event>)>,
+) {
+    out.extend_from_slice(b"[");
+    for (position, (number, event)) in events.enumerate() {
+        if position > 0 {
+            out.extend_from_slice(b",");
+        }
+        put_element(out, number, event);
+    }
+    out.extend_from_slice(b"]");
+}
+
+/// Appends one event of a feed.
+pub fn encode_event(
+    out: &mut BytesMut,
+    encoding: Encoding,
+    epoch: Epoch,
+    number: Number,
+    event: &Event,
+) {
+    match encoding {
+        Encoding::EventStream => {
+            let name = event.name.as_text();
+            let id = format_args!("{epoch}:{number}");
+            sse::encode_event(out, Some(id), name.as_deref(), &event.payload);
+        }
+        Encoding::WebSocket => {
+            encode_header(out, Opcode::Text, element_bytes(number, event));
+            put_element(out, number, event);
+        }
+    }
+}
+
+/// Appends the news of a gap to a feed.
+pub fn encode_gap(out: &mut BytesMut, encoding: Encoding, gap: Gap) {
+    let data = match gap {
+        Gap::Range { first, last } => format!("{{\"from\":{first},\"to\":{last}}}"),
+        Gap::Reset => String::from("{\"reset\":true}"),
+    };
+    match encoding {
+        Encoding::EventStream => {
+            sse::encode_event(out, None::<u64>, Some(GAP_EVENT), data.as_bytes());
+        }
+        Encoding::WebSocket => {
+            let element = format!("{{\"type\":\"{GAP_EVENT}\",\"data\":{data}}}");
+            encode_text(out, element.as_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::hub::{Address, EventId, EventName, OrganizationId, Scope};
+
+    fn event(name: &'static str, payload: &'static str) -> Event {
+        Event {
+            id: EventId(Uuid::nil()),
+            name: EventName::from_json(Bytes::from_static(name.as_bytes())),
+            payload: Bytes::from_static(payload.as_bytes()),
+            metadata: None,
+            origin: None,
+            scope: Scope {
+                organization: OrganizationId(0),
+                address: Address::Organization,
+            },
+            time_ms: 0,
+        }
+    }
+
+    #[test]
+    fn sizes_are_exact() {
+        let a = Arc::new(event("\"a\"", "{ \"x\":1 }"));
+        let b = Arc::new(event("7", "null"));
+        for numbers in [[0, 9], [10, 99], [18_446_744_073_709_551_614, 1]] {
+            let pairs = || numbers.into_iter().zip([&a, &b]);
+            let mut out = BytesMut::new();
+            encode_array(&mut out, pairs());
+            assert_eq!(out.len(), array_bytes(pairs()), "{out:?}");
+        }
+        assert_eq!(array_bytes(std::iter::empty()), 2);
+    }
+
+    #[test]
+    fn the_three_encodings() {
+        let event = Arc::new(event("\"a\"", "{ \"x\":1 }"));
+        let element = r#"{"type":"a","data":{ "x":1 },"number":12}"#;
+        let mut out = BytesMut::new();
+        encode_array(&mut out, [(12, &event)].into_iter());
+        assert_eq!(out, format!("[{element}]"));
+        out.clear();
+        encode_event(&mut out, Encoding::WebSocket, Epoch(1), 12, &event);
+        assert_eq!((out[0], usize::from(out[1])), (0x81, element.len()));
+        assert_eq!(&out[2..], element.as_bytes());
+        out.clear();
+        encode_event(&mut out, Encoding::EventStream, Epoch(1), 12, &event);
+        let text = "id: 0000000000000001:12\nevent: a\ndata: { \"x\":1 }\n\n";
+        assert_eq!(out, text);
+    }
+}

@@ -1,0 +1,360 @@
+//! One shard and its sockets: what happens in a turn, and what tasks report.
+
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Waker;
+use std::time::Duration;
+
+use monoio::net::TcpStream;
+use tracing::warn;
+
+use super::clock::Clock;
+use super::mesh::{Envelope, Mesh};
+use super::socket;
+use super::tasks;
+use crate::connection::Connection;
+use crate::dialect::AllMetrics;
+use crate::hub::ShardId;
+use crate::limits::{MESH_RING_MESSAGES, RECV_BUFFER_BYTES, RECV_ROUNDS};
+use crate::shard::{ConnectionId, Effect, Flushed, Shard};
+use crate::time::{Instant, Now};
+
+/// A shard, its sockets, and its ends of the mesh.
+pub(super) struct Driver {
+    pub(super) shard: Shard,
+    clock: Clock,
+    /// The time of this turn, once somebody asked.
+    now: Option<Now>,
+    slots: Vec<Option<Slot>>,
+    recv_buf: Box<[u8]>,
+    mesh: Mesh,
+    /// Connections that wait for room in the ring to their new shard.
+    transfers: Vec<(ShardId, OwnedFd, Box<Connection>)>,
+    /// Wakes the turn.
+    pub(super) turn_waker: Option<Waker>,
+    /// Wakes the task that accepts.
+    pub(super) accept_waker: Option<Waker>,
+    draining: Arc<AtomicBool>,
+    drain_timeout: Duration,
+    leave_at: Option<Instant>,
+    all_metrics: AllMetrics,
+}
+
+/// A connection's socket.
+struct Slot {
+    serial: u32,
+    stream: Rc<TcpStream>,
+    /// Wakes the task that waits for the socket to become readable.
+    waker: Option<Waker>,
+    reading: bool,
+}
+
+/// What a socket's task is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attention {
+    /// Wait until the socket is readable, then report.
+    Read,
+    /// Wait to be woken.
+    Pause,
+    /// End: the socket is no longer this shard's.
+    Leave,
+}
+
+impl Driver {
+    pub(super) fn new(
+        shard: Shard,
+        clock: Clock,
+        mesh: Mesh,
+        draining: Arc<AtomicBool>,
+        drain_timeout: Duration,
+        all_metrics: AllMetrics,
+    ) -> Self {
+        Self {
+            shard,
+            clock,
+            now: None,
+            slots: Vec::new(),
+            recv_buf: vec![0; RECV_BUFFER_BYTES].into_boxed_slice(),
+            mesh,
+            transfers: Vec::new(),
+            turn_waker: None,
+            accept_waker: None,
+            draining,
+            drain_timeout,
+            leave_at: None,
+            all_metrics,
+        }
+    }
+
+    fn now(&mut self) -> Now {
+        *self.now.get_or_insert_with(|| self.clock.now())
+    }
+
+    fn slot(&mut self, id: ConnectionId) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(id.index as usize)?.as_mut()?;
+        (slot.serial == id.serial).then_some(slot)
+    }
+
+    /// Sees to it that a turn follows once all tasks that are ready have run.
+    fn wake_turn(&self) {
+        if let Some(waker) = &self.turn_waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Whether new connections are taken.
+    pub(super) const fn accepts(&self) -> bool {
+        self.leave_at.is_none()
+    }
+
+    /// Takes a connection; answers how its task is to begin.
+    pub(super) fn accept(&mut self, stream: TcpStream) -> Option<(ConnectionId, Rc<TcpStream>)> {
+        let now = self.now();
+        let id = self.shard.accept(now)?;
+        Some((id, self.keep(id, stream)))
+    }
+
+    fn keep(&mut self, id: ConnectionId, stream: TcpStream) -> Rc<TcpStream> {
+        let stream = Rc::new(stream);
+        let index = id.index as usize;
+        if self.slots.len() <= index {
+            self.slots.resize_with(index + 1, || None);
+        }
+        self.slots[index] = Some(Slot {
+            serial: id.serial,
+            stream: Rc::clone(&stream),
+            waker: None,
+            reading: true,
+        });
+        stream
+    }
+
+    /// What a socket's task is to do now; `waker` is kept for when that changes.
+    pub(super) fn attention(&mut self, id: ConnectionId, waker: &Waker) -> Attention {
+        let Some(slot) = self.slot(id) else {
+            return Attention::Leave;
+        };
+        if !slot
+            .waker
+            .as_ref()
+            .is_some_and(|kept| kept.will_wake(waker))
+        {
+            slot.waker = Some(waker.clone());
+        }
+        if slot.reading {
+            Attention::Read
+        } else {
+            Attention::Pause
+        }
+    }
+
+    /// A socket is readable: receives what is there.
+    pub(super) fn receive(&mut self, id: ConnectionId) {
+        let now = self.now();
+        for _ in 0..RECV_ROUNDS {
+            let Some(slot) = self.slots.get(id.index as usize).and_then(Option::as_ref) else {
+                break;
+            };
+            match socket::recv(&slot.stream, &mut self.recv_buf) {
+                Ok(0) => {
+                    self.shard.end_input(now, id);
+                    break;
+                }
+                Ok(received) => {
+                    self.shard.receive(now, id, &mut self.recv_buf[..received]);
+                    if received < self.recv_buf.len() {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(_) => {
+                    self.shard.broken(now, id);
+                    break;
+                }
+            }
+        }
+        let reading = self.shard.wants_input(id);
+        if let Some(slot) = self.slot(id) {
+            slot.reading = reading;
+        }
+        self.wake_turn();
+    }
+
+    /// A socket takes bytes again.
+    pub(super) fn writable(&mut self, id: ConnectionId) {
+        if self.slot(id).is_some() {
+            self.shard.writable(id);
+            self.wake_turn();
+        }
+    }
+
+    /// This shard was woken: reads the rings. Adopted connections need tasks, which are returned.
+    pub(super) fn read_mesh(&mut self) -> Vec<(ConnectionId, Rc<TcpStream>)> {
+        self.mesh.clear_wake();
+        if self.draining.load(Ordering::Acquire) && self.leave_at.is_none() {
+            self.begin_drain();
+        }
+        let now = self.now();
+        let mut adopted = Vec::new();
+        for from in self.mesh.others() {
+            let crowded = self.mesh.is_crowded(from);
+            for _ in 0..MESH_RING_MESSAGES {
+                match self.mesh.pop(from) {
+                    None => break,
+                    Some(Envelope::Mail(mail)) => self.shard.mail(now, from, mail),
+                    Some(Envelope::Connection(fd, connection)) => {
+                        adopted.extend(self.adopt(now, fd, *connection));
+                    }
+                }
+            }
+            if crowded {
+                self.mesh.wake(from);
+            }
+        }
+        self.wake_turn();
+        adopted
+    }
+
+    fn adopt(
+        &mut self,
+        now: Now,
+        fd: OwnedFd,
+        connection: Connection,
+    ) -> Option<(ConnectionId, Rc<TcpStream>)> {
+        match TcpStream::from_std(std::net::TcpStream::from(fd)) {
+            Ok(stream) => {
+                let id = self.shard.adopt(now, connection);
+                Some((id, self.keep(id, stream)))
+            }
+            Err(error) => {
+                warn!(%error, "a connection was lost on its way between shards");
+                None
+            }
+        }
+    }
+
+    /// Serves deadlines; called several times a second.
+    pub(super) fn advance(&mut self) {
+        let now = self.now();
+        self.shard.advance(now);
+        self.wake_turn();
+    }
+
+    fn begin_drain(&mut self) {
+        let now = self.now();
+        self.leave_at = Some(now.instant + self.drain_timeout);
+        if let Some(waker) = self.accept_waker.take() {
+            waker.wake();
+        }
+        self.shard.drain(now);
+    }
+
+    /// The end of a turn: everything that was ready has been received. Events meet their readers,
+    /// bytes meet the kernel, mail meets the rings. Answers whether the shard is done for good.
+    pub(super) fn turn(&mut self, driver: &tasks::Shared) -> bool {
+        let now = self.now();
+        self.shard.metrics().ticks.add(1);
+        self.shard.end_tick(now);
+        let slots = &self.slots;
+        self.shard.flush(now, |id, queue| {
+            let slot = slots.get(id.index as usize).and_then(Option::as_ref);
+            let Some(slot) = slot.filter(|slot| slot.serial == id.serial) else {
+                return Flushed::Broken;
+            };
+            let flushed = socket::send(&slot.stream, queue);
+            if matches!(flushed, Flushed::Blocked(_)) {
+                tasks::spawn_writer(driver, id, Rc::clone(&slot.stream));
+            }
+            flushed
+        });
+        while let Some(effect) = self.shard.next_effect() {
+            self.carry_out(effect);
+        }
+        self.post();
+        self.now = None;
+        self.is_done(now.instant)
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Finish(id) => {
+                if let Some(slot) = self.slot(id) {
+                    socket::shutdown(&slot.stream, Shutdown::Write);
+                }
+            }
+            Effect::Close(id) => {
+                if let Some(slot) = self.take_slot(id) {
+                    // Whoever waits for the socket, to read or to write, must not keep it open.
+                    socket::shutdown(&slot.stream, Shutdown::Both);
+                }
+            }
+            Effect::Resume(id) => {
+                if let Some(slot) = self.slot(id) {
+                    slot.reading = true;
+                    if let Some(waker) = &slot.waker {
+                        waker.wake_by_ref();
+                    }
+                }
+            }
+            Effect::Move(id, to) => {
+                let Some(slot) = self.take_slot(id) else {
+                    return;
+                };
+                let connection = self.shard.release(id);
+                match (socket::duplicate(&slot.stream), connection) {
+                    (Ok(fd), Some(connection)) => {
+                        self.transfers.push((to, fd, Box::new(connection)));
+                    }
+                    (Err(error), Some(_)) => warn!(%error, "a connection could not move"),
+                    (_, None) => {}
+                }
+            }
+        }
+    }
+
+    /// Takes a socket from its task, which ends.
+    fn take_slot(&mut self, id: ConnectionId) -> Option<Slot> {
+        self.slot(id)?;
+        let slot = self.slots[id.index as usize].take()?;
+        if let Some(waker) = &slot.waker {
+            waker.wake_by_ref();
+        }
+        Some(slot)
+    }
+
+    /// Moves mail and connections into the rings, as far as there is room, and wakes the receivers.
+    fn post(&mut self) {
+        for to in self.mesh.others() {
+            while self.mesh.has_room(to) {
+                let Some(mail) = self.shard.outbox(to).pop_front() else {
+                    break;
+                };
+                if self.mesh.push(to, Envelope::Mail(mail)).is_err() {
+                    break;
+                }
+            }
+        }
+        let mut waiting = Vec::new();
+        for (to, fd, connection) in self.transfers.drain(..) {
+            match self.mesh.push(to, Envelope::Connection(fd, connection)) {
+                Err(Envelope::Connection(fd, connection)) => waiting.push((to, fd, connection)),
+                Ok(()) | Err(Envelope::Mail(_)) => {}
+            }
+        }
+        self.transfers = waiting;
+        self.mesh.wake_receivers();
+    }
+
+    /// Done when this server is leaving and no shard has a connection, or time is up.
+    fn is_done(&self, now: Instant) -> bool {
+        let Some(leave_at) = self.leave_at else {
+            return false;
+        };
+        let connections: u64 = self.all_metrics.iter().map(|m| m.connections.value()).sum();
+        (connections == 0 && self.transfers.is_empty()) || now >= leave_at
+    }
+}

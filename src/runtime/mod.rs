@@ -1,0 +1,22 @@
+//! Makes shards happen: threads, sockets, the clock, and the rings between shards. The only module
+//! that does.
+//!
+//! One driver, on one screen: [`driver::Driver::turn`]. Tasks only wait for readiness; whatever is
+//! ready is received into one buffer per shard before the turn ends and anything is sent, so an idle
+//! connection owns no buffer and a burst is answered with few writes. `Rc` and `RefCell` live here and
+//! nowhere below.
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "this is where the clock, the sockets and the threads live"
+)]
+
+mod clock;
+mod driver;
+mod mesh;
+mod ring;
+mod socket;
+mod tasks;
+mod thread;
+
+pub use thread::{DriverKind, Node, StartError, start};

@@ -1,0 +1,87 @@
+//! Receiving and sending on a socket that monoio owns.
+//!
+//! monoio is asked for readiness only; the calls themselves are plain non-blocking ones into and out
+//! of buffers that we own. monoio's stream lends no `BorrowedFd`, which is why this file is one of the
+//! homes of `unsafe`.
+#![allow(
+    unsafe_code,
+    reason = "monoio's streams implement AsRawFd but not AsFd"
+)]
+
+use std::io::{self, ErrorKind, IoSlice, Read as _};
+use std::net::Shutdown;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use monoio::net::{TcpListener, TcpStream};
+use socket2::SockRef;
+
+use crate::connection::SendQueue;
+use crate::shard::Flushed;
+
+/// Most slices handed to the kernel in one call (`UIO_MAXIOV` is 1,024).
+const SLICES_MAX: usize = 64;
+
+/// `MSG_NOSIGNAL | MSG_DONTWAIT` of Linux: a closed peer is an error, not a signal; never wait.
+const SEND_FLAGS: i32 = 0x4000 | 0x40;
+
+fn fd(stream: &TcpStream) -> BorrowedFd<'_> {
+    // SAFETY: the stream owns an open descriptor for as long as it is borrowed here.
+    unsafe { BorrowedFd::borrow_raw(stream.as_raw_fd()) }
+}
+
+/// Receives what is there, without waiting. `Ok(0)` is the peer's end.
+pub(super) fn recv(stream: &TcpStream, buf: &mut [u8]) -> io::Result<usize> {
+    let fd = fd(stream);
+    let socket = SockRef::from(&fd);
+    (&*socket).read(buf)
+}
+
+/// Sends as much of a queue as the kernel takes, without waiting.
+pub(super) fn send(stream: &TcpStream, queue: &SendQueue) -> Flushed {
+    let fd = fd(stream);
+    let socket = SockRef::from(&fd);
+    let (offered, sent) = if let Some(chunk) = queue.single() {
+        (chunk.len(), socket.send_with_flags(chunk, SEND_FLAGS))
+    } else {
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let (mut count, mut offered) = (0, 0);
+        for (slice, chunk) in slices.iter_mut().zip(queue.chunks()) {
+            *slice = IoSlice::new(chunk);
+            offered += chunk.len();
+            count += 1;
+        }
+        let sent = socket.send_vectored_with_flags(&slices[..count], SEND_FLAGS);
+        (offered, sent)
+    };
+    match sent {
+        Ok(sent) if sent == offered => Flushed::Sent(sent),
+        Ok(sent) => Flushed::Blocked(sent),
+        Err(error) => match error.kind() {
+            ErrorKind::WouldBlock => Flushed::Blocked(0),
+            ErrorKind::Interrupted => Flushed::Sent(0),
+            _ => Flushed::Broken,
+        },
+    }
+}
+
+/// Closes one half or both. A peer that is gone already is no error.
+pub(super) fn shutdown(stream: &TcpStream, how: Shutdown) {
+    let fd = fd(stream);
+    let _ = SockRef::from(&fd).shutdown(how);
+}
+
+/// Another descriptor of the same socket, to be handed to another shard.
+pub(super) fn duplicate(stream: &TcpStream) -> io::Result<OwnedFd> {
+    fd(stream).try_clone_to_owned()
+}
+
+/// Accepts a connection without waiting, and makes it non-blocking and prompt.
+pub(super) fn accept(listener: &TcpListener) -> io::Result<std::net::TcpStream> {
+    // SAFETY: the listener owns an open descriptor for as long as it is borrowed here.
+    let fd = unsafe { BorrowedFd::borrow_raw(listener.as_raw_fd()) };
+    let (socket, _) = SockRef::from(&fd).accept()?;
+    socket.set_nonblocking(true)?;
+    // Small answers must not wait for the peer's acknowledgement of the last one.
+    socket.set_tcp_nodelay(true)?;
+    Ok(socket.into())
+}

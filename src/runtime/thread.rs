@@ -1,0 +1,245 @@
+//! Shards as threads: binding, pinning, starting, joining.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::num::NonZeroU16;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use monoio::net::{TcpListener, UnixStream};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::clock::Clock;
+use super::driver::Driver;
+use super::mesh::{self, Mesh, Waker};
+use super::ring::AnyRuntime;
+use super::tasks;
+use crate::config::Config;
+use crate::hub::{Placement, ShardId};
+use crate::limits::{LISTEN_BACKLOG, SHARDS_MAX};
+use crate::metrics::Metrics;
+use crate::shard::{Shard, ShardSettings};
+
+/// What a shard waits on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DriverKind {
+    /// `io_uring`.
+    IoUring,
+    /// epoll.
+    Epoll,
+}
+
+impl fmt::Display for DriverKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::IoUring => "io_uring",
+            Self::Epoll => "epoll",
+        })
+    }
+}
+
+/// Why a node did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    Listen(SocketAddr, io::Error),
+    /// The driver that was asked for is not to be had.
+    Driver(io::Error),
+    /// The operating system refused something else.
+    System(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(address, error) => {
+                write!(f, "server.listen: cannot listen on {address}: {error}")
+            }
+            Self::Driver(error) => write!(f, "server.driver: cannot be started: {error}"),
+            Self::System(error) => write!(f, "cannot start: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Node {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How many shards it has.
+    pub shards: u16,
+    /// What they wait on.
+    pub driver: DriverKind,
+    threads: Vec<JoinHandle<()>>,
+    draining: Arc<AtomicBool>,
+    wakers: Arc<[Waker]>,
+}
+
+impl Node {
+    /// A handle that makes the node leave.
+    pub fn drain_handle(&self) -> impl Fn() + Send + 'static {
+        let (draining, wakers) = (Arc::clone(&self.draining), Arc::clone(&self.wakers));
+        move || {
+            draining.store(true, Ordering::Release);
+            for waker in wakers.iter() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Waits until every shard has left. The error is the number of shards that panicked.
+    pub fn join(self) -> Result<(), usize> {
+        let joined = self.threads.into_iter().map(JoinHandle::join);
+        match joined.filter(Result::is_err).count() {
+            0 => Ok(()),
+            panicked => Err(panicked),
+        }
+    }
+}
+
+/// What one thread needs to become a shard.
+struct Seat {
+    settings: ShardSettings,
+    listener: StdListener,
+    mesh: Mesh,
+    core: Option<core_affinity::CoreId>,
+    clock: Clock,
+    draining: Arc<AtomicBool>,
+    ready: mpsc::Sender<Result<DriverKind, StartError>>,
+}
+
+/// Binds, starts one pinned thread per shard, and returns once all of them accept.
+pub fn start(config: Config) -> Result<Node, StartError> {
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    let default = NonZeroU16::new(cores.len().clamp(1, SHARDS_MAX) as u16);
+    let shards = config.server.shards.or(default).map_or(1, NonZeroU16::get);
+    let (address, listeners) = bind(config.server.listen, shards)?;
+    let metrics: Arc<[Metrics]> = (0..shards).map(|_| Metrics::default()).collect();
+    let (meshes, wakers) = mesh::build(shards).map_err(StartError::System)?;
+    let placement = Placement::new(random_u64()?, shards);
+    let config = Arc::new(config);
+    let draining = Arc::new(AtomicBool::new(false));
+    let clock = Clock::new();
+    let (ready, started) = mpsc::channel();
+    let mut threads = Vec::with_capacity(usize::from(shards));
+    for (index, (listener, mesh)) in listeners.into_iter().zip(meshes).enumerate() {
+        let seat = Seat {
+            settings: ShardSettings {
+                shard: ShardId(index as u16),
+                placement: placement.clone(),
+                config: Arc::clone(&config),
+                metrics: Arc::clone(&metrics),
+                seed: random_seed()?,
+            },
+            listener,
+            mesh,
+            core: cores.get(index % cores.len().max(1)).copied(),
+            clock,
+            draining: Arc::clone(&draining),
+            ready: ready.clone(),
+        };
+        let thread = std::thread::Builder::new()
+            .name(format!("shard-{index}"))
+            .spawn(move || sit(seat));
+        threads.push(thread.map_err(StartError::System)?);
+    }
+    drop(ready);
+    let mut driver = DriverKind::IoUring;
+    for _ in 0..shards {
+        match started.recv() {
+            // A node is as fast as its slowest shard: name that one.
+            Ok(Ok(DriverKind::Epoll)) => driver = DriverKind::Epoll,
+            Ok(Ok(DriverKind::IoUring)) => {}
+            Ok(Err(error)) => return Err(error),
+            Err(error) => return Err(StartError::System(io::Error::other(error))),
+        }
+    }
+    Ok(Node {
+        address,
+        shards,
+        driver,
+        threads,
+        draining,
+        wakers,
+    })
+}
+
+/// One thread's life as a shard.
+fn sit(seat: Seat) {
+    if let Some(core) = seat.core {
+        core_affinity::set_for_current(core);
+    }
+    let ready = seat.ready.clone();
+    let mut runtime = match AnyRuntime::build(seat.settings.config.server.driver) {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = ready.send(Err(StartError::Driver(error)));
+            return;
+        }
+    };
+    let kind = runtime.kind();
+    runtime.block_on(async move {
+        let drain_timeout = seat.settings.config.server.drain_timeout;
+        let metrics = Arc::clone(&seat.settings.metrics);
+        let watched = TcpListener::from_std(seat.listener).and_then(|listener| {
+            let wake_stream = UnixStream::from_std(seat.mesh.wake_stream()?)?;
+            Ok((listener, wake_stream))
+        });
+        let (listener, wake_stream) = match watched {
+            Ok(watched) => watched,
+            Err(error) => {
+                let _ = ready.send(Err(StartError::System(error)));
+                return;
+            }
+        };
+        let shard = Shard::new(seat.settings);
+        let (clock, draining) = (seat.clock, seat.draining);
+        let driver = Driver::new(shard, clock, seat.mesh, draining, drain_timeout, metrics);
+        let _ = ready.send(Ok(kind));
+        tasks::run(Rc::new(RefCell::new(driver)), listener, wake_stream).await;
+    });
+}
+
+/// One listener per shard on the same port; the kernel spreads connections over them.
+fn bind(listen: SocketAddr, shards: u16) -> Result<(SocketAddr, Vec<StdListener>), StartError> {
+    let mut address = listen;
+    let mut listeners = Vec::with_capacity(usize::from(shards));
+    for _ in 0..shards {
+        let listener = bind_one(address).map_err(|error| StartError::Listen(address, error))?;
+        // Port 0 becomes a real one with the first.
+        address = listener.local_addr().map_err(StartError::System)?;
+        listeners.push(listener);
+    }
+    Ok((address, listeners))
+}
+
+fn bind_one(address: SocketAddr) -> io::Result<StdListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(LISTEN_BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn random_u64() -> Result<u64, StartError> {
+    getrandom::u64().map_err(|error| StartError::System(error.into()))
+}
+
+fn random_seed() -> Result<[u8; 32], StartError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| StartError::System(error.into()))?;
+    Ok(seed)
+}

@@ -1,0 +1,108 @@
+//! The server as a program: logs, limits, start, the ready line, a signal, drain, exit code.
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a program has a thread of its own that waits for signals"
+)]
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tracing::{error, info, warn};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, LogConfig, LogFormat};
+use crate::runtime::{self, Node, StartError};
+
+/// Serves until SIGTERM or SIGINT, then drains. Exit code 0 after an orderly end, 1 if it could not
+/// start or a shard was lost, 2 for an address that cannot be listened on.
+pub fn serve(config: Config) -> ExitCode {
+    install_logs(&config.log);
+    raise_descriptor_limit();
+    let node = match runtime::start(config) {
+        Ok(node) => node,
+        Err(problem) => {
+            error!("{problem}");
+            let code = if matches!(problem, StartError::System(_)) {
+                1
+            } else {
+                2
+            };
+            return ExitCode::from(code);
+        }
+    };
+    let mut signals = match Signals::new([SIGTERM, SIGINT]) {
+        Ok(signals) => signals,
+        Err(problem) => {
+            error!(%problem, "cannot watch for signals");
+            return ExitCode::FAILURE;
+        }
+    };
+    announce(&node);
+    let drain = node.drain_handle();
+    let handle = signals.handle();
+    let watcher = std::thread::spawn(move || {
+        let mut asked = false;
+        for signal in &mut signals {
+            if asked {
+                warn!("asked again: leaving at once");
+                std::process::exit(1);
+            }
+            info!(signal, "leaving");
+            asked = true;
+            drain();
+        }
+    });
+    let joined = node.join();
+    handle.close();
+    let _ = watcher.join();
+    match joined {
+        Ok(()) => {
+            info!("left");
+            ExitCode::SUCCESS
+        }
+        Err(panicked) => {
+            error!(panicked, "shards were lost");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The ready line, and three lines to try. Whoever reads them may be gone already.
+fn announce(node: &Node) {
+    let (address, shards, driver) = (node.address, node.shards, node.driver);
+    let plural = if shards == 1 { "shard" } else { "shards" };
+    let events = format!("http://{address}/api/sessions/demo/events");
+    let text = format!(
+        "fanfare listening on {address} ({shards} {plural}, {driver})\n\
+         \x20 listen:   curl -N -H 'Accept: text/event-stream' {events}\n\
+         \x20 publish:  curl -d '{{\"type\":\"hello\",\"data\":{{\"n\":1}}}}' {events}\n\
+         \x20 history:  curl '{events}?last_event=-1'\n"
+    );
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    info!(%address, shards, %driver, "listening");
+}
+
+fn install_logs(config: &LogConfig) {
+    let filter = EnvFilter::new(&config.level);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    // A second server in one process keeps the first one's subscriber.
+    let _ = match config.format {
+        LogFormat::Text => builder.with_target(false).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+}
+
+/// Every connection is a descriptor, and the usual soft limit is 1,024.
+fn raise_descriptor_limit() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) if limit < 4_096 => warn!(limit, "few descriptors: few connections"),
+        Ok(_) => {}
+        Err(problem) => warn!(%problem, "cannot raise the limit on open files"),
+    }
+}

@@ -1,0 +1,342 @@
+//! Commands on their way to a home shard, and answers on their way back.
+
+use super::{ConnectionId, Mail, ReplyTo, Shard, Ticket};
+use crate::connection::Connection;
+use crate::dialect::{Call, Exchange};
+use crate::hub::{
+    Address, Answer, Begin, Command, Effect as HubEffect, OrganizationId, Refusal, ScopeName,
+    ShardId,
+};
+use crate::limits::MESH_OUTBOX_MESSAGES_MAX;
+use crate::time::Now;
+
+/// A question to all shards, while answers come in.
+#[derive(Debug)]
+pub(super) struct Gather {
+    connection: ConnectionId,
+    missing: usize,
+    found: Vec<ScopeName>,
+}
+
+impl Shard {
+    /// Makes a connection's call. No if the answer has to be waited for.
+    pub(super) fn call(
+        &mut self,
+        now: Now,
+        index: u32,
+        mut call: Box<Call>,
+        exchange: Exchange,
+    ) -> bool {
+        loop {
+            let Some(id) = self.id_of(index) else {
+                return true;
+            };
+            let Call {
+                command,
+                idempotency_key,
+                pending,
+            } = *call;
+            let publishes = matches!(command, Command::Publish { .. });
+            let Some(answer) = self.dispatch(now, id, command, idempotency_key) else {
+                self.with(now, index, |connection, _| {
+                    connection.wait(pending, exchange)
+                });
+                return false;
+            };
+            if publishes && matches!(answer, Answer::Refused(_)) {
+                self.metrics().publishes_refused.add(1);
+            }
+            let next = self.with(now, index, |connection, ctx| {
+                connection.answer(pending, answer, exchange, ctx)
+            });
+            match next.flatten() {
+                Some(next) => call = next,
+                None => return true,
+            }
+        }
+    }
+
+    fn dispatch(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        command: Command,
+        key: Option<Box<[u8]>>,
+    ) -> Option<Answer> {
+        let Some(key) = key else {
+            return self.ask(now, ReplyTo::Connection(connection), command);
+        };
+        let organization = organization_of(&command);
+        let home = self.placement.home_of_key(organization, &key);
+        if home == self.id {
+            let shard = self.id;
+            let ticket = Ticket { shard, connection };
+            return self.ask_once(now, ticket, organization, key, command);
+        }
+        if !self.has_room(home) {
+            return Some(Answer::Refused(Refusal::Busy));
+        }
+        self.send(
+            home,
+            Mail::Keyed {
+                connection,
+                organization,
+                key,
+                command,
+            },
+        );
+        None
+    }
+
+    /// Executes a command here or sends it home. The answer, if it is known at once.
+    fn ask(&mut self, now: Now, reply: ReplyTo, command: Command) -> Option<Answer> {
+        if let (Command::Find { .. }, ReplyTo::Connection(connection)) = (&command, &reply) {
+            return self.ask_all(now, *connection, &command);
+        }
+        let home = self.home_of(&command);
+        if home == self.id {
+            return Some(self.execute(now, command));
+        }
+        if !self.has_room(home) {
+            return Some(Answer::Refused(Refusal::Busy));
+        }
+        self.send(home, Mail::Command { reply, command });
+        None
+    }
+
+    /// Executes a command unless its key was used before; this shard remembers the key.
+    fn ask_once(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        organization: OrganizationId,
+        key: Box<[u8]>,
+        command: Command,
+    ) -> Option<Answer> {
+        match self
+            .idempotency
+            .begin(now.instant, organization, &key, ticket)
+        {
+            Begin::Done(answer) => Some(answer),
+            Begin::Waiting => None,
+            Begin::Full => Some(Answer::Refused(Refusal::Busy)),
+            Begin::Fresh => {
+                let reply = ReplyTo::Key(organization, key.clone());
+                let answer = self.ask(now, reply, command)?;
+                // Nobody else can have begun to wait meanwhile: the one waiter is answered here.
+                let _ = self
+                    .idempotency
+                    .complete(now.instant, organization, &key, answer.clone());
+                Some(answer)
+            }
+        }
+    }
+
+    fn ask_all(&mut self, now: Now, connection: ConnectionId, command: &Command) -> Option<Answer> {
+        let local = self.execute(now, command.clone());
+        let others = self.others();
+        if others.is_empty() {
+            return Some(local);
+        }
+        if !others.iter().all(|&shard| self.has_room(shard)) {
+            return Some(Answer::Refused(Refusal::Busy));
+        }
+        let gather = self.gathers.insert(Gather {
+            connection,
+            missing: others.len(),
+            found: found_of(local),
+        });
+        for shard in others {
+            let reply = ReplyTo::Gather(gather as u32);
+            let command = command.clone();
+            self.send(shard, Mail::Command { reply, command });
+        }
+        None
+    }
+
+    /// Executes a command that this shard is home to.
+    fn execute(&mut self, now: Now, command: Command) -> Answer {
+        let published = match &command {
+            Command::Publish { scope, drafts } => {
+                // An event that others must append is refused whole if one of them cannot be told.
+                let above = !matches!(scope.address, Address::Session(_));
+                if above && !self.others().iter().all(|&shard| self.has_room(shard)) {
+                    return Answer::Refused(Refusal::Busy);
+                }
+                drafts.len()
+            }
+            _ => 0,
+        };
+        let answer = self.hub.execute(now, command);
+        if matches!(answer, Answer::Published { .. }) {
+            self.metrics().events_published.add(published as u64);
+        }
+        self.end_readers(now);
+        self.post_hub_effects();
+        answer
+    }
+
+    /// Tells the other shards what the hub wants them to know.
+    pub(super) fn post_hub_effects(&mut self) {
+        let mut effects = std::mem::take(&mut self.scratch.hub_effects);
+        self.hub.take_effects(&mut effects);
+        for effect in effects.drain(..) {
+            for shard in self.others() {
+                let mail = match &effect {
+                    HubEffect::Append(event) => Mail::Append(event.clone()),
+                    HubEffect::Learn {
+                        organization,
+                        parents,
+                    } => Mail::Learn {
+                        organization: *organization,
+                        parents: parents.clone(),
+                    },
+                };
+                self.send(shard, mail);
+            }
+        }
+        self.scratch.hub_effects = effects;
+    }
+
+    /// Mail came from another shard.
+    pub fn mail(&mut self, now: Now, from: ShardId, mail: Mail) {
+        match mail {
+            Mail::Command { reply, command } => {
+                let answer = self.execute(now, command);
+                self.send(from, Mail::Answer { reply, answer });
+            }
+            Mail::Keyed {
+                connection,
+                organization,
+                key,
+                command,
+            } => {
+                let shard = from;
+                let ticket = Ticket { shard, connection };
+                if let Some(answer) = self.ask_once(now, ticket, organization, key, command) {
+                    self.reply(now, ticket, answer);
+                }
+            }
+            Mail::Answer { reply, answer } => match reply {
+                ReplyTo::Connection(connection) => self.deliver(now, connection, answer),
+                ReplyTo::Key(organization, key) => {
+                    let instant = now.instant;
+                    let waiters =
+                        self.idempotency
+                            .complete(instant, organization, &key, answer.clone());
+                    for ticket in waiters {
+                        self.reply(now, ticket, answer.clone());
+                    }
+                }
+                ReplyTo::Gather(gather) => self.gathered(now, gather, answer),
+            },
+            Mail::Append(event) => self.hub.append_from_mail(now, &event),
+            Mail::Learn {
+                organization,
+                parents,
+            } => self.hub.learn_from_mail(organization, &parents),
+        }
+    }
+
+    fn gathered(&mut self, now: Now, gather: u32, answer: Answer) {
+        let Some(pending) = self.gathers.get_mut(gather as usize) else {
+            return;
+        };
+        pending.missing -= 1;
+        pending.found.extend(found_of(answer));
+        if pending.missing == 0 {
+            let done = self.gathers.remove(gather as usize);
+            self.deliver(now, done.connection, Answer::Found(done.found));
+        }
+    }
+
+    fn reply(&mut self, now: Now, ticket: Ticket, answer: Answer) {
+        if ticket.shard == self.id {
+            self.deliver(now, ticket.connection, answer);
+        } else {
+            let reply = ReplyTo::Connection(ticket.connection);
+            self.send(ticket.shard, Mail::Answer { reply, answer });
+        }
+    }
+
+    /// Gives a connection the answer that it waits for, if it still does.
+    fn deliver(&mut self, now: Now, id: ConnectionId, answer: Answer) {
+        if self.entry(id).is_none() {
+            return;
+        }
+        let waiting = self.with(now, id.index, |connection, _| connection.take_waiting());
+        let Some((pending, exchange)) = waiting.flatten() else {
+            return;
+        };
+        let next = self.with(now, id.index, |connection: &mut Connection, ctx| {
+            connection.answer(pending, answer, exchange, ctx)
+        });
+        let answered = match next.flatten() {
+            Some(call) => self.call(now, id.index, call, exchange),
+            None => true,
+        };
+        if answered {
+            self.consume_held(now, id.index);
+        }
+    }
+
+    fn home_of(&self, command: &Command) -> ShardId {
+        match command {
+            Command::Publish { scope, .. } => self.placement.home(scope),
+            Command::Declare {
+                organization,
+                project,
+                ..
+            } => self.placement.home(&crate::hub::Scope {
+                organization: *organization,
+                address: Address::Project(project.clone()),
+            }),
+            Command::Create { session, .. }
+            | Command::Read { session }
+            | Command::Transition { session, .. }
+            | Command::Resume { session, .. }
+            | Command::SetLabels { session, .. }
+            | Command::Delete { session } => {
+                let token = session.token.as_str();
+                let hash = self.placement.session_hash(session.organization, token);
+                self.placement.home_of_hash(hash)
+            }
+            Command::Find { .. } => self.id,
+        }
+    }
+
+    fn others(&self) -> Vec<ShardId> {
+        let all = (0..self.placement.shards()).map(ShardId);
+        all.filter(|&shard| shard != self.id).collect()
+    }
+
+    fn has_room(&self, to: ShardId) -> bool {
+        self.outboxes[to.index()].len() < MESH_OUTBOX_MESSAGES_MAX
+    }
+
+    fn send(&mut self, to: ShardId, mail: Mail) {
+        debug_assert_ne!(to, self.id, "mail to oneself");
+        self.metrics().mail_sent.add(1);
+        self.outboxes[to.index()].push_back(mail);
+    }
+}
+
+const fn organization_of(command: &Command) -> OrganizationId {
+    match command {
+        Command::Publish { scope, .. } => scope.organization,
+        Command::Declare { organization, .. } | Command::Find { organization, .. } => *organization,
+        Command::Create { session, .. }
+        | Command::Read { session }
+        | Command::Transition { session, .. }
+        | Command::Resume { session, .. }
+        | Command::SetLabels { session, .. }
+        | Command::Delete { session } => session.organization,
+    }
+}
+
+fn found_of(answer: Answer) -> Vec<ScopeName> {
+    match answer {
+        Answer::Found(found) => found,
+        _ => Vec::new(),
+    }
+}

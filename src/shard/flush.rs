@@ -1,0 +1,97 @@
+//! Bytes out: everything that a tick put into send queues goes to the kernel at its end.
+
+use super::{ConnectionId, Effect, Shard};
+use crate::connection::SendQueue;
+use crate::limits::SEND_QUEUE_PAUSE_BYTES;
+use crate::time::Now;
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flushed {
+    /// So many bytes were taken, and more may be.
+    Sent(usize),
+    /// So many bytes were taken, and no more will be until [`Shard::writable`].
+    Blocked(usize),
+    /// The socket failed.
+    Broken,
+}
+
+impl Shard {
+    /// Offers each connection's unsent bytes to `write`, until they are taken or refused.
+    pub fn flush(&mut self, now: Now, mut write: impl FnMut(ConnectionId, &SendQueue) -> Flushed) {
+        while let Some(index) = self.dirty.pop_front() {
+            let Some(entry) = self.connections.get_mut(index as usize) else {
+                continue;
+            };
+            entry.dirty = false;
+            let id = ConnectionId {
+                index,
+                serial: entry.serial,
+            };
+            if entry.blocked || entry.finished {
+                continue;
+            }
+            if !entry.connection.send_queue.is_empty() {
+                self.metrics[self.id.index()].writes.add(1);
+                match write(id, &entry.connection.send_queue) {
+                    Flushed::Sent(bytes) => self.sent(now, index, bytes),
+                    Flushed::Blocked(bytes) => {
+                        entry.blocked = true;
+                        entry.connection.blocked(now);
+                        self.sent(now, index, bytes);
+                    }
+                    Flushed::Broken => {
+                        self.remove(now, index);
+                        continue;
+                    }
+                }
+            }
+            self.finish_if_done(now, id);
+        }
+    }
+
+    /// The kernel takes bytes again.
+    pub fn writable(&mut self, id: ConnectionId) {
+        if let Some(entry) = self.entry(id) {
+            entry.blocked = false;
+            self.touch(id.index);
+        }
+    }
+
+    fn sent(&mut self, now: Now, index: u32, bytes: usize) {
+        self.metrics().bytes_sent.add(bytes as u64);
+        let Some(entry) = self.connections.get_mut(index as usize) else {
+            return;
+        };
+        let was_paused = entry.connection.send_queue.len() >= SEND_QUEUE_PAUSE_BYTES;
+        entry.connection.sent(bytes, now);
+        let empty = entry.connection.send_queue.is_empty();
+        if was_paused && entry.connection.send_queue.len() < SEND_QUEUE_PAUSE_BYTES {
+            self.consume_held(now, index);
+        }
+        if empty {
+            self.pull(index);
+        }
+        self.touch(index);
+    }
+
+    fn finish_if_done(&mut self, now: Now, id: ConnectionId) {
+        let Some(entry) = self.entry(id) else {
+            return;
+        };
+        if entry.finished
+            || !entry.connection.is_closing()
+            || !entry.connection.send_queue.is_empty()
+        {
+            return;
+        }
+        if entry.connection.input_ended() {
+            self.remove(now, id.index);
+            return;
+        }
+        entry.finished = true;
+        entry.connection.linger(now);
+        self.effects.push_back(Effect::Finish(id));
+        self.touch(id.index);
+    }
+}

@@ -1,0 +1,136 @@
+//! Bytes in: through the connection's parser, as often as it finds something.
+
+use super::{ConnectionId, Effect, Shard};
+use crate::connection::Then;
+use crate::dialect::Exchange;
+use crate::dialect::sessions::Listen;
+use crate::limits::SEND_QUEUE_PAUSE_BYTES;
+use crate::time::Now;
+
+impl Shard {
+    /// Bytes came from a peer. `bytes` may be changed in place (unmasking, chunk decoding) and are
+    /// not kept but for what is incomplete.
+    pub fn receive(&mut self, now: Now, id: ConnectionId, bytes: &mut [u8]) {
+        self.date.update(now.unix_ms);
+        self.metrics().bytes_received.add(bytes.len() as u64);
+        let Some(entry) = self.entry(id) else {
+            return;
+        };
+        if entry.moving || entry.connection.held_bytes() > 0 {
+            entry.connection.hold_more(bytes);
+            self.consume_held(now, id.index);
+            return;
+        }
+        let kept = self.consume(now, id.index, bytes);
+        if let Some(entry) = self.entry(id)
+            && !kept.is_empty()
+        {
+            entry.connection.hold_more(&bytes[kept]);
+            self.touch(id.index);
+        }
+    }
+
+    /// The peer closed its half.
+    pub fn end_input(&mut self, now: Now, id: ConnectionId) {
+        let Some(entry) = self.entry(id) else {
+            return;
+        };
+        if entry.connection.end_input() || entry.finished {
+            self.remove(now, id.index);
+        } else {
+            self.touch(id.index);
+        }
+    }
+
+    /// The socket failed.
+    pub fn broken(&mut self, now: Now, id: ConnectionId) {
+        if self.entry(id).is_some() {
+            self.remove(now, id.index);
+        }
+    }
+
+    /// Whether the socket should be read. After a no, [`Effect::Resume`] says when.
+    pub fn wants_input(&mut self, id: ConnectionId) -> bool {
+        let Some(entry) = self.entry(id) else {
+            return false;
+        };
+        let wants = entry.connection.wants_input();
+        entry.paused = !wants;
+        wants
+    }
+
+    /// Goes on with the input that a connection holds.
+    pub(super) fn consume_held(&mut self, now: Now, index: u32) {
+        let Some(entry) = self.connections.get_mut(index as usize) else {
+            return;
+        };
+        if entry.moving || entry.connection.held_bytes() == 0 {
+            return;
+        }
+        let mut input = entry.connection.take_input();
+        let kept = self.consume(now, index, &mut input);
+        let Some(entry) = self.connections.get_mut(index as usize) else {
+            return;
+        };
+        if entry.connection.is_closing() {
+            // Whatever was held is of no interest any more.
+            return;
+        }
+        input.truncate(kept.end);
+        input.drain(..kept.start);
+        entry.connection.hold(input);
+        self.touch(index);
+    }
+
+    /// Steps through `buf`; answers the part of it that must be offered again.
+    fn consume(&mut self, now: Now, index: u32, buf: &mut [u8]) -> std::ops::Range<usize> {
+        let mut start = 0;
+        loop {
+            let rest = start..buf.len();
+            match self.connections.get(index as usize) {
+                None => return 0..0,
+                // Who does not read its answers gets no more of them.
+                Some(entry) if entry.connection.send_queue.len() >= SEND_QUEUE_PAUSE_BYTES => {
+                    return rest;
+                }
+                Some(_) => {}
+            }
+            let step = self.with(now, index, |connection, ctx| {
+                connection.step(&mut buf[start..], ctx)
+            });
+            let Some(step) = step else {
+                return 0..0;
+            };
+            start += step.used;
+            match step.then {
+                Then::Again => {}
+                Then::More { keep } => return start..start + keep,
+                Then::Call(call, exchange) => {
+                    if !self.call(now, index, call, exchange) {
+                        return start..buf.len();
+                    }
+                }
+                Then::Listen(listen, exchange) => {
+                    if !self.try_listen(now, index, &listen, exchange) {
+                        // The request goes along to the session's home, to be parsed again there.
+                        return rest;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Attaches a reader; no if the connection has to move first.
+    fn try_listen(&mut self, now: Now, index: u32, listen: &Listen, exchange: Exchange) -> bool {
+        let home = self.placement.home_of_hash(listen.hash);
+        if home != self.id {
+            if let Some(id) = self.id_of(index) {
+                self.connections[index as usize].moving = true;
+                self.effects.push_back(Effect::Move(id, home));
+            }
+            return false;
+        }
+        self.listen(now, index, listen, exchange);
+        true
+    }
+}

@@ -1,0 +1,63 @@
+//! What one shard says to another. Plain values; how they travel is `runtime`'s business.
+
+use std::sync::Arc;
+
+use super::ConnectionId;
+use crate::hub::{Answer, Command, Event, OrganizationId, Parents, ShardId};
+
+/// A message between two shards. Between the same two, order is kept.
+#[derive(Debug)]
+pub enum Mail {
+    /// Execute a command and send the answer back.
+    Command {
+        /// What the sender will do with the answer.
+        reply: ReplyTo,
+        /// The command.
+        command: Command,
+    },
+    /// Execute a command unless its key was used; the receiver remembers the organization's keys.
+    Keyed {
+        /// The connection that waits on the sending shard.
+        connection: ConnectionId,
+        /// Whose key.
+        organization: OrganizationId,
+        /// The key.
+        key: Box<[u8]>,
+        /// The command.
+        command: Command,
+    },
+    /// The answer to a command.
+    Answer {
+        /// What its receiver said to do with it.
+        reply: ReplyTo,
+        /// The answer.
+        answer: Answer,
+    },
+    /// An event for the sessions beneath its scope.
+    Append(Arc<Event>),
+    /// A project or group came to be known.
+    Learn {
+        /// Whose tree.
+        organization: OrganizationId,
+        /// What is above what.
+        parents: Parents,
+    },
+}
+
+/// Who, on the shard that asked, an answer is for.
+#[derive(Clone, Debug)]
+pub enum ReplyTo {
+    /// A connection that waits.
+    Connection(ConnectionId),
+    /// All who wait for the first use of an idempotency key.
+    Key(OrganizationId, Box<[u8]>),
+    /// A question that was put to all shards.
+    Gather(u32),
+}
+
+/// A connection that waits, on any shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket {
+    pub(super) shard: ShardId,
+    pub(super) connection: ConnectionId,
+}

@@ -1,0 +1,410 @@
+//! One core's state: its connections, its hub, its mail. No I/O, no clock, no thread.
+//!
+//! Whoever drives a shard (the runtime with sockets, a test with byte vectors) calls, per tick:
+//!
+//! 1. [`mail`](Shard::mail), [`accept`](Shard::accept), [`adopt`](Shard::adopt),
+//!    [`receive`](Shard::receive), [`end_input`](Shard::end_input), [`advance`](Shard::advance) with
+//!    whatever has come;
+//! 2. [`end_tick`](Shard::end_tick): events meet their readers;
+//! 3. [`flush`](Shard::flush): send queues meet the kernel;
+//! 4. [`next_effect`](Shard::next_effect) until there is none, and
+//!    [`outbox`](Shard::outbox) for every other shard.
+
+mod deadlines;
+mod dispatch;
+mod effect;
+mod flush;
+mod input;
+mod mail;
+mod readers;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use slab::Slab;
+
+use crate::buf::Arena;
+use crate::config::{Config, Scopes};
+use crate::connection::{Connection, Context, Expired};
+use crate::dialect::{AllMetrics, Dialects, admin::Admin, sessions::Sessions};
+use crate::hub::{
+    self, Hub, HubConfig, Idempotency, Ids, Placement, Retention, SessionIndex, ShardId,
+};
+use crate::limits::{CONNECTIONS_MAX, SESSIONS_MAX, SWEEP_KEYS, SWEEP_SESSIONS};
+use crate::metrics::Metrics;
+use crate::protocol::http1::DateCache;
+use crate::time::{Instant, Now};
+
+pub use effect::Effect;
+pub use flush::Flushed;
+pub use mail::{Mail, ReplyTo};
+
+use deadlines::Deadlines;
+use dispatch::Gather;
+use mail::Ticket;
+use readers::{FeedRendering, PollRendering};
+
+/// One connection of one shard. An index is used again, a pair of index and serial is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId {
+    /// Where the shard keeps it.
+    pub index: u32,
+    /// Which of those that were kept there.
+    pub serial: u32,
+}
+
+/// What a shard is made from. Equal on all shards of a node but for `shard` and `seed`.
+#[derive(Clone, Debug)]
+pub struct ShardSettings {
+    /// Which shard.
+    pub shard: ShardId,
+    /// Who is home to what.
+    pub placement: Placement,
+    /// What the operator decided.
+    pub config: Arc<Config>,
+    /// Counters of all shards.
+    pub metrics: AllMetrics,
+    /// Where tokens, epochs and ids are drawn from: from the operating system, unless in a test.
+    pub seed: [u8; 32],
+}
+
+/// One core's share of the hub.
+#[derive(Debug)]
+pub struct Shard {
+    id: ShardId,
+    placement: Placement,
+    hub: Hub,
+    ids: Ids,
+    idempotency: Idempotency<Ticket>,
+    dialects: Dialects,
+    connections: Slab<Entry>,
+    connections_max: usize,
+    next_serial: u32,
+    dirty: VecDeque<u32>,
+    deadlines: Deadlines,
+    effects: VecDeque<Effect>,
+    outboxes: Vec<VecDeque<Mail>>,
+    gathers: Slab<Gather>,
+    date: DateCache,
+    arena: Arena,
+    metrics: AllMetrics,
+    draining: bool,
+    poll_rendering: Option<PollRendering>,
+    feed_rendering: Option<FeedRendering>,
+    /// Scratch: connections whose session is gone.
+    ended: Vec<u32>,
+    /// Connections that may go on with the input they hold.
+    resumed: Vec<u32>,
+    scratch: Scratch,
+}
+
+/// Lists that a tick fills and empties, kept for their capacity.
+#[derive(Debug, Default)]
+struct Scratch {
+    woken: Vec<SessionIndex>,
+    readers: Vec<u32>,
+    hub_effects: Vec<hub::Effect>,
+}
+
+/// A connection and what the shard keeps about it.
+#[derive(Debug)]
+struct Entry {
+    connection: Connection,
+    serial: u32,
+    /// Bytes counted into the gauge.
+    counted: usize,
+    /// The earliest entry in `deadlines`.
+    scheduled: Instant,
+    dirty: bool,
+    /// The kernel takes no more until it says so.
+    blocked: bool,
+    /// The driver was told not to read.
+    paused: bool,
+    /// An effect to move it is under way: its input is only held.
+    moving: bool,
+    /// Our half is closed.
+    finished: bool,
+}
+
+/// Borrows everything that a connection may consult, and nothing else.
+macro_rules! context {
+    ($shard:ident, $now:expr) => {
+        $crate::connection::Context {
+            now: $now,
+            dialects: &$shard.dialects,
+            tools: $crate::dialect::Tools {
+                placement: &$shard.placement,
+                ids: &mut $shard.ids,
+            },
+            date: &$shard.date,
+            arena: &mut $shard.arena,
+            metrics: &$shard.metrics[$shard.id.index()],
+            draining: $shard.draining,
+        }
+    };
+}
+
+impl Shard {
+    /// A shard without connections and sessions.
+    pub fn new(settings: ShardSettings) -> Self {
+        let ShardSettings {
+            shard,
+            placement,
+            config,
+            metrics,
+            seed,
+        } = settings;
+        let hub_config = HubConfig {
+            retention: Retention {
+                age: config.hub.retention.age,
+                events: config.hub.retention.events,
+                bytes: config.hub.retention.bytes,
+            },
+            session_ttl: config.hub.session_ttl,
+            logs_bytes_max: config.hub.logs_bytes_max,
+            sessions_max: SESSIONS_MAX,
+            declared_scopes: config.hub.scopes == Scopes::Declared,
+        };
+        // Two generators from one seed: what the dialects draw must not repeat what the hub draws.
+        let mut dialect_seed = seed;
+        dialect_seed[0] ^= 0xff;
+        let mut ids = Ids::new(dialect_seed, shard);
+        let idempotency = Idempotency::new(ids.table_seed());
+        let shards = usize::from(placement.shards());
+        Self {
+            id: shard,
+            hub: Hub::new(hub_config, placement.clone(), shard, seed),
+            placement,
+            ids,
+            idempotency,
+            dialects: Dialects {
+                sessions: Sessions::new(&config.sessions),
+                admin: Admin {
+                    metrics: Arc::clone(&metrics),
+                },
+                echo: config.server.echo,
+            },
+            connections: Slab::new(),
+            connections_max: config.server.connections_max.min(CONNECTIONS_MAX),
+            next_serial: 0,
+            dirty: VecDeque::new(),
+            deadlines: Deadlines::default(),
+            effects: VecDeque::new(),
+            outboxes: (0..shards).map(|_| VecDeque::new()).collect(),
+            gathers: Slab::new(),
+            date: DateCache::new(0),
+            arena: Arena::new(),
+            metrics,
+            draining: false,
+            poll_rendering: None,
+            feed_rendering: None,
+            ended: Vec::new(),
+            resumed: Vec::new(),
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// This shard's counters.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics[self.id.index()]
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Takes a new connection, unless there are too many: then its socket is to be closed.
+    pub fn accept(&mut self, now: Now) -> Option<ConnectionId> {
+        if self.connections.len() >= self.connections_max || self.draining {
+            return None;
+        }
+        self.metrics().connections_accepted.add(1);
+        Some(self.insert(Connection::new(now)))
+    }
+
+    /// Takes a connection that another shard has released.
+    pub fn adopt(&mut self, now: Now, connection: Connection) -> ConnectionId {
+        let id = self.insert(connection);
+        if self.draining {
+            self.drain_connection(now, id.index);
+        }
+        self.consume_held(now, id.index);
+        self.touch(id.index);
+        id
+    }
+
+    /// Gives up a connection that is to move; `None` if it is gone.
+    pub fn release(&mut self, id: ConnectionId) -> Option<Connection> {
+        let entry = self.entry(id)?;
+        let counted = std::mem::take(&mut entry.counted);
+        let entry = self.connections.remove(id.index as usize);
+        self.metrics().buffered_bytes.sub(counted as u64);
+        self.metrics().connections.sub(1);
+        self.metrics().connections_moved.add(1);
+        Some(entry.connection)
+    }
+
+    fn insert(&mut self, connection: Connection) -> ConnectionId {
+        let serial = self.next_serial;
+        self.next_serial = serial.wrapping_add(1);
+        let index = self.connections.insert(Entry {
+            connection,
+            serial,
+            counted: 0,
+            scheduled: Instant::NEVER,
+            dirty: false,
+            blocked: false,
+            paused: false,
+            moving: false,
+            finished: false,
+        }) as u32;
+        self.metrics().connections.add(1);
+        self.touch(index);
+        ConnectionId { index, serial }
+    }
+
+    fn entry(&mut self, id: ConnectionId) -> Option<&mut Entry> {
+        let entry = self.connections.get_mut(id.index as usize)?;
+        (entry.serial == id.serial).then_some(entry)
+    }
+
+    fn id_of(&self, index: u32) -> Option<ConnectionId> {
+        let entry = self.connections.get(index as usize)?;
+        let serial = entry.serial;
+        Some(ConnectionId { index, serial })
+    }
+
+    /// Runs `work` on a connection, then sees to what it changed: its reader, its send queue, its
+    /// deadline.
+    fn with<R>(
+        &mut self,
+        now: Now,
+        index: u32,
+        work: impl FnOnce(&mut Connection, &mut Context<'_>) -> R,
+    ) -> Option<R> {
+        let entry = self.connections.get_mut(index as usize)?;
+        let before = entry.connection.reader();
+        let result = work(&mut entry.connection, &mut context!(self, now));
+        if let Some(reader) = before
+            && entry.connection.reader() != before
+        {
+            self.hub.detach(now, reader);
+        }
+        self.touch(index);
+        Some(result)
+    }
+
+    /// Puts a connection that changed on the lists that it now belongs to.
+    fn touch(&mut self, index: u32) {
+        let Some(entry) = self.connections.get_mut(index as usize) else {
+            return;
+        };
+        let connection = &entry.connection;
+        let id = ConnectionId {
+            index,
+            serial: entry.serial,
+        };
+        let has_work = !connection.send_queue.is_empty() || connection.is_closing();
+        if has_work && !entry.dirty && !entry.blocked && !entry.finished {
+            entry.dirty = true;
+            self.dirty.push_back(index);
+        }
+        let due = connection.due();
+        if due < entry.scheduled {
+            entry.scheduled = due;
+            self.deadlines.schedule(due, id);
+        }
+        if entry.paused && connection.wants_input() {
+            entry.paused = false;
+            self.effects.push_back(Effect::Resume(id));
+        }
+        let buffered = connection.send_queue.len() + connection.held_bytes();
+        if buffered != entry.counted {
+            let gauge = &self.metrics[self.id.index()].buffered_bytes;
+            gauge.add(buffered as u64);
+            gauge.sub(entry.counted as u64);
+            entry.counted = buffered;
+        }
+    }
+
+    /// Drops a connection at once.
+    fn remove(&mut self, now: Now, index: u32) {
+        let Some(id) = self.id_of(index) else {
+            return;
+        };
+        let entry = self.connections.remove(index as usize);
+        if let Some(reader) = entry.connection.reader() {
+            self.hub.detach(now, reader);
+        }
+        self.metrics().buffered_bytes.sub(entry.counted as u64);
+        self.metrics().connections.sub(1);
+        self.effects.push_back(Effect::Close(id));
+    }
+
+    /// Serves the deadlines that are due and a share of the housekeeping. To be called several times
+    /// a second.
+    pub fn advance(&mut self, now: Now) {
+        self.date.update(now.unix_ms);
+        while let Some((at, id)) = self.deadlines.pop_due(now.instant) {
+            let Some(entry) = self.entry(id).filter(|entry| entry.scheduled == at) else {
+                continue;
+            };
+            entry.scheduled = Instant::NEVER;
+            let expired = self.with(now, id.index, Connection::expire);
+            match expired {
+                None | Some(Expired::Flush) => {}
+                Some(Expired::Poll) => self.answer_poll(now, id.index),
+                Some(Expired::Drop) => self.remove(now, id.index),
+                Some(Expired::SlowConsumer) => {
+                    self.metrics().slow_consumers.add(1);
+                    self.remove(now, id.index);
+                }
+            }
+        }
+        self.hub.sweep(now, SWEEP_SESSIONS);
+        self.end_readers(now);
+        self.idempotency.expire(now.instant, SWEEP_KEYS);
+        let metrics = &self.metrics[self.id.index()];
+        metrics.sessions.set(self.hub.sessions() as u64);
+        metrics.readers.set(self.hub.readers() as u64);
+        metrics.retained_bytes.set(self.hub.retained_bytes() as u64);
+    }
+
+    /// Begins to leave: everyone is told in the way its protocol allows, nobody new is taken.
+    pub fn drain(&mut self, now: Now) {
+        self.draining = true;
+        let indices: Vec<u32> = self
+            .connections
+            .iter()
+            .map(|(index, _)| index as u32)
+            .collect();
+        for index in indices {
+            self.drain_connection(now, index);
+        }
+    }
+
+    fn drain_connection(&mut self, now: Now, index: u32) {
+        // Spread by index over five seconds, so that they do not all come back at once.
+        let retry_ms = 500 + u64::from(index) * 7_919 % 4_500;
+        match self.with(now, index, |connection, ctx| {
+            connection.drain(retry_ms, ctx)
+        }) {
+            Some(true) => self.remove(now, index),
+            Some(false) => self.answer_poll(now, index),
+            None => {}
+        }
+    }
+
+    /// The next thing to do to a socket.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Mail for another shard, oldest first; what is not taken waits and is bounded.
+    pub fn outbox(&mut self, to: ShardId) -> &mut VecDeque<Mail> {
+        &mut self.outboxes[to.index()]
+    }
+}
+
+use context;

@@ -1,0 +1,332 @@
+//! Logs and those who read them: polls that wait, feeds that follow.
+//!
+//! Readers pull. An event only marks its session; at the end of the tick each reader of a marked
+//! session is given what it has not seen, however many events that is. Readers that stand at the same
+//! place share one rendering.
+
+use bytes::{Bytes, BytesMut};
+
+use super::{Shard, context};
+use crate::connection::Parked;
+use crate::dialect::Exchange;
+use crate::dialect::sessions::render::{Encoding, encode_event, encode_gap};
+use crate::dialect::sessions::{Form, Listen, LogHeaders};
+use crate::hub::{Epoch, Gap, Log, Number, ReaderId};
+use crate::limits::{FEED_PULL_BELOW_BYTES, LOG_PULL_BYTES};
+use crate::time::Now;
+
+/// A poll's answer as it was last rendered, and all that it depends on.
+#[derive(Debug)]
+pub(super) struct PollRendering {
+    key: PollKey,
+    response: Bytes,
+    events: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct PollKey {
+    from: Number,
+    headers: LogHeaders,
+    exchange: Exchange,
+    second: u64,
+}
+
+/// Events of a feed as they were last rendered, and all that they depend on.
+#[derive(Debug)]
+pub(super) struct FeedRendering {
+    epoch: Epoch,
+    encoding: Encoding,
+    from: Number,
+    log_next: Number,
+    next: Number,
+    frames: Bytes,
+}
+
+impl Shard {
+    /// Attaches a reader to a log of this shard and gives it what it missed.
+    pub(super) fn listen(&mut self, now: Now, index: u32, listen: &Listen, exchange: Exchange) {
+        let token = listen.token.as_str();
+        let attached = self
+            .hub
+            .attach(now, listen.organization, token, listen.hash, index);
+        let reader = match attached {
+            Ok(reader) => reader,
+            Err(refusal) => {
+                self.with(now, index, |connection, ctx| {
+                    connection.refuse_listen(refusal, exchange, ctx);
+                });
+                return;
+            }
+        };
+        let Some(log) = self.hub.log(reader) else {
+            return;
+        };
+        let (from, gap) = match listen.cursor {
+            None => (log.next(), None),
+            Some(cursor) => {
+                let resume = log.resume(cursor);
+                (resume.from, resume.gap)
+            }
+        };
+        if gap.is_some() {
+            self.metrics().gaps.add(1);
+        }
+        match &listen.form {
+            Form::Poll { timeout } => {
+                let has_news = self.hub.log(reader).is_some_and(|log| from < log.next());
+                let due = timeout.map(|timeout| now.instant + timeout);
+                let parked = Parked {
+                    reader,
+                    from,
+                    gap,
+                    exchange,
+                };
+                self.with(now, index, |connection, _| connection.park(parked, due));
+                if has_news || timeout.is_some_and(|timeout| timeout.is_zero()) || self.draining {
+                    self.answer_poll(now, index);
+                }
+            }
+            Form::EventStream | Form::WebSocket(_) => {
+                self.begin_feed(now, index, listen, reader, (from, gap), exchange);
+            }
+        }
+    }
+
+    fn begin_feed(
+        &mut self,
+        now: Now,
+        index: u32,
+        listen: &Listen,
+        reader: ReaderId,
+        (from, gap): (Number, Option<Gap>),
+        exchange: Exchange,
+    ) {
+        let Some(log) = self.hub.log(reader) else {
+            return;
+        };
+        let headers = LogHeaders::of(log, gap);
+        let encoding = match &listen.form {
+            Form::WebSocket(_) => Encoding::WebSocket,
+            Form::EventStream | Form::Poll { .. } => Encoding::EventStream,
+        };
+        self.with(now, index, |connection, ctx| {
+            let (dialects, date) = (ctx.dialects, ctx.date);
+            let head = ctx.arena.write(|out| {
+                match &listen.form {
+                    Form::WebSocket(handshake) => {
+                        dialects.sessions.begin_websocket(handshake, headers, out);
+                    }
+                    Form::EventStream | Form::Poll { .. } => {
+                        let mut to = crate::dialect::Responder {
+                            out,
+                            date,
+                            exchange,
+                            status: 0,
+                        };
+                        dialects.sessions.begin_event_stream(headers, &mut to);
+                    }
+                }
+                if let Some(gap) = gap {
+                    encode_gap(out, encoding, gap);
+                }
+            });
+            ctx.metrics.http_requests.add(1);
+            connection.send_queue.push(head);
+            connection.become_feed(reader, from, encoding, now);
+        });
+        self.pull(index);
+    }
+
+    /// Answers a waiting poll with what there is, which may be nothing. Other connections are left
+    /// alone.
+    pub(super) fn answer_poll(&mut self, now: Now, index: u32) {
+        let parked = self
+            .connections
+            .get(index as usize)
+            .and_then(|e| e.connection.parked());
+        let Some(Parked {
+            reader,
+            from,
+            gap,
+            mut exchange,
+        }) = parked
+        else {
+            return;
+        };
+        exchange.keep_alive &= !self.draining;
+        let Some(log) = self.hub.log(reader) else {
+            return;
+        };
+        let (from, gap) = catch_up(log, from, gap);
+        let key = PollKey {
+            from,
+            headers: LogHeaders::of(log, gap),
+            exchange,
+            second: now.unix_ms / 1_000,
+        };
+        let (response, events) = match &self.poll_rendering {
+            Some(last) if last.key == key => (last.response.clone(), last.events),
+            _ => {
+                let mut out = BytesMut::new();
+                let count = log.next() - from;
+                self.dialects.sessions.respond_events(
+                    key.headers,
+                    || log.range(from),
+                    exchange,
+                    &self.date,
+                    &mut out,
+                );
+                let response = out.freeze();
+                self.poll_rendering = Some(PollRendering {
+                    key,
+                    response: response.clone(),
+                    events: count,
+                });
+                (response, count)
+            }
+        };
+        self.metrics().events_delivered.add(events);
+        self.with(now, index, |connection, ctx| {
+            connection.answer_poll(response, exchange, ctx);
+        });
+    }
+
+    /// Gives a feed more of its log, unless it has enough to send already.
+    pub(super) fn pull(&mut self, index: u32) {
+        let Some(entry) = self.connections.get_mut(index as usize) else {
+            return;
+        };
+        let connection = &mut entry.connection;
+        if connection.send_queue.len() >= FEED_PULL_BELOW_BYTES || !connection.may_send() {
+            return;
+        }
+        let Some(feed) = connection.feed() else {
+            return;
+        };
+        let Some(log) = self.hub.log(feed.reader) else {
+            return;
+        };
+        let (from, gap) = catch_up(log, feed.next, None);
+        if from == log.next() && gap.is_none() {
+            return;
+        }
+        let fits = |last: &&FeedRendering| {
+            (last.epoch, last.encoding, last.from, last.log_next)
+                == (log.epoch(), feed.encoding, from, log.next())
+        };
+        if self.feed_rendering.as_ref().filter(fits).is_none() {
+            self.feed_rendering = Some(render_feed(log, feed.encoding, from));
+        }
+        let Some(rendering) = &self.feed_rendering else {
+            return;
+        };
+        feed.next = rendering.next;
+        let encoding = feed.encoding;
+        if let Some(gap) = gap {
+            let mut news = BytesMut::new();
+            encode_gap(&mut news, encoding, gap);
+            connection.send_queue.push(news.freeze());
+        }
+        connection.send_queue.push(rendering.frames.clone());
+        let delivered = rendering.next - from;
+        let metrics = &self.metrics[self.id.index()];
+        metrics.events_delivered.add(delivered);
+        metrics.gaps.add(u64::from(gap.is_some()));
+        self.touch(index);
+    }
+
+    /// Ends a tick: the sessions that were given events show them to their readers.
+    pub fn end_tick(&mut self, now: Now) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        loop {
+            self.hub.take_woken(&mut scratch.woken);
+            for session in scratch.woken.drain(..) {
+                self.hub.trim(now, session);
+                scratch.readers.clear();
+                self.hub.connections(session, &mut scratch.readers);
+                for &index in &scratch.readers {
+                    self.show(now, index);
+                }
+            }
+            self.hub.end_tick();
+            self.end_readers(now);
+            if self.resumed.is_empty() {
+                break;
+            }
+            // What came behind a poll may itself publish: then there is another round.
+            let mut resumed = std::mem::take(&mut self.resumed);
+            for index in resumed.drain(..) {
+                self.consume_held(now, index);
+            }
+            if self.resumed.is_empty() {
+                self.resumed = resumed;
+            }
+        }
+        self.scratch = scratch;
+    }
+
+    /// Shows a reader what its woken session has.
+    fn show(&mut self, now: Now, index: u32) {
+        let Some(entry) = self.connections.get(index as usize) else {
+            return;
+        };
+        if entry.connection.parked().is_none() {
+            self.pull(index);
+            return;
+        }
+        if entry.connection.held_bytes() > 0 {
+            self.resumed.push(index);
+        }
+        self.answer_poll(now, index);
+    }
+
+    /// Tells the readers of sessions that are gone. The hub has detached them already, and gives
+    /// their ids to others: so this must follow at once whatever may end a session.
+    pub(super) fn end_readers(&mut self, now: Now) {
+        let mut ended = std::mem::take(&mut self.ended);
+        self.hub.take_ended(&mut ended);
+        for index in ended.drain(..) {
+            if let Some(entry) = self.connections.get_mut(index as usize) {
+                entry.connection.session_gone(&mut context!(self, now));
+                self.touch(index);
+                self.resumed.push(index);
+            }
+        }
+        self.ended = ended;
+    }
+}
+
+/// Where a reader that wanted `from` stands now, and what it has missed altogether.
+fn catch_up(log: &Log, from: Number, gap: Option<Gap>) -> (Number, Option<Gap>) {
+    let oldest = log.oldest();
+    if from >= oldest {
+        return (from, gap);
+    }
+    let last = oldest - 1;
+    let gap = match gap {
+        Some(Gap::Reset) => Gap::Reset,
+        Some(Gap::Range { first, .. }) => Gap::Range { first, last },
+        None => Gap::Range { first: from, last },
+    };
+    (oldest, Some(gap))
+}
+
+fn render_feed(log: &Log, encoding: Encoding, from: Number) -> FeedRendering {
+    let mut out = BytesMut::new();
+    let mut next = from;
+    for (number, event) in log.range(from) {
+        encode_event(&mut out, encoding, log.epoch(), number, event);
+        next = number + 1;
+        if out.len() >= LOG_PULL_BYTES {
+            break;
+        }
+    }
+    FeedRendering {
+        epoch: log.epoch(),
+        encoding,
+        from,
+        log_next: log.next(),
+        next,
+        frames: out.freeze(),
+    }
+}
