@@ -168,7 +168,7 @@ impl Connection {
             State::Parked(parked) => {
                 let exchange = parked.exchange;
                 self.respond(exchange, ctx, |ctx, to| {
-                    ctx.dialects.sessions.respond_gone(to)
+                    ctx.dialects.sessions.respond_gone(to);
                 });
             }
             State::Feed(feed) => {

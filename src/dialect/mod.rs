@@ -1,6 +1,6 @@
 //! The dialects: where protocols meet the hub, and nowhere else.
 //!
-//! A dialect turns a request into an [`Action`] and an [`Answer`](crate::hub::Answer) into a response.
+//! A dialect turns a request into an [`Action`] and an [`Answer`] into a response.
 //! It owns no connection and no log. To add one: a folder beside `sessions/`, a variant of [`Route`],
 //! its line in [`Dialects::route`], and its transcripts under `tests/dialects/`.
 

@@ -112,6 +112,10 @@ impl Mesh {
     }
 
     /// Puts an envelope into the ring to another shard, or gives it back when the ring is full.
+    #[expect(
+        clippy::result_large_err,
+        reason = "it is the envelope itself, given back"
+    )]
     pub(super) fn push(&mut self, to: ShardId, envelope: Envelope) -> Result<(), Envelope> {
         let Some(producer) = &mut self.producers[to.index()] else {
             return Err(envelope);

@@ -13,10 +13,6 @@ use crate::config::Driver;
 const RING_ENTRIES: u32 = 4_096;
 
 /// A monoio runtime of either kind.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one per thread, never moved again"
-)]
 pub(super) enum AnyRuntime {
     Uring(Runtime<TimeDriver<IoUringDriver>>),
     Epoll(Runtime<TimeDriver<LegacyDriver>>),

@@ -82,9 +82,10 @@ fn accept_batch(driver: &Shared, listener: &TcpListener) -> bool {
             }
         };
         let accepted = driver.borrow_mut().accept(stream);
-        match accepted {
-            Some((id, stream)) => spawn_reader(driver, id, stream),
-            None => debug!("a connection was turned away: there are too many"),
+        if let Some((id, stream)) = accepted {
+            spawn_reader(driver, id, stream);
+        } else {
+            debug!("a connection was turned away: there are too many");
         }
     }
     true

@@ -24,7 +24,7 @@ impl Shard {
         &mut self,
         now: Now,
         index: u32,
-        mut call: Box<Call>,
+        mut call: Call,
         exchange: Exchange,
     ) -> bool {
         loop {
@@ -35,11 +35,11 @@ impl Shard {
                 command,
                 idempotency_key,
                 pending,
-            } = *call;
+            } = call;
             let publishes = matches!(command, Command::Publish { .. });
             let Some(answer) = self.dispatch(now, id, command, idempotency_key) else {
                 self.with(now, index, |connection, _| {
-                    connection.wait(pending, exchange)
+                    connection.wait(pending, exchange);
                 });
                 return false;
             };
@@ -50,7 +50,7 @@ impl Shard {
                 connection.answer(pending, answer, exchange, ctx)
             });
             match next.flatten() {
-                Some(next) => call = next,
+                Some(next) => call = *next,
                 None => return true,
             }
         }
@@ -71,7 +71,7 @@ impl Shard {
         if home == self.id {
             let shard = self.id;
             let ticket = Ticket { shard, connection };
-            return self.ask_once(now, ticket, organization, key, command);
+            return self.ask_once(now, ticket, organization, &key, command);
         }
         if !self.has_room(home) {
             return Some(Answer::Refused(Refusal::Busy));
@@ -110,23 +110,23 @@ impl Shard {
         now: Now,
         ticket: Ticket,
         organization: OrganizationId,
-        key: Box<[u8]>,
+        key: &[u8],
         command: Command,
     ) -> Option<Answer> {
         match self
             .idempotency
-            .begin(now.instant, organization, &key, ticket)
+            .begin(now.instant, organization, key, ticket)
         {
             Begin::Done(answer) => Some(answer),
             Begin::Waiting => None,
             Begin::Full => Some(Answer::Refused(Refusal::Busy)),
             Begin::Fresh => {
-                let reply = ReplyTo::Key(organization, key.clone());
+                let reply = ReplyTo::Key(organization, Box::from(key));
                 let answer = self.ask(now, reply, command)?;
                 // Nobody else can have begun to wait meanwhile: the one waiter is answered here.
                 let _ = self
                     .idempotency
-                    .complete(now.instant, organization, &key, answer.clone());
+                    .complete(now.instant, organization, key, answer.clone());
                 Some(answer)
             }
         }
@@ -213,7 +213,7 @@ impl Shard {
             } => {
                 let shard = from;
                 let ticket = Ticket { shard, connection };
-                if let Some(answer) = self.ask_once(now, ticket, organization, key, command) {
+                if let Some(answer) = self.ask_once(now, ticket, organization, &key, command) {
                     self.reply(now, ticket, answer);
                 }
             }
@@ -272,7 +272,7 @@ impl Shard {
             connection.answer(pending, answer, exchange, ctx)
         });
         let answered = match next.flatten() {
-            Some(call) => self.call(now, id.index, call, exchange),
+            Some(call) => self.call(now, id.index, *call, exchange),
             None => true,
         };
         if answered {

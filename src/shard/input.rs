@@ -106,7 +106,7 @@ impl Shard {
                 Then::Again => {}
                 Then::More { keep } => return start..start + keep,
                 Then::Call(call, exchange) => {
-                    if !self.call(now, index, call, exchange) {
+                    if !self.call(now, index, *call, exchange) {
                         return start..buf.len();
                     }
                 }

@@ -107,6 +107,10 @@ struct Scratch {
 }
 
 /// A connection and what the shard keeps about it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not one state"
+)]
 #[derive(Debug)]
 struct Entry {
     connection: Connection,

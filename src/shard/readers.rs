@@ -214,12 +214,11 @@ impl Shard {
             (last.epoch, last.encoding, last.from, last.log_next)
                 == (log.epoch(), feed.encoding, from, log.next())
         };
-        if self.feed_rendering.as_ref().filter(fits).is_none() {
-            self.feed_rendering = Some(render_feed(log, feed.encoding, from));
-        }
-        let Some(rendering) = &self.feed_rendering else {
-            return;
+        let rendering = match self.feed_rendering.take().filter(|last| fits(&last)) {
+            Some(rendering) => rendering,
+            None => render_feed(log, feed.encoding, from),
         };
+        let rendering = self.feed_rendering.insert(rendering);
         feed.next = rendering.next;
         let encoding = feed.encoding;
         if let Some(gap) = gap {

@@ -229,18 +229,16 @@ impl Sessions {
     /// `A–Z a–z 0–9 . _ ~ -` and `%`-escapes.
     fn token<'b>(&self, segment: &'b str, to: &mut Responder<'_>) -> Result<Cow<'b, str>, Refused> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-%".contains(&byte);
-        let problem = if !segment.bytes().all(plain) {
-            Some("a token has only letters, digits, . _ ~ - and %-escapes".to_owned())
-        } else {
+        let problem = if segment.bytes().all(plain) {
             match decode_segment(segment) {
                 Ok(token) if (1..=SCOPE_NAME_BYTES_MAX).contains(&token.len()) => return Ok(token),
-                Ok(_) => Some(format!(
-                    "a token has 1 to {SCOPE_NAME_BYTES_MAX} characters"
-                )),
-                Err(error) => Some(format!("the token is not well escaped: {error}")),
+                Ok(_) => format!("a token has 1 to {SCOPE_NAME_BYTES_MAX} characters"),
+                Err(error) => format!("the token is not well escaped: {error}"),
             }
+        } else {
+            String::from("a token has only letters, digits, . _ ~ - and %-escapes")
         };
-        respond_error(self, to, 400, "invalid_token", &problem.unwrap_or_default());
+        respond_error(self, to, 400, "invalid_token", &problem);
         Err(Refused)
     }
 }

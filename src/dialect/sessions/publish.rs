@@ -30,6 +30,17 @@ impl BodyError {
 
     /// What the JSON parser says, with its line and column as one byte offset, counted from 0.
     pub(super) fn json(error: &serde_json::Error, body: &[u8]) -> Self {
+        if !error.is_data() {
+            return Self::at("invalid_json", error, body);
+        }
+        // The wrong shape was found first, but what follows may not be JSON at all.
+        match serde_json::from_slice::<IgnoredAny>(body) {
+            Ok(_) => Self::at("missing_field", error, body),
+            Err(syntax) => Self::at("invalid_json", &syntax, body),
+        }
+    }
+
+    fn at(code: &'static str, error: &serde_json::Error, body: &[u8]) -> Self {
         let text = error.to_string();
         let what = text.split(" at line ").next().unwrap_or(&text);
         let offset = if error.is_eof() {
@@ -39,12 +50,6 @@ impl BodyError {
                 .nth(error.line().wrapping_sub(2))
                 .map_or(0, |newline| newline + 1);
             line_start + error.column().saturating_sub(1)
-        };
-        // Valid JSON of the wrong shape has no fields to speak of.
-        let code = if error.is_data() {
-            "missing_field"
-        } else {
-            "invalid_json"
         };
         Self::new(code, format!("{what} at byte {offset}"))
     }

@@ -68,12 +68,11 @@ impl<'b> Route<'b> {
     /// The methods that this route serves, as an `Allow` value; `None` where nothing is.
     pub const fn allow(self) -> Option<&'static str> {
         Some(match self {
-            Self::Collection => "POST, OPTIONS",
             Self::Session(_) => "GET, HEAD, DELETE, OPTIONS",
             Self::Function(_, Function::Events) => "GET, POST, OPTIONS",
             Self::Function(_, Function::Status) => "GET, HEAD, OPTIONS",
             Self::Function(_, Function::Labels) => "PUT, OPTIONS",
-            Self::Function(_, _) => "POST, OPTIONS",
+            Self::Collection | Self::Function(_, _) => "POST, OPTIONS",
             Self::Nothing => return None,
         })
     }

@@ -2,15 +2,14 @@
 //!
 //! Time is an argument; this file never reads a clock.
 
-use std::io::Write as _;
-use std::time::{Duration, SystemTime};
-
-use httpdate::HttpDate;
+use jiff::Timestamp;
+use jiff::fmt::StdIoWrite;
+use jiff::fmt::rfc2822::DateTimePrinter;
 
 /// Length of an IMF-fixdate, such as `Sun, 06 Nov 1994 08:49:37 GMT`.
 const DATE_BYTES: usize = 29;
-/// The last second of the year 9999: the format has four digits for the year.
-const UNIX_SECOND_MAX: u64 = 253_402_300_799;
+/// The last second that `jiff` can tell, on the last but one day of the year 9999.
+const UNIX_SECOND_MAX: u64 = 253_402_207_200;
 
 /// The current date as text.
 #[derive(Clone, Debug)]
@@ -45,11 +44,12 @@ impl DateCache {
 }
 
 fn format(unix_second: u64) -> [u8; DATE_BYTES] {
-    let since_epoch = Duration::from_secs(unix_second.min(UNIX_SECOND_MAX));
-    let date = HttpDate::from(SystemTime::UNIX_EPOCH + since_epoch);
+    let second = unix_second.min(UNIX_SECOND_MAX) as i64;
+    let timestamp = Timestamp::from_second(second).unwrap_or_default();
     let mut text = [b' '; DATE_BYTES];
-    let written = write!(&mut text[..], "{date}");
-    debug_assert!(written.is_ok(), "an IMF-fixdate has a fixed length");
+    let to = StdIoWrite(&mut text[..]);
+    let printed = DateTimePrinter::new().print_timestamp_rfc9110(&timestamp, to);
+    debug_assert!(printed.is_ok(), "an IMF-fixdate has a fixed length");
     text
 }
 
@@ -78,6 +78,6 @@ mod tests {
     #[test]
     fn no_time_is_too_late() {
         let date = DateCache::new(u64::MAX);
-        assert_eq!(date.as_bytes(), b"Fri, 31 Dec 9999 23:59:59 GMT");
+        assert_eq!(date.as_bytes(), b"Thu, 30 Dec 9999 22:00:00 GMT");
     }
 }
