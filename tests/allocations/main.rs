@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::hint::black_box;
 
 use bytes::BytesMut;
+use fanfare::dialect::sessions::{Function, Route};
 use fanfare::protocol::Parsed;
 use fanfare::protocol::http1::{
     ChunkedDecoder, DateCache, Response, Scratch, Version, parse_head, query_last,
@@ -73,9 +74,9 @@ fn the_counter_counts() {
 }
 
 #[test]
-fn a_head_is_parsed_without_allocating() {
+fn a_head_is_parsed_and_routed_without_allocating() {
     let bytes = black_box(
-        &b"POST /sessions/a?wait=5&types=x HTTP/1.1\r\nHost: localhost:8080\r\n\
+        &b"POST /api/sessions/a/events?wait=5&types=x HTTP/1.1\r\nHost: localhost:8080\r\n\
            Connection: keep-alive, Upgrade\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"[..],
     );
     let count = allocations(|| {
@@ -87,6 +88,8 @@ fn a_head_is_parsed_without_allocating() {
         assert_eq!(head.header_str("host"), Some("localhost:8080"));
         let wait = query_last(head.query.unwrap_or_default(), "wait");
         assert_eq!(wait.ok().flatten().as_deref(), Some("5"));
+        let route = Route::parse(head.path);
+        assert_eq!(route, Some(Route::Function("a", Function::Events)));
     });
     assert_eq!(count, 0);
 }

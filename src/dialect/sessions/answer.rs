@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use serde::Serialize;
 use serde_json::json;
 
 use super::errors::{respond_error, respond_refusal};
@@ -145,14 +146,16 @@ impl Sessions {
         response.empty(keep_alive);
     }
 
-    fn respond_json(&self, value: &serde_json::Value, to: &mut Responder<'_>) {
+    fn respond_json(&self, value: &impl Serialize, to: &mut Responder<'_>) {
         let exchange = to.exchange;
+        // Plain structs of text and numbers: serializing them cannot fail.
+        let body = serde_json::to_vec(value).unwrap_or_default();
         to.begin(200)
             .raw(&self.cors)
             .header("Cache-Control", b"no-store")
             .body(
                 Some("application/json"),
-                value.to_string().as_bytes(),
+                &body,
                 exchange.keep_alive,
                 exchange.head_only,
             );
@@ -221,30 +224,57 @@ impl Sessions {
     }
 }
 
-fn describe(view: &SessionView) -> serde_json::Value {
-    let Parents { group, project } = &view.parents;
-    json!({
-        "token": view.token.as_str(),
-        "labels": view.labels,
-        "date_created": iso_date(view.created_ms),
-        "status": view.status.as_str(),
-        "date_started": view.started_ms.and_then(iso_date),
-        "date_finished": view.finished_ms.and_then(iso_date),
-        "expiration_date": view.expires_ms.and_then(iso_date),
-        "event_id": group.as_ref().map(ScopeName::as_str),
-        "project_id": project.as_ref().map(ScopeName::as_str),
-        "epoch": view.epoch.to_string(),
-        "oldest": view.oldest,
-        "next": view.next,
-    })
+/// A session in full. Fields are written in this order.
+#[derive(Serialize)]
+struct Description<'v> {
+    token: &'v str,
+    labels: &'v [String],
+    date_created: Option<String>,
+    status: &'static str,
+    date_started: Option<String>,
+    date_finished: Option<String>,
+    expiration_date: Option<String>,
+    event_id: Option<&'v str>,
+    project_id: Option<&'v str>,
+    epoch: String,
+    oldest: Number,
+    next: Number,
 }
 
-fn short(view: &SessionView) -> serde_json::Value {
-    json!({
-        "token": view.token.as_str(),
-        "status": view.status.as_str(),
-        "date_started": view.started_ms.and_then(iso_date),
-        "date_finished": view.finished_ms.and_then(iso_date),
-        "expiration_date": view.expires_ms.and_then(iso_date),
-    })
+fn describe(view: &SessionView) -> Description<'_> {
+    let Parents { group, project } = &view.parents;
+    Description {
+        token: view.token.as_str(),
+        labels: &view.labels,
+        date_created: iso_date(view.created_ms),
+        status: view.status.as_str(),
+        date_started: view.started_ms.and_then(iso_date),
+        date_finished: view.finished_ms.and_then(iso_date),
+        expiration_date: view.expires_ms.and_then(iso_date),
+        event_id: group.as_ref().map(ScopeName::as_str),
+        project_id: project.as_ref().map(ScopeName::as_str),
+        epoch: view.epoch.to_string(),
+        oldest: view.oldest,
+        next: view.next,
+    }
+}
+
+/// A session's status in short. Fields are written in this order.
+#[derive(Serialize)]
+struct Short<'v> {
+    token: &'v str,
+    status: &'static str,
+    date_started: Option<String>,
+    date_finished: Option<String>,
+    expiration_date: Option<String>,
+}
+
+fn short(view: &SessionView) -> Short<'_> {
+    Short {
+        token: view.token.as_str(),
+        status: view.status.as_str(),
+        date_started: view.started_ms.and_then(iso_date),
+        date_finished: view.finished_ms.and_then(iso_date),
+        expiration_date: view.expires_ms.and_then(iso_date),
+    }
 }
