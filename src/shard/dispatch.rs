@@ -1,8 +1,7 @@
 //! Commands on their way to a home shard, and answers on their way back.
 
 use super::{ConnectionId, Mail, ReplyTo, Shard, Ticket};
-use crate::connection::Connection;
-use crate::dialect::{Call, Exchange};
+use crate::dialect::{Call, Exchange, Pending, sessions};
 use crate::hub::{
     Address, Answer, Begin, Command, Effect as HubEffect, OrganizationId, Refusal, ScopeName,
     ShardId,
@@ -36,16 +35,13 @@ impl Shard {
                 idempotency_key,
                 pending,
             } = call;
-            let publishes = matches!(command, Command::Publish { .. });
             let Some(answer) = self.dispatch(now, id, command, idempotency_key) else {
                 self.with(now, index, |connection, _| {
                     connection.wait(pending, exchange);
                 });
                 return false;
             };
-            if publishes && matches!(answer, Answer::Refused(_)) {
-                self.metrics().publishes_refused.add(1);
-            }
+            self.count_refusal(&pending, &answer);
             let next = self.with(now, index, |connection, ctx| {
                 connection.answer(pending, answer, exchange, ctx)
             });
@@ -268,7 +264,8 @@ impl Shard {
         let Some((pending, exchange)) = waiting.flatten() else {
             return;
         };
-        let next = self.with(now, id.index, |connection: &mut Connection, ctx| {
+        self.count_refusal(&pending, &answer);
+        let next = self.with(now, id.index, |connection, ctx| {
             connection.answer(pending, answer, exchange, ctx)
         });
         let answered = match next.flatten() {
@@ -277,6 +274,13 @@ impl Shard {
         };
         if answered {
             self.consume_held(now, id.index);
+        }
+    }
+
+    fn count_refusal(&self, pending: &Pending, answer: &Answer) {
+        let publishes = matches!(pending, Pending::Sessions(sessions::Pending::Publish));
+        if publishes && matches!(answer, Answer::Refused(_)) {
+            self.metrics().publishes_refused.add(1);
         }
     }
 
