@@ -6,12 +6,13 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::clients::{agent, get, pause, publish};
-use crate::server::{Server, Setting, fanfare};
+use crate::server::{DEADLINE, Server, Setting, fanfare};
 
 on_every_setting!(the_ready_line_and_three_to_try);
 on_both_drivers!(
     publish_and_tail_against_the_server,
     json_logs_are_json_lines,
+    logs_in_a_file_are_plain,
     an_occupied_address_is_refused,
     an_idle_server_rests,
 );
@@ -110,6 +111,17 @@ fn json_logs_are_json_lines(setting: Setting) {
     for wanted in ["listening", "leaving", "left"] {
         assert!(messages.contains(&wanted), "no {wanted:?} in {log}");
     }
+}
+
+fn logs_in_a_file_are_plain(setting: Setting) {
+    let mut server = Server::start(setting, &[]);
+    let start = std::time::Instant::now();
+    while !server.log().contains("listening") {
+        assert!(start.elapsed() < DEADLINE, "it logs nothing");
+        pause(10);
+    }
+    let log = server.log();
+    assert!(!log.contains('\u{1b}'), "colours in a file: {log:?}");
 }
 
 fn an_occupied_address_is_refused(setting: Setting) {

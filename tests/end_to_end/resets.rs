@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tungstenite::Message;
 
 use crate::clients::{agent, counted, counted_array, open_socket, pause, publish, send};
-use crate::server::{DEADLINE, Server, Setting};
+use crate::server::{Server, Setting};
 
 on_every_setting!(a_reset_in_any_state_leaves_nothing);
 
@@ -128,17 +128,7 @@ fn a_reset_in_any_state_leaves_nothing(setting: Setting) {
     server.await_metric("connections", 1);
     server.await_metric("readers", 0);
     server.await_metric("buffered_bytes", 0);
-    let start = Instant::now();
-    // The connection that asked for the last metric may still be on its way out.
-    while server.descriptors() > descriptors {
-        let waited = start.elapsed();
-        let open = server.descriptors();
-        assert!(
-            waited < DEADLINE,
-            "{open} descriptors, {descriptors} at first"
-        );
-        pause(50);
-    }
+    server.await_descriptors(descriptors);
     let before = server.processor_time();
     pause(1_000);
     let spent = server.processor_time() - before;

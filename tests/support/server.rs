@@ -198,6 +198,21 @@ impl Server {
         fs::read_dir(folder).expect("our own child").count()
     }
 
+    /// Waits until no more descriptors are open than there were. The connection that asked for the
+    /// last metric may still be on its way out.
+    pub(crate) fn await_descriptors(&self, before: usize) {
+        let start = Instant::now();
+        loop {
+            let open = self.descriptors();
+            if open <= before {
+                return;
+            }
+            let waited = start.elapsed();
+            assert!(waited < DEADLINE, "{open} descriptors, {before} before");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Processor time that the process has used.
     pub(crate) fn processor_time(&self) -> Duration {
         let path = format!("/proc/{}/stat", self.child.id());
