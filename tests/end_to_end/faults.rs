@@ -3,6 +3,8 @@
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::clients::{agent, counted, data_of, get, pause, publish, read_to_end, send, status};
@@ -11,6 +13,7 @@ use crate::server::{DEADLINE, Server, Setting};
 on_both_drivers!(
     slow_heads_are_timed_out_while_others_are_served,
     without_descriptors_the_server_waits,
+    a_flood_does_not_starve_others,
 );
 on_every_setting!(
     heads_that_cannot_be_read,
@@ -165,7 +168,7 @@ fn bodies_that_are_not_what_was_promised(setting: Setting) {
         stream.shutdown(Shutdown::Write).expect("it is open");
         assert_eq!(status(&read_to_end(&mut stream)), 200);
     }
-    server.await_metric("connections", 2);
+    server.await_metric("connections", 1);
     server.await_metric("buffered_bytes", 0);
 }
 
@@ -205,4 +208,44 @@ fn without_descriptors_the_server_waits(setting: Setting) {
     let log = server.log();
     assert!(log.contains("cannot accept"), "{log}");
     assert!(log.lines().count() < 200, "too many words: {log}");
+}
+
+/// Input that is discarded costs its reader nothing, so the sender never pauses by itself.
+fn a_flood_does_not_starve_others(setting: Setting) {
+    let server = Server::start(setting, &[]);
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut floods = Vec::new();
+    for n in 0..2 {
+        let mut stream = server.connect();
+        let path = format!("/api/sessions/flooded-{n}/events");
+        let accept = "Accept: text/event-stream";
+        send(
+            &mut stream,
+            format!("GET {path} HTTP/1.1\r\nHost: h\r\n{accept}\r\n\r\n"),
+        );
+        server.await_metric("readers", n + 1);
+        for _ in 0..2 {
+            let mut stream = stream.try_clone().expect("a descriptor");
+            let stop = Arc::clone(&stop);
+            floods.push(std::thread::spawn(move || {
+                let bytes = vec![0; 1024 * 1024];
+                while !stop.load(Ordering::Relaxed) && stream.write_all(&bytes).is_ok() {}
+            }));
+        }
+    }
+    let start = Instant::now();
+    for n in 0..50 {
+        // Each on a connection of its own: accepting must go on, too.
+        let asked = Instant::now();
+        publish(&agent(), &server.events(&format!("calm-{n}")), &counted(n));
+        let took = asked.elapsed();
+        assert!(took < Duration::from_secs(5), "a publish took {took:?}");
+    }
+    let took = start.elapsed();
+    stop.store(true, Ordering::Relaxed);
+    for flood in floods {
+        flood.join().expect("it stopped");
+    }
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    assert_eq!(server.metric("readers"), 2, "the flooded streams live on");
 }
