@@ -49,7 +49,7 @@ async fn accept(driver: Shared, listener: TcpListener) {
             }
             driver.accept_waker = Some(ctx.waker().clone());
             drop(driver);
-            Pin::new(&mut readable).poll(ctx).map(|_| true)
+            Pin::new(&mut readable).poll(ctx).map(|()| true)
         });
         if !ready.await {
             return;
@@ -107,7 +107,7 @@ async fn read(driver: Shared, id: ConnectionId, stream: Rc<TcpStream>) {
                 Attention::Pause => return Poll::Pending,
                 Attention::Read => {}
             }
-            Pin::new(&mut readable).poll(ctx).map(|_| Attention::Read)
+            Pin::new(&mut readable).poll(ctx).map(|()| Attention::Read)
         });
         if attention.await == Attention::Leave {
             return;

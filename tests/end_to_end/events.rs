@@ -1,5 +1,6 @@
 //! Publishing and listening over HTTP: the main job.
 
+use std::fmt::Write as _;
 use std::io::Read as _;
 
 use serde_json::Value;
@@ -178,7 +179,10 @@ fn pipelined_requests_are_answered_in_order(setting: Setting) {
         // Two sessions, so that with two shards some of these ask another one.
         let path = format!("/api/sessions/pipelined-{}/events", n % 2);
         let length = body.len();
-        requests += &format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n");
+        let _ = write!(
+            requests,
+            "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n"
+        );
         requests += &body;
     }
     for session in 0..2 {
@@ -188,7 +192,7 @@ fn pipelined_requests_are_answered_in_order(setting: Setting) {
         } else {
             ""
         };
-        requests += &format!("GET {path} HTTP/1.1\r\nHost: h\r\n{close}\r\n");
+        let _ = write!(requests, "GET {path} HTTP/1.1\r\nHost: h\r\n{close}\r\n");
     }
     send(&mut stream, requests);
     let answers = read_to_end(&mut stream);

@@ -48,24 +48,23 @@ fn io_uring_is_allowed() -> bool {
             driver: "io_uring",
             shards: 1,
         };
-        let problem = match Server::try_start(setting, &[]) {
-            Ok(_) => return true,
-            Err(problem) => problem,
+        let Err(problem) = Server::try_start(setting, &[]) else {
+            return true;
         };
         assert!(problem.contains("server.driver"), "{problem}");
         assert!(!nothing_may_be_skipped(), "io_uring is refused: {problem}");
-        skipped("io_uring is refused by this kernel", &problem);
+        note("skipped: io_uring is refused by this kernel", &problem);
         false
     })
 }
 
-/// Says that a test did not run, and why.
+/// Says what a test left out and why, or what helps to understand its failure.
 #[allow(
     clippy::print_stderr,
     reason = "whoever reads a green run must see what it left out"
 )]
-pub(crate) fn skipped(what: &str, why: &str) {
-    eprintln!("skipped: {what}: {}", why.trim());
+pub(crate) fn note(what: &str, why: &str) {
+    eprintln!("{what}: {}", why.trim());
 }
 
 /// The program, away from the environment of whoever runs the tests.
@@ -179,15 +178,15 @@ impl Server {
     }
 
     /// Waits until a metric has a value.
-    pub(crate) fn await_metric(&self, name: &str, wanted: u64) {
+    pub(crate) fn await_metric(&self, name: &str, target: u64) {
         let start = Instant::now();
         loop {
             let value = self.metric(name);
-            if value == wanted {
+            if value == target {
                 return;
             }
             let waited = start.elapsed();
-            assert!(waited < DEADLINE, "{name} is {value}, not {wanted}");
+            assert!(waited < DEADLINE, "{name} is {value}, not {target}");
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -214,7 +213,7 @@ impl Server {
     }
 
     /// Processor time that the process has used.
-    pub(crate) fn processor_time(&self) -> Duration {
+    fn processor_time(&self) -> Duration {
         let path = format!("/proc/{}/stat", self.child.id());
         let text = fs::read_to_string(path).expect("our own child");
         // proc_pid_stat(5): fields 14 and 15 are utime and stime, in ticks of 10 ms on Linux. The
@@ -223,6 +222,13 @@ impl Server {
         let fields: Vec<&str> = rest.split_whitespace().collect();
         let ticks = |index: usize| fields[index].parse::<u64>().expect("a number");
         Duration::from_millis(10 * (ticks(11) + ticks(12)))
+    }
+
+    /// Processor time that it uses while nobody asks anything of it.
+    pub(crate) fn processor_time_in(&self, milliseconds: u64) -> Duration {
+        let before = self.processor_time();
+        thread::sleep(Duration::from_millis(milliseconds));
+        self.processor_time().saturating_sub(before)
     }
 
     /// Sends it a signal by name, such as `TERM`.
@@ -255,7 +261,7 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            skipped("nothing, but the server said", &self.log());
+            note("the server said", &self.log());
         }
     }
 }
@@ -299,7 +305,7 @@ pub(crate) fn curl(args: &[&str]) -> Option<Child> {
         Ok(child) => Some(child),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             assert!(!nothing_may_be_skipped(), "there is no curl");
-            skipped("this test", "there is no curl");
+            note("skipped", "there is no curl");
             None
         }
         Err(error) => panic!("curl does not start: {error}"),
