@@ -5,7 +5,7 @@
     reason = "a program has a thread of its own that waits for signals"
 )]
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -90,12 +90,19 @@ fn install_logs(config: &LogConfig) {
     let filter = EnvFilter::new(&config.level);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(colours())
         .with_writer(std::io::stderr);
     // A second server in one process keeps the first one's subscriber.
     let _ = match config.format {
         LogFormat::Text => builder.with_target(false).try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
+}
+
+/// Colours are for people at a terminal who want them: no-color.org, set and not empty.
+fn colours() -> bool {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && !plain
 }
 
 /// Every connection is a descriptor, and the usual soft limit is 1,024.

@@ -1,11 +1,11 @@
 //! The tasks of one shard: one per socket, and a few that keep it going. They wait; the driver works.
 
 use std::cell::RefCell;
-use std::future::{Future as _, poll_fn};
+use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use monoio::net::{TcpListener, TcpStream, UnixStream};
@@ -40,7 +40,8 @@ pub(super) async fn run(driver: Shared, listener: TcpListener, wake_stream: Unix
 
 async fn accept(driver: Shared, listener: TcpListener) {
     loop {
-        let mut readable = pin!(listener.readable(false));
+        let wait = pin!(listener.readable(false));
+        let mut readable = Patient::new(wait);
         let ready = poll_fn(|ctx| {
             let mut driver = driver.borrow_mut();
             if !driver.accepts() {
@@ -48,7 +49,7 @@ async fn accept(driver: Shared, listener: TcpListener) {
             }
             driver.accept_waker = Some(ctx.waker().clone());
             drop(driver);
-            readable.as_mut().poll(ctx).map(|_| true)
+            Pin::new(&mut readable).poll(ctx).map(|()| true)
         });
         if !ready.await {
             return;
@@ -98,7 +99,8 @@ fn spawn_reader(driver: &Shared, id: ConnectionId, stream: Rc<TcpStream>) {
 
 async fn read(driver: Shared, id: ConnectionId, stream: Rc<TcpStream>) {
     loop {
-        let mut readable = pin!(stream.readable(false));
+        let wait = pin!(stream.readable(false));
+        let mut readable = Patient::new(wait);
         // Either the socket or the driver may end the wait.
         let attention = poll_fn(|ctx| {
             match driver.borrow_mut().attention(id, ctx.waker()) {
@@ -106,12 +108,52 @@ async fn read(driver: Shared, id: ConnectionId, stream: Rc<TcpStream>) {
                 Attention::Pause => return Poll::Pending,
                 Attention::Read => {}
             }
-            readable.as_mut().poll(ctx).map(|_| Attention::Read)
+            Pin::new(&mut readable).poll(ctx).map(|()| Attention::Read)
         });
         if attention.await == Attention::Leave {
             return;
         }
         driver.borrow_mut().receive(id);
+    }
+}
+
+/// A wait for readiness that lets others go first.
+///
+/// On epoll such a wait may be over as soon as it begins, again and again, while a peer sends faster
+/// than we read: then its task would never give way, and no turn would follow.
+struct Patient<F> {
+    wait: F,
+    waited: bool,
+    over: bool,
+}
+
+impl<F: Future + Unpin> Patient<F> {
+    const fn new(wait: F) -> Self {
+        Self {
+            wait,
+            waited: false,
+            over: false,
+        }
+    }
+}
+
+impl<F: Future + Unpin> Future for Patient<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, ctx: &mut task::Context<'_>) -> Poll<()> {
+        if self.over {
+            return Poll::Ready(());
+        }
+        let waited = std::mem::replace(&mut self.waited, true);
+        if Pin::new(&mut self.wait).poll(ctx).is_pending() {
+            return Poll::Pending;
+        }
+        if waited {
+            return Poll::Ready(());
+        }
+        self.over = true;
+        ctx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

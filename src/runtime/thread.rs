@@ -209,10 +209,16 @@ fn sit(seat: Seat) {
 
 /// One listener per shard on the same port; the kernel spreads connections over them.
 fn bind(listen: SocketAddr, shards: u16) -> Result<(SocketAddr, Vec<StdListener>), StartError> {
+    if listen.port() != 0 {
+        // Whoever shares ports can share ours, such as another server of ours, and each would get some
+        // of the connections. A socket that does not share finds out, and is gone again at once.
+        bind_one(listen, false).map_err(|error| StartError::Listen(listen, error))?;
+    }
     let mut address = listen;
     let mut listeners = Vec::with_capacity(usize::from(shards));
     for _ in 0..shards {
-        let listener = bind_one(address).map_err(|error| StartError::Listen(address, error))?;
+        let listener =
+            bind_one(address, true).map_err(|error| StartError::Listen(address, error))?;
         // Port 0 becomes a real one with the first.
         address = listener.local_addr().map_err(StartError::System)?;
         listeners.push(listener);
@@ -220,17 +226,19 @@ fn bind(listen: SocketAddr, shards: u16) -> Result<(SocketAddr, Vec<StdListener>
     Ok((address, listeners))
 }
 
-fn bind_one(address: SocketAddr) -> io::Result<StdListener> {
+fn bind_one(address: SocketAddr, shared: bool) -> io::Result<StdListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
         Some(Protocol::TCP),
     )?;
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
+    socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(LISTEN_BACKLOG)?;
+    if shared {
+        socket.listen(LISTEN_BACKLOG)?;
+    }
     Ok(socket.into())
 }
 

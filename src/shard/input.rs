@@ -35,6 +35,10 @@ impl Shard {
         let Some(entry) = self.entry(id) else {
             return;
         };
+        if entry.moving {
+            // Its request is still to be answered. The end will be met again at its new home.
+            return;
+        }
         if entry.connection.end_input() || entry.finished {
             self.remove(now, id.index);
         } else {

@@ -1,0 +1,67 @@
+//! The real program on real loopback sockets, spoken to by clients that were written elsewhere:
+//! the `curl` program, `ureq` and `tungstenite`. Every test runs on both drivers.
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "tests of the program have sockets, threads and a clock"
+)]
+
+#[path = "../support/server.rs"]
+mod server;
+
+/// Runs each test on both drivers with one and with two shards.
+macro_rules! on_every_setting {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            use crate::server::{Setting, run_in};
+
+            #[test]
+            fn io_uring_1() {
+                run_in(Setting { driver: "io_uring", shards: 1 }, super::$name);
+            }
+
+            #[test]
+            fn io_uring_2() {
+                run_in(Setting { driver: "io_uring", shards: 2 }, super::$name);
+            }
+
+            #[test]
+            fn epoll_1() {
+                run_in(Setting { driver: "epoll", shards: 1 }, super::$name);
+            }
+
+            #[test]
+            fn epoll_2() {
+                run_in(Setting { driver: "epoll", shards: 2 }, super::$name);
+            }
+        }
+    )+};
+}
+
+/// Runs each test on both drivers with two shards: for what shards do not share, or what takes long.
+macro_rules! on_both_drivers {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            use crate::server::{Setting, run_in};
+
+            #[test]
+            fn io_uring() {
+                run_in(Setting { driver: "io_uring", shards: 2 }, super::$name);
+            }
+
+            #[test]
+            fn epoll() {
+                run_in(Setting { driver: "epoll", shards: 2 }, super::$name);
+            }
+        }
+    )+};
+}
+
+mod clients;
+mod echo;
+mod events;
+mod faults;
+mod leaving;
+mod program;
+mod resets;
+mod web_socket;
