@@ -129,6 +129,8 @@ pub const MESH_OUTBOX_MESSAGES_MAX: usize = 8_192;
 pub const MESH_RING_MESSAGES: usize = 1_024;
 /// Receives from one socket before others get their turn.
 pub const RECV_ROUNDS: usize = 4;
+/// Descriptors that are not given to connections: standard streams, listeners, moves under way.
+pub const DESCRIPTORS_RESERVED: u64 = 64;
 /// Connections accepted before others get their turn.
 pub const ACCEPT_BATCH: usize = 64;
 /// How long accepting rests when the process is out of descriptors.

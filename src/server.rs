@@ -20,8 +20,8 @@ use crate::runtime::{self, Node, StartError};
 /// start or a shard was lost, 2 for an address that cannot be listened on.
 pub fn serve(config: Config) -> ExitCode {
     install_logs(&config.log);
-    raise_descriptor_limit();
-    let node = match runtime::start(config) {
+    let descriptors = raise_descriptor_limit();
+    let node = match runtime::start(config, descriptors) {
         Ok(node) => node,
         Err(problem) => {
             error!("{problem}");
@@ -105,11 +105,14 @@ fn colours() -> bool {
     std::io::stderr().is_terminal() && !plain
 }
 
-/// Every connection is a descriptor, and the usual soft limit is 1,024.
-fn raise_descriptor_limit() {
-    match rlimit::increase_nofile_limit(u64::MAX) {
-        Ok(limit) if limit < 4_096 => warn!(limit, "few descriptors: few connections"),
-        Ok(_) => {}
-        Err(problem) => warn!(%problem, "cannot raise the limit on open files"),
+/// Every connection is a descriptor, and the usual soft limit is 1,024. Answers the limit in force.
+fn raise_descriptor_limit() -> u64 {
+    let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|problem| {
+        warn!(%problem, "cannot raise the limit on open files");
+        rlimit::Resource::NOFILE.get_soft().unwrap_or(1_024)
+    });
+    if limit < 4_096 {
+        warn!(limit, "few descriptors: few connections");
     }
+    limit
 }

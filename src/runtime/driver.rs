@@ -4,7 +4,7 @@ use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -37,10 +37,21 @@ pub(super) struct Driver {
     pub(super) turn_waker: Option<Waker>,
     /// Wakes the task that accepts.
     pub(super) accept_waker: Option<Waker>,
-    draining: Arc<AtomicBool>,
+    node: Arc<NodeState>,
     drain_timeout: Duration,
     leave_at: Option<Instant>,
     all_metrics: AllMetrics,
+}
+
+/// What all shards of a node share besides counters and rings.
+#[derive(Debug)]
+pub(super) struct NodeState {
+    /// The node was told to leave.
+    pub(super) draining: AtomicBool,
+    /// Connections released by one shard and not yet adopted by another.
+    pub(super) in_transit: AtomicUsize,
+    /// Most connections of all shards together: what the descriptors allow.
+    pub(super) connections_max: u64,
 }
 
 /// A connection's socket.
@@ -68,7 +79,7 @@ impl Driver {
         shard: Shard,
         clock: Clock,
         mesh: Mesh,
-        draining: Arc<AtomicBool>,
+        node: Arc<NodeState>,
         drain_timeout: Duration,
         all_metrics: AllMetrics,
     ) -> Self {
@@ -82,7 +93,7 @@ impl Driver {
             transfers: Vec::new(),
             turn_waker: None,
             accept_waker: None,
-            draining,
+            node,
             drain_timeout,
             leave_at: None,
             all_metrics,
@@ -112,6 +123,9 @@ impl Driver {
 
     /// Takes a connection; answers how its task is to begin.
     pub(super) fn accept(&mut self, stream: TcpStream) -> Option<(ConnectionId, Rc<TcpStream>)> {
+        if self.connections_of_node() >= self.node.connections_max {
+            return None;
+        }
         let now = self.now();
         let id = self.shard.accept(now)?;
         Some((id, self.keep(id, stream)))
@@ -195,7 +209,7 @@ impl Driver {
     /// This shard was woken: reads the rings. Adopted connections need tasks, which are returned.
     pub(super) fn read_mesh(&mut self) -> Vec<(ConnectionId, Rc<TcpStream>)> {
         self.mesh.clear_wake();
-        if self.draining.load(Ordering::Acquire) && self.leave_at.is_none() {
+        if self.node.draining.load(Ordering::Acquire) && self.leave_at.is_none() {
             self.begin_drain();
         }
         let now = self.now();
@@ -225,7 +239,7 @@ impl Driver {
         fd: OwnedFd,
         connection: Connection,
     ) -> Option<(ConnectionId, Rc<TcpStream>)> {
-        match TcpStream::from_std(std::net::TcpStream::from(fd)) {
+        let adopted = match TcpStream::from_std(std::net::TcpStream::from(fd)) {
             Ok(stream) => {
                 let id = self.shard.adopt(now, connection);
                 Some((id, self.keep(id, stream)))
@@ -234,7 +248,9 @@ impl Driver {
                 warn!(%error, "a connection was lost on its way between shards");
                 None
             }
-        }
+        };
+        self.node.in_transit.fetch_sub(1, Ordering::AcqRel);
+        adopted
     }
 
     /// Serves deadlines; called several times a second.
@@ -304,13 +320,19 @@ impl Driver {
                 let Some(slot) = self.take_slot(id) else {
                     return;
                 };
+                // Counted before it leaves the gauge: it must not be missing from both.
+                self.node.in_transit.fetch_add(1, Ordering::AcqRel);
                 let connection = self.shard.release(id);
                 match (socket::duplicate(&slot.stream), connection) {
                     (Ok(fd), Some(connection)) => {
                         self.transfers.push((to, fd, Box::new(connection)));
                     }
-                    (Err(error), Some(_)) => warn!(%error, "a connection could not move"),
-                    (_, None) => {}
+                    (duplicated, _) => {
+                        self.node.in_transit.fetch_sub(1, Ordering::AcqRel);
+                        if let Err(error) = duplicated {
+                            warn!(%error, "a connection could not move");
+                        }
+                    }
                 }
             }
         }
@@ -354,7 +376,12 @@ impl Driver {
         let Some(leave_at) = self.leave_at else {
             return false;
         };
-        let connections: u64 = self.all_metrics.iter().map(|m| m.connections.value()).sum();
-        (connections == 0 && self.transfers.is_empty()) || now >= leave_at
+        let in_transit = self.node.in_transit.load(Ordering::Acquire);
+        (in_transit == 0 && self.connections_of_node() == 0) || now >= leave_at
+    }
+
+    fn connections_of_node(&self) -> u64 {
+        let each = self.all_metrics.iter().map(|m| m.connections.value());
+        each.sum()
     }
 }

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::num::NonZeroU16;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
@@ -15,13 +15,13 @@ use monoio::net::{TcpListener, UnixStream};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::clock::Clock;
-use super::driver::Driver;
+use super::driver::{Driver, NodeState};
 use super::mesh::{self, Mesh, Waker};
 use super::ring::AnyRuntime;
 use super::tasks;
 use crate::config::Config;
 use crate::hub::{Placement, ShardId};
-use crate::limits::{LISTEN_BACKLOG, SHARDS_MAX};
+use crate::limits::{DESCRIPTORS_RESERVED, LISTEN_BACKLOG, SHARDS_MAX};
 use crate::metrics::Metrics;
 use crate::shard::{Shard, ShardSettings};
 
@@ -78,16 +78,16 @@ pub struct Node {
     /// What they wait on.
     pub driver: DriverKind,
     threads: Vec<JoinHandle<()>>,
-    draining: Arc<AtomicBool>,
+    state: Arc<NodeState>,
     wakers: Arc<[Waker]>,
 }
 
 impl Node {
     /// A handle that makes the node leave.
     pub fn drain_handle(&self) -> impl Fn() + Send + 'static {
-        let (draining, wakers) = (Arc::clone(&self.draining), Arc::clone(&self.wakers));
+        let (state, wakers) = (Arc::clone(&self.state), Arc::clone(&self.wakers));
         move || {
-            draining.store(true, Ordering::Release);
+            state.draining.store(true, Ordering::Release);
             for waker in wakers.iter() {
                 waker.wake();
             }
@@ -111,12 +111,13 @@ struct Seat {
     mesh: Mesh,
     core: Option<core_affinity::CoreId>,
     clock: Clock,
-    draining: Arc<AtomicBool>,
+    state: Arc<NodeState>,
     ready: mpsc::Sender<Result<DriverKind, StartError>>,
 }
 
-/// Binds, starts one pinned thread per shard, and returns once all of them accept.
-pub fn start(config: Config) -> Result<Node, StartError> {
+/// Binds, starts one pinned thread per shard, and returns once all of them accept. `descriptors` is how
+/// many files this process may have open: connections are turned away before the last are used up.
+pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
     let cores = core_affinity::get_core_ids().unwrap_or_default();
     let default = NonZeroU16::new(cores.len().clamp(1, SHARDS_MAX) as u16);
     let shards = config.server.shards.or(default).map_or(1, NonZeroU16::get);
@@ -125,7 +126,13 @@ pub fn start(config: Config) -> Result<Node, StartError> {
     let (meshes, wakers) = mesh::build(shards).map_err(StartError::System)?;
     let placement = Placement::new(random_u64()?, shards);
     let config = Arc::new(config);
-    let draining = Arc::new(AtomicBool::new(false));
+    // Each shard has a few descriptors of its own, and some are kept for connections that move.
+    let reserved = DESCRIPTORS_RESERVED + 8 * u64::from(shards);
+    let state = Arc::new(NodeState {
+        draining: AtomicBool::new(false),
+        in_transit: AtomicUsize::new(0),
+        connections_max: descriptors.saturating_sub(reserved).max(1),
+    });
     let clock = Clock::new();
     let (ready, started) = mpsc::channel();
     let mut threads = Vec::with_capacity(usize::from(shards));
@@ -142,7 +149,7 @@ pub fn start(config: Config) -> Result<Node, StartError> {
             mesh,
             core: cores.get(index % cores.len().max(1)).copied(),
             clock,
-            draining: Arc::clone(&draining),
+            state: Arc::clone(&state),
             ready: ready.clone(),
         };
         let thread = std::thread::Builder::new()
@@ -166,7 +173,7 @@ pub fn start(config: Config) -> Result<Node, StartError> {
         shards,
         driver,
         threads,
-        draining,
+        state,
         wakers,
     })
 }
@@ -200,8 +207,8 @@ fn sit(seat: Seat) {
             }
         };
         let shard = Shard::new(seat.settings);
-        let (clock, draining) = (seat.clock, seat.draining);
-        let driver = Driver::new(shard, clock, seat.mesh, draining, drain_timeout, metrics);
+        let (clock, state) = (seat.clock, seat.state);
+        let driver = Driver::new(shard, clock, seat.mesh, state, drain_timeout, metrics);
         let _ = ready.send(Ok(kind));
         tasks::run(Rc::new(RefCell::new(driver)), listener, wake_stream).await;
     });
