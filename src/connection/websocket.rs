@@ -199,7 +199,10 @@ impl Connection {
             return false;
         }
         match &self.state {
-            State::Http(_) => return self.input.is_empty() && self.send_queue.is_empty(),
+            State::Http(_) if !self.input.is_empty() => {}
+            State::Http(_) if self.send_queue.is_empty() => return true,
+            // The last answer said keep-alive, but is still on its way.
+            State::Http(_) => self.close(),
             State::Feed(_) => {
                 let mut retry = BytesMut::new();
                 crate::protocol::sse::encode_retry(&mut retry, retry_ms);

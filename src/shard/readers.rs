@@ -88,6 +88,10 @@ impl Shard {
             }
             Form::EventStream | Form::WebSocket(_) => {
                 self.begin_feed(now, index, listen, reader, (from, gap), exchange);
+                if self.draining {
+                    // It has its history, and is told when to come back.
+                    self.drain_connection(now, index);
+                }
             }
         }
     }
