@@ -86,11 +86,6 @@ impl Sessions {
             return Err(Refused);
         }
         let events = matches!(route, Route::Function(_, Function::Events));
-        if events && head.method == Method::Post && head.framing == Framing::None {
-            let message = "a publish needs Content-Length or chunked coding";
-            respond_error(self, to, 411, "length_required", message);
-            return Err(Refused);
-        }
         if events && head.method == Method::Get && head.framing != Framing::None {
             respond_error(self, to, 400, "unexpected_body", "a reader sends no body");
             return Err(Refused);
