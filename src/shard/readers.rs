@@ -49,6 +49,8 @@ impl Shard {
         let attached = self
             .hub
             .attach(now, listen.organization, token, listen.hash, index);
+        // Attaching may have found the session's last life over, and reused its readers' ids.
+        self.end_readers(now);
         let reader = match attached {
             Ok(reader) => reader,
             Err(refusal) => {
