@@ -35,6 +35,10 @@ impl Shard {
         let Some(entry) = self.entry(id) else {
             return;
         };
+        if entry.moving {
+            // Its request has yet to be served; the socket will say so again to its new shard.
+            return;
+        }
         if entry.connection.end_input() || entry.finished {
             self.remove(now, id.index);
         } else {
