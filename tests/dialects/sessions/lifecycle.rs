@@ -182,10 +182,7 @@ fn every_transition_and_its_event() {
                 assert_eq!(events.len(), told + 1);
                 assert_eq!(events[told], (json!("status"), json!(status)));
             }
-            assert_eq!(
-                !started,
-                is["date_started"].is_null()
-            );
+            assert_eq!(!started, is["date_started"].is_null());
             assert_eq!(is["date_finished"].is_null(), status != "aborted");
         }
     });
