@@ -208,6 +208,8 @@ impl TestNode {
                 let far = &mut self.peers[peer];
                 far.place = Place::On(to, id);
                 far.reading = true;
+                // A socket whose peer closed its half says so as often as it is read.
+                far.ended = false;
                 if far.broken {
                     self.shards[to].broken(self.now, id);
                 }

@@ -2,8 +2,8 @@
 
 use std::io::{self, Read, Write};
 
+pub(crate) use tungstenite::Message;
 use tungstenite::protocol::{Role, WebSocket};
-pub(crate) use tungstenite::{Message, protocol::frame::CloseFrame};
 
 /// The request that opens a socket; the key is the one of RFC 6455 §1.3.
 pub(crate) fn upgrade(path: &str) -> String {

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use tungstenite::protocol::frame::CloseFrame;
+
 use crate::stage::{Stage, everywhere};
 use crate::support::http::{Stream, StreamEvent, request, take_stream};
-use crate::support::web_socket::{Client, CloseFrame, Message, upgrade};
+use crate::support::web_socket::{Client, Message, upgrade};
 
 /// Opens an event stream; returns the peer and the epoch that the head names.
 fn open(stage: &mut Stage, token: &str, query: &str, headers: &str) -> (usize, Stream) {
