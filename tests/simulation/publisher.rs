@@ -13,7 +13,6 @@ struct Asked {
     token: String,
     payloads: Vec<String>,
     key: Option<String>,
-    at: u64,
 }
 
 /// One who publishes.
@@ -55,11 +54,9 @@ impl Publisher {
         if self.asked.len() >= 4 {
             return;
         }
-        let now = node.now.unix_ms;
         let asked = match self.again.pop() {
-            // A key is remembered for five minutes: after that a repeat is a publish.
-            Some(again) if now - again.at < 200_000 => again,
-            _ => self.invent(random, token, now),
+            Some(again) => again,
+            None => self.invent(random, token),
         };
         let events = asked
             .payloads
@@ -79,7 +76,7 @@ impl Publisher {
         self.asked.push_back(asked);
     }
 
-    fn invent(&mut self, random: &mut Random, token: &str, at: u64) -> Asked {
+    fn invent(&mut self, random: &mut Random, token: &str) -> Asked {
         let many = if random.once_in(4) {
             1 + random.below(4)
         } else {
@@ -107,7 +104,6 @@ impl Publisher {
             token: token.to_owned(),
             payloads,
             key,
-            at,
         }
     }
 

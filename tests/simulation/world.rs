@@ -30,8 +30,7 @@ pub(crate) struct World {
     publishers: Vec<Publisher>,
     readers: Vec<Reader>,
     told: u64,
-    /// Connections whose answers nobody reads.
-    controllers: Vec<usize>,
+    passed_ms: u64,
 }
 
 impl World {
@@ -68,7 +67,7 @@ impl World {
             tokens,
             beneath,
             told: 0,
-            controllers: Vec::new(),
+            passed_ms: 0,
         }
     }
 
@@ -145,13 +144,16 @@ impl World {
     }
 
     fn let_time_pass(&mut self) {
+        // A key is remembered for five minutes: a repeat must not come later than that.
+        let may_jump = self.passed_ms < 200_000;
         let millis = match self.random.below(60) {
-            0 => 61_000,
-            1 => 16_000,
-            2 => 31_000,
+            0 if may_jump => 61_000,
+            1 if may_jump => 16_000,
+            2 if may_jump => 31_000,
             _ => self.random.below(300) as u64,
         };
         self.node.jump(millis);
+        self.passed_ms += millis;
     }
 
     /// Deletes a session, or reads one.
@@ -168,7 +170,6 @@ impl World {
         let text = request(&format!("{method} /api/sessions/{token}"), "", "");
         self.node.send(peer, text);
         self.node.close_half(peer);
-        self.controllers.push(peer);
     }
 
     /// Another dialect tells the group something: its command comes to the group's home by mail.

@@ -364,3 +364,45 @@ fn a_stream_asked_for_while_draining_ends_at_once() {
         assert_eq!(stage.node.sum("connections"), 0);
     });
 }
+
+#[test]
+fn a_request_before_the_peer_closes_its_half_is_answered() {
+    everywhere(|stage| {
+        stage.publish("t", "1", "1");
+        for text in [
+            request("GET /api/sessions/t/events?last_event=-1", "", ""),
+            request("GET /api/sessions/t/events?timeout=0", "", ""),
+            request("POST /api/sessions/t/events", "", EVENT),
+            request("GET /api/sessions/t/status", "", ""),
+        ] {
+            let peer = stage.connect("t");
+            stage.node.send(peer, &text);
+            stage.node.close_half(peer);
+            stage.node.settle();
+            assert_eq!(stage.answer(peer).status, 200, "{text}");
+            assert!(stage.node.peers[peer].is_over());
+        }
+        // A poll that stopped listening is not kept.
+        let peer = stage.park("t", "");
+        stage.node.close_half(peer);
+        stage.node.settle();
+        assert_eq!(stage.node.sum("connections"), 0);
+        stage.node.pass(Duration::from_millis(500));
+        assert_eq!(stage.node.sum("readers"), 0);
+    });
+}
+
+#[test]
+fn pipelined_requests_before_the_peer_closes_its_half_are_answered() {
+    everywhere(|stage| {
+        let peer = stage.connect("t");
+        let post = request("POST /api/sessions/t/events", "", EVENT);
+        stage.node.send(peer, post.repeat(3));
+        stage.node.close_half(peer);
+        stage.node.settle();
+        for number in ["0", "1", "2"] {
+            assert_eq!(stage.answer(peer).header("fanfare-number"), Some(number));
+        }
+        assert!(stage.node.peers[peer].is_over());
+    });
+}

@@ -323,3 +323,26 @@ fn sessions_expire_when_nobody_uses_them() {
         assert_eq!(call(stage, "GET", &heard, "/status", "").status, 200);
     });
 }
+
+#[test]
+fn who_listens_to_the_next_life_is_not_detached_with_the_last() {
+    everywhere(|stage| {
+        let token = stage.create(r#"{"expiration_date":"2023-11-14T22:14:20+00:00"}"#);
+        let old = stage.park(&token, "");
+        let line = format!("GET /api/sessions/{token}/events");
+        let home = stage.node.home(&token);
+        let new = stage.node.connect(home);
+        // No sweep comes between the date and the next use.
+        stage.node.now.unix_ms += 61_000;
+        stage
+            .node
+            .send(new, crate::support::http::request(&line, "", ""));
+        stage.node.receive(new, usize::MAX);
+        stage.node.break_off(old);
+        stage.node.settle();
+        assert!(stage.node.response_is_absent(new));
+        stage.publish(&token, "1", "1");
+        let answer = stage.answer(new);
+        assert_eq!(answer.body, r#"[{"type":1,"data":1,"number":0}]"#);
+    });
+}
