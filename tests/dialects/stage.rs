@@ -18,6 +18,10 @@ pub(crate) fn everywhere(scene: impl Fn(&mut Stage)) {
 }
 
 /// Plays a scene on every stage.
+#[expect(
+    clippy::print_stdout,
+    reason = "whoever reads a failure needs the stage"
+)]
 pub(crate) fn everywhere_with(config: &Config, scene: impl Fn(&mut Stage)) {
     for (shards, away) in [(1, false), (3, false), (3, true)] {
         println!("{shards} shards, landing away from home: {away}");

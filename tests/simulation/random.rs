@@ -1,4 +1,4 @@
-//! SplitMix64: the same seed, the same scene, on every machine.
+//! `SplitMix64`: the same seed, the same scene, on every machine.
 
 /// A generator that is small, fast and good enough to choose by.
 pub(crate) struct Random(u64);

@@ -2,6 +2,7 @@
 
 use fanfare::config::Config;
 use fanfare::hub::{Address, Command, Draft, EventName, OrganizationId, Scope, ScopeName, ShardId};
+use fanfare::metrics::Metric;
 use fanfare::shard::{ConnectionId, Mail, ReplyTo};
 
 use crate::oracle::{Facts, Oracle};
@@ -241,15 +242,12 @@ impl World {
                 self.oracle
                     .saw(&token, &epoch, number, &event["data"].to_string());
             }
-            let last = format!("{{\"by\":\"group\",\"n\":{}}}", self.told);
+            let last = serde_json::json!({"by": "group", "n": self.told});
             // A session that was deleted is used again by name only: the group does not know it.
             let parents = self.ask(&format!("GET {path}"));
             if exists && parents.body.contains(GROUP) && self.node.shards.len() > 1 {
                 assert!(self.beneath.contains(&token));
-                let count = events
-                    .iter()
-                    .filter(|event| event["data"].to_string() == last)
-                    .count();
+                let count = events.iter().filter(|event| event["data"] == last).count();
                 assert_eq!(
                     count, 1,
                     "the group's last event in {token}: {:?}",
@@ -297,7 +295,7 @@ impl World {
                 &metrics.readers,
                 &metrics.buffered_bytes,
             ];
-            let left = left.map(|gauge| gauge.value());
+            let left = left.map(Metric::value);
             let peers = self.node.peers.iter();
             let here = peers.filter(|peer| matches!(peer.place, Place::On(s, _) if s == shard));
             let here: Vec<_> = here.collect();

@@ -42,6 +42,10 @@ pub(crate) enum Place {
 
 /// The far end of one connection.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a socket's conditions are independent"
+)]
 pub(crate) struct Peer {
     pub(crate) place: Place,
     /// Sent by the peer, not yet received by the server.

@@ -171,17 +171,14 @@ fn a_lagging_stream_is_told_of_what_was_trimmed() {
         let stream = news(stage, peer);
         let mut next = 0;
         for event in &stream.events {
-            match event.id.as_deref() {
-                Some(id) => {
-                    let number: u64 = id.split_once(':').unwrap().1.parse().unwrap();
-                    assert_eq!(number, next);
-                    next = number + 1;
-                }
-                None => {
-                    let gap: serde_json::Value = serde_json::from_str(&event.data).unwrap();
-                    assert_eq!(gap["from"].as_u64(), Some(next));
-                    next = gap["to"].as_u64().unwrap() + 1;
-                }
+            if let Some(id) = event.id.as_deref() {
+                let number: u64 = id.split_once(':').unwrap().1.parse().unwrap();
+                assert_eq!(number, next);
+                next = number + 1;
+            } else {
+                let gap: serde_json::Value = serde_json::from_str(&event.data).unwrap();
+                assert_eq!(gap["from"].as_u64(), Some(next));
+                next = gap["to"].as_u64().unwrap() + 1;
             }
         }
         assert_eq!(next, 8);

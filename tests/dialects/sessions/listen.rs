@@ -156,7 +156,7 @@ fn the_operator_may_bound_the_wait() {
         stage.node.pass(Duration::from_millis(1_500));
         assert_eq!(stage.answer(peers[2]).body, "[]");
         assert!(stage.node.response_is_absent(peers[0]));
-        stage.node.pass(Duration::from_millis(2_000));
+        stage.node.pass(Duration::from_secs(2));
         assert_eq!(stage.answer(peers[0]).body, "[]");
         assert_eq!(stage.answer(peers[1]).body, "[]");
     });
