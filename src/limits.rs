@@ -123,7 +123,8 @@ pub const SEND_QUEUE_PAUSE_BYTES: usize = 1024 * 1024;
 /// A send queue that makes no progress for this long is given up.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Messages waiting to enter the ring to another shard; past it requests that need that shard get 503.
-/// Answers to what that shard asked go beyond it, at most as many as it may have asked.
+/// Beyond it go answers, at most as many as that shard may have asked for, and the events of one
+/// publish, which is accepted whole.
 pub const MESH_OUTBOX_MESSAGES_MAX: usize = 8_192;
 /// Messages in the ring from one shard to another.
 pub const MESH_RING_MESSAGES: usize = 1_024;

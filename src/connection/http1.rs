@@ -176,7 +176,7 @@ impl Connection {
         let raw = &mut buf[head_bytes + body_bytes..];
         let decoded = match chunked.decoder.decode(raw, chunked.body_bytes_max) {
             Ok(decoded) => decoded,
-            Err(error) => return self.refuse_body(error, buf.len(), ctx),
+            Err(error) => return self.refuse_body(error, buf, ctx),
         };
         chunked.body_bytes += decoded.produced;
         let body_bytes = chunked.body_bytes;
@@ -246,26 +246,42 @@ impl Connection {
         }
     }
 
-    fn refuse_body(&mut self, error: BodyError, used: usize, ctx: &mut Context<'_>) -> Step {
-        self.respond(Exchange::broken(), ctx, |_, to| {
-            respond_plain_error(to, error.status(), "bad_body", &error.to_string());
-        });
+    fn refuse_body(&mut self, error: BodyError, request: &[u8], ctx: &mut Context<'_>) -> Step {
+        let code = match error {
+            BodyError::TooLarge => "too_large",
+            _ => "bad_body",
+        };
+        self.refuse_request(request, error.status(), code, &error.to_string(), ctx);
         Step {
-            used,
+            used: request.len(),
             then: Then::Again,
         }
     }
 
+    /// Refuses a request under way: in its dialect's form, if its head is here.
+    fn refuse_request(
+        &mut self,
+        request: &[u8],
+        status: u16,
+        code: &str,
+        message: &str,
+        ctx: &mut Context<'_>,
+    ) {
+        let mut scratch = Scratch::new();
+        let route = match parse_head(request, &mut scratch) {
+            Ok(Parsed::Complete(head, _)) => ctx.dialects.route(head.path),
+            Ok(Parsed::Partial) | Err(_) => Route::Unknown,
+        };
+        self.respond(Exchange::broken(), ctx, |ctx, to| {
+            ctx.dialects.refuse(route, to, status, code, message);
+        });
+    }
+
     /// Answers 408 to a request that does not arrive (RFC 9110 §15.5.9).
     pub(super) fn time_out_request(&mut self, ctx: &mut Context<'_>) {
-        self.respond(Exchange::broken(), ctx, |_, to| {
-            respond_plain_error(
-                to,
-                408,
-                "request_timeout",
-                "the request did not arrive in time",
-            );
-        });
+        let request = std::mem::take(&mut self.input);
+        let message = "the request did not arrive in time";
+        self.refuse_request(&request, 408, "request_timeout", message, ctx);
     }
 }
 

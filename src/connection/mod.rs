@@ -300,7 +300,7 @@ impl Connection {
         write: impl FnOnce(&mut Context<'_>, &mut Responder<'_>),
     ) {
         let exchange = Exchange {
-            keep_alive: exchange.keep_alive && !ctx.draining && !self.input_ended,
+            keep_alive: exchange.keep_alive && !ctx.draining,
             ..exchange
         };
         let date = ctx.date;

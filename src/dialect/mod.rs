@@ -165,6 +165,23 @@ impl Dialects {
         }
     }
 
+    /// Refuses an admitted request whose body does not come as it should.
+    pub fn refuse(
+        &self,
+        route: Route<'_>,
+        to: &mut Responder<'_>,
+        status: u16,
+        code: &str,
+        message: &str,
+    ) {
+        match route {
+            Route::Sessions(_) => self.sessions.refuse(to, status, code, message),
+            Route::Admin(_) | Route::Echo | Route::Unknown => {
+                respond_plain_error(to, status, code, message);
+            }
+        }
+    }
+
     /// Handles a whole request that was admitted.
     pub fn handle(
         &self,

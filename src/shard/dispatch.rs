@@ -226,7 +226,11 @@ impl Shard {
                 }
                 ReplyTo::Gather(gather) => self.gathered(now, gather, answer),
             },
-            Mail::Append(event) => self.hub.append_from_mail(now, &event),
+            Mail::Append(event) => {
+                self.hub.append_from_mail(now, &event);
+                // On its way it removes the sessions whose time is over.
+                self.end_readers(now);
+            }
             Mail::Learn {
                 organization,
                 parents,

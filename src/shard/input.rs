@@ -63,8 +63,23 @@ impl Shard {
         wants
     }
 
-    /// Goes on with the input that a connection holds.
+    /// Goes on with the input that a connection holds; ends it if there will be no more.
     pub(super) fn consume_held(&mut self, now: Now, index: u32) {
+        self.step_held(now, index);
+        let Some(entry) = self.connections.get_mut(index as usize) else {
+            return;
+        };
+        if entry.moving || !entry.connection.input_ended() {
+            return;
+        }
+        if entry.connection.end_input() {
+            self.remove(now, index);
+        } else {
+            self.touch(index);
+        }
+    }
+
+    fn step_held(&mut self, now: Now, index: u32) {
         let Some(entry) = self.connections.get_mut(index as usize) else {
             return;
         };

@@ -358,7 +358,10 @@ impl Shard {
             let expired = self.with(now, id.index, Connection::expire);
             match expired {
                 None | Some(Expired::Flush) => {}
-                Some(Expired::Poll) => self.answer_poll(now, id.index),
+                Some(Expired::Poll) => {
+                    self.answer_poll(now, id.index);
+                    self.consume_held(now, id.index);
+                }
                 Some(Expired::Drop) => self.remove(now, id.index),
                 Some(Expired::SlowConsumer) => {
                     self.metrics().slow_consumers.add(1);

@@ -49,6 +49,8 @@ impl Shard {
         let attached = self
             .hub
             .attach(now, listen.organization, token, listen.hash, index);
+        // Attaching may have found the session's last life over, and reused its readers' ids.
+        self.end_readers(now);
         let reader = match attached {
             Ok(reader) => reader,
             Err(refusal) => {
@@ -88,6 +90,10 @@ impl Shard {
             }
             Form::EventStream | Form::WebSocket(_) => {
                 self.begin_feed(now, index, listen, reader, (from, gap), exchange);
+                if self.draining {
+                    // It has its history, and is told when to come back.
+                    self.drain_connection(now, index);
+                }
             }
         }
     }

@@ -188,6 +188,11 @@ impl Sessions {
         render::encode_array(out, events());
     }
 
+    /// A request's body did not come as it should.
+    pub fn refuse(&self, to: &mut Responder<'_>, status: u16, code: &str, message: &str) {
+        respond_error(self, to, status, code, message);
+    }
+
     /// A waiting poll's session was deleted or expired.
     pub fn respond_gone(&self, to: &mut Responder<'_>) {
         respond_error(self, to, 410, "gone", "the session was deleted");

@@ -58,7 +58,7 @@ impl Sessions {
         let create: Create = if body.iter().all(u8::is_ascii_whitespace) {
             Create::default()
         } else {
-            self.parse(body, to)?
+            self.parse_object(body, to)?
         };
         let expires_ms = match create.expiration_date {
             None | Some(serde_json::Value::Null) => None,
@@ -134,8 +134,22 @@ impl Sessions {
         body: &[u8],
         to: &mut Responder<'_>,
     ) -> Result<Bytes, Refused> {
-        let resume: Resume<'_> = self.parse(body, to)?;
+        let resume: Resume<'_> = self.parse_object(body, to)?;
         Ok(Bytes::copy_from_slice(resume.resume_token.get().as_bytes()))
+    }
+
+    /// Like [`parse`](Self::parse), but only an object will do: derived structs also read arrays.
+    fn parse_object<'b, T: Deserialize<'b>>(
+        &self,
+        body: &'b [u8],
+        to: &mut Responder<'_>,
+    ) -> Result<T, Refused> {
+        let value: &RawValue = self.parse(body, to)?;
+        if !value.get().starts_with('{') {
+            respond_error(self, to, 400, "missing_field", "the body is an object");
+            return Err(Refused);
+        }
+        self.parse(body, to)
     }
 
     fn parse<'b, T: Deserialize<'b>>(

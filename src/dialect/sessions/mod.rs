@@ -27,7 +27,7 @@ use super::{Action, Call, Refused, Responder, Tools};
 use crate::config::SessionsConfig;
 use crate::hub::{Address, Command, OrganizationId, Scope, ScopeName, SessionKey, Transition};
 use crate::limits::{IDEMPOTENCY_KEY_BYTES_MAX, SCOPE_NAME_BYTES_MAX};
-use crate::protocol::http1::{Framing, Head, Method, decode_segment};
+use crate::protocol::http1::{Framing, Head, Method, Version, decode_segment};
 use errors::respond_error;
 
 /// Everyone's organization in open mode.
@@ -67,6 +67,10 @@ impl Sessions {
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
     ) -> Result<u64, Refused> {
+        // A browser asks before it sends; what is wrong it learns from the answer to the request itself.
+        if head.method == Method::Options {
+            return Ok(0);
+        }
         let Some(allow) = route.allow() else {
             respond_error(self, to, 404, "not_found", "there is no such function");
             return Err(Refused);
@@ -86,8 +90,11 @@ impl Sessions {
             return Err(Refused);
         }
         let events = matches!(route, Route::Function(_, Function::Events));
-        if events && head.method == Method::Post && head.framing == Framing::None {
-            let message = "a publish needs Content-Length or chunked coding";
+        // RFC 9112 §6.3: without either field an HTTP/1.1 body is empty. What an HTTP/1.0 client means
+        // by it cannot be known.
+        let unframed = head.framing == Framing::None && head.version == Version::Http10;
+        if events && head.method == Method::Post && unframed {
+            let message = "a publish by HTTP/1.0 needs Content-Length";
             respond_error(self, to, 411, "length_required", message);
             return Err(Refused);
         }

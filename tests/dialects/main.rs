@@ -1,0 +1,6 @@
+//! Transcripts of the dialects: every sentence of each contract, spoken to shards without sockets.
+
+mod sessions;
+mod stage;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,8 @@
+//! The sessions dialect, sentence by sentence.
+
+mod bytes_on_the_wire;
+mod feeds;
+mod lifecycle;
+mod listen;
+mod overload;
+mod publish;

@@ -1,0 +1,118 @@
+//! What is known about every log, from whoever saw it, and what must hold.
+//!
+//! Every payload is published once, so a payload names its event. A position (token, epoch, number)
+//! holds one payload, whoever reads it, and a payload stands at one position, except those that were
+//! told to the group, which stand once in each log.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// One life of one log.
+type Life = (String, String);
+
+/// Everything that was seen so far.
+#[derive(Default)]
+pub(crate) struct Oracle {
+    logs: BTreeMap<Life, BTreeMap<u64, String>>,
+    positions: HashMap<(String, String), (String, u64)>,
+    refused: HashSet<String>,
+    pub(crate) facts: Facts,
+}
+
+/// How much happened, so that a simulation in which nothing happens fails.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) seen: u64,
+    pub(crate) accepted: u64,
+    pub(crate) gaps: u64,
+    pub(crate) resets: u64,
+    pub(crate) resumed: u64,
+    pub(crate) gone: u64,
+    pub(crate) repeats: u64,
+    pub(crate) told_to_group: u64,
+}
+
+impl Facts {
+    pub(crate) const fn add(&mut self, other: &Self) {
+        self.seen += other.seen;
+        self.accepted += other.accepted;
+        self.gaps += other.gaps;
+        self.resets += other.resets;
+        self.resumed += other.resumed;
+        self.gone += other.gone;
+        self.repeats += other.repeats;
+        self.told_to_group += other.told_to_group;
+    }
+
+    pub(crate) fn assert_eventful(&self) {
+        let all = [
+            self.seen,
+            self.accepted,
+            self.gaps,
+            self.resets,
+            self.resumed,
+            self.gone,
+            self.repeats,
+            self.told_to_group,
+        ];
+        assert!(
+            all.iter().all(|&count| count > 0),
+            "the scenes are too quiet: {self:?}"
+        );
+    }
+}
+
+impl Oracle {
+    /// Somebody saw, or was promised, a payload at a position.
+    pub(crate) fn saw(&mut self, token: &str, epoch: &str, number: u64, payload: &str) {
+        let at = format!("{token} {epoch}:{number}");
+        assert!(
+            !self.refused.contains(payload),
+            "{payload} was refused and is at {at}"
+        );
+        let log = self
+            .logs
+            .entry((token.to_owned(), epoch.to_owned()))
+            .or_default();
+        let known = log.entry(number).or_insert_with(|| payload.to_owned());
+        assert_eq!(known, payload, "two events at {at}");
+        let scope = if payload.contains("group") {
+            format!("{token} {epoch}")
+        } else {
+            String::new()
+        };
+        let place = (format!("{token} {epoch}"), number);
+        let first = self
+            .positions
+            .entry((scope, payload.to_owned()))
+            .or_insert_with(|| place.clone());
+        assert_eq!(*first, place, "{payload} is there twice");
+    }
+
+    /// A publisher was told that nothing was published.
+    pub(crate) fn refuse(&mut self, payload: &str) {
+        let key = (String::new(), payload.to_owned());
+        assert!(
+            !self.positions.contains_key(&key),
+            "{payload} was refused and published"
+        );
+        self.refused.insert(payload.to_owned());
+    }
+
+    /// Each publisher's events stand in each log in the order in which it sent them.
+    pub(crate) fn check_order(&self) {
+        for (life, log) in &self.logs {
+            let mut last: HashMap<String, u64> = HashMap::new();
+            for (number, payload) in log {
+                let value: serde_json::Value = serde_json::from_str(payload).expect("JSON");
+                let Some(count) = value["n"].as_u64() else {
+                    continue;
+                };
+                let before = last.insert(value["by"].to_string(), count);
+                assert!(
+                    before < Some(count),
+                    "{payload} at {number} of {life:?} comes after {before:?}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! The scene: who acts when, what breaks, and what must hold when everybody has left.
+
+use fanfare::config::Config;
+use fanfare::hub::{Address, Command, Draft, EventName, OrganizationId, Scope, ScopeName, ShardId};
+use fanfare::metrics::Metric;
+use fanfare::shard::{ConnectionId, Mail, ReplyTo};
+
+use crate::oracle::{Facts, Oracle};
+use crate::publisher::Publisher;
+use crate::random::Random;
+use crate::reader::{Form, Reader};
+use crate::support::http::{Response, request};
+use crate::support::node::{Place, TestNode};
+
+const STEPS: usize = 2_500;
+const GROUP: &str = "the-group";
+/// Nobody's: answers to what the scene itself asks of a shard go nowhere.
+const NOBODY: ConnectionId = ConnectionId {
+    index: u32::MAX,
+    serial: 0,
+};
+
+/// One node and everyone around it.
+pub(crate) struct World {
+    node: TestNode,
+    random: Random,
+    oracle: Oracle,
+    tokens: Vec<String>,
+    /// Those beneath the group.
+    beneath: Vec<String>,
+    publishers: Vec<Publisher>,
+    readers: Vec<Reader>,
+    told: u64,
+    passed_ms: u64,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let shards = 1 + random.below(4) as u16;
+        let mut config = Config::default();
+        if random.once_in(3) {
+            config.hub.retention.events = 5;
+        }
+        let mut node = TestNode::new(shards, random.next(), &config);
+        let mut tokens: Vec<String> = (0..3).map(|i| format!("session-{i}")).collect();
+        let mut beneath = Vec::new();
+        for i in 0..3 {
+            let body = format!(
+                "{{\"event_id\":\"{GROUP}\",\"project_id\":\"project-{}\"}}",
+                i % 2
+            );
+            let peer = node.connect(random.below(usize::from(shards)));
+            let created = node.ask(peer, request("POST /api/sessions", "", &body));
+            node.break_off(peer);
+            let created: serde_json::Value = serde_json::from_str(&created.body).expect("JSON");
+            beneath.push(created["token"].as_str().expect("a token").to_owned());
+        }
+        tokens.extend(beneath.iter().cloned());
+        let forms = [Form::Poll, Form::EventStream, Form::WebSocket];
+        let readers = (0..18).map(|i| Reader::new(forms[i % 3], &tokens[i / 3]));
+        Self {
+            readers: readers.collect(),
+            publishers: (0..4).map(Publisher::new).collect(),
+            node,
+            random,
+            oracle: Oracle::default(),
+            tokens,
+            beneath,
+            told: 0,
+            passed_ms: 0,
+        }
+    }
+
+    /// Plays the scene to its end.
+    pub(crate) fn run(mut self) -> Facts {
+        for _ in 0..STEPS {
+            self.step();
+        }
+        self.come_to_rest();
+        self.compare_logs();
+        self.leave();
+        self.oracle.check_order();
+        self.oracle.facts
+    }
+
+    fn step(&mut self) {
+        let shards = self.node.shards.len();
+        let (node, random, oracle) = (&mut self.node, &mut self.random, &mut self.oracle);
+        match random.below(100) {
+            0..25 => {
+                let (from, to) = (random.below(shards), random.below(shards));
+                for _ in 0..=random.below(4) {
+                    node.deliver(from, to);
+                }
+            }
+            25..50 => {
+                let peer = random.below(node.peers.len());
+                // Of the many that were, most are gone: look around for one that is not.
+                let most = random.pick(&[1, 10, 100, usize::MAX, usize::MAX]);
+                let all = (0..node.peers.len()).map(|i| (peer + i) % node.peers.len());
+                let busy = all
+                    .into_iter()
+                    .find(|&peer| !node.peers[peer].outgoing.is_empty());
+                node.receive(busy.unwrap_or(peer), most);
+            }
+            50..70 => {
+                node.turn(random.below(shards));
+            }
+            70..78 => {
+                let reader = random.below(self.readers.len());
+                self.readers[reader].read(node, oracle);
+                self.readers[reader].act(node, random, oracle);
+            }
+            78..86 => {
+                let token = random.below(self.tokens.len());
+                let publisher = random.below(self.publishers.len());
+                self.publishers[publisher].read(node, oracle);
+                self.publishers[publisher].act(node, random, &self.tokens[token]);
+            }
+            86..90 => {
+                let peers = self.readers.iter().filter_map(Reader::peer);
+                let peers: Vec<usize> = peers
+                    .chain(self.publishers.iter().filter_map(Publisher::peer))
+                    .collect();
+                if !peers.is_empty() {
+                    let window = random.pick(&[0, 1, 50, 5_000, usize::MAX]);
+                    node.open_window(random.pick(&peers), window);
+                }
+            }
+            90..93 => {
+                let reader = random.below(self.readers.len());
+                self.readers[reader].break_off(node, random, oracle);
+            }
+            93 => {
+                if random.once_in(2) {
+                    let publisher = random.below(self.publishers.len());
+                    self.publishers[publisher].break_off(node, oracle);
+                }
+            }
+            94 => self.control(),
+            95 => self.tell_group(),
+            _ => self.let_time_pass(),
+        }
+    }
+
+    fn let_time_pass(&mut self) {
+        // A key is remembered for five minutes: a repeat must not come later than that.
+        let may_jump = self.passed_ms < 200_000;
+        let millis = match self.random.below(60) {
+            0 if may_jump => 61_000,
+            1 if may_jump => 16_000,
+            2 if may_jump => 31_000,
+            _ => self.random.below(300) as u64,
+        };
+        self.node.jump(millis);
+        self.passed_ms += millis;
+    }
+
+    /// Deletes a session, or reads one.
+    fn control(&mut self) {
+        let shard = self.random.below(self.node.shards.len());
+        let peer = self.node.connect(shard);
+        let token = self.random.below(self.tokens.len());
+        let token = &self.tokens[token];
+        let method = if self.random.once_in(3) {
+            "DELETE"
+        } else {
+            "GET"
+        };
+        let text = request(&format!("{method} /api/sessions/{token}"), "", "");
+        self.node.send(peer, text);
+        self.node.close_half(peer);
+    }
+
+    /// Another dialect tells the group something: its command comes to the group's home by mail.
+    fn tell_group(&mut self) {
+        let scope = Scope {
+            organization: OrganizationId(0),
+            address: Address::Group(ScopeName::new(GROUP)),
+        };
+        let home = self.node.placement.home(&scope).index();
+        let shards = self.node.shards.len();
+        if shards == 1 {
+            return;
+        }
+        let from = ShardId(((home + 1) % shards) as u16);
+        self.told += 1;
+        let payload = format!("{{\"by\":\"group\",\"n\":{}}}", self.told);
+        let draft = Draft {
+            name: EventName::from_json("\"told\"".into()),
+            payload: payload.into(),
+            metadata: None,
+            origin: None,
+        };
+        let command = Command::Publish {
+            scope,
+            drafts: vec![draft],
+        };
+        let reply = ReplyTo::Connection(NOBODY);
+        let now = self.node.now;
+        self.node.shards[home].mail(now, from, Mail::Command { reply, command });
+        self.oracle.facts.told_to_group += 1;
+    }
+
+    /// No more faults: everything that is under way arrives, everyone is shown what there is.
+    fn come_to_rest(&mut self) {
+        for peer in 0..self.node.peers.len() {
+            self.node.open_window(peer, usize::MAX);
+        }
+        self.node.settle();
+        for publisher in &mut self.publishers {
+            publisher.read(&mut self.node, &mut self.oracle);
+        }
+        self.tell_group();
+        self.node.settle();
+        for reader in &mut self.readers {
+            // First what is there, then what a last request brings.
+            for _ in 0..3 {
+                reader.read(&mut self.node, &mut self.oracle);
+                reader.act(&mut self.node, &mut self.random, &mut self.oracle);
+                if let Some(peer) = reader.peer() {
+                    self.node.open_window(peer, usize::MAX);
+                }
+                self.node.settle();
+            }
+            reader.read(&mut self.node, &mut self.oracle);
+        }
+    }
+
+    /// What a newcomer reads is what everybody was told.
+    fn compare_logs(&mut self) {
+        for token in self.tokens.clone() {
+            let path = format!("/api/sessions/{token}");
+            let exists = self.ask(&format!("GET {path}")).status == 200;
+            let all = self.ask(&format!("GET {path}/events?last_event=-1&timeout=0"));
+            let epoch = all.header("fanfare-epoch").expect("an epoch").to_owned();
+            let events: Vec<serde_json::Value> = serde_json::from_str(&all.body).expect("JSON");
+            let oldest: u64 = all.header("fanfare-oldest").unwrap().parse().unwrap();
+            for (number, event) in (oldest..).zip(&events) {
+                assert_eq!(event["number"].as_u64(), Some(number));
+                self.oracle
+                    .saw(&token, &epoch, number, &event["data"].to_string());
+            }
+            let last = serde_json::json!({"by": "group", "n": self.told});
+            // A session that was deleted is used again by name only: the group does not know it.
+            let parents = self.ask(&format!("GET {path}"));
+            if exists && parents.body.contains(GROUP) && self.node.shards.len() > 1 {
+                assert!(self.beneath.contains(&token));
+                let count = events.iter().filter(|event| event["data"] == last).count();
+                assert_eq!(
+                    count, 1,
+                    "the group's last event in {token}: {:?}",
+                    all.body
+                );
+            }
+        }
+    }
+
+    fn ask(&mut self, line: &str) -> Response {
+        let shard = self.random.below(self.node.shards.len());
+        let peer = self.node.connect(shard);
+        let response = self.node.ask(peer, request(line, "", ""));
+        self.node.break_off(peer);
+        response
+    }
+
+    /// Everyone leaves, or the node does: nothing may stay behind.
+    fn leave(&mut self) {
+        if self.random.once_in(2) {
+            let now = self.node.now;
+            for shard in &mut self.node.shards {
+                shard.drain(now);
+            }
+            self.node.settle();
+            for reader in &mut self.readers {
+                reader.read(&mut self.node, &mut self.oracle);
+            }
+        } else {
+            for peer in 0..self.node.peers.len() {
+                if self.random.once_in(2) {
+                    self.node.break_off(peer);
+                } else {
+                    self.node.close_half(peer);
+                }
+            }
+        }
+        for _ in 0..20 {
+            self.node.settle();
+            self.node.jump(500);
+        }
+        for (shard, metrics) in self.node.metrics.iter().enumerate() {
+            let left = [
+                &metrics.connections,
+                &metrics.readers,
+                &metrics.buffered_bytes,
+            ];
+            let left = left.map(Metric::value);
+            let peers = self.node.peers.iter();
+            let here = peers.filter(|peer| matches!(peer.place, Place::On(s, _) if s == shard));
+            let here: Vec<_> = here.collect();
+            let what = "connections, readers, bytes left";
+            assert_eq!(left, [0; 3], "{what} on shard {shard}: {here:?}");
+        }
+    }
+}
