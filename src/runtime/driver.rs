@@ -41,6 +41,9 @@ pub(super) struct Driver {
     drain_timeout: Duration,
     leave_at: Option<Instant>,
     all_metrics: AllMetrics,
+    /// Connections turned away since that was last logged, and when.
+    turned_away: u64,
+    warned_at: Instant,
 }
 
 /// What all shards of a node share besides counters and rings.
@@ -97,6 +100,8 @@ impl Driver {
             drain_timeout,
             leave_at: None,
             all_metrics,
+            turned_away: 0,
+            warned_at: Instant::default(),
         }
     }
 
@@ -123,11 +128,12 @@ impl Driver {
 
     /// Takes a connection; answers how its task is to begin.
     pub(super) fn accept(&mut self, stream: TcpStream) -> Option<(ConnectionId, Rc<TcpStream>)> {
-        if self.connections_of_node() >= self.node.connections_max {
-            return None;
-        }
         let now = self.now();
-        let id = self.shard.accept(now)?;
+        let has_room = self.connections_of_node() < self.node.connections_max;
+        let Some(id) = has_room.then(|| self.shard.accept(now)).flatten() else {
+            self.turned_away += 1;
+            return None;
+        };
         Some((id, self.keep(id, stream)))
     }
 
@@ -257,6 +263,11 @@ impl Driver {
     pub(super) fn advance(&mut self) {
         let now = self.now();
         self.shard.advance(now);
+        if self.turned_away > 0 && now.instant.since(self.warned_at) >= Duration::from_secs(1) {
+            let count = std::mem::take(&mut self.turned_away);
+            warn!(count, "connections were turned away: there are too many");
+            self.warned_at = now.instant;
+        }
         self.wake_turn();
     }
 

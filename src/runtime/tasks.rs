@@ -9,7 +9,7 @@ use std::task::{self, Poll};
 use std::time::Duration;
 
 use monoio::net::{TcpListener, TcpStream, UnixStream};
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::driver::{Attention, Driver};
 use crate::limits::{ACCEPT_BATCH, ACCEPT_PAUSE, TICK_INTERVAL};
@@ -85,8 +85,6 @@ fn accept_batch(driver: &Shared, listener: &TcpListener) -> bool {
         let accepted = driver.borrow_mut().accept(stream);
         if let Some((id, stream)) = accepted {
             spawn_reader(driver, id, stream);
-        } else {
-            debug!("a connection was turned away: there are too many");
         }
     }
     true

@@ -127,7 +127,7 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
     let placement = Placement::new(random_u64()?, shards);
     let config = Arc::new(config);
     // Each shard has a few descriptors of its own, and some are kept for connections that move.
-    let reserved = DESCRIPTORS_RESERVED + 8 * u64::from(shards);
+    let reserved = DESCRIPTORS_RESERVED.min(descriptors / 4) + 8 * u64::from(shards);
     let state = Arc::new(NodeState {
         draining: AtomicBool::new(false),
         in_transit: AtomicUsize::new(0),
