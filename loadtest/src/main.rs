@@ -1,0 +1,94 @@
+//! Measures a Fanfare server from outside.
+//!
+//! It shares no code with the server, so that a mistake cannot hide on both sides. Reading order:
+//! [`mode`] (what is measured), [`target`] and [`machine`] (the server, as the kernel sees it),
+//! [`swarm`] and [`reader`] (the subscribers), [`floor`] (what nothing can be cheaper than).
+
+mod event_stream;
+mod failure;
+mod floor;
+mod http;
+mod machine;
+mod mode;
+mod peer;
+mod publisher;
+mod reader;
+mod report;
+mod swarm;
+mod target;
+mod websocket;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::{During, Failure};
+
+/// Measures a Fanfare server from outside. Exit code 1: a figure could not be had, or the server
+/// lost, repeated or reordered an event.
+#[derive(Debug, Parser)]
+#[command(name = "fanfare-loadtest", version)]
+struct Cli {
+    /// Print one line of JSON after the table.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Memory of connections that only wait.
+    Idle(mode::idle::IdleArgs),
+    /// cpu per answer when one event wakes every poll, beside the kernel's floor.
+    Wake(mode::wake::WakeArgs),
+    /// Events accepted over HTTP, beside nginx with nchan.
+    Publish(mode::publish::PublishArgs),
+    /// cpu per delivery with more and more shards.
+    Shards(mode::shards::ShardsArgs),
+    #[command(hide = true)]
+    FloorSender(floor::HelperArgs),
+    #[command(hide = true)]
+    FloorReader(floor::HelperArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // A closed standard error is nobody's problem.
+            let _ = writeln!(io::stderr(), "fanfare-loadtest: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<(), Failure> {
+    let report = match &cli.command {
+        Command::Idle(args) => mode::idle::run(args)?,
+        Command::Wake(args) => mode::wake::run(args)?,
+        Command::Shards(args) => mode::shards::run(args)?,
+        Command::Publish(args) => match mode::publish::run(args)? {
+            Ok(report) => report,
+            Err(reason) => {
+                return writeln!(io::stdout(), "publish skipped: {reason}").during("printing");
+            }
+        },
+        Command::FloorSender(args) => return floor::send(*args),
+        Command::FloorReader(args) => return floor::receive(*args),
+    };
+    report.print(cli.json).during("printing")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

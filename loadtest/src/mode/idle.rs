@@ -1,0 +1,126 @@
+//! `idle`: what a connection that only waits costs in memory, and whether that grows.
+
+use crate::failure::Failure;
+use crate::machine::{Memory, pin, reserve_descriptors};
+use crate::mode::session;
+use crate::publisher::Publisher;
+use crate::reader::Kind;
+use crate::report::{Cell, Report};
+use crate::swarm::Swarm;
+use crate::target::{Target, TargetArgs};
+
+/// Connections that wait, and how often they are woken.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct IdleArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// How the connections wait.
+    #[arg(long, value_enum, default_value_t = Kind::Poll)]
+    kind: Kind,
+    /// Connections.
+    #[arg(long, default_value_t = 15_000)]
+    connections: usize,
+    /// Sessions that they share.
+    #[arg(long, default_value_t = 1)]
+    sessions: usize,
+    /// Events that wake all of them, one after the other.
+    #[arg(long, default_value_t = 10)]
+    cycles: u32,
+}
+
+const COLUMNS: [&str; 5] = [
+    "stage",
+    "rss KiB",
+    "anon KiB",
+    "KiB/conn",
+    "since parked KiB",
+];
+
+/// Runs it.
+pub(crate) fn run(args: &IdleArgs) -> Result<Report, Failure> {
+    let sessions = args.sessions.clamp(1, args.connections.max(1));
+    reserve_descriptors(args.connections + sessions)?;
+    let target = Target::open(&args.target, 1, Some(args.target.server_core))?;
+    pin(args.target.probe_core)?;
+    let mut report = Report::new("idle", &COLUMNS);
+    report.note(&target.banner);
+    let kind = args.kind.as_str();
+    let (connections, driver) = (args.connections, &args.target.driver);
+    report.note(format!(
+        "idle: {connections} x {kind} on {sessions} session(s), driver {driver}, 1 shard"
+    ));
+
+    let mut publishers = Vec::with_capacity(sessions);
+    for index in 0..sessions {
+        publishers.push(Publisher::connect(target.address, &session(index))?);
+    }
+    target.settle(pause)?;
+    let before = target.memory()?;
+    report.row(row("started", before, Cell::Empty, Cell::Empty));
+
+    let mut swarm = Swarm::open(target.address, args.kind, connections, |index| {
+        session(index % sessions)
+    })?;
+    target.settle(|duration| swarm.pump_for(duration))?;
+    let parked = target.memory()?;
+    let per_connection = |now: Memory| {
+        let grown = now.anonymous as f64 - before.anonymous as f64;
+        Cell::Figure(grown / connections.max(1) as f64, 3)
+    };
+    let since_parked =
+        |now: Memory| Cell::Figure(now.anonymous as f64 - parked.anonymous as f64, 0);
+    report.row(row("parked", parked, per_connection(parked), Cell::Empty));
+
+    for cycle in 1..=args.cycles {
+        wake(&mut swarm, &mut publishers, args.kind)?;
+        target.settle(|duration| swarm.pump_for(duration))?;
+        let now = target.memory()?;
+        let stage = format!("woken {cycle} x");
+        report.row(row(&stage, now, per_connection(now), since_parked(now)));
+    }
+    drop((swarm, publishers));
+    target.settle(pause)?;
+    let after = target.memory()?;
+    report.row(row("all gone", after, Cell::Empty, since_parked(after)));
+    target.stop()?;
+    Ok(report)
+}
+
+/// One event to every session; every reader hears it, and polls ask again.
+fn wake(swarm: &mut Swarm, publishers: &mut [Publisher], kind: Kind) -> Result<(), Failure> {
+    let wanted = swarm.heard().events + swarm.count();
+    let mut numbers = Vec::with_capacity(publishers.len());
+    for publisher in publishers.iter_mut() {
+        publisher.send()?;
+        numbers.push(publisher.recv()?);
+        swarm.pump(std::time::Duration::ZERO)?;
+    }
+    swarm.pump_until("every reader has heard the event", |heard| {
+        heard.events >= wanted
+    })?;
+    swarm.audit(|index| numbers[index % numbers.len()])?;
+    if kind == Kind::Poll {
+        swarm.ask_again()?;
+    }
+    Ok(())
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "waits like `Swarm::pump_for`, without a swarm"
+)]
+fn pause(duration: std::time::Duration) -> Result<(), Failure> {
+    std::thread::sleep(duration);
+    Ok(())
+}
+
+fn row(stage: &str, memory: Memory, per_connection: Cell, since_parked: Cell) -> [Cell; 5] {
+    let (resident, anonymous) = (Cell::Count(memory.resident), Cell::Count(memory.anonymous));
+    [
+        Cell::text(stage),
+        resident,
+        anonymous,
+        per_connection,
+        since_parked,
+    ]
+}

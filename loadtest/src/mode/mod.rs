@@ -1,0 +1,11 @@
+//! What can be measured: one file a mode.
+
+pub(crate) mod idle;
+pub(crate) mod publish;
+pub(crate) mod shards;
+pub(crate) mod wake;
+
+/// A session's token: the same run after run would find old events in a server that stays.
+fn session(index: usize) -> String {
+    format!("probe-{}-{index}", std::process::id())
+}

@@ -1,0 +1,156 @@
+//! `wake`: one event answers all polls of a session. What does an answer cost in cpu, and what does
+//! the kernel alone take for it?
+//!
+//! Inside the measured window is one POST, nothing else: polls ask again only after it. Server and
+//! floor take turns, so that whatever else the machine does meets both.
+
+use std::time::Instant;
+
+use crate::failure::Failure;
+use crate::floor::Floor;
+use crate::machine::{pin, reserve_descriptors};
+use crate::mode::session;
+use crate::publisher::Publisher;
+use crate::reader::Kind;
+use crate::report::{Cell, Report, median, median_ratio};
+use crate::swarm::Swarm;
+use crate::target::{Target, TargetArgs};
+
+/// Polls that wait, and how often they are woken.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct WakeArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// Polls parked on one session.
+    #[arg(long, default_value_t = 10_000)]
+    polls: usize,
+    /// Events that are measured, after one that is not.
+    #[arg(long, default_value_t = 21)]
+    rounds: u32,
+}
+
+const COLUMNS: [&str; 6] = [
+    "round",
+    "cpu us/answer",
+    "floor us/write",
+    "ratio",
+    "bytes/answer",
+    "wall ms",
+];
+
+/// One event, from the first byte of the POST to the last answer.
+struct Wake {
+    micros_per_answer: f64,
+    bytes_per_answer: u64,
+    wall_millis: f64,
+}
+
+/// Runs it.
+pub(crate) fn run(args: &WakeArgs) -> Result<Report, Failure> {
+    reserve_descriptors(args.polls)?;
+    let cores = (args.target.server_core, args.target.probe_core);
+    let target = Target::open(&args.target, 1, Some(cores.0))?;
+    pin(cores.1)?;
+    let mut floor = Floor::open(args.polls, cores.0, cores.1)?;
+    let mut publisher = Publisher::connect(target.address, &session(0))?;
+    let mut swarm = Swarm::open(target.address, Kind::Poll, args.polls, |_| session(0))?;
+
+    let mut report = Report::new("wake", &COLUMNS);
+    report.note(&target.banner);
+    let (polls, driver) = (args.polls, &args.target.driver);
+    report.note(format!(
+        "wake: {polls} polls on 1 session, driver {driver}, 1 shard"
+    ));
+    let mut figures = Figures::default();
+    for round in 0..=args.rounds {
+        // Connecting was asking.
+        let asks_again = round > 0;
+        if asks_again {
+            swarm.ask_again()?;
+        }
+        let wake = wake(&target, &mut swarm, &mut publisher)?;
+        if swarm.sample().len() as u64 != wake.bytes_per_answer {
+            return Err(Failure::new("answers differ in length, or come in pieces"));
+        }
+        if asks_again {
+            floor.ask()?;
+        }
+        target.settle(|duration| swarm.pump_for(duration))?;
+        let cpu = floor.answer(swarm.sample())?;
+        // In the first round pages are touched and windows opened: not what is measured.
+        if round > 0 {
+            let floor_micros = cpu.as_secs_f64() * 1e6;
+            report.row(figures.add(round, &wake, floor_micros));
+        }
+    }
+    report.row(figures.medians());
+    target.settle(|duration| swarm.pump_for(duration))?;
+    drop((swarm, publisher));
+    target.stop()?;
+    Ok(report)
+}
+
+fn wake(target: &Target, swarm: &mut Swarm, publisher: &mut Publisher) -> Result<Wake, Failure> {
+    target.settle(|duration| swarm.pump_for(duration))?;
+    let heard = swarm.heard();
+    let usage = target.usage()?;
+    let start = Instant::now();
+    publisher.send()?;
+    let wanted = heard.answers + swarm.count();
+    swarm.pump_until("every poll is answered", |heard| heard.answers >= wanted)?;
+    let wall_millis = start.elapsed().as_secs_f64() * 1e3;
+    let number = publisher.recv()?;
+    // What the server does after its last answer is part of the price.
+    let at_rest = target.settle(|duration| swarm.pump_for(duration))?;
+    let used = at_rest.since(usage);
+
+    let now = swarm.heard();
+    let (answers, events) = (now.answers - heard.answers, now.events - heard.events);
+    if answers != swarm.count() || events != answers {
+        return Err(Failure::new(format!(
+            "{} polls, one event: {answers} answers with {events} events",
+            swarm.count()
+        )));
+    }
+    swarm.audit(|_| number)?;
+    Ok(Wake {
+        micros_per_answer: used.micros_per(answers),
+        bytes_per_answer: (now.bytes - heard.bytes) / answers.max(1),
+        wall_millis,
+    })
+}
+
+/// The figures of which medians are printed.
+#[derive(Default)]
+struct Figures {
+    answers: Vec<f64>,
+    floors: Vec<f64>,
+    walls: Vec<f64>,
+}
+
+impl Figures {
+    fn add(&mut self, round: u32, wake: &Wake, floor_micros: f64) -> [Cell; 6] {
+        self.answers.push(wake.micros_per_answer);
+        self.floors.push(floor_micros);
+        self.walls.push(wake.wall_millis);
+        [
+            Cell::Count(round.into()),
+            Cell::Figure(wake.micros_per_answer, 3),
+            Cell::Figure(floor_micros, 3),
+            Cell::Figure(wake.micros_per_answer / floor_micros, 3),
+            Cell::Count(wake.bytes_per_answer),
+            Cell::Figure(wake.wall_millis, 1),
+        ]
+    }
+
+    fn medians(&self) -> [Cell; 6] {
+        [
+            Cell::text("median"),
+            Cell::Figure(median(&self.answers), 3),
+            Cell::Figure(median(&self.floors), 3),
+            Cell::Figure(median_ratio(&self.answers, &self.floors), 3),
+            Cell::Empty,
+            Cell::Figure(median(&self.walls), 1),
+        ]
+    }
+}

@@ -1,0 +1,166 @@
+//! nginx with the nchan module: one worker on one core, publishing over HTTP to memory.
+//!
+//! Its configuration is what its documentation offers for most throughput: no access log, one worker,
+//! bodies in a single buffer, kept-alive connections without a limit.
+
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use super::program;
+use crate::failure::{During, Failure};
+use crate::machine::{Usage, children_of, on_core};
+use crate::target::free_address;
+
+/// Where distributions put the module.
+const MODULES: [&str; 3] = [
+    "/usr/lib/nginx/modules/ngx_nchan_module.so",
+    "/usr/lib64/nginx/modules/ngx_nchan_module.so",
+    "/etc/nginx/modules/ngx_nchan_module.so",
+];
+/// It accepts connections within this time.
+const READY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where nginx and its module are.
+#[derive(Clone, Debug)]
+pub(crate) struct Installed {
+    nginx: PathBuf,
+    module: PathBuf,
+}
+
+/// Finds both, or says which one is missing.
+pub(crate) fn installed() -> Result<Installed, &'static str> {
+    let nginx = program("nginx").ok_or("nginx is not installed")?;
+    let module = MODULES
+        .iter()
+        .map(PathBuf::from)
+        .find(|file| file.is_file());
+    let module = module.ok_or("nginx's nchan module is not installed")?;
+    Ok(Installed { nginx, module })
+}
+
+/// A running nginx, stopped when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Nchan {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    child: Child,
+    /// Master and worker.
+    pids: Vec<Pid>,
+    /// Its configuration and logs, removed with it.
+    _folder: TempDir,
+}
+
+impl Nchan {
+    /// Starts it on one core; `buffer_length` is how many messages a channel keeps.
+    pub(crate) fn start(
+        installed: &Installed,
+        core: usize,
+        buffer_length: u32,
+    ) -> Result<Self, Failure> {
+        let folder = TempDir::with_prefix("fanfare-loadtest-").during("a folder for nginx")?;
+        let address = free_address()?;
+        let file = folder.path().join("nginx.conf");
+        let text = configuration(folder.path(), &installed.module, address, buffer_length);
+        fs::write(&file, text).during("nginx's configuration")?;
+        let mut command = Command::new(&installed.nginx);
+        command.arg("-p").arg(folder.path()).arg("-c").arg(&file);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let child = on_core(core, || command.spawn().during("nginx"))?;
+        let master = Pid::from_raw(child.id().cast_signed());
+        let mut nchan = Self {
+            address,
+            child,
+            pids: vec![master],
+            _folder: folder,
+        };
+        nchan.wait_until_ready()?;
+        nchan.pids.extend(children_of(master)?);
+        Ok(nchan)
+    }
+
+    /// cpu used so far, master and worker.
+    pub(crate) fn usage(&self) -> Result<Usage, Failure> {
+        Usage::of(&self.pids)
+    }
+
+    fn wait_until_ready(&mut self) -> Result<(), Failure> {
+        let deadline = Instant::now() + READY_TIMEOUT;
+        while TcpStream::connect(self.address).is_err() {
+            let ended = self.child.try_wait().during("nginx")?;
+            if ended.is_some() || Instant::now() > deadline {
+                return Err(Failure::new("nginx does not start"));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Nchan {
+    fn drop(&mut self) {
+        // Told politely, the master ends its worker before itself.
+        let _ = kill(self.pids[0], Signal::SIGTERM);
+        let _ = self.child.wait();
+    }
+}
+
+fn configuration(folder: &Path, module: &Path, address: SocketAddr, buffer_length: u32) -> String {
+    let (folder, module) = (folder.display(), module.display());
+    format!(
+        "load_module {module};
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log warn;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    keepalive_requests 1000000000;
+    client_body_in_single_buffer on;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    nchan_shared_memory_size 256M;
+    server {{
+        listen {address};
+        location = /publish {{
+            nchan_publisher http;
+            nchan_channel_id probe;
+            nchan_message_buffer_length {buffer_length};
+            nchan_message_timeout 60s;
+        }}
+    }}
+}}
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_names_what_it_is_given() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 8_080));
+        let text = configuration(Path::new("/scratch"), Path::new("/module.so"), address, 7);
+        for line in [
+            "load_module /module.so;",
+            "pid /scratch/nginx.pid;",
+            "listen 127.0.0.1:8080;",
+            "nchan_message_buffer_length 7;",
+        ] {
+            assert!(text.lines().any(|found| found.trim() == line), "{line}");
+        }
+        assert_eq!(text.matches('{').count(), text.matches('}').count());
+    }
+}

@@ -1,0 +1,179 @@
+//! Tables for people and one line of JSON for programs, from the same values.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+/// One value of a table.
+#[derive(Clone, Debug)]
+pub(crate) enum Cell {
+    /// A word.
+    Text(String),
+    /// A count.
+    Count(u64),
+    /// A figure, and how many digits after the point are worth printing.
+    Figure(f64, usize),
+    /// Nothing was measured.
+    Empty,
+}
+
+impl Cell {
+    /// A word.
+    pub(crate) fn text(word: impl Into<String>) -> Self {
+        Self::Text(word.into())
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Count(count) => count.to_string(),
+            Self::Figure(figure, digits) => format!("{figure:.digits$}"),
+            Self::Empty => "-".to_owned(),
+        }
+    }
+
+    fn value(&self) -> Value {
+        match self {
+            Self::Text(text) => json!(text),
+            Self::Count(count) => json!(count),
+            Self::Figure(figure, _) => json!(figure),
+            Self::Empty => Value::Null,
+        }
+    }
+}
+
+/// What one measurement found.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    mode: &'static str,
+    /// What was measured, under which circumstances: one line each.
+    notes: Vec<String>,
+    columns: &'static [&'static str],
+    rows: Vec<Vec<Cell>>,
+}
+
+impl Report {
+    /// An empty table.
+    pub(crate) fn new(mode: &'static str, columns: &'static [&'static str]) -> Self {
+        Self {
+            mode,
+            notes: Vec::new(),
+            columns,
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a line above the table.
+    pub(crate) fn note(&mut self, line: impl Into<String>) {
+        self.notes.push(line.into());
+    }
+
+    /// Adds a row, one cell for each column.
+    pub(crate) fn row(&mut self, cells: impl Into<Vec<Cell>>) {
+        self.rows.push(cells.into());
+    }
+
+    /// Writes notes and table, and then the JSON line if it is wanted.
+    pub(crate) fn print(&self, with_json: bool) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(self.table().as_bytes())?;
+        if with_json {
+            writeln!(out, "{}", self.json())?;
+        }
+        out.flush()
+    }
+
+    fn table(&self) -> String {
+        let header = self.columns.iter().map(|&name| name.to_owned()).collect();
+        let rows = self
+            .rows
+            .iter()
+            .map(|row| row.iter().map(Cell::shown).collect());
+        let lines: Vec<Vec<String>> = std::iter::once(header).chain(rows).collect();
+        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
+        let widths: Vec<usize> = (0..self.columns.len())
+            .map(|column| width(column).unwrap_or(0))
+            .collect();
+        let mut text = String::new();
+        for note in &self.notes {
+            text.extend(["# ", note, "\n"]);
+        }
+        for line in &lines {
+            for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
+                // The first column names the row, the others are figures.
+                let padded = if column == 0 {
+                    format!("{cell:<width$}")
+                } else {
+                    format!("  {cell:>width$}")
+                };
+                text.push_str(&padded);
+            }
+            text.truncate(text.trim_end().len());
+            text.push('\n');
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        let rows = self.rows.iter().map(|row| {
+            let named = self.columns.iter().zip(row);
+            named
+                .map(|(name, cell)| ((*name).to_owned(), cell.value()))
+                .collect::<Map<_, _>>()
+        });
+        let rows: Vec<Value> = rows.map(Value::Object).collect();
+        json!({ "mode": self.mode, "notes": self.notes, "rows": rows })
+    }
+}
+
+/// The middle of what was measured; of an even count, the mean of the two middle ones.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => f64::NAN,
+        odd if odd % 2 == 1 => sorted[middle],
+        _ => f64::midpoint(sorted[middle - 1], sorted[middle]),
+    }
+}
+
+/// The middle of the ratios of what was measured in turns: whatever else the machine did, it did it
+/// to both of a pair.
+pub(crate) fn median_ratio(numerators: &[f64], denominators: &[f64]) -> f64 {
+    let pairs = numerators.iter().zip(denominators);
+    let ratios: Vec<f64> = pairs.map(|(above, below)| above / below).collect();
+    median(&ratios)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_named() {
+        let mut report = Report::new("wake", &["round", "cpu µs"]);
+        report.note("quiet");
+        report.row([Cell::text("median"), Cell::Figure(12.345, 2)]);
+        report.row([Cell::Count(1), Cell::Empty]);
+        assert_eq!(
+            report.table(),
+            "# quiet\nround   cpu µs\nmedian   12.35\n1            -\n"
+        );
+        let expected = json!({
+            "mode": "wake",
+            "notes": ["quiet"],
+            "rows": [{ "round": "median", "cpu µs": 12.345 }, { "round": 1, "cpu µs": null }],
+        });
+        assert_eq!(report.json(), expected);
+    }
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert!((median(&[3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
+        assert!((median(&[4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < 1e-9);
+        assert!(median(&[]).is_nan());
+        let ratio = median_ratio(&[2.0, 9.0, 30.0], &[1.0, 3.0, 10.0]);
+        assert!((ratio - 3.0).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,252 @@
+//! Thousands of readers on one thread: sockets, one epoll, and [`Reader`] for what they hear.
+//!
+//! One receive per message and no allocation while messages arrive whole, so that the server is the
+//! one that works. It must never know what is measured.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::failure::{During, Failure};
+use crate::reader::{Kind, Progress, Reader};
+
+/// Connections from one address: the ports of one go from 32768 to 60999 and are shared.
+const CONNECTIONS_PER_ADDRESS: usize = 10_000;
+/// Connections that are opened before answers are looked at.
+const OPEN_BATCH: usize = 64;
+/// Events taken from the kernel at a time.
+const EVENTS_BATCH: usize = 1_024;
+/// Where everything is received.
+const SCRATCH_BYTES: usize = 64 * 1024;
+/// Nothing that is waited for takes longer.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[derive(Debug)]
+struct Peer {
+    stream: TcpStream,
+    reader: Reader,
+    request: Vec<u8>,
+}
+
+/// Readers of one server, all of one kind.
+#[derive(Debug)]
+pub(crate) struct Swarm {
+    poll: Poll,
+    events: Events,
+    scratch: Vec<u8>,
+    replies: Vec<u8>,
+    peers: Vec<Peer>,
+    kind: Kind,
+    /// Everything heard so far.
+    heard: Progress,
+    /// What the first reader was told last.
+    sample: Vec<u8>,
+}
+
+impl Swarm {
+    /// Connects `count` readers and sends their requests; reader `i` listens to `session(i)`.
+    pub(crate) fn open(
+        address: SocketAddr,
+        kind: Kind,
+        count: usize,
+        session: impl Fn(usize) -> String,
+    ) -> Result<Self, Failure> {
+        let mut swarm = Self {
+            poll: Poll::new().during("creating an epoll")?,
+            events: Events::with_capacity(EVENTS_BATCH),
+            scratch: vec![0; SCRATCH_BYTES],
+            replies: Vec::new(),
+            peers: Vec::with_capacity(count),
+            kind,
+            heard: Progress::default(),
+            sample: Vec::new(),
+        };
+        let host = address.to_string();
+        for index in 0..count {
+            let request = kind.request(&host, &session(index));
+            let mut stream = TcpStream::from_std(connect(address, index)?);
+            let readable = Interest::READABLE;
+            let registry = swarm.poll.registry();
+            registry
+                .register(&mut stream, Token(index), readable)
+                .during("watching a socket")?;
+            send(&mut stream, &request)?;
+            // Only polls ask again.
+            let request = if kind == Kind::Poll {
+                request
+            } else {
+                Vec::new()
+            };
+            swarm.peers.push(Peer {
+                stream,
+                reader: Reader::new(kind),
+                request,
+            });
+            if index % OPEN_BATCH == OPEN_BATCH - 1 {
+                swarm.pump(Duration::ZERO)?;
+            }
+        }
+        if kind != Kind::Poll {
+            swarm.pump_until("readers are accepted", |heard| heard.opened >= count as u64)?;
+        }
+        Ok(swarm)
+    }
+
+    /// How many readers there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.peers.len() as u64
+    }
+
+    /// Everything heard so far.
+    pub(crate) fn heard(&self) -> Progress {
+        self.heard
+    }
+
+    /// The bytes that the first reader received last.
+    pub(crate) fn sample(&self) -> &[u8] {
+        &self.sample
+    }
+
+    /// Waits at most `timeout` for something to be heard, and takes a batch of it.
+    pub(crate) fn pump(&mut self, timeout: Duration) -> Result<(), Failure> {
+        match self.poll.poll(&mut self.events, Some(timeout)) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+            result => result.during("waiting for sockets")?,
+        }
+        for event in &self.events {
+            let Token(index) = event.token();
+            let peer = &mut self.peers[index];
+            let is_closed = event.is_read_closed() || event.is_error();
+            let sample = (index == 0).then_some(&mut self.sample);
+            let name = || format!("{} reader {index}", self.kind.as_str());
+            self.heard += peer
+                .recv(is_closed, &mut self.scratch, &mut self.replies, sample)
+                .map_err(|why| Failure::new(format!("{}: {why}", name())))?;
+        }
+        Ok(())
+    }
+
+    /// Serves the readers for a while.
+    pub(crate) fn pump_for(&mut self, duration: Duration) -> Result<(), Failure> {
+        let deadline = Instant::now() + duration;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            self.pump(left)?;
+        }
+    }
+
+    /// Serves the readers until `is_enough` of what they heard.
+    pub(crate) fn pump_until(
+        &mut self,
+        what: &str,
+        is_enough: impl Fn(Progress) -> bool,
+    ) -> Result<(), Failure> {
+        let deadline = Instant::now() + WAIT_TIMEOUT;
+        while !is_enough(self.heard) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let heard = self.heard;
+                return Err(Failure::new(format!(
+                    "waited {WAIT_TIMEOUT:?} until {what}; of {} readers so far: {heard:?}",
+                    self.count()
+                )));
+            }
+            self.pump(left)?;
+        }
+        Ok(())
+    }
+
+    /// Sends every poll's request once more.
+    pub(crate) fn ask_again(&mut self) -> Result<(), Failure> {
+        self.peers
+            .iter_mut()
+            .try_for_each(|peer| send(&mut peer.stream, &peer.request))
+    }
+
+    /// Fails unless all readers of a session have heard the same, `last(i)` being the number of the
+    /// last event of reader `i`'s session.
+    pub(crate) fn audit(&self, last: impl Fn(usize) -> u64) -> Result<(), Failure> {
+        for (index, peer) in self.peers.iter().enumerate() {
+            let (expected, found) = (Some(last(index)), peer.reader.last());
+            if expected != found {
+                return Err(Failure::new(format!(
+                    "reader {index} should have heard up to {expected:?}, heard {found:?}"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Peer {
+    fn recv(
+        &mut self,
+        is_closed: bool,
+        scratch: &mut [u8],
+        replies: &mut Vec<u8>,
+        mut sample: Option<&mut Vec<u8>>,
+    ) -> Result<Progress, String> {
+        let mut total = Progress::default();
+        loop {
+            let count = match self.stream.read(scratch) {
+                Ok(0) => return Err("the server closed the connection".to_owned()),
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(total),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error.to_string()),
+            };
+            let fed = self.reader.feed(&scratch[..count], replies);
+            total += fed.map_err(|error| error.to_string())?;
+            if let Some(sample) = &mut sample {
+                sample.clear();
+                sample.extend_from_slice(&scratch[..count]);
+            }
+            if !replies.is_empty() {
+                send(&mut self.stream, replies).map_err(|error| error.to_string())?;
+                replies.clear();
+            }
+            // A short read has emptied the socket, unless its end is behind it (epoll(7), Q9).
+            if count < scratch.len() && !is_closed {
+                return Ok(total);
+            }
+        }
+    }
+}
+
+/// A connected socket without Nagle's delay, from one of several loopback addresses.
+fn connect(address: SocketAddr, index: usize) -> Result<std::net::TcpStream, Failure> {
+    let what = "connecting to the server";
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    );
+    let socket = socket.during(what)?;
+    let group = u8::try_from(index / CONNECTIONS_PER_ADDRESS).during("too many connections")?;
+    if group > 0 && address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
+        // Ports of connections that ended a moment ago may be used again.
+        socket.set_reuse_address(true).during(what)?;
+        let source = SocketAddr::from(([127, 0, 0, group.saturating_add(1)], 0));
+        socket.bind(&source.into()).during(what)?;
+    }
+    socket.connect(&address.into()).during(what)?;
+    socket.set_tcp_nodelay(true).during(what)?;
+    socket.set_nonblocking(true).during(what)?;
+    Ok(socket.into())
+}
+
+/// Sends a few hundred bytes, for which an idle connection always has room.
+fn send(stream: &mut TcpStream, bytes: &[u8]) -> Result<(), Failure> {
+    let sent = stream.write(bytes).during("sending to the server")?;
+    if sent < bytes.len() {
+        return Err(Failure::new("the server does not read what it is sent"));
+    }
+    Ok(())
+}
