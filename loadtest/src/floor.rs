@@ -50,7 +50,8 @@ impl Floor {
         let mut sender = Helper::start("floor-sender", connections, sender_core, None)?;
         let address = sender.hear()?;
         let mut reader = Helper::start("floor-reader", connections, reader_core, Some(&address))?;
-        for helper in [&mut sender, &mut reader] {
+        // The reader first: without it the sender would wait for ever.
+        for helper in [&mut reader, &mut sender] {
             helper.expect("ready")?;
         }
         Ok(Self {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
+use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::failure::{During, Failure};
@@ -231,8 +232,9 @@ fn connect(address: SocketAddr, index: usize) -> Result<std::net::TcpStream, Fai
     let socket = socket.during(what)?;
     let group = u8::try_from(index / CONNECTIONS_PER_ADDRESS).during("too many connections")?;
     if group > 0 && address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
-        // Ports of connections that ended a moment ago may be used again.
-        socket.set_reuse_address(true).during(what)?;
+        // The port is chosen when connecting: one that is bound before is lost to every other
+        // address for a minute after it was closed (ip(7), IP_BIND_ADDRESS_NO_PORT).
+        setsockopt(&socket, IpBindAddressNoPort, &true).during(what)?;
         let source = SocketAddr::from(([127, 0, 0, group.saturating_add(1)], 0));
         socket.bind(&source.into()).during(what)?;
     }
