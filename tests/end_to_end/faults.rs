@@ -21,7 +21,7 @@ on_every_setting!(
     peers_that_hang_up_at_once,
 );
 
-const LORIS_CONNECTIONS: usize = 1_000;
+const LORIS_CONNECTIONS: usize = 5_000;
 
 /// Enough descriptors for this process; what the machine allows, anyway.
 fn raise_descriptor_limit() {
