@@ -91,6 +91,8 @@ fn install_logs(config: &LogConfig) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(colours())
+        // A log that nobody reads must not stop the server: by default it panics about it.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     // A second server in one process keeps the first one's subscriber.
     let _ = match config.format {

@@ -1,6 +1,7 @@
 //! Leaving on a signal: everyone is told, nobody is waited for longer than configured.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tungstenite::Message;
@@ -17,8 +18,38 @@ on_every_setting!(
 on_both_drivers!(
     sigint_is_the_same,
     a_second_signal_ends_at_once,
+    a_log_that_nobody_reads_stops_nothing,
     publishers_at_full_speed_are_all_answered,
 );
+
+/// The first line that cannot be written is the one about the signal.
+fn a_log_that_nobody_reads_stops_nothing(setting: Setting) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_fanfare"))
+        .args(["--listen", "127.0.0.1:0", "--driver", setting.driver])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut ready = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    stdout.read_line(&mut ready).expect("the ready line");
+    drop(child.stderr.take());
+    let id = child.id().to_string();
+    let killed = Command::new("/bin/kill").args(["-TERM", &id]).status();
+    assert!(killed.expect("kill is there").success());
+    let since = Instant::now();
+    let status = loop {
+        match child.try_wait().expect("our child") {
+            Some(status) => break status,
+            None if since.elapsed() > ORDERLY => {
+                child.kill().expect("our child");
+                panic!("it did not leave");
+            }
+            None => pause(20),
+        }
+    };
+    assert_eq!(status.code(), Some(0), "{status}");
+}
 
 /// Below the drain timeout: whoever takes longer was forced.
 const ORDERLY: Duration = Duration::from_secs(8);
