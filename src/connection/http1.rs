@@ -130,9 +130,9 @@ impl Connection {
         let body_bytes = match head.framing {
             Framing::None => return Body::Here(0),
             Framing::Length(bytes) if bytes > body_bytes_max => {
-                self.respond(exchange, ctx, |_, to| {
-                    let message = format!("{bytes} bytes of body; at most {body_bytes_max}");
-                    respond_plain_error(to, 413, "too_large", &message);
+                let message = format!("{bytes} bytes of body; at most {body_bytes_max}");
+                self.respond(exchange, ctx, |ctx, to| {
+                    ctx.dialects.refuse(route, to, 413, "too_large", &message);
                 });
                 return Body::Refused { used: available };
             }

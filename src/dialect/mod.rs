@@ -232,22 +232,43 @@ impl Dialects {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused;
 
-/// Writes a JSON error that belongs to no dialect.
-pub fn respond_plain_error(
+/// The body of an error answer: `{"error":{"code":"…","message":"…"}}`.
+pub fn error_body(code: &str, message: &str) -> Vec<u8> {
+    let error = serde_json::json!({"error": {"code": code, "message": message}});
+    error.to_string().into_bytes()
+}
+
+/// Writes an error answer with further header lines, each with its CR LF.
+pub fn respond_error(
     to: &mut Responder<'_>,
+    headers: &[&[u8]],
     status: u16,
     code: &str,
     message: &str,
 ) -> Refused {
     let exchange = to.exchange;
-    let body = sessions::error_body(code, message);
-    to.begin(status).body(
+    let body = error_body(code, message);
+    let mut response = to.begin(status);
+    for lines in headers {
+        response = response.raw(lines);
+    }
+    response.body(
         Some("application/json"),
         &body,
         exchange.keep_alive,
         exchange.head_only,
     );
     Refused
+}
+
+/// Writes an error answer that belongs to no dialect.
+pub fn respond_plain_error(
+    to: &mut Responder<'_>,
+    status: u16,
+    code: &str,
+    message: &str,
+) -> Refused {
+    respond_error(to, &[], status, code, message)
 }
 
 /// Metrics of all shards, for whoever renders them.

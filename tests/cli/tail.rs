@@ -121,8 +121,12 @@ fn chunked_streams_are_read_as_they_come() {
 
 #[test]
 fn overload_passes_and_a_refusal_does_not() {
+    // The script closes after each answer, and says so: else the client might ask again on a
+    // connection that is about to end.
+    let close = "Connection: close\r\n";
+    let busy = format!("HTTP/1.1 503 Service Unavailable\r\n{close}Content-Length: 4\r\n\r\nbusy");
     let script = Script::start(vec![
-        pieces(&["HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy"]),
+        pieces(&[&busy]),
         pieces(&["HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno"]),
     ]);
     let followed = tail(&script, &[]);

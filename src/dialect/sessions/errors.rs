@@ -4,11 +4,8 @@ use super::Sessions;
 use crate::dialect::Responder;
 use crate::hub::{Refusal, Status};
 
-/// The body of an error answer.
-pub fn error_body(code: &str, message: &str) -> Vec<u8> {
-    let error = serde_json::json!({"error": {"code": code, "message": message}});
-    error.to_string().into_bytes()
-}
+/// RFC 9110 §10.2.3; a bound that was reached is usually free again at once.
+const RETRY_AFTER: &[u8] = b"Retry-After: 1\r\n";
 
 /// Writes an error answer.
 pub(super) fn respond_error(
@@ -18,19 +15,9 @@ pub(super) fn respond_error(
     code: &str,
     message: &str,
 ) {
-    let exchange = to.exchange;
-    let body = error_body(code, message);
-    let mut response = to.begin(status).raw(&dialect.cors);
-    if status == 503 {
-        // RFC 9110 §10.2.3; a bound that was reached is usually free again at once.
-        response = response.header("Retry-After", b"1");
-    }
-    response.body(
-        Some("application/json"),
-        &body,
-        exchange.keep_alive,
-        exchange.head_only,
-    );
+    let retry_after: &[u8] = if status == 503 { RETRY_AFTER } else { b"" };
+    let headers = [&dialect.cors, retry_after];
+    crate::dialect::respond_error(to, &headers, status, code, message);
 }
 
 /// Writes the hub's refusal.

@@ -252,8 +252,8 @@ pub(super) fn iso_date(unix_ms: u64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::error_body;
     use super::*;
+    use crate::dialect::error_body;
 
     #[test]
     fn dates_read_as_the_original_writes_them() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Sessions;
 use super::errors::respond_error;
-use crate::dialect::{Refused, Responder};
+use crate::dialect::{Refused, Responder, respond_error as respond_any_error};
 use crate::hub::{Cursor, Epoch, OrganizationId, ScopeName};
 use crate::protocol::http1::{Head, Version, query_last};
 use crate::protocol::websocket::{Handshake, HandshakeFields};
@@ -81,19 +81,14 @@ impl Sessions {
         to: &mut Responder<'_>,
     ) -> Result<Handshake, Refused> {
         Handshake::check(handshake_fields(head)).map_err(|error| {
-            let exchange = to.exchange;
-            let body = super::error_body("handshake", &error.to_string());
-            let cors = self.cors.clone();
-            to.begin(error.status())
-                .raw(&cors)
-                .raw(error.headers())
-                .body(
-                    Some("application/json"),
-                    &body,
-                    exchange.keep_alive,
-                    exchange.head_only,
-                );
-            Refused
+            let headers = [&self.cors, error.headers()];
+            respond_any_error(
+                to,
+                &headers,
+                error.status(),
+                "handshake",
+                &error.to_string(),
+            )
         })
     }
 }

@@ -19,7 +19,6 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 pub use answer::{LogHeaders, Pending};
-pub use errors::error_body;
 pub use listen::{Form, Listen, handshake_fields};
 pub use route::{Function, Route};
 
@@ -76,17 +75,10 @@ impl Sessions {
             return Err(Refused);
         };
         if !route.allows(head.method) {
-            let exchange = to.exchange;
-            let body = error_body("method_not_allowed", &format!("allowed: {allow}"));
-            to.begin(405)
-                .raw(&self.cors)
-                .header("Allow", allow.as_bytes())
-                .body(
-                    Some("application/json"),
-                    &body,
-                    exchange.keep_alive,
-                    exchange.head_only,
-                );
+            let header = format!("Allow: {allow}\r\n");
+            let headers = [&self.cors, header.as_bytes()];
+            let message = format!("allowed: {allow}");
+            super::respond_error(to, &headers, 405, "method_not_allowed", &message);
             return Err(Refused);
         }
         let events = matches!(route, Route::Function(_, Function::Events));
@@ -102,15 +94,7 @@ impl Sessions {
             respond_error(self, to, 400, "unexpected_body", "a reader sends no body");
             return Err(Refused);
         }
-        let body_bytes_max = self.publish_bytes_max as u64;
-        if let Framing::Length(bytes) = head.framing
-            && bytes > body_bytes_max
-        {
-            let message = format!("{bytes} bytes of body; at most {body_bytes_max}");
-            respond_error(self, to, 413, "too_large", &message);
-            return Err(Refused);
-        }
-        Ok(body_bytes_max)
+        Ok(self.publish_bytes_max as u64)
     }
 
     /// Handles a whole request that was admitted.
