@@ -243,11 +243,6 @@ impl Connection {
         self.state = State::Waiting(pending, exchange);
     }
 
-    /// Whether [`wait`](Self::wait) was called and nobody has answered.
-    pub const fn is_waiting(&self) -> bool {
-        matches!(self.state, State::Waiting(..))
-    }
-
     /// Ends the wait and returns what was waited for.
     pub fn take_waiting(&mut self) -> Option<(Pending, Exchange)> {
         match std::mem::replace(&mut self.state, State::Http(Reading::default())) {

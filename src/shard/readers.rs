@@ -70,12 +70,12 @@ impl Shard {
                 (resume.from, resume.gap)
             }
         };
+        let has_news = from < log.next();
         if gap.is_some() {
             self.metrics().gaps.add(1);
         }
         match &listen.form {
             Form::Poll { timeout } => {
-                let has_news = self.hub.log(reader).is_some_and(|log| from < log.next());
                 let due = timeout.map(|timeout| now.instant + timeout);
                 let parked = Parked {
                     reader,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use serde::Serialize;
 use serde_json::json;
 
@@ -221,11 +221,6 @@ impl Sessions {
         let mut block = BytesMut::from(&self.cors[..]);
         headers.put(&mut block);
         handshake.write_response(out, None, &block);
-    }
-
-    /// The header lines that every answer carries; for answers written elsewhere.
-    pub const fn cors(&self) -> &Bytes {
-        &self.cors
     }
 }
 
