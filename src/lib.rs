@@ -5,12 +5,14 @@
 //! core; still no I/O), [`runtime`] (the only place that touches sockets, threads and the clock).
 //! `ARCHITECTURE.md` beside this file draws the ladder that the modules stand on.
 
+pub mod auth;
 pub mod buf;
 pub mod cli;
 pub mod config;
 pub mod connection;
 pub mod dialect;
 pub mod hub;
+pub mod json;
 pub mod limits;
 pub mod metrics;
 pub mod protocol;

@@ -143,6 +143,42 @@ pub const TICK_INTERVAL: Duration = Duration::from_millis(50);
 /// Most shards: one per core of the largest machine we know, and shard ids fit in 16 bits.
 pub const SHARDS_MAX: usize = 1_024;
 
+// --- Subscriptions --------------------------------------------------------------------------------
+
+/// Default bytes of events that may wait for one live subscriber; past it the slow-consumer policy applies.
+pub const SEND_QUEUE_BYTES_DEFAULT: usize = 1024 * 1024;
+/// Default count of filters in one message of the live dialect.
+pub const LIVE_FILTERS_DEFAULT: usize = 256;
+/// Default length of a filter value of the live dialect, in bytes.
+pub const LIVE_VALUE_BYTES_DEFAULT: usize = 4 * 1024;
+/// Longest event name, name pattern or property name in a subscription, in bytes.
+pub const PATTERN_BYTES_MAX: usize = 1024;
+/// Most subscriptions (classes) of one connection of the sysadm dialect.
+pub const CLASSES_PER_CONNECTION_MAX: usize = 1_024;
+/// Deepest nesting of a message from a client of a dialect's socket.
+pub const MESSAGE_DEPTH_MAX: usize = JSON_DEPTH_MAX;
+/// How long after its start a node publishes its first `system-state`, by default.
+pub const SYSTEM_STATE_FIRST_DEFAULT: Duration = Duration::from_secs(60);
+/// How often a node publishes its `system-state`, by default.
+pub const SYSTEM_STATE_INTERVAL_DEFAULT: Duration = Duration::from_secs(15 * 60);
+
+// --- Access ---------------------------------------------------------------------------------------
+
+/// A login of the sysadm dialect lives this long after its last use.
+pub const LOGIN_TTL: Duration = Duration::from_secs(900);
+/// Most logins that one shard remembers.
+pub const LOGINS_MAX: usize = 65_536;
+/// A socket of the sysadm dialect that nobody logged in on is closed after this long.
+pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// A socket of the sysadm dialect without a message from its client is closed after this long.
+pub const SYSADM_IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+/// Longest user name, in bytes.
+pub const USER_NAME_BYTES_MAX: usize = 256;
+/// Longest password, in bytes: hashing a longer one would be work for whoever sends it.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
+/// Passwords of one shard that wait to be checked; past it logins are refused for a while.
+pub const PASSWORD_CHECKS_MAX: usize = 64;
+
 // --- Configuration --------------------------------------------------------------------------------
 
 /// Largest configuration file that is read; a thousand times what one needs.

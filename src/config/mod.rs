@@ -13,8 +13,9 @@ mod value;
 
 pub use error::ConfigError;
 pub use model::{
-    Config, CorsConfig, Driver, HubConfig, LogConfig, LogFormat, RetentionConfig, Scopes,
-    ServerConfig, SessionsConfig,
+    Config, CorsConfig, Driver, HubConfig, LiveConfig, LogConfig, LogFormat, OrganizationConfig,
+    RetentionConfig, Scopes, ServerConfig, SessionsConfig, SlowConsumer, SysadmConfig,
+    SysadmErrors, TokenConfig, UserConfig,
 };
 pub use value::{parse_bytes, parse_duration};
 

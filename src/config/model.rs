@@ -67,6 +67,28 @@ words! {
     }
 }
 
+words! {
+    /// What happens to a live subscription whose client does not keep up.
+    SlowConsumer {
+        /// It is closed.
+        #[default]
+        Disconnect = "disconnect",
+        /// The oldest events that wait for it are dropped, and it is told how many.
+        DropOldest = "drop_oldest",
+    }
+}
+
+words! {
+    /// How the sysadm dialect writes errors.
+    SysadmErrors {
+        /// As the original server does.
+        #[default]
+        Original = "original",
+        /// As its documentation says.
+        Documented = "documented",
+    }
+}
+
 /// Everything an operator may tune.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
@@ -78,6 +100,12 @@ pub struct Config {
     pub hub: HubConfig,
     /// `[sessions]`: the sessions dialect.
     pub sessions: SessionsConfig,
+    /// `[sysadm]`: the sysadm dialect.
+    pub sysadm: SysadmConfig,
+    /// `[live]`: the live dialect.
+    pub live: LiveConfig,
+    /// `[[organizations]]`: none is open mode.
+    pub organizations: Vec<OrganizationConfig>,
 }
 
 /// `[server]`.
@@ -117,6 +145,10 @@ pub struct HubConfig {
     pub session_ttl: Duration,
     /// Most bytes that all logs of one shard retain together.
     pub logs_bytes_max: usize,
+    /// Most bytes that may wait for one live subscriber.
+    pub send_queue_bytes_max: usize,
+    /// What happens to a subscriber for whom more would wait.
+    pub slow_consumer: SlowConsumer,
     /// `[hub.retention]`: how long one log retains events.
     pub retention: RetentionConfig,
 }
@@ -139,8 +171,67 @@ pub struct SessionsConfig {
     pub publish_bytes_max: usize,
     /// The longest that a poll may wait, whatever it asks for; `None` is for ever.
     pub poll_timeout_max: Option<Duration>,
+    /// Whether a session's token, if it is a UUID, is enough to read that session.
+    pub token_reads: bool,
     /// `[sessions.cors]`.
     pub cors: CorsConfig,
+}
+
+/// `[sysadm]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SysadmConfig {
+    /// Known classes besides the dialect's own; a text with `*` is a pattern.
+    pub classes: Vec<String>,
+    /// Classes whose last event is sent to those who subscribe later.
+    pub retained: Vec<String>,
+    /// How errors are written.
+    pub errors: SysadmErrors,
+    /// How long after the start the node publishes its first `system-state`.
+    pub state_first: Duration,
+    /// How often it does so from then on; `None` (0 in the file) is never, not even first.
+    pub state_interval: Option<Duration>,
+}
+
+/// `[live]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveConfig {
+    /// Most filters in one message.
+    pub filters_max: usize,
+    /// Longest filter value in bytes.
+    pub value_bytes_max: usize,
+}
+
+/// One of `[[organizations]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrganizationConfig {
+    /// Its symbolic name, unique.
+    pub name: String,
+    /// Its UUID; `None` is derived from the name (UUID version 5, so that it stays the same).
+    pub id: Option<String>,
+    /// `[[organizations.tokens]]`.
+    pub tokens: Vec<TokenConfig>,
+    /// `[[organizations.users]]`.
+    pub users: Vec<UserConfig>,
+}
+
+/// One of `[[organizations.tokens]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenConfig {
+    /// SHA-256 of the token, 64 hexadecimal digits.
+    pub sha256: String,
+    /// What it allows: some of `publish`, `subscribe`, `admin`.
+    pub grants: Vec<String>,
+}
+
+/// One of `[[organizations.users]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserConfig {
+    /// The name to log in by, unique on this node.
+    pub name: String,
+    /// The argon2id hash of the password, in PHC string form.
+    pub password: String,
+    /// What the user may do: some of `publish`, `subscribe`, `admin`.
+    pub grants: Vec<String>,
 }
 
 /// `[sessions.cors]`: field values, sent as they are. Printable ASCII, never empty.
@@ -183,7 +274,32 @@ impl Default for HubConfig {
             scopes: Scopes::default(),
             session_ttl: limits::SESSION_TTL_DEFAULT,
             logs_bytes_max: limits::LOGS_BYTES_DEFAULT,
+            send_queue_bytes_max: limits::SEND_QUEUE_BYTES_DEFAULT,
+            slow_consumer: SlowConsumer::default(),
             retention: RetentionConfig::default(),
+        }
+    }
+}
+
+impl Default for SysadmConfig {
+    fn default() -> Self {
+        Self {
+            classes: Vec::new(),
+            retained: ["life-preserver", "system-state"]
+                .map(String::from)
+                .to_vec(),
+            errors: SysadmErrors::default(),
+            state_first: limits::SYSTEM_STATE_FIRST_DEFAULT,
+            state_interval: Some(limits::SYSTEM_STATE_INTERVAL_DEFAULT),
+        }
+    }
+}
+
+impl Default for LiveConfig {
+    fn default() -> Self {
+        Self {
+            filters_max: limits::LIVE_FILTERS_DEFAULT,
+            value_bytes_max: limits::LIVE_VALUE_BYTES_DEFAULT,
         }
     }
 }
@@ -203,6 +319,7 @@ impl Default for SessionsConfig {
         Self {
             publish_bytes_max: limits::PUBLISH_BYTES_MAX,
             poll_timeout_max: None,
+            token_reads: true,
             cors: CorsConfig::default(),
         }
     }

@@ -28,6 +28,7 @@ fn the_default_file_says_what_the_code_does() {
 fn the_default_file_mentions_every_key() {
     let written = Config {
         sessions: SessionsConfig {
+            token_reads: true,
             poll_timeout_max: Some(Duration::from_secs(300)),
             ..SessionsConfig::default()
         },
@@ -71,6 +72,9 @@ fn every_key_is_read() {
     "#;
     let config = Config::from_toml(text).expect("valid");
     let expected = Config {
+        sysadm: SysadmConfig::default(),
+        live: LiveConfig::default(),
+        organizations: Vec::new(),
         server: ServerConfig {
             listen: "[::1]:0".parse().expect("an address"),
             shards: std::num::NonZeroU16::new(3),
@@ -85,6 +89,8 @@ fn every_key_is_read() {
             level: "info,fanfare::shard=debug".to_owned(),
         },
         hub: HubConfig {
+            send_queue_bytes_max: HubConfig::default().send_queue_bytes_max,
+            slow_consumer: HubConfig::default().slow_consumer,
             scopes: Scopes::Declared,
             session_ttl: Duration::from_secs(90),
             logs_bytes_max: 2_000_000_000,
@@ -95,6 +101,7 @@ fn every_key_is_read() {
             },
         },
         sessions: SessionsConfig {
+            token_reads: true,
             publish_bytes_max: 4_096,
             poll_timeout_max: Some(Duration::from_secs(60)),
             cors: CorsConfig {

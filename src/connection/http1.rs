@@ -211,6 +211,7 @@ impl Connection {
                 Action::Done => {}
                 Action::Execute(call) => then = Then::Call(call, exchange),
                 Action::Listen(listen) => then = Then::Listen(listen, exchange),
+                Action::Open(_) => {}
             }
         });
         then

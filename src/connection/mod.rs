@@ -266,7 +266,7 @@ impl Connection {
         self.respond(exchange, ctx, |ctx, to| {
             match ctx.dialects.answer(pending, answer, &mut ctx.tools, to) {
                 Action::Execute(call) => next = Some(call),
-                Action::Done | Action::Listen(_) => {}
+                Action::Done | Action::Listen(_) | Action::Open(_) => {}
             }
         });
         next

@@ -5,7 +5,11 @@
 //! its line in [`Dialects::route`], and its transcripts under `tests/dialects/`.
 
 pub mod admin;
+pub mod live;
+pub mod render;
 pub mod sessions;
+mod socket;
+pub mod sysadm;
 
 use std::sync::Arc;
 
@@ -14,12 +18,20 @@ use bytes::BytesMut;
 use crate::hub::{Answer, Command, Ids, Placement};
 use crate::metrics::Metrics;
 use crate::protocol::http1::{DateCache, Head, Method, Response, Version};
+use crate::time::Now;
+
+pub use render::Encoding;
+pub use socket::{Open, Reaction, Socket, Subscribe};
 
 /// All dialects as configured, shared by the connections of one shard.
 #[derive(Debug)]
 pub struct Dialects {
     /// The sessions dialect.
     pub sessions: sessions::Sessions,
+    /// The sysadm dialect.
+    pub sysadm: sysadm::Sysadm,
+    /// The live dialect.
+    pub live: live::Live,
     /// Health and metrics.
     pub admin: admin::Admin,
     /// Whether `/echo` is served.
@@ -31,6 +43,10 @@ pub struct Dialects {
 pub enum Route<'b> {
     /// The sessions dialect.
     Sessions(sessions::Route<'b>),
+    /// The sysadm dialect's socket.
+    Sysadm,
+    /// The live dialect's socket.
+    Live,
     /// Health and metrics.
     Admin(admin::Route),
     /// The echo for protocol test suites.
@@ -48,6 +64,8 @@ pub enum Action {
     Execute(Box<Call>),
     /// Attach to a session's log.
     Listen(Box<sessions::Listen>),
+    /// Become a socket of a dialect.
+    Open(Box<Open>),
 }
 
 /// A command and what is to be done with its answer.
@@ -66,11 +84,17 @@ pub struct Call {
 pub enum Pending {
     /// One of the sessions dialect.
     Sessions(sessions::Pending),
+    /// One on a socket of the sysadm dialect.
+    Sysadm(sysadm::Pending),
+    /// A handshake of the live dialect.
+    Live(live::Pending),
 }
 
 /// What a dialect may consult besides the request.
 #[derive(Debug)]
 pub struct Tools<'t> {
+    /// The time of this tick.
+    pub now: Now,
     /// Which shard is home to what.
     pub placement: &'t Placement,
     /// Names for new sessions.
@@ -135,6 +159,12 @@ impl Dialects {
         if let Some(route) = sessions::Route::parse(path) {
             return Route::Sessions(route);
         }
+        if sysadm::PATHS.contains(&path) {
+            return Route::Sysadm;
+        }
+        if live::PATHS.contains(&path) {
+            return Route::Live;
+        }
         if let Some(route) = admin::Route::parse(path) {
             return Route::Admin(route);
         }
@@ -154,6 +184,7 @@ impl Dialects {
     ) -> Result<u64, Refused> {
         match route {
             Route::Sessions(route) => self.sessions.admit(route, head, to),
+            Route::Sysadm | Route::Live => Ok(0),
             Route::Admin(route) => route.admit(head, to),
             Route::Echo => Ok(crate::limits::ECHO_MESSAGE_BYTES_MAX as u64),
             Route::Unknown => Err(respond_plain_error(
@@ -176,7 +207,7 @@ impl Dialects {
     ) {
         match route {
             Route::Sessions(_) => self.sessions.refuse(to, status, code, message),
-            Route::Admin(_) | Route::Echo | Route::Unknown => {
+            Route::Sysadm | Route::Live | Route::Admin(_) | Route::Echo | Route::Unknown => {
                 respond_plain_error(to, status, code, message);
             }
         }
@@ -193,6 +224,8 @@ impl Dialects {
     ) -> Action {
         match route {
             Route::Sessions(route) => self.sessions.handle(route, head, body, tools, to),
+            Route::Sysadm => self.sysadm.handle(head, tools, to),
+            Route::Live => self.live.handle(head, tools, to),
             Route::Admin(route) => {
                 self.admin.handle(route, to);
                 Action::Done
@@ -224,6 +257,9 @@ impl Dialects {
     ) -> Action {
         match pending {
             Pending::Sessions(pending) => self.sessions.answer(pending, answer, tools, to),
+            Pending::Live(pending) => self.live.answer(pending, answer, to),
+            // A socket's answers go to the socket.
+            Pending::Sysadm(_) => Action::Done,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::event::{Draft, Epoch, EventId, Number};
 use super::scope::{OrganizationId, Parents, Scope, ScopeName, SessionKey};
+use crate::auth::{Identity, LoginToken, Secret, UserId};
 
 /// A request to the home shard of the scope it names. Plain data: it may travel between shards.
 #[derive(Clone, Debug)]
@@ -75,6 +76,32 @@ pub enum Command {
         /// At least 8 bytes.
         prefix: String,
     },
+    /// Check a user's password, which takes long. Answered by [`Answer::Verified`]. Not the hub's to
+    /// execute.
+    Verify {
+        /// Whose.
+        user: UserId,
+        /// What was given as the password.
+        password: Secret,
+    },
+    /// Remember, renew or forget a login; its home is that of the token. Not the hub's to execute.
+    Login {
+        /// The token.
+        token: LoginToken,
+        /// What to do.
+        login: Login,
+    },
+}
+
+/// What to do with a login. Answered by [`Answer::Login`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// Remember it.
+    Issue(Identity),
+    /// Use it once more.
+    Renew,
+    /// Forget it.
+    Clear,
 }
 
 /// What a session's publisher may do to its status.
@@ -137,6 +164,10 @@ pub enum Answer {
     Done,
     /// Up to two tokens that match, so that the asker can tell one from several.
     Found(Vec<ScopeName>),
+    /// Whether the password was right.
+    Verified(bool),
+    /// Whose login it is, if it is good.
+    Login(Option<Identity>),
     /// Not done, and why.
     Refused(Refusal),
 }

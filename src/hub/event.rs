@@ -6,7 +6,7 @@ use std::fmt;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::scope::Scope;
+use super::scope::{Parents, Scope};
 
 /// Identity of an event: a `UUIDv7`, so that ids sort by time of acceptance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,6 +69,14 @@ impl EventName {
         &self.0
     }
 
+    /// The name as dialects know it whose names are text: a string's text, or else compact JSON.
+    pub fn to_text(&self) -> Cow<'_, str> {
+        self.as_text().unwrap_or_else(|| {
+            let value = serde_json::from_slice::<serde_json::Value>(&self.0);
+            Cow::Owned(value.unwrap_or_default().to_string())
+        })
+    }
+
     /// The name as text if it is a JSON string.
     pub fn as_text(&self) -> Option<Cow<'_, str>> {
         let inner = self.0.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
@@ -94,6 +102,8 @@ pub struct Event {
     pub origin: Option<Bytes>,
     /// Where it was addressed.
     pub scope: Scope,
+    /// What stood above that scope when it was accepted.
+    pub parents: Parents,
     /// When it was accepted, unix milliseconds.
     pub time_ms: u64,
 }

@@ -146,6 +146,8 @@ impl Hub {
                 organization,
                 prefix,
             } => Ok(self.find_by_prefix(now, organization, &prefix)),
+            // The shard keeps these from the hub.
+            Command::Verify { .. } | Command::Login { .. } => Err(Refusal::NotFound),
         };
         result.unwrap_or_else(Answer::Refused)
     }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::event::{Epoch, EventId};
 use super::scope::{ScopeName, ShardId};
+use crate::auth::{LOGIN_TOKEN_CHARS, LoginToken};
 
 /// Bits of the counter in an event id: `rand_a` (12) and the start of `rand_b` (14).
 const COUNTER_BITS: u32 = 26;
@@ -57,6 +58,18 @@ impl Ids {
         let uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();
         let mut text = Uuid::encode_buffer();
         ScopeName::new(uuid.hyphenated().encode_lower(&mut text))
+    }
+
+    /// A token for a login: letters and digits, about 119 bits that nobody can guess.
+    pub fn login_token(&mut self) -> LoginToken {
+        const ALPHABET: &[u8; 62] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+        let mut token = [0; LOGIN_TOKEN_CHARS];
+        for letter in &mut token {
+            // 64 bits over 62 letters: the bias is below 2^-57.
+            *letter = ALPHABET[(self.secret.next_u64() % 62) as usize];
+        }
+        LoginToken(token)
     }
 
     /// The name of a new life of a log.

@@ -8,6 +8,7 @@ mod command;
 mod declare;
 mod effect;
 mod event;
+mod filter;
 #[expect(
     clippy::module_inception,
     reason = "the hub's own file among the files of the hub"
@@ -21,11 +22,13 @@ mod publish;
 mod reading;
 mod scope;
 mod session;
+mod subscription;
 mod tree;
 
-pub use command::{Answer, Command, Refusal, SessionView, Status, Transition};
+pub use command::{Answer, Command, Login, Refusal, SessionView, Status, Transition};
 pub use effect::Effect;
 pub use event::{Draft, Epoch, Event, EventId, EventName, Number};
+pub use filter::{FilterTable, MatchScratch, SubscriberId, SubscriptionId};
 pub use hub::{Hub, HubConfig};
 pub use idempotency::{Begin, Idempotency};
 pub use ids::Ids;
@@ -33,4 +36,5 @@ pub use scope::{
     Address, OrganizationId, Parents, Placement, Scope, ScopeName, SessionKey, ShardId,
 };
 pub use session::{Cursor, Gap, Log, ReaderId, Resume, Retention, SessionIndex};
+pub use subscription::{NamePattern, Names, Property, PropertyFilter, Subscription, ValueFilter};
 pub use tree::{Child, LearnError, ScopeTree};

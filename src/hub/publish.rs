@@ -59,7 +59,9 @@ impl Hub {
             Ok(index) => self.sessions.get(*index).map(|s| s.key.scope()),
             Err(key) => Some(key.scope()),
         };
-        let bytes = self.stage(now, scope.ok_or(Refusal::NotFound)?, drafts, events);
+        let parents = known.map_or_else(Parents::default, |index| self.tree.parents(index));
+        let place_of_events = (scope.ok_or(Refusal::NotFound)?, parents);
+        let bytes = self.stage(now, place_of_events, drafts, events);
         let Some(id) = events.first().map(|event| event.id) else {
             return Ok(Answer::Done);
         };
@@ -93,7 +95,8 @@ impl Hub {
             return Err(Refusal::Undeclared);
         }
         let mut events = Vec::with_capacity(drafts.len());
-        let bytes = self.stage(now, scope.clone(), drafts.into_iter(), &mut events);
+        let place = (scope.clone(), self.tree.parents_of(scope));
+        let bytes = self.stage(now, place, drafts.into_iter(), &mut events);
         let Some(id) = events.first().map(|event| event.id) else {
             return Ok(Answer::Done);
         };
@@ -157,7 +160,8 @@ impl Hub {
         draft: Draft,
     ) -> Result<(), Refusal> {
         let session = self.sessions.get(index).ok_or(Refusal::NotFound)?;
-        let event = self.accept(now, session.key.scope(), draft);
+        let place = (session.key.scope(), self.tree.parents(index));
+        let event = self.accept(now, place, draft);
         let growth = self.growth(now, index, event.retained_bytes());
         if !self.make_room(now, growth) {
             return Err(Refusal::Busy);
@@ -170,20 +174,20 @@ impl Hub {
     fn stage(
         &mut self,
         now: Now,
-        scope: Scope,
+        place: (Scope, Parents),
         mut drafts: impl Iterator<Item = Draft>,
         events: &mut Vec<Arc<Event>>,
     ) -> usize {
         let mut bytes = 0usize;
-        // Most publishes are one event: the last one takes the scope instead of sharing it.
-        let mut scope = Some(scope);
+        // Most publishes are one event: the last one takes the place instead of sharing it.
+        let mut place = Some(place);
         let mut next = drafts.next();
         while let Some(draft) = next {
             next = drafts.next();
             let its_own = if next.is_some() {
-                scope.clone()
+                place.clone()
             } else {
-                scope.take()
+                place.take()
             };
             let Some(its_own) = its_own else { break };
             let event = self.accept(now, its_own, draft);
@@ -193,7 +197,7 @@ impl Hub {
         bytes
     }
 
-    fn accept(&mut self, now: Now, scope: Scope, draft: Draft) -> Arc<Event> {
+    fn accept(&mut self, now: Now, (scope, parents): (Scope, Parents), draft: Draft) -> Arc<Event> {
         Arc::new(Event {
             id: self.ids.event_id(now.unix_ms),
             name: draft.name,
@@ -201,6 +205,7 @@ impl Hub {
             metadata: draft.metadata,
             origin: draft.origin,
             scope,
+            parents,
             time_ms: now.unix_ms,
         })
     }

@@ -124,6 +124,19 @@ impl ScopeTree {
         }
     }
 
+    /// What is above a group or project. Of a session the index must be known.
+    pub fn parents_of(&self, scope: &Scope) -> Parents {
+        let project = match &scope.address {
+            Address::Project(_) => self.find(scope),
+            _ => None,
+        };
+        let group = project.and_then(|id| self.nodes.group_of(id));
+        Parents {
+            group: group.and_then(|id| self.nodes.name(id)),
+            project: None,
+        }
+    }
+
     /// Removes a session. What is above it stays known.
     pub fn remove(&mut self, session: SessionIndex) {
         let leaf = self.leaves.get_mut(session.index()).and_then(Option::take);

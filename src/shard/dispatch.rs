@@ -309,7 +309,10 @@ impl Shard {
                 let hash = self.placement.session_hash(session.organization, token);
                 self.placement.home_of_hash(hash)
             }
-            Command::Find { .. } => self.id,
+            Command::Find { .. } | Command::Verify { .. } => self.id,
+            Command::Login { token, .. } => self
+                .placement
+                .home_of_key(OrganizationId::default(), &token.0),
         }
     }
 
@@ -339,6 +342,8 @@ const fn organization_of(command: &Command) -> OrganizationId {
         | Command::Resume { session, .. }
         | Command::SetLabels { session, .. }
         | Command::Delete { session } => session.organization,
+        // Without an idempotency key nobody asks.
+        Command::Verify { .. } | Command::Login { .. } => OrganizationId(0),
     }
 }
 

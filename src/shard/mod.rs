@@ -23,10 +23,13 @@ use std::sync::Arc;
 
 use slab::Slab;
 
+use crate::auth::Directory;
 use crate::buf::Arena;
 use crate::config::{Config, Scopes};
 use crate::connection::{Connection, Context, Expired};
-use crate::dialect::{AllMetrics, Dialects, admin::Admin, sessions::Sessions};
+use crate::dialect::{
+    AllMetrics, Dialects, admin::Admin, live::Live, sessions::Sessions, sysadm::Sysadm,
+};
 use crate::hub::{
     self, Hub, HubConfig, Idempotency, Ids, Placement, Retention, SessionIndex, ShardId,
 };
@@ -137,6 +140,7 @@ macro_rules! context {
             now: $now,
             dialects: &$shard.dialects,
             tools: $crate::dialect::Tools {
+                now: $now,
                 placement: &$shard.placement,
                 ids: &mut $shard.ids,
             },
@@ -175,6 +179,7 @@ impl Shard {
         let mut ids = Ids::new(dialect_seed, shard);
         let idempotency = Idempotency::new(ids.table_seed());
         let shards = usize::from(placement.shards());
+        let directory = Arc::new(Directory::open());
         Self {
             id: shard,
             hub: Hub::new(hub_config, placement.clone(), shard, seed),
@@ -183,6 +188,8 @@ impl Shard {
             idempotency,
             dialects: Dialects {
                 sessions: Sessions::new(&config.sessions),
+                sysadm: Sysadm::new(&config.sysadm, Arc::clone(&directory)),
+                live: Live::new(&config.live, directory),
                 admin: Admin {
                     metrics: Arc::clone(&metrics),
                 },

@@ -136,6 +136,7 @@ pub(crate) fn ops() -> impl Strategy<Value = Vec<Op>> {
             metadata: None,
             origin: None,
             scope,
+            parents: Parents::default(),
             time_ms: UNIX_MS,
         }))
     });

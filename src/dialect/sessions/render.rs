@@ -141,6 +141,7 @@ mod tests {
                 organization: OrganizationId(0),
                 address: Address::Organization,
             },
+            parents: crate::hub::Parents::default(),
             time_ms: 0,
         }
     }

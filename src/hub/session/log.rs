@@ -235,6 +235,7 @@ mod tests {
             metadata: None,
             origin: None,
             scope: key.scope(),
+            parents: crate::hub::Parents::default(),
             time_ms: 0,
         })
     }

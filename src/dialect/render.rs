@@ -1,0 +1,45 @@
+//! One event in each encoding of a live subscription: whole WebSocket frames, ready for the kernel.
+//!
+//! The shard calls this at most once per event and encoding, however many subscribers there are.
+
+use bytes::BytesMut;
+
+use super::Dialects;
+use crate::hub::Event;
+use crate::protocol::websocket::encode_text;
+
+/// How events of a live subscription are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Encoding {
+    /// `{"args":…,"id":"","name":…,"namespace":"events"}`.
+    Sysadm,
+    /// One flat object.
+    Live,
+}
+
+impl Encoding {
+    /// How many there are.
+    pub const COUNT: usize = 2;
+}
+
+impl Dialects {
+    /// Appends an event as one frame.
+    pub fn encode_event(&self, encoding: Encoding, event: &Event, out: &mut BytesMut) {
+        let mut text = Vec::with_capacity(256 + event.payload.len());
+        match encoding {
+            Encoding::Sysadm => self.sysadm.render(event, &mut text),
+            Encoding::Live => self.live.render(event, &mut text),
+        }
+        encode_text(out, &text);
+    }
+
+    /// Appends the news that `count` events were dropped, because the client was too slow, as one frame.
+    pub fn encode_dropped(&self, encoding: Encoding, count: u64, out: &mut BytesMut) {
+        let text = match encoding {
+            Encoding::Sysadm => self.sysadm.render_dropped(count),
+            Encoding::Live => self.live.render_dropped(count),
+        };
+        encode_text(out, text.as_bytes());
+    }
+}

@@ -1,0 +1,154 @@
+//! What a connection wants to hear: names × scope × property filters.
+//!
+//! A subscription is an expression; [`FilterTable`](super::FilterTable) compiles it. Values of one
+//! property are alternatives, different properties must all match (DESIGN §4).
+
+use super::scope::{Parents, Scope};
+
+/// One live subscription, as a dialect asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Where: events of this scope, of scopes above it and of scopes beneath it.
+    pub scope: Scope,
+    /// What stands above the scope, as far as it is known.
+    pub parents: Parents,
+    /// Which kinds of facts.
+    pub names: Names,
+    /// What else must hold; each property at most once.
+    pub properties: Vec<PropertyFilter>,
+}
+
+/// Which event names are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// Every name.
+    Every,
+    /// Any of these; none if empty.
+    Any(Vec<NamePattern>),
+}
+
+/// An event name, or many by one `*` or several. `*` stands for any text, also none, also with `:`.
+///
+/// A name that is not a JSON string is known by its compact JSON text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NamePattern {
+    /// Exactly this name.
+    Exact(Box<str>),
+    /// A text with at least one `*`.
+    Wild(Box<str>),
+}
+
+impl NamePattern {
+    /// Reads a pattern: with a `*` it is wild.
+    pub fn parse(text: &str) -> Self {
+        if text.contains('*') {
+            Self::Wild(text.into())
+        } else {
+            Self::Exact(text.into())
+        }
+    }
+
+    /// Whether a name fits.
+    pub fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Exact(text) => **text == *name,
+            Self::Wild(text) => matches_wild(text, name),
+        }
+    }
+}
+
+fn matches_wild(pattern: &str, name: &str) -> bool {
+    let Some((prefix, rest)) = pattern.split_once('*') else {
+        return pattern == name;
+    };
+    let Some(mut name) = name.strip_prefix(prefix) else {
+        return false;
+    };
+    let mut rest = rest;
+    // Between two stars, the earliest place is as good as any.
+    while let Some((middle, after)) = rest.split_once('*') {
+        let Some(at) = name.find(middle) else {
+            return false;
+        };
+        name = &name[at + middle.len()..];
+        rest = after;
+    }
+    name.ends_with(rest)
+}
+
+/// What one property must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PropertyFilter {
+    /// Which property.
+    pub property: Property,
+    /// Alternatives; nothing matches if empty.
+    pub values: Vec<ValueFilter>,
+}
+
+/// Something that filters may read of an event.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Property {
+    /// When it was accepted: a number, unix milliseconds.
+    Time,
+    /// The group it belongs to, by its scope or by what stands above that.
+    Group,
+    /// The project it belongs to.
+    Project,
+    /// The session it was addressed to.
+    Session,
+    /// A field of the payload. A name with dots that is no field is a way into nested objects: what
+    /// stands before the first dot is a field that holds an object, the rest a property of that. A
+    /// payload that is no object has one field, `data`, which is the payload. Of a repeated field the
+    /// last one counts.
+    Payload(Box<str>),
+}
+
+/// What a property's value may be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ValueFilter {
+    /// Anything but null.
+    Present,
+    /// Null.
+    Null,
+    /// A string with this text, or a number or boolean with this JSON text.
+    Text(Box<str>),
+    /// A number or boolean with this JSON text.
+    Literal(Box<str>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_stand_for_any_text() {
+        let yes = [
+            ("*", ""),
+            ("a*", "a"),
+            ("my_app:*", "my_app:user:chat"),
+            ("*chat", "user_chat"),
+            ("a*b*c", "axxbyyc"),
+            ("a**c", "ac"),
+            ("*b*", "abc"),
+        ];
+        for (pattern, name) in yes {
+            assert!(
+                NamePattern::parse(pattern).matches(name),
+                "{pattern} {name}"
+            );
+        }
+        let no = [
+            ("a*", "b"),
+            ("a", "ab"),
+            ("a*a", "a"),
+            ("a*b*c", "axxc"),
+            ("*ab*ba", "aba"),
+        ];
+        for (pattern, name) in no {
+            assert!(
+                !NamePattern::parse(pattern).matches(name),
+                "{pattern} {name}"
+            );
+        }
+    }
+}
