@@ -25,7 +25,7 @@ fn event(number: u64, payload_bytes: usize) -> Arc<Event> {
         metadata: None,
         origin: None,
         scope: key.scope(),
-        parents: Parents::default(),
+        parents: fanfare::hub::Parents::default(),
         time_ms: 0,
     })
 }
