@@ -130,6 +130,12 @@ pub const MESH_OUTBOX_MESSAGES_MAX: usize = 8_192;
 pub const MESH_RING_MESSAGES: usize = 1_024;
 /// Receives from one socket before others get their turn.
 pub const RECV_ROUNDS: usize = 4;
+/// A flush to so many connections takes long enough (2–4 µs each) that looking for more to send first pays.
+pub const GATHER_CONNECTIONS_MIN: usize = 32;
+/// Connections that are looked at again before a large flush: those who sent something in the same turn.
+pub const GATHER_TALKERS_MAX: usize = 64;
+/// Looks before a large flush, each of which found something: publishers must not keep everyone waiting.
+pub const GATHER_LOOKS_MAX: usize = 64;
 /// Descriptors that are not given to connections: standard streams, listeners, moves under way.
 pub const DESCRIPTORS_RESERVED: u64 = 64;
 /// Connections accepted before others get their turn.
@@ -147,6 +153,12 @@ pub const SHARDS_MAX: usize = 1_024;
 
 /// Default bytes of events that may wait for one live subscriber; past it the slow-consumer policy applies.
 pub const SEND_QUEUE_BYTES_DEFAULT: usize = 1024 * 1024;
+/// Bytes of frames that one tick may collect before they are put into send queues: what subscribers share
+/// until then is held once.
+pub const FANOUT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A shard without a subscription of an organization for this long tells the others that it listens no
+/// more.
+pub const INTEREST_IDLE_MAX: Duration = Duration::from_secs(10);
 /// Default count of filters in one message of the live dialect.
 pub const LIVE_FILTERS_DEFAULT: usize = 256;
 /// Default length of a filter value of the live dialect, in bytes.
@@ -172,6 +184,8 @@ pub const LOGINS_MAX: usize = 65_536;
 pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// A socket of the sysadm dialect without a message from its client is closed after this long.
 pub const SYSADM_IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+/// Remembered logins that are looked at each time that deadlines are served.
+pub const SWEEP_LOGINS: usize = 1_000;
 /// Longest user name, in bytes.
 pub const USER_NAME_BYTES_MAX: usize = 256;
 /// Longest password, in bytes: hashing a longer one would be work for whoever sends it.

@@ -135,6 +135,15 @@ impl Exchange {
         }
     }
 
+    /// After the protocol was changed there is no response to frame.
+    pub const fn upgraded() -> Self {
+        Self {
+            version: Version::Http11,
+            keep_alive: true,
+            head_only: false,
+        }
+    }
+
     /// For a request whose head could not be read.
     pub const fn broken() -> Self {
         Self {

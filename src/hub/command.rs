@@ -76,6 +76,14 @@ pub enum Command {
         /// At least 8 bytes.
         prefix: String,
     },
+    /// Tell an organization's live subscribers something that no log is to keep. Answered by
+    /// [`Answer::Published`].
+    Notify {
+        /// Whose.
+        organization: OrganizationId,
+        /// What.
+        draft: Draft,
+    },
     /// Check a user's password, which takes long. Answered by [`Answer::Verified`]. Not the hub's to
     /// execute.
     Verify {

@@ -203,12 +203,13 @@ impl Hub {
             }
         }
         let index = self.sessions.vacant_index();
-        self.learn(key.organization, Child::Session(index), parents)?;
+        let organization = key.organization;
+        let parents = self.learn(organization, Child::Session(index), parents)?;
         let retention = Retention {
             age: retention.unwrap_or(self.config.retention.age),
             ..self.config.retention
         };
-        Ok(self.sessions.insert(Session {
+        let index = self.sessions.insert(Session {
             key,
             hash,
             log: Log::new(self.ids.epoch(), retention),
@@ -219,7 +220,9 @@ impl Hub {
             status: Status::default(),
             woken: false,
             doomed: false,
-        }))
+        });
+        self.teach(organization, Child::Session(index), &parents);
+        Ok(index)
     }
 
     /// Lets a session end once its readers were shown its last event: nobody finds it any more.

@@ -18,7 +18,10 @@ use super::tasks;
 use crate::connection::Connection;
 use crate::dialect::AllMetrics;
 use crate::hub::ShardId;
-use crate::limits::{MESH_RING_MESSAGES, RECV_BUFFER_BYTES, RECV_ROUNDS};
+use crate::limits::{
+    GATHER_CONNECTIONS_MIN, GATHER_LOOKS_MAX, GATHER_TALKERS_MAX, MESH_RING_MESSAGES,
+    RECV_BUFFER_BYTES, RECV_ROUNDS,
+};
 use crate::shard::{ConnectionId, Effect, Flushed, Shard};
 use crate::time::{Instant, Now};
 
@@ -30,6 +33,8 @@ pub(super) struct Driver {
     now: Option<Now>,
     slots: Vec<Option<Slot>>,
     recv_buf: Box<[u8]>,
+    /// Connections that sent something in this turn.
+    talkers: Vec<ConnectionId>,
     mesh: Mesh,
     /// Connections that wait for room in the ring to their new shard.
     transfers: Vec<(ShardId, OwnedFd, Box<Connection>)>,
@@ -92,6 +97,7 @@ impl Driver {
             now: None,
             slots: Vec::new(),
             recv_buf: vec![0; RECV_BUFFER_BYTES].into_boxed_slice(),
+            talkers: Vec::with_capacity(GATHER_TALKERS_MAX),
             mesh,
             transfers: Vec::new(),
             turn_waker: None,
@@ -173,17 +179,34 @@ impl Driver {
 
     /// A socket is readable: receives what is there.
     pub(super) fn receive(&mut self, id: ConnectionId) {
+        if self.receive_from(id) && self.talkers.len() < GATHER_TALKERS_MAX {
+            self.talkers.push(id);
+        }
+        let reading = self.shard.wants_input(id);
+        if let Some(slot) = self.slot(id) {
+            slot.reading = reading;
+        }
+        self.wake_turn();
+    }
+
+    /// Receives what is there, if anything. Answers whether bytes came.
+    fn receive_from(&mut self, id: ConnectionId) -> bool {
         let now = self.now();
+        let mut came = false;
         for _ in 0..RECV_ROUNDS {
             let Some(slot) = self.slots.get(id.index as usize).and_then(Option::as_ref) else {
                 break;
             };
+            if slot.serial != id.serial {
+                break;
+            }
             match socket::recv(&slot.stream, &mut self.recv_buf) {
                 Ok(0) => {
                     self.shard.end_input(now, id);
                     break;
                 }
                 Ok(received) => {
+                    came = true;
                     self.shard.receive(now, id, &mut self.recv_buf[..received]);
                     if received < self.recv_buf.len() {
                         break;
@@ -197,11 +220,36 @@ impl Driver {
                 }
             }
         }
-        let reading = self.shard.wants_input(id);
-        if let Some(slot) = self.slot(id) {
-            slot.reading = reading;
+        came
+    }
+
+    /// Before a large flush: looks again at those who just talked, until a look finds nothing. While the
+    /// flush lasts nothing is received, and each event that came a moment too late would cost a flush of its
+    /// own.
+    fn gather(&mut self) {
+        for _ in 0..GATHER_LOOKS_MAX {
+            if self.shard.addressed() < GATHER_CONNECTIONS_MIN {
+                break;
+            }
+            let mut came = false;
+            for place in 0..self.talkers.len() {
+                let id = self.talkers[place];
+                if self.shard.wants_input(id) {
+                    came |= self.receive_from(id);
+                }
+            }
+            if !came {
+                break;
+            }
         }
-        self.wake_turn();
+        for place in 0..self.talkers.len() {
+            let id = self.talkers[place];
+            let reading = self.shard.wants_input(id);
+            if let Some(slot) = self.slot(id) {
+                slot.reading = reading;
+            }
+        }
+        self.talkers.clear();
     }
 
     /// A socket takes bytes again.
@@ -285,6 +333,7 @@ impl Driver {
     pub(super) fn turn(&mut self, driver: &tasks::Shared) -> bool {
         let now = self.now();
         self.shard.metrics().ticks.add(1);
+        self.gather();
         self.shard.end_tick(now);
         let slots = &self.slots;
         self.shard.flush(now, |id, queue| {
@@ -318,6 +367,10 @@ impl Driver {
                     // Whoever waits for the socket, to read or to write, must not keep it open.
                     socket::shutdown(&slot.stream, Shutdown::Both);
                 }
+            }
+            Effect::Verify(check) => {
+                let now = self.now();
+                self.shard.verified(now, check.connection, false);
             }
             Effect::Resume(id) => {
                 if let Some(slot) = self.slot(id) {

@@ -268,6 +268,7 @@ impl Shard {
             }
         }
         self.scratch = scratch;
+        self.settle_groups(now);
     }
 
     /// Shows a reader what its woken session has.

@@ -174,6 +174,7 @@ pub(crate) fn configs() -> impl Strategy<Value = HubConfig> {
                 logs_bytes_max,
                 sessions_max,
                 declared_scopes,
+                retained_names: Vec::new(),
             },
         )
 }

@@ -84,7 +84,9 @@ impl NaiveHub {
                 self.remove(&key(session));
                 Ok(Answer::Done)
             }
-            Command::Verify { .. } | Command::Login { .. } => unreachable!("not asked of a hub"),
+            Command::Notify { .. } | Command::Verify { .. } | Command::Login { .. } => {
+                unreachable!("no log is concerned")
+            }
             Command::Find {
                 organization,
                 prefix,

@@ -89,6 +89,7 @@ fn exchange(hubs: &mut [Hub; 2], now: Now) -> usize {
         for effect in effects {
             match effect {
                 Effect::Append(event) => hubs[1 - from].append_from_mail(now, &event),
+                Effect::Hear(to, event) => hubs[to.index()].hear_from_mail(&event),
                 Effect::Learn {
                     organization,
                     parents,

@@ -270,8 +270,15 @@ impl TestNode {
     }
 
     fn carry_out(&mut self, shard: usize, effect: Effect) {
-        let (Effect::Finish(id) | Effect::Close(id) | Effect::Resume(id) | Effect::Move(id, _)) =
-            effect;
+        let id = match &effect {
+            Effect::Verify(check) => {
+                self.shards[shard].verified(self.now, check.connection, false);
+                return;
+            }
+            Effect::Finish(id) | Effect::Close(id) | Effect::Resume(id) | Effect::Move(id, _) => {
+                *id
+            }
+        };
         let Some(&peer) = self.by_id[shard].get(&id) else {
             return;
         };
@@ -284,6 +291,7 @@ impl TestNode {
                 self.by_id[shard].remove(&id);
                 self.peers[peer].place = Place::Gone;
             }
+            Effect::Verify(_) => {}
             Effect::Resume(_) => self.peers[peer].reading = true,
             Effect::Move(_, to) => {
                 self.by_id[shard].remove(&id);
