@@ -12,6 +12,7 @@ use monoio::net::TcpStream;
 use tracing::warn;
 
 use super::clock::Clock;
+use super::machine;
 use super::mesh::{Envelope, Mesh};
 use super::socket;
 use super::tasks;
@@ -311,6 +312,9 @@ impl Driver {
     pub(super) fn advance(&mut self) {
         let now = self.now();
         self.shard.advance(now);
+        if self.shard.wants_state(now) {
+            self.shard.publish_state(now, machine::look());
+        }
         if self.turned_away > 0 && now.instant.since(self.warned_at) >= Duration::from_secs(1) {
             let count = std::mem::take(&mut self.turned_away);
             warn!(count, "connections were turned away: there are too many");

@@ -13,6 +13,7 @@
 
 mod clock;
 mod driver;
+mod machine;
 mod mesh;
 mod ring;
 mod socket;

@@ -159,7 +159,7 @@ impl Shard {
     }
 
     /// Executes a command that this shard is home to.
-    fn execute(&mut self, now: Now, command: Command) -> Answer {
+    pub(super) fn execute(&mut self, now: Now, command: Command) -> Answer {
         let published = match &command {
             Command::Publish { scope, drafts } => {
                 // An event that others must hear is refused whole if one of them cannot be told.
@@ -357,7 +357,7 @@ impl Shard {
         }
     }
 
-    fn home_of(&self, command: &Command) -> ShardId {
+    pub(super) fn home_of(&self, command: &Command) -> ShardId {
         match command {
             Command::Publish { scope, .. } => self.placement.home(scope),
             Command::Declare {
@@ -394,7 +394,7 @@ impl Shard {
         all.filter(|&shard| shard != self.id).collect()
     }
 
-    fn has_room(&self, to: ShardId) -> bool {
+    pub(super) fn has_room(&self, to: ShardId) -> bool {
         self.outboxes[to.index()].len() < MESH_OUTBOX_MESSAGES_MAX
     }
 

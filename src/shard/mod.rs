@@ -21,6 +21,7 @@ mod input;
 mod interest;
 mod mail;
 mod readers;
+mod state;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -46,6 +47,7 @@ use crate::time::{Instant, Now};
 pub use effect::Effect;
 pub use flush::Flushed;
 pub use mail::{Mail, ReplyTo};
+pub use state::Machine;
 
 use clients::Subscriptions;
 use deadlines::Deadlines;
@@ -55,6 +57,7 @@ use groups::Groups;
 use interest::Interest;
 use mail::Ticket;
 use readers::{FeedRendering, PollRendering};
+use state::StateSchedule;
 
 /// One connection of one shard. An index is used again, a pair of index and serial is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,6 +118,8 @@ pub struct Shard {
     interest: Interest,
     send_queue_bytes_max: usize,
     slow_consumer: SlowConsumer,
+    directory: Arc<Directory>,
+    state_schedule: Option<StateSchedule>,
     /// Passwords whose check was asked for and not answered.
     checks: usize,
     /// Scratch: connections whose session is gone.
@@ -221,7 +226,7 @@ impl Shard {
             dialects: Dialects {
                 sessions: Sessions::new(&config.sessions),
                 sysadm: Sysadm::new(&config.sysadm, Arc::clone(&directory)),
-                live: Live::new(&config.live, directory),
+                live: Live::new(&config.live, Arc::clone(&directory)),
                 admin: Admin {
                     metrics: Arc::clone(&metrics),
                 },
@@ -249,6 +254,8 @@ impl Shard {
             interest: Interest::default(),
             send_queue_bytes_max: config.hub.send_queue_bytes_max,
             slow_consumer: config.hub.slow_consumer,
+            directory,
+            state_schedule: StateSchedule::of(shard, &config.sysadm),
             checks: 0,
             ended: Vec::new(),
             resumed: Vec::new(),

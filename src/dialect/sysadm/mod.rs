@@ -2,7 +2,11 @@
 //!
 //! Its origin is the events namespace of the `SysAdm` server (`TrueOS`).
 
+mod state;
+
 use std::sync::Arc;
+
+pub use state::{SYSTEM_STATE, SystemState};
 
 use crate::auth::Directory;
 use crate::config::SysadmConfig;
