@@ -37,12 +37,12 @@ pub(super) struct Fanout {
 
 impl Fanout {
     pub(super) fn new(seed: u64, retained_names: &[Box<str>]) -> Self {
-        let json = |name: &Box<str>| Bytes::from(serde_json::Value::from(&**name).to_string());
+        let json = |name: &str| Bytes::from(serde_json::Value::from(name).to_string());
         Self {
             filters: FilterTable::new(seed),
             counts: Vec::new(),
             listeners: Vec::new(),
-            retained_names: retained_names.iter().map(json).collect(),
+            retained_names: retained_names.iter().map(|name| json(name)).collect(),
             retained: BTreeMap::new(),
             heard: Vec::new(),
         }

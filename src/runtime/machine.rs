@@ -47,8 +47,9 @@ mod tests {
 
     #[test]
     fn fields_are_found() {
-        assert_eq!(load("0.52 0.25 0.10 1/234 5678\n"), [0.52, 0.25, 0.1]);
-        assert_eq!(load("nonsense"), [0.0; 3]);
+        let in_hundredths = |text| load(text).map(|number| (number * 100.0).round() as u32);
+        assert_eq!(in_hundredths("0.52 0.25 0.10 1/234 5678\n"), [52, 25, 10]);
+        assert_eq!(in_hundredths("nonsense"), [0; 3]);
         let text = "MemTotal:       24576 kB\nMemFree: 1 kB\nMemAvailable:   12288 kB\n";
         assert_eq!(memory(text), (24_576 * 1_024, 12_288 * 1_024));
         assert_eq!(memory(""), (0, 0));

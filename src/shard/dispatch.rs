@@ -95,7 +95,7 @@ impl Shard {
             return self.ask_all(now, *connection, &command);
         }
         if let Command::Verify { user, password } = command {
-            return self.verify(reply, user, password);
+            return self.verify(&reply, user, password);
         }
         let home = self.home_of(&command);
         if home == self.id {
@@ -206,8 +206,8 @@ impl Shard {
     }
 
     /// Has a password checked by whoever has a thread for it.
-    fn verify(&mut self, reply: ReplyTo, user: UserId, password: Secret) -> Option<Answer> {
-        let ReplyTo::Connection(connection) = reply else {
+    fn verify(&mut self, reply: &ReplyTo, user: UserId, password: Secret) -> Option<Answer> {
+        let ReplyTo::Connection(connection) = *reply else {
             return Some(Answer::Refused(Refusal::NotFound));
         };
         if self.checks >= PASSWORD_CHECKS_MAX {

@@ -38,7 +38,7 @@ struct Group {
 #[derive(Debug)]
 pub(super) struct Groups {
     frames: Vec<Bytes>,
-    groups: Vec<Group>,
+    all: Vec<Group>,
     bytes: usize,
 }
 
@@ -46,7 +46,7 @@ impl Default for Groups {
     fn default() -> Self {
         let mut groups = Self {
             frames: Vec::new(),
-            groups: Vec::new(),
+            all: Vec::new(),
             bytes: 0,
         };
         groups.clear();
@@ -58,9 +58,9 @@ impl Groups {
     /// Forgets everything: nobody is in a group any more.
     pub(super) fn clear(&mut self) {
         self.frames.clear();
-        self.groups.clear();
+        self.all.clear();
         self.bytes = 0;
-        self.groups.push(Group {
+        self.all.push(Group {
             parent: GroupId::NONE,
             frame: FrameId(0),
             events: 0,
@@ -85,18 +85,18 @@ impl Groups {
     /// The group that has one frame more.
     #[inline]
     pub(super) fn extend(&mut self, group: GroupId, frame: FrameId) -> GroupId {
-        match self.groups[group.0 as usize].next {
+        match self.all[group.0 as usize].next {
             Some((last, next)) if last == frame => next,
             _ => self.insert(group, frame),
         }
     }
 
     fn insert(&mut self, parent: GroupId, frame: FrameId) -> GroupId {
-        let id = GroupId(self.groups.len() as u32);
-        let before = &mut self.groups[parent.0 as usize];
+        let id = GroupId(self.all.len() as u32);
+        let before = &mut self.all[parent.0 as usize];
         before.next = Some((frame, id));
         let (events, bytes) = (before.events, before.bytes);
-        self.groups.push(Group {
+        self.all.push(Group {
             parent,
             frame,
             events: events + 1,
@@ -109,7 +109,7 @@ impl Groups {
 
     /// The bytes of a group's frames, and how many frames they are.
     pub(super) fn join(&mut self, id: GroupId) -> (Bytes, u32) {
-        let group = &self.groups[id.0 as usize];
+        let group = &self.all[id.0 as usize];
         let events = group.events;
         if let Some(joined) = &group.joined {
             return (joined.clone(), events);
@@ -119,7 +119,7 @@ impl Groups {
             1 => self.frames[group.frame.0 as usize].clone(),
             _ => self.put_together(id),
         };
-        self.groups[id.0 as usize].joined = Some(joined.clone());
+        self.all[id.0 as usize].joined = Some(joined.clone());
         (joined, events)
     }
 
@@ -127,11 +127,11 @@ impl Groups {
         let mut sequence = Vec::new();
         let mut at = id;
         while at != GroupId::NONE {
-            let group = &self.groups[at.0 as usize];
+            let group = &self.all[at.0 as usize];
             sequence.push(group.frame);
             at = group.parent;
         }
-        let mut out = BytesMut::with_capacity(self.groups[id.0 as usize].bytes);
+        let mut out = BytesMut::with_capacity(self.all[id.0 as usize].bytes);
         for frame in sequence.iter().rev() {
             out.extend_from_slice(&self.frames[frame.0 as usize]);
         }
@@ -161,7 +161,7 @@ mod tests {
                 .iter()
                 .all(|other| other.as_ptr() == joined[0].as_ptr())
         );
-        assert_eq!(groups.groups.len(), 4);
+        assert_eq!(groups.all.len(), 4);
     }
 
     proptest! {

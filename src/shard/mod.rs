@@ -192,23 +192,6 @@ impl Shard {
             metrics,
             seed,
         } = settings;
-        let hub_config = HubConfig {
-            retention: Retention {
-                age: config.hub.retention.age,
-                events: config.hub.retention.events,
-                bytes: config.hub.retention.bytes,
-            },
-            session_ttl: config.hub.session_ttl,
-            logs_bytes_max: config.hub.logs_bytes_max,
-            sessions_max: SESSIONS_MAX,
-            declared_scopes: config.hub.scopes == Scopes::Declared,
-            retained_names: config
-                .sysadm
-                .retained
-                .iter()
-                .map(|name| name.as_str().into())
-                .collect(),
-        };
         // Two generators from one seed: what the dialects draw must not repeat what the hub draws.
         let mut dialect_seed = seed;
         dialect_seed[0] ^= 0xff;
@@ -218,7 +201,7 @@ impl Shard {
         let directory = Arc::new(Directory::open());
         Self {
             id: shard,
-            hub: Hub::new(hub_config, placement.clone(), shard, seed),
+            hub: Hub::new(hub_config(&config), placement.clone(), shard, seed),
             placement,
             ids,
             idempotency,
@@ -478,6 +461,27 @@ impl Shard {
     /// Mail for another shard, oldest first; what is not taken waits and is bounded.
     pub fn outbox(&mut self, to: ShardId) -> &mut VecDeque<Mail> {
         &mut self.outboxes[to.index()]
+    }
+}
+
+/// What the operator decided, as far as it concerns the hub.
+fn hub_config(config: &Config) -> HubConfig {
+    HubConfig {
+        retention: Retention {
+            age: config.hub.retention.age,
+            events: config.hub.retention.events,
+            bytes: config.hub.retention.bytes,
+        },
+        session_ttl: config.hub.session_ttl,
+        logs_bytes_max: config.hub.logs_bytes_max,
+        sessions_max: SESSIONS_MAX,
+        declared_scopes: config.hub.scopes == Scopes::Declared,
+        retained_names: config
+            .sysadm
+            .retained
+            .iter()
+            .map(|name| name.as_str().into())
+            .collect(),
     }
 }
 
