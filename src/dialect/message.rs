@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(refusal(b"\"\xff\""), "invalid UTF-8 at byte 1");
         let deep = "[".repeat(129) + &"]".repeat(129);
         assert_eq!(refusal(deep.as_bytes()), "nested deeper than 128");
-        assert_eq!(refusal(&[b'['; 1 << 20]), "nested deeper than 128");
+        assert_eq!(refusal(&vec![b'['; 1 << 20]), "nested deeper than 128");
         let bad: [&[u8]; 13] = [
             b"",
             b" ",

@@ -262,7 +262,7 @@ impl Dialects {
     ) -> Action {
         match pending {
             Pending::Sessions(pending) => self.sessions.answer(pending, answer, tools, to),
-            Pending::Live(pending) => self.live.answer(pending, answer, to),
+            Pending::Live(pending) => self.live.answer(pending, &answer, to),
             // A socket's answers go to the socket.
             Pending::Sysadm(_) => Action::Done,
         }

@@ -18,7 +18,7 @@ const CHALLENGES: &[u8] = b"WWW-Authenticate: Basic realm=\"fanfare\", charset=\
 const RETRY_AFTER: &[u8] = b"Retry-After: 1\r\n";
 
 /// A handshake whose password is being checked.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Pending {
     handshake: Handshake,
     user: Option<UserId>,
@@ -64,14 +64,14 @@ impl Live {
     }
 
     /// The answer to a handshake's call (a password was checked).
-    pub fn answer(&self, pending: Pending, answer: Answer, to: &mut Responder<'_>) -> Action {
+    pub fn answer(&self, pending: Pending, answer: &Answer, to: &mut Responder<'_>) -> Action {
         let Pending { handshake, user } = pending;
         if let Answer::Refused(_) = answer {
             let message = "too many passwords wait to be checked, try again";
             respond_error(to, &[RETRY_AFTER], 503, "busy", message);
             return Action::Done;
         }
-        let user = user.filter(|_| answer == Answer::Verified(true));
+        let user = user.filter(|_| *answer == Answer::Verified(true));
         match user.and_then(|user| self.directory.user_of(user)) {
             Some(user) => self.open(handshake, user.identity, to),
             None => refuse(to, "the user's name or password is wrong"),

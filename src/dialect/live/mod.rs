@@ -2,8 +2,8 @@
 //! objects over a WebSocket.
 //!
 //! Its origin is the Event API of iSymphony 3.2. A handshake's way: [`Live::handle`], and for a user
-//! [`Live::answer`] when the password was checked. A message's way: [`request`] (what is asked),
-//! [`filter`] (what it means), `reply`. A socket has no state but whose it is: each filter message says
+//! [`Live::answer`] when the password was checked. A message's way: `request` (what is asked),
+//! `filter` (what it means), `reply`. A socket has no state but whose it is: each filter message says
 //! all that is to be heard.
 
 mod filter;

@@ -4,7 +4,7 @@
 //! comes back with the answer. The connection holds further messages until then; so what a client sees is
 //! that every message is served whole before the next.
 
-use super::reply::{Code, Echo};
+use super::reply::{self, Code, Echo};
 use super::request::Request;
 use super::{Login, Socket, Sysadm};
 use crate::auth::{Grant, Identity, LOGIN_TOKEN_CHARS, LoginToken, Secret, UserId};
@@ -107,7 +107,7 @@ impl Sysadm {
             Step::Present(token) => {
                 ask_login(token, LoginCommand::Renew, Wait::Present(token, echo))
             }
-            Step::Refuse(code) => settle(socket, self.replies.error(&echo, code)),
+            Step::Refuse(code) => settle(socket, self.errors.reply(&echo, code)),
             Step::Leave => settle(socket, Vec::new()),
         }
     }
@@ -132,7 +132,7 @@ impl Sysadm {
             (Wait::Verify(_, echo), Answer::Verified(_)) => (Code::Unauthorized, echo),
             (Wait::Issue(token, identity, echo), Answer::Login(Some(_)) | Answer::Done)
             | (Wait::Present(token, echo), Answer::Login(Some(identity))) => {
-                return self.welcome(socket, identity, token, &echo);
+                return welcome(socket, identity, token, &echo);
             }
             (Wait::Present(_, echo), Answer::Login(None)) => match self.directory.anonymous() {
                 // A token of another life of this server: the client waits for one that works.
@@ -153,7 +153,7 @@ impl Sysadm {
                 (Code::Unavailable, echo)
             }
         };
-        settle(socket, self.replies.error(&echo, code))
+        settle(socket, self.errors.reply(&echo, code))
     }
 
     /// Drops the login; in open mode everyone has one.
@@ -165,20 +165,6 @@ impl Sysadm {
             identity,
             token: None,
         });
-    }
-
-    fn welcome(
-        &self,
-        socket: &mut Socket,
-        identity: Identity,
-        token: LoginToken,
-        echo: &Echo,
-    ) -> Reaction {
-        socket.login = Some(Login {
-            identity,
-            token: Some(token),
-        });
-        settle(socket, self.replies.logged_in(echo, &token))
     }
 }
 
@@ -193,6 +179,15 @@ impl Login {
             }
         }
     }
+}
+
+/// A login is good from now on.
+fn welcome(socket: &mut Socket, identity: Identity, token: LoginToken, echo: &Echo) -> Reaction {
+    socket.login = Some(Login {
+        identity,
+        token: Some(token),
+    });
+    settle(socket, reply::logged_in(echo, &token))
 }
 
 /// Ends a request about logins: a reply, and the end of subscriptions that are nobody's any more.

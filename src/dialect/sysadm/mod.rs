@@ -1,8 +1,8 @@
 //! The sysadm dialect: subscribe by event class over a WebSocket.
 //!
 //! Its origin is the events namespace of the `SysAdm` server (`TrueOS`), whose clients work unmodified. A
-//! message's way: [`request`] (what is asked), then [`login`] for all that has to do with who asks, or
-//! [`subscribe`]; [`reply`] writes the answer. A socket is logged in or not:
+//! message's way: `request` (what is asked), then `login` for all that has to do with who asks, or
+//! `subscribe`; `reply` writes the answer. A socket is logged in or not:
 //!
 //! ```text
 //!                 auth, auth_token: answered well
@@ -40,7 +40,7 @@ use crate::protocol::websocket::CloseCode;
 use crate::time::Instant;
 
 pub use login::Pending;
-use reply::{Code, Replies};
+use reply::{Code, Errors};
 use request::Request;
 
 /// The paths of this dialect's socket.
@@ -63,7 +63,7 @@ const CHALLENGE: &[u8] = b"WWW-Authenticate: Bearer realm=\"fanfare\"\r\n";
 pub struct Sysadm {
     directory: Arc<Directory>,
     hostname: Box<str>,
-    replies: Replies,
+    errors: Errors,
     known: Vec<NamePattern>,
     retained: Vec<Box<str>>,
 }
@@ -96,7 +96,7 @@ impl Sysadm {
         Self {
             directory,
             hostname,
-            replies: Replies {
+            errors: Errors {
                 documented: config.errors == SysadmErrors::Documented,
             },
             known: CLASSES
@@ -154,16 +154,16 @@ impl Sysadm {
     pub fn message(&self, socket: &mut Socket, text: &[u8], tools: &mut Tools<'_>) -> Reaction {
         socket.last_message = tools.now.instant;
         let Some(request) = Request::read(text) else {
-            return Reaction::Reply(self.replies.malformed());
+            return Reaction::Reply(self.errors.malformed());
         };
         if request.is_rpc() && request.echo.name.starts_with("auth") {
             return self.log_in(socket, request, tools);
         }
         if request.is_rpc() && &*request.echo.name == "identify" {
-            return Reaction::Reply(self.replies.identity(&request.echo, &self.hostname));
+            return Reaction::Reply(reply::identity(&request.echo, &self.hostname));
         }
         let Some(login) = socket.login else {
-            return Reaction::Reply(self.replies.error(&request.echo, Code::Unauthorized));
+            return Reaction::Reply(self.errors.reply(&request.echo, Code::Unauthorized));
         };
         let reaction = self.serve(socket, &request, login.identity);
         login.renewed_with(request.echo, reaction)
@@ -173,7 +173,7 @@ impl Sysadm {
     fn serve(&self, socket: &mut Socket, request: &Request<'_>, identity: Identity) -> Reaction {
         let name = &*request.echo.name;
         if request.is_rpc() && name == "query" {
-            return Reaction::Reply(self.replies.query(&request.echo, identity.grants));
+            return Reaction::Reply(reply::access(&request.echo, identity.grants));
         }
         if request.is_events() && name == "subscribe" {
             return self.subscribe(socket, request, identity);
@@ -182,7 +182,7 @@ impl Sysadm {
             return self.unsubscribe(socket, request, identity);
         }
         // There is no rpc/dispatcher: this server executes nothing.
-        Reaction::Reply(self.replies.error(&request.echo, Code::NotFound))
+        Reaction::Reply(self.errors.reply(&request.echo, Code::NotFound))
     }
 
     /// The time is [`Socket::due`].

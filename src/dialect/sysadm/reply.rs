@@ -32,9 +32,9 @@ pub(super) enum Code {
     Unavailable = 503,
 }
 
-/// Writes replies.
+/// Writes errors.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Replies {
+pub(super) struct Errors {
     /// Whether errors have the documentation's form instead of the original's.
     pub(super) documented: bool,
 }
@@ -78,55 +78,55 @@ pub(super) struct Changed<'r> {
     pub(super) unsubscribe: Option<&'r str>,
 }
 
-impl Replies {
-    /// A success with the given args. Without an id the client finds its request by the name.
-    fn response(self, echo: &Echo, args: impl Serialize) -> Vec<u8> {
-        let name = if echo.id.is_empty() {
-            &echo.name
-        } else {
-            "response"
-        };
-        write(&Message {
-            args,
-            id: &echo.id,
-            name,
-            namespace: &echo.namespace,
-        })
-    }
+/// A success with the given args. Without an id the client finds its request by the name.
+fn response(echo: &Echo, args: impl Serialize) -> Vec<u8> {
+    let name = if echo.id.is_empty() {
+        &echo.name
+    } else {
+        "response"
+    };
+    write(&Message {
+        args,
+        id: &echo.id,
+        name,
+        namespace: &echo.namespace,
+    })
+}
 
-    /// A login is good.
-    pub(super) fn logged_in(self, echo: &Echo, token: &LoginToken) -> Vec<u8> {
-        let token = String::from_utf8_lossy(&token.0);
-        self.response(echo, (token, LOGIN_TTL.as_secs()))
-    }
+/// A login is good.
+pub(super) fn logged_in(echo: &Echo, token: &LoginToken) -> Vec<u8> {
+    let token = String::from_utf8_lossy(&token.0);
+    response(echo, (token, LOGIN_TTL.as_secs()))
+}
 
-    /// The answer to `identify`.
-    pub(super) fn identity(self, echo: &Echo, hostname: &str) -> Vec<u8> {
-        let r#type = "server";
-        self.response(echo, Identity { hostname, r#type })
-    }
+/// The answer to `identify`.
+pub(super) fn identity(echo: &Echo, hostname: &str) -> Vec<u8> {
+    let r#type = "server";
+    response(echo, Identity { hostname, r#type })
+}
 
-    /// The answer to `query`.
-    pub(super) fn query(self, echo: &Echo, grants: Grants) -> Vec<u8> {
-        let events = grants.allow(Grant::Subscribe).then_some("read");
-        self.response(echo, Access { events })
-    }
+/// The answer to `query`.
+pub(super) fn access(echo: &Echo, grants: Grants) -> Vec<u8> {
+    let events = grants.allow(Grant::Subscribe).then_some("read");
+    response(echo, Access { events })
+}
 
-    /// The answer to a change of subscriptions.
-    pub(super) fn changed(self, echo: &Echo, changed: Changed<'_>) -> Vec<u8> {
-        self.response(echo, changed)
-    }
+/// The answer to a change of subscriptions.
+pub(super) fn changed(echo: &Echo, changed: &Changed<'_>) -> Vec<u8> {
+    response(echo, changed)
+}
 
+impl Errors {
     /// A request failed.
-    pub(super) fn error(self, echo: &Echo, code: Code) -> Vec<u8> {
-        self.write_error(echo, code, status_text(code as u16))
+    pub(super) fn reply(self, echo: &Echo, code: Code) -> Vec<u8> {
+        self.write(echo, code, status_text(code as u16))
     }
 
     /// A request is over a bound, which the message names.
     pub(super) fn over_bound(self, echo: &Echo, bound: &str) -> Vec<u8> {
         let code = Code::BadRequest;
         let message = format!("{}: {bound}", status_text(code as u16));
-        self.write_error(echo, code, &message)
+        self.write(echo, code, &message)
     }
 
     /// What came is no request: there is nothing to repeat.
@@ -136,10 +136,10 @@ impl Replies {
             name: "".into(),
             id: "".into(),
         };
-        self.error(&echo, Code::BadRequest)
+        self.reply(&echo, Code::BadRequest)
     }
 
-    fn write_error(self, echo: &Echo, code: Code, message: &str) -> Vec<u8> {
+    fn write(self, echo: &Echo, code: Code, message: &str) -> Vec<u8> {
         let (id, name) = (&*echo.id, "error");
         let code = code as u16;
         if self.documented {

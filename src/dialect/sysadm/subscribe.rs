@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::reply::{Changed, Code};
+use super::reply::{self, Changed, Code};
 use super::request::Request;
 use super::{Socket, Sysadm};
 use crate::auth::{Grant, Identity, OrganizationId};
@@ -30,7 +30,7 @@ impl Sysadm {
         classes.extend(named.iter().map(|class| NamePattern::parse(class)));
         if classes.len() > CLASSES_PER_CONNECTION_MAX {
             let bound = format!("more than {CLASSES_PER_CONNECTION_MAX} classes");
-            return Reaction::Reply(self.replies.over_bound(&request.echo, &bound));
+            return Reaction::Reply(self.errors.over_bound(&request.echo, &bound));
         }
         socket.classes = classes;
         socket.subscribed_in = Some(identity.organization);
@@ -41,7 +41,7 @@ impl Sysadm {
         Reaction::Subscribe(Box::new(Subscribe {
             subscriptions: subscriptions(identity.organization, &socket.classes),
             retained: self.retained_among(&named),
-            reply: self.replies.changed(&request.echo, changed),
+            reply: reply::changed(&request.echo, &changed),
         }))
     }
 
@@ -66,7 +66,7 @@ impl Sysadm {
         Reaction::Subscribe(Box::new(Subscribe {
             subscriptions: subscriptions(identity.organization, &socket.classes),
             retained: Vec::new(),
-            reply: self.replies.changed(&request.echo, changed),
+            reply: reply::changed(&request.echo, &changed),
         }))
     }
 
@@ -78,14 +78,14 @@ impl Sysadm {
     ) -> Result<Vec<Cow<'m, str>>, Vec<u8>> {
         let echo = &request.echo;
         if !identity.grants.allow(Grant::Subscribe) {
-            return Err(self.replies.error(echo, Code::Forbidden));
+            return Err(self.errors.reply(echo, Code::Forbidden));
         }
         let Some(mut named) = request.texts() else {
-            return Err(self.replies.error(echo, Code::BadRequest));
+            return Err(self.errors.reply(echo, Code::BadRequest));
         };
         if named.iter().any(|class| class.len() > PATTERN_BYTES_MAX) {
             let bound = format!("a class of more than {PATTERN_BYTES_MAX} bytes");
-            return Err(self.replies.over_bound(echo, &bound));
+            return Err(self.errors.over_bound(echo, &bound));
         }
         // A pattern that fits another as text is narrower than that.
         named.retain(|class| self.known.iter().any(|known| known.matches(class)));
