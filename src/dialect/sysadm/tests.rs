@@ -2,6 +2,7 @@
 
 mod access;
 mod classes;
+mod coming_and_going;
 
 use std::sync::Arc;
 
