@@ -40,6 +40,7 @@ fn shard() -> (Shard, ConnectionId) {
         placement: Placement::new(1, 1),
         config: Arc::new(Config::default()),
         metrics: Arc::new([Metrics::default()]),
+        hostname: "host".into(),
         seed: [7; 32],
     });
     let publisher = shard.accept(NOW).expect("room for one");

@@ -29,6 +29,7 @@ fn shard() -> Shard {
         placement: Placement::new(1, 1),
         config: Arc::new(Config::default()),
         metrics: Arc::new([Metrics::default()]),
+        hostname: "host".into(),
         seed: [7; 32],
     })
 }

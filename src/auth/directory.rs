@@ -30,6 +30,8 @@ pub struct User {
 #[derive(Debug)]
 pub struct Directory {
     organizations: Vec<Organization>,
+    tokens: Vec<(&'static str, Identity)>,
+    users: Vec<(&'static str, User)>,
     open: bool,
 }
 
@@ -41,6 +43,8 @@ impl Directory {
         let uuid = Uuid::nil();
         Self {
             organizations: vec![Organization { name, uuid }],
+            tokens: Vec::new(),
+            users: Vec::new(),
             open: true,
         }
     }
@@ -64,17 +68,59 @@ impl Directory {
     }
 
     /// Whose API token this is.
-    pub fn bearer(&self, _token: &str) -> Option<Identity> {
-        None
+    pub fn bearer(&self, token: &str) -> Option<Identity> {
+        let found = self.tokens.iter().find(|(text, _)| *text == token);
+        found.map(|(_, identity)| *identity)
     }
 
     /// The user of a name.
-    pub fn user(&self, _name: &str) -> Option<UserId> {
-        None
+    pub fn user(&self, name: &str) -> Option<UserId> {
+        let found = self.users.iter().position(|(text, _)| *text == name);
+        found.map(|index| UserId(index as u32))
     }
 
     /// The user of an id that this directory gave out.
-    pub fn user_of(&self, _id: UserId) -> Option<&User> {
-        None
+    pub fn user_of(&self, id: UserId) -> Option<&User> {
+        self.users.get(id.0 as usize).map(|(_, user)| user)
+    }
+
+    /// Two organizations, for tests. Tokens and users are called after what they may do: `a-all`,
+    /// `a-nothing` and `a-listens` in the first, `b-listens` in the second.
+    #[cfg(test)]
+    pub(crate) fn sample() -> Self {
+        use super::identity::Grant;
+        let organization = |name: &str, number| Organization {
+            name: name.to_owned(),
+            uuid: Uuid::from_u128(number),
+        };
+        let listens = Grants::NONE.with(Grant::Subscribe);
+        let logins = [
+            ("a-all", 0, Grants::ALL),
+            ("a-nothing", 0, Grants::NONE),
+            ("a-listens", 0, listens),
+            ("b-listens", 1, listens),
+        ];
+        let logins = logins.map(|(name, organization, grants)| {
+            let organization = OrganizationId(organization);
+            let identity = Identity {
+                organization,
+                grants,
+            };
+            (name, identity)
+        });
+        let users = logins.map(|(name, identity)| {
+            let password_hash = String::new();
+            let user = User {
+                identity,
+                password_hash,
+            };
+            (name, user)
+        });
+        Self {
+            organizations: vec![organization("a", 0xa), organization("b", 0xb)],
+            tokens: logins.to_vec(),
+            users: users.to_vec(),
+            open: false,
+        }
     }
 }

@@ -143,6 +143,7 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
                 placement: placement.clone(),
                 config: Arc::clone(&config),
                 metrics: Arc::clone(&metrics),
+                hostname: super::machine::hostname(),
                 seed: random_seed()?,
             },
             listener,

@@ -206,7 +206,12 @@ impl Shard {
     }
 
     /// Has a password checked by whoever has a thread for it.
-    fn verify(&mut self, reply: &ReplyTo, user: UserId, password: Secret) -> Option<Answer> {
+    fn verify(
+        &mut self,
+        reply: &ReplyTo,
+        user: Option<UserId>,
+        password: Secret,
+    ) -> Option<Answer> {
         let ReplyTo::Connection(connection) = *reply else {
             return Some(Answer::Refused(Refusal::NotFound));
         };

@@ -25,8 +25,8 @@ pub enum Effect {
 pub struct PasswordCheck {
     /// Who waits for the outcome.
     pub connection: ConnectionId,
-    /// Whose password.
-    pub user: UserId,
+    /// Whose password; `None` is nobody's, which is wrong but must take as long.
+    pub user: Option<UserId>,
     /// What was given as the password.
     pub password: Secret,
 }

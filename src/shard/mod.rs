@@ -79,6 +79,8 @@ pub struct ShardSettings {
     pub config: Arc<Config>,
     /// Counters of all shards.
     pub metrics: AllMetrics,
+    /// The machine's name, for clients that ask.
+    pub hostname: Box<str>,
     /// Where tokens, epochs and ids are drawn from: from the operating system, unless in a test.
     pub seed: [u8; 32],
 }
@@ -190,6 +192,7 @@ impl Shard {
             placement,
             config,
             metrics,
+            hostname,
             seed,
         } = settings;
         // Two generators from one seed: what the dialects draw must not repeat what the hub draws.
@@ -208,7 +211,7 @@ impl Shard {
             logins: Logins::default(),
             dialects: Dialects {
                 sessions: Sessions::new(&config.sessions),
-                sysadm: Sysadm::new(&config.sysadm, Arc::clone(&directory)),
+                sysadm: Sysadm::new(&config.sysadm, Arc::clone(&directory), hostname),
                 live: Live::new(&config.live, Arc::clone(&directory)),
                 admin: Admin {
                     metrics: Arc::clone(&metrics),

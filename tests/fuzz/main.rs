@@ -117,6 +117,7 @@ fn run(seed: u64) {
         placement: Placement::new(seed, 1),
         config: Arc::new(config),
         metrics: Arc::clone(&metrics),
+        hostname: "host".into(),
         seed: [3; 32],
     });
     let mut connections = Vec::new();

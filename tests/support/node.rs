@@ -93,6 +93,7 @@ impl TestNode {
                 placement: placement.clone(),
                 config: Arc::clone(&config),
                 metrics: Arc::clone(&metrics),
+                hostname: "host".into(),
                 seed: bytes,
             }
         };
