@@ -79,8 +79,8 @@ pub enum Command {
     /// Check a user's password, which takes long. Answered by [`Answer::Verified`]. Not the hub's to
     /// execute.
     Verify {
-        /// Whose.
-        user: UserId,
+        /// Whose; `None` is a name that nobody has, whose check is never passed but takes as long.
+        user: Option<UserId>,
         /// What was given as the password.
         password: Secret,
     },

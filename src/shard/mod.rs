@@ -188,7 +188,7 @@ impl Shard {
             idempotency,
             dialects: Dialects {
                 sessions: Sessions::new(&config.sessions),
-                sysadm: Sysadm::new(&config.sysadm, Arc::clone(&directory)),
+                sysadm: Sysadm::new(&config.sysadm, Arc::clone(&directory), "localhost".into()),
                 live: Live::new(&config.live, directory),
                 admin: Admin {
                     metrics: Arc::clone(&metrics),

@@ -19,9 +19,10 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 pub use answer::{LogHeaders, Pending};
-pub use listen::{Form, Listen, handshake_fields};
+pub use listen::{Form, Listen};
 pub use route::{Function, Route};
 
+pub use super::handshake_fields;
 use super::{Action, Call, Refused, Responder, Tools};
 use crate::config::SessionsConfig;
 use crate::hub::{Address, Command, OrganizationId, Scope, ScopeName, SessionKey, Transition};
