@@ -159,12 +159,21 @@ pub const FANOUT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A shard without a subscription of an organization for this long tells the others that it listens no
 /// more.
 pub const INTEREST_IDLE_MAX: Duration = Duration::from_secs(10);
+/// Least bytes that may be allowed to wait for one live subscriber: below it an event of ordinary size
+/// would be the end of every subscription.
+pub const SEND_QUEUE_BYTES_MIN: usize = 16 * 1024;
 /// Default count of filters in one message of the live dialect.
 pub const LIVE_FILTERS_DEFAULT: usize = 256;
+/// Most filters that may be allowed in one message of the live dialect: each is matched against events.
+pub const LIVE_FILTERS_MAX: usize = 16_384;
+/// Longest filter value that may be allowed: a message carries it.
+pub const LIVE_VALUE_BYTES_MAX: usize = WEBSOCKET_MESSAGE_BYTES_MAX / 2;
 /// Default length of a filter value of the live dialect, in bytes.
 pub const LIVE_VALUE_BYTES_DEFAULT: usize = 4 * 1024;
 /// Longest event name, name pattern or property name in a subscription, in bytes.
 pub const PATTERN_BYTES_MAX: usize = 1024;
+/// Most classes that an operator may list for the sysadm dialect, and most of them retained.
+pub const CLASSES_MAX: usize = 1_024;
 /// Most subscriptions (classes) of one connection of the sysadm dialect.
 pub const CLASSES_PER_CONNECTION_MAX: usize = 1_024;
 /// Deepest nesting of a message from a client of a dialect's socket.
@@ -192,6 +201,22 @@ pub const USER_NAME_BYTES_MAX: usize = 256;
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 /// Passwords of one shard that wait to be checked; past it logins are refused for a while.
 pub const PASSWORD_CHECKS_MAX: usize = 64;
+
+/// Most organizations of one node. Sessions of the same token are found one after the other, so there
+/// is an end to them.
+pub const ORGANIZATIONS_MAX: usize = 1_024;
+/// Most API tokens of one organization.
+pub const TOKENS_MAX: usize = 10_000;
+/// Most users of one organization.
+pub const USERS_MAX: usize = 10_000;
+/// Least memory of a password's argon2id hash, in KiB: the least that OWASP recommends.
+pub const PASSWORD_MEMORY_KIB_MIN: u32 = 7 * 1024;
+/// Most memory of a password's argon2id hash, in KiB: it is taken while a password is checked.
+pub const PASSWORD_MEMORY_KIB_MAX: u32 = 256 * 1024;
+/// Most passes of a password's argon2id hash: with all its memory a check stays within seconds.
+pub const PASSWORD_PASSES_MAX: u32 = 16;
+/// Most lanes of a password's argon2id hash; they are computed one after the other.
+pub const PASSWORD_LANES_MAX: u32 = 16;
 
 // --- Configuration --------------------------------------------------------------------------------
 
@@ -237,6 +262,11 @@ const _: () = assert!(WEBSOCKET_MESSAGE_BYTES_MAX <= ECHO_MESSAGE_BYTES_MAX);
 const _: () = assert!(LOG_EVENTS_DEFAULT <= LOG_EVENTS_MAX);
 const _: () = assert!(PUBLISH_BYTES_MAX <= LOG_BYTES_DEFAULT);
 const _: () = assert!(LOG_BYTES_DEFAULT <= LOGS_BYTES_DEFAULT);
+const _: () = assert!(SEND_QUEUE_BYTES_MIN <= SEND_QUEUE_BYTES_DEFAULT);
+const _: () = assert!(LIVE_FILTERS_DEFAULT <= LIVE_FILTERS_MAX);
+const _: () = assert!(LIVE_VALUE_BYTES_DEFAULT <= LIVE_VALUE_BYTES_MAX);
+const _: () = assert!(LOGINS_MAX < u32::MAX as usize);
+const _: () = assert!(PASSWORD_MEMORY_KIB_MIN < PASSWORD_MEMORY_KIB_MAX);
 const _: () = assert!(SESSIONS_MAX < SCOPES_MAX);
 const _: () = assert!(SCOPES_MAX < u32::MAX as usize);
 const _: () = assert!(READERS_MAX < u32::MAX as usize);

@@ -4,6 +4,8 @@ use bytes::{Bytes, BytesMut};
 use uuid::Uuid;
 
 use super::{Action, Exchange, Reaction, Responder, Subscribe, Tools};
+use crate::auth::{Directory, TokenDigest};
+use crate::config::{OrganizationConfig, TokenConfig, UserConfig};
 use crate::hub::{
     Address, Event, EventId, EventName, Ids, OrganizationId, Parents, Placement, Scope, ScopeName,
     ShardId,
@@ -15,6 +17,41 @@ use crate::time::{Instant, Now};
 /// A handshake as it should be; what it lacks is for the test to say.
 pub(super) const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/// Two organizations. Tokens and users are called after what they may do: `a-all`, `a-nothing` and
+/// `a-listens` in the first, `b-listens` in the second.
+pub(super) fn organizations() -> Directory {
+    let all: &[&str] = &["publish", "subscribe", "admin"];
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+    let organization = |name: &str, logins: &[(&str, &[&str])]| OrganizationConfig {
+        name: name.to_owned(),
+        id: Some(format!("00000000-0000-0000-0000-00000000000{name}")),
+        tokens: logins
+            .iter()
+            .map(|(token, grants)| TokenConfig {
+                sha256: TokenDigest::of(token).to_string(),
+                grants: words(grants),
+            })
+            .collect(),
+        users: logins
+            .iter()
+            .map(|(user, grants)| UserConfig {
+                name: (*user).to_owned(),
+                // Answers about passwords are the test's to give.
+                password: String::new(),
+                grants: words(grants),
+            })
+            .collect(),
+    };
+    let listens: &[&str] = &["subscribe"];
+    Directory::from_config(&[
+        organization(
+            "a",
+            &[("a-all", all), ("a-nothing", &[]), ("a-listens", listens)],
+        ),
+        organization("b", &[("b-listens", listens)]),
+    ])
+}
 
 /// The time, and what else tools are made of.
 pub(super) struct Ground {

@@ -33,14 +33,7 @@ pub fn check_upgrade(
     })
 }
 
-/// What a request presents in `Authorization`. Two of them contradict each other, so neither counts.
+/// What a request presents in `Authorization`.
 pub fn read_credentials<'b>(head: &Head<'_, 'b>) -> Credentials<'b> {
-    let mut values = head.header_values("authorization");
-    match (values.next(), values.next()) {
-        (None, _) => Credentials::None,
-        (Some(value), None) => std::str::from_utf8(value).map_or(Credentials::Malformed, |text| {
-            Credentials::from_header(Some(text))
-        }),
-        (Some(_), Some(_)) => Credentials::Malformed,
-    }
+    Credentials::from_headers(head.header_values("authorization"))
 }

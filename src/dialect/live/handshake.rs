@@ -6,7 +6,6 @@ use crate::dialect::{
     self, Action, Call, Open, Responder, Tools, check_upgrade, read_credentials, respond_error,
 };
 use crate::hub::{Answer, Command};
-use crate::limits::{PASSWORD_BYTES_MAX, USER_NAME_BYTES_MAX};
 use crate::protocol::http1::Head;
 use crate::protocol::websocket::Handshake;
 
@@ -44,10 +43,6 @@ impl Live {
                 None => refuse(to, "the API token is not known"),
             },
             Credentials::Basic { name, password } => {
-                let password_bytes = password.reveal().len();
-                if name.len() > USER_NAME_BYTES_MAX || password_bytes > PASSWORD_BYTES_MAX {
-                    return refuse(to, "the user's name or password is wrong");
-                }
                 // A name that nobody has is checked like any other, so that time does not tell which
                 // names exist.
                 let user = self.directory.user(&name);

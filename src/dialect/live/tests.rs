@@ -8,7 +8,7 @@ mod rendering;
 use std::sync::Arc;
 
 use super::*;
-use crate::dialect::testing::{event, reply, subscribe};
+use crate::dialect::testing::{event, organizations, reply, subscribe};
 use crate::hub::{Event, FilterTable, MatchScratch, SubscriberId, Subscription};
 
 /// A client of the first of two organizations, and its server.
@@ -21,7 +21,7 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new() -> Self {
-        let dialect = Live::new(&LiveConfig::default(), Arc::new(Directory::sample()));
+        let dialect = Live::new(&LiveConfig::default(), Arc::new(organizations()));
         let organization = OrganizationId(0);
         let subscriptions = dialect.subscriptions(organization, &[]);
         Self {

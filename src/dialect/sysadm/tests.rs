@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::auth::Secret;
-use crate::dialect::testing::{Ground, UPGRADE, event, reply};
+use crate::dialect::testing::{Ground, UPGRADE, event, organizations, reply};
 use crate::dialect::{self, Call};
 use crate::hub::{Answer, Command};
 
@@ -22,13 +22,13 @@ pub(super) struct Client {
 impl Client {
     /// Nobody is logged in.
     pub(super) fn stranger() -> Self {
-        Self::connect(&SysadmConfig::default(), Directory::sample(), "")
+        Self::connect(&SysadmConfig::default(), organizations(), "")
     }
 
     /// Logged in by API token.
     pub(super) fn bearer(token: &str) -> Self {
         let header = format!("Authorization: Bearer {token}\r\n");
-        Self::connect(&SysadmConfig::default(), Directory::sample(), &header)
+        Self::connect(&SysadmConfig::default(), organizations(), &header)
     }
 
     /// On a server without organizations.

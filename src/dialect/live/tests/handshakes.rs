@@ -14,7 +14,7 @@ fn ask(directory: Directory, request: &str) -> (Action, String) {
 /// A handshake that presents something, as base64 where it must be.
 fn present(authorization: &str) -> (Action, String) {
     let request = format!("GET /live/ws HTTP/1.1\r\n{UPGRADE}Authorization: {authorization}\r\n");
-    ask(Directory::sample(), &request)
+    ask(organizations(), &request)
 }
 
 #[track_caller]
@@ -59,7 +59,7 @@ fn log_in(authorization: &str, answer: &Answer) -> (Action, String) {
     else {
         panic!("not a password: {call:?}");
     };
-    let dialect = Live::new(&LiveConfig::default(), Arc::new(Directory::sample()));
+    let dialect = Live::new(&LiveConfig::default(), Arc::new(organizations()));
     let exchange = Exchange {
         version: Version::Http11,
         keep_alive: true,
@@ -75,7 +75,7 @@ const NOBODY: &str = "Basic bm9ib2R5OnB3";
 
 #[test]
 fn what_is_no_handshake() {
-    let (action, text) = ask(Directory::sample(), "GET /live/ws HTTP/1.1");
+    let (action, text) = ask(organizations(), "GET /live/ws HTTP/1.1");
     assert!(matches!(action, Action::Done));
     assert!(text.starts_with("HTTP/1.1 426 ") && text.contains("\r\nUpgrade: websocket\r\n"));
     let old = format!("GET /live/ws HTTP/1.1\r\n{}", UPGRADE.replace("13", "8"));
@@ -111,7 +111,7 @@ fn in_open_mode_anything_is_good_enough() {
 #[test]
 fn nothing_or_nonsense_is_challenged() {
     let request = format!("GET /live/ws HTTP/1.1\r\n{UPGRADE}");
-    let (action, text) = ask(Directory::sample(), &request);
+    let (action, text) = ask(organizations(), &request);
     unauthorized(&action, &text);
     let long = format!("Basic {}", "QUFB".repeat(1_000));
     for nonsense in ["Bearer wrong", "Digest x", "Basic !", "Basic QQ==", &long] {
