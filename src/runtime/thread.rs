@@ -19,6 +19,7 @@ use super::driver::{Driver, NodeState};
 use super::mesh::{self, Mesh, Waker};
 use super::ring::AnyRuntime;
 use super::tasks;
+use crate::auth::Directory;
 use crate::config::Config;
 use crate::hub::{Placement, ShardId};
 use crate::limits::{DESCRIPTORS_RESERVED, LISTEN_BACKLOG, SHARDS_MAX};
@@ -125,6 +126,7 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
     let metrics: Arc<[Metrics]> = (0..shards).map(|_| Metrics::default()).collect();
     let (meshes, wakers) = mesh::build(shards).map_err(StartError::System)?;
     let placement = Placement::new(random_u64()?, shards);
+    let directory = Arc::new(Directory::from_config(&config.organizations));
     let config = Arc::new(config);
     // Each shard has a few descriptors of its own, and some are kept for connections that move.
     let reserved = DESCRIPTORS_RESERVED.min(descriptors / 4) + 8 * u64::from(shards);
@@ -142,6 +144,7 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
                 shard: ShardId(index as u16),
                 placement: placement.clone(),
                 config: Arc::clone(&config),
+                directory: Arc::clone(&directory),
                 metrics: Arc::clone(&metrics),
                 seed: random_seed()?,
             },

@@ -306,7 +306,11 @@ impl Shard {
             | Command::SetLabels { session, .. }
             | Command::Delete { session } => {
                 let token = session.token.as_str();
-                let hash = self.placement.session_hash(session.organization, token);
+                let hash = self.placement.session_hash(token);
+                self.placement.home_of_hash(hash)
+            }
+            Command::ReadAny { token } => {
+                let hash = self.placement.session_hash(token.as_str());
                 self.placement.home_of_hash(hash)
             }
             Command::Find { .. } | Command::Verify { .. } => self.id,
@@ -343,7 +347,9 @@ const fn organization_of(command: &Command) -> OrganizationId {
         | Command::SetLabels { session, .. }
         | Command::Delete { session } => session.organization,
         // Without an idempotency key nobody asks.
-        Command::Verify { .. } | Command::Login { .. } => OrganizationId(0),
+        Command::ReadAny { .. } | Command::Verify { .. } | Command::Login { .. } => {
+            OrganizationId(0)
+        }
     }
 }
 

@@ -65,6 +65,8 @@ pub struct ShardSettings {
     pub placement: Placement,
     /// What the operator decided.
     pub config: Arc<Config>,
+    /// Who may do what.
+    pub directory: Arc<Directory>,
     /// Counters of all shards.
     pub metrics: AllMetrics,
     /// Where tokens, epochs and ids are drawn from: from the operating system, unless in a test.
@@ -159,6 +161,7 @@ impl Shard {
             shard,
             placement,
             config,
+            directory,
             metrics,
             seed,
         } = settings;
@@ -179,7 +182,6 @@ impl Shard {
         let mut ids = Ids::new(dialect_seed, shard);
         let idempotency = Idempotency::new(ids.table_seed());
         let shards = usize::from(placement.shards());
-        let directory = Arc::new(Directory::open());
         Self {
             id: shard,
             hub: Hub::new(hub_config, placement.clone(), shard, seed),
@@ -187,7 +189,7 @@ impl Shard {
             ids,
             idempotency,
             dialects: Dialects {
-                sessions: Sessions::new(&config.sessions),
+                sessions: Sessions::new(&config.sessions, Arc::clone(&directory)),
                 sysadm: Sysadm::new(&config.sysadm, Arc::clone(&directory)),
                 live: Live::new(&config.live, directory),
                 admin: Admin {

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use fanfare::auth::Directory;
 use fanfare::config::Config;
 use fanfare::hub::{Placement, ShardId};
 use fanfare::limits::{HTTP_HEAD_BYTES_MAX, PUBLISH_BYTES_MAX, SEND_QUEUE_PAUSE_BYTES};
@@ -116,6 +117,7 @@ fn run(seed: u64) {
         shard: ShardId(0),
         placement: Placement::new(seed, 1),
         config: Arc::new(config),
+        directory: Arc::new(Directory::open()),
         metrics: Arc::clone(&metrics),
         seed: [3; 32],
     });

@@ -8,10 +8,11 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare::auth::Directory;
 use fanfare::config::Config;
 use fanfare::connection::Connection;
 use fanfare::dialect::AllMetrics;
-use fanfare::hub::{OrganizationId, Placement, ShardId};
+use fanfare::hub::{Placement, ShardId};
 use fanfare::metrics::Metrics;
 use fanfare::shard::{ConnectionId, Effect, Flushed, Mail, Shard, ShardSettings};
 use fanfare::time::{Instant, Now};
@@ -83,6 +84,7 @@ impl TestNode {
         let count = usize::from(shards);
         let metrics: AllMetrics = (0..count).map(|_| Metrics::default()).collect();
         let placement = Placement::new(seed, shards);
+        let directory = Arc::new(Directory::from_config(&config.organizations));
         let config = Arc::new(config.clone());
         let settings = |shard: u16| {
             let mut bytes = [7; 32];
@@ -92,6 +94,7 @@ impl TestNode {
                 shard: ShardId(shard),
                 placement: placement.clone(),
                 config: Arc::clone(&config),
+                directory: Arc::clone(&directory),
                 metrics: Arc::clone(&metrics),
                 seed: bytes,
             }
@@ -117,7 +120,7 @@ impl TestNode {
 
     /// The shard that is home to a session.
     pub(crate) fn home(&self, token: &str) -> usize {
-        let hash = self.placement.session_hash(OrganizationId(0), token);
+        let hash = self.placement.session_hash(token);
         self.placement.home_of_hash(hash).index()
     }
 
