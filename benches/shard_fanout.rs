@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use fanfare::auth::Directory;
 use fanfare::config::Config;
 use fanfare::hub::{Placement, ShardId};
 use fanfare::metrics::Metrics;
@@ -39,6 +40,7 @@ fn shard() -> (Shard, ConnectionId) {
         shard: ShardId(0),
         placement: Placement::new(1, 1),
         config: Arc::new(Config::default()),
+        directory: Arc::new(Directory::open()),
         metrics: Arc::new([Metrics::default()]),
         hostname: "host".into(),
         seed: [7; 32],

@@ -1,6 +1,7 @@
 //! The HTTP client side of `publish` and `tail`: one base address, sessions below it, and what a
 //! server's refusal says. No TLS is compiled in: these commands speak to a server one operates.
 
+use std::convert::Infallible;
 use std::io::Read;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::http::{Response, Uri};
 use ureq::{Agent, Body};
 
+use crate::auth::{Credentials, Secret};
 use crate::limits;
 
 /// What a session's path segment may hold unescaped (RFC 3986 §2.3).
@@ -41,6 +43,39 @@ impl BaseUrl {
         let session = utf8_percent_encode(session, SEGMENT);
         format!("{}/api/sessions/{session}/events", self.0)
     }
+}
+
+/// Which server, and who asks it.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct ServerArgs {
+    /// The server.
+    #[arg(long, default_value = "http://127.0.0.1:7400", value_parser = BaseUrl::parse)]
+    pub(super) url: BaseUrl,
+    /// The API token, where the server asks for one; better in the environment than on the command line,
+    /// which others on this machine can see.
+    #[arg(long, env = "FANFARE_TOKEN", hide_env_values = true, value_parser = secret)]
+    token: Option<Secret>,
+}
+
+impl ServerArgs {
+    /// The `Authorization` field that a request carries (RFC 6750 §2.1), if any. The error does not
+    /// repeat what it is about, which may be nearly a token.
+    pub(super) fn authorization(&self) -> Result<Option<String>, &'static str> {
+        let Some(token) = &self.token else {
+            return Ok(None);
+        };
+        let field = format!("Bearer {}", token.reveal());
+        // The same rule that a server goes by.
+        match Credentials::from_header(Some(&field)) {
+            Credentials::Bearer(read) if read == token.reveal() => Ok(Some(field)),
+            _ => Err("--token: a token has letters, digits and - . _ ~ + / only"),
+        }
+    }
+}
+
+/// Takes any text: clap would show on the terminal what it refuses.
+fn secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text))
 }
 
 /// An agent that reports every status as an answer; silence for `silence_max` is an error.
@@ -124,6 +159,19 @@ mod tests {
             "http://h/?a",
         ] {
             assert!(BaseUrl::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn tokens() {
+        let field = |token: &str| {
+            let url = BaseUrl::parse("http://h").expect("valid");
+            let token = Some(Secret::new(token));
+            ServerArgs { url, token }.authorization()
+        };
+        assert_eq!(field("ff_a-Z0"), Ok(Some("Bearer ff_a-Z0".to_owned())));
+        for bad in ["", " ", "a b", "a ", " a", "é", "a\r\nX: y", "="] {
+            assert!(field(bad).is_err(), "{bad:?}");
         }
     }
 

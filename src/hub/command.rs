@@ -43,6 +43,12 @@ pub enum Command {
         /// Which.
         session: SessionKey,
     },
+    /// Describe the session of a token, if exactly one organization has one. Answered by
+    /// [`Answer::Session`].
+    ReadAny {
+        /// Its token.
+        token: ScopeName,
+    },
     /// Change a session's status.
     Transition {
         /// Which.

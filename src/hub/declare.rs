@@ -27,7 +27,7 @@ impl Hub {
             Ok(index) => self.learn(session.organization, Child::Session(index), parents),
             Err(_) => self.check_implicit().and_then(|()| {
                 let token = session.token.as_str();
-                let hash = self.placement.session_hash(session.organization, token);
+                let hash = self.placement.session_hash(token);
                 let index = self.insert(now, session.clone(), hash, parents, None)?;
                 Ok(self.tree.parents(index))
             }),

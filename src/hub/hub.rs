@@ -123,7 +123,7 @@ impl Hub {
             Command::Publish { scope, drafts } => match &scope.address {
                 Address::Session(token) => {
                     let organization = scope.organization;
-                    let hash = self.placement.session_hash(organization, token.as_str());
+                    let hash = self.placement.session_hash(token.as_str());
                     let drafts = drafts.into_iter();
                     return self.publish_session(now, organization, token.as_str(), hash, drafts);
                 }
@@ -142,6 +142,7 @@ impl Hub {
                 retention,
             } => self.create(now, session, &parents, labels, expires_ms, retention),
             Command::Read { session } => self.read(now, &session),
+            Command::ReadAny { token } => self.read_any(now, token),
             Command::Transition {
                 session,
                 transition,
@@ -243,7 +244,7 @@ impl Hub {
     /// [`use_session`](Self::use_session), by key.
     pub(super) fn use_key(&mut self, now: Now, key: &SessionKey) -> Result<SessionIndex, Refusal> {
         let token = key.token.as_str();
-        let hash = self.placement.session_hash(key.organization, token);
+        let hash = self.placement.session_hash(token);
         self.use_session(now, key.organization, token, hash)
             .ok_or(Refusal::NotFound)
     }

@@ -16,7 +16,7 @@ use crate::time::Now;
 
 impl Hub {
     /// Publishes to one session, creating it if need be; `hash` is
-    /// [`Placement::session_hash`](super::Placement::session_hash) of the two before it. No key is
+    /// [`Placement::session_hash`](super::Placement::session_hash) of the token. No key is
     /// allocated if the session exists. Without drafts, nothing happens.
     pub fn publish_session(
         &mut self,

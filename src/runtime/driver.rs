@@ -16,6 +16,7 @@ use super::machine;
 use super::mesh::{Envelope, Mesh};
 use super::socket;
 use super::tasks;
+use super::verifier::Verifier;
 use crate::connection::Connection;
 use crate::dialect::AllMetrics;
 use crate::hub::ShardId;
@@ -37,6 +38,7 @@ pub(super) struct Driver {
     /// Connections that sent something in this turn.
     talkers: Vec<ConnectionId>,
     mesh: Mesh,
+    verifier: Verifier,
     /// Connections that wait for room in the ring to their new shard.
     transfers: Vec<(ShardId, OwnedFd, Box<Connection>)>,
     /// Wakes the turn.
@@ -88,6 +90,7 @@ impl Driver {
         shard: Shard,
         clock: Clock,
         mesh: Mesh,
+        verifier: Verifier,
         node: Arc<NodeState>,
         drain_timeout: Duration,
         all_metrics: AllMetrics,
@@ -100,6 +103,7 @@ impl Driver {
             recv_buf: vec![0; RECV_BUFFER_BYTES].into_boxed_slice(),
             talkers: Vec::with_capacity(GATHER_TALKERS_MAX),
             mesh,
+            verifier,
             transfers: Vec::new(),
             turn_waker: None,
             accept_waker: None,
@@ -268,6 +272,9 @@ impl Driver {
             self.begin_drain();
         }
         let now = self.now();
+        while let Some((connection, right)) = self.verifier.verdict() {
+            self.shard.verified(now, connection, right);
+        }
         let mut adopted = Vec::new();
         for from in self.mesh.others() {
             let crowded = self.mesh.is_crowded(from);
@@ -373,8 +380,12 @@ impl Driver {
                 }
             }
             Effect::Verify(check) => {
-                let now = self.now();
-                self.shard.verified(now, check.connection, false);
+                let connection = check.connection;
+                if !self.verifier.check(check) {
+                    // Without the thread nobody gets in; the shard still serves everyone else.
+                    let now = self.now();
+                    self.shard.verified(now, connection, false);
+                }
             }
             Effect::Resume(id) => {
                 if let Some(slot) = self.slot(id) {

@@ -19,5 +19,6 @@ mod ring;
 mod socket;
 mod tasks;
 mod thread;
+mod verifier;
 
 pub use thread::{DriverKind, Node, StartError, start};

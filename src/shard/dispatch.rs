@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::effect::PasswordCheck;
-use super::{ConnectionId, Effect, Mail, ReplyTo, Shard, Ticket};
+use super::{ConnectionId, Effect, Mail, PasswordCheck, ReplyTo, Shard, Ticket};
 use crate::auth::{LoginToken, Secret, UserId};
 use crate::dialect::{Call, Exchange, Pending, sessions};
 use crate::hub::{
@@ -380,7 +379,11 @@ impl Shard {
             | Command::SetLabels { session, .. }
             | Command::Delete { session } => {
                 let token = session.token.as_str();
-                let hash = self.placement.session_hash(session.organization, token);
+                let hash = self.placement.session_hash(token);
+                self.placement.home_of_hash(hash)
+            }
+            Command::ReadAny { token } => {
+                let hash = self.placement.session_hash(token.as_str());
                 self.placement.home_of_hash(hash)
             }
             Command::Find { .. } | Command::Verify { .. } => self.id,
@@ -423,7 +426,9 @@ const fn organization_of(command: &Command) -> OrganizationId {
         | Command::SetLabels { session, .. }
         | Command::Delete { session } => session.organization,
         // Without an idempotency key nobody asks.
-        Command::Verify { .. } | Command::Login { .. } => OrganizationId(0),
+        Command::ReadAny { .. } | Command::Verify { .. } | Command::Login { .. } => {
+            OrganizationId(0)
+        }
     }
 }
 

@@ -44,7 +44,7 @@ use crate::metrics::Metrics;
 use crate::protocol::http1::DateCache;
 use crate::time::{Instant, Now};
 
-pub use effect::Effect;
+pub use effect::{Effect, PasswordCheck};
 pub use flush::Flushed;
 pub use mail::{Mail, ReplyTo};
 pub use state::Machine;
@@ -77,6 +77,8 @@ pub struct ShardSettings {
     pub placement: Placement,
     /// What the operator decided.
     pub config: Arc<Config>,
+    /// Who may do what.
+    pub directory: Arc<Directory>,
     /// Counters of all shards.
     pub metrics: AllMetrics,
     /// The machine's name, for clients that ask.
@@ -191,6 +193,7 @@ impl Shard {
             shard,
             placement,
             config,
+            directory,
             metrics,
             hostname,
             seed,
@@ -201,7 +204,6 @@ impl Shard {
         let mut ids = Ids::new(dialect_seed, shard);
         let idempotency = Idempotency::new(ids.table_seed());
         let shards = usize::from(placement.shards());
-        let directory = Arc::new(Directory::open());
         Self {
             id: shard,
             hub: Hub::new(hub_config(&config), placement.clone(), shard, seed),
@@ -210,7 +212,7 @@ impl Shard {
             idempotency,
             logins: Logins::default(),
             dialects: Dialects {
-                sessions: Sessions::new(&config.sessions),
+                sessions: Sessions::new(&config.sessions, Arc::clone(&directory)),
                 sysadm: Sysadm::new(&config.sysadm, Arc::clone(&directory), hostname),
                 live: Live::new(&config.live, Arc::clone(&directory)),
                 admin: Admin {

@@ -57,6 +57,7 @@ macro_rules! on_both_drivers {
     )+};
 }
 
+mod access;
 mod clients;
 mod echo;
 mod events;

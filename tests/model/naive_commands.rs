@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use fanfare::hub::{
-    Address, Answer, Command, Draft, Event, Parents, Refusal, ScopeName, SessionKey, SessionView,
-    Status, Transition,
+    Address, Answer, Command, Draft, Event, OrganizationId, Parents, Refusal, ScopeName,
+    SessionKey, SessionView, Status, Transition,
 };
 use fanfare::time::Now;
 
@@ -55,6 +55,20 @@ impl NaiveHub {
                 Ok(Answer::Created(session.token.clone()))
             }
             Command::Read { session } => self.view(now, session, actual),
+            Command::ReadAny { token } => {
+                let sessions = self.sessions.keys();
+                let mut owners = sessions
+                    .filter(|key| key.1 == token.as_str())
+                    .map(|key| key.0);
+                let (Some(owner), None) = (owners.next(), owners.next()) else {
+                    return Err(Refusal::NotFound);
+                };
+                let session = SessionKey {
+                    organization: OrganizationId(owner),
+                    token: token.clone(),
+                };
+                self.view(now, &session, actual)
+            }
             Command::Transition {
                 session,
                 transition,

@@ -179,7 +179,7 @@ fn a_resumed_session_ends_after_its_readers_were_shown() {
     let organization = OrganizationId(0);
     hub.execute(at(0), create("s", None, None));
     let epoch = view(&mut hub, at(0), "s").epoch;
-    let hash = placement.session_hash(organization, "s");
+    let hash = placement.session_hash("s");
     let reader = hub.attach(at(0), organization, "s", hash, 5).unwrap();
     let resume = Command::Resume {
         session: key("s"),

@@ -12,11 +12,11 @@ use crate::protocol::websocket::Handshake;
 /// A request to read a session's log.
 #[derive(Debug)]
 pub struct Listen {
-    /// Whose session.
-    pub organization: OrganizationId,
+    /// Whose session; `None` is whichever organization has it, which must be exactly one.
+    pub organization: Option<OrganizationId>,
     /// Which.
     pub token: ScopeName,
-    /// [`Placement::session_hash`](crate::hub::Placement::session_hash) of the two.
+    /// [`Placement::session_hash`](crate::hub::Placement::session_hash) of it.
     pub hash: u64,
     /// Where the reader stands; `None` wants no history.
     pub cursor: Option<Cursor>,
