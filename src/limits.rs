@@ -183,6 +183,19 @@ pub const SYSTEM_STATE_FIRST_DEFAULT: Duration = Duration::from_secs(60);
 /// How often a node publishes its `system-state`, by default.
 pub const SYSTEM_STATE_INTERVAL_DEFAULT: Duration = Duration::from_secs(15 * 60);
 
+/// Items in one page of the filter table's vectors: growing by a page takes microseconds, and a page is
+/// little beside what it holds.
+pub const FILTER_PAGE_ITEMS: usize = 1_024;
+/// Most entries in one segment of the filter table's indexes: parting it takes tens of microseconds. Seven
+/// eighths of a power of two, which is how far a hash table is filled.
+pub const FILTER_SEGMENT_ENTRIES: usize = 1_792;
+/// Most filters that are tried one by one at one place of the filter table, if they can be told apart by
+/// something that selects; measured.
+pub const FILTER_LIST_ENTRIES: usize = 128;
+/// Most places of the filter table where one filter with many alternatives stands because more than its
+/// first property selects it.
+pub const FILTER_PLACES_MAX: usize = 256;
+
 // --- Access ---------------------------------------------------------------------------------------
 
 /// A login of the sysadm dialect lives this long after its last use.
