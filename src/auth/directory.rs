@@ -230,6 +230,12 @@ mod tests {
             sha256: "unchecked".to_owned(),
             grants: words(&["admin"]),
         });
+        // Digests that begin like those of other tokens, one of them known.
+        for like in ["other", "absent"] {
+            let mut alike = token(like, &["publish"]);
+            alike.sha256.replace_range(16.., &"0".repeat(48));
+            configured[0].tokens.push(alike);
+        }
         let directory = Directory::from_config(&configured);
         for index in 0..100u32 {
             let identity = directory.bearer(&format!("token-{index}")).expect("known");
@@ -240,7 +246,15 @@ mod tests {
         assert!(other.allow(Grant::Subscribe) && other.allow(Grant::Admin));
         assert!(!other.allow(Grant::Publish));
         let sha256 = TokenDigest::of("other").to_string();
-        for unknown in ["", "token-", "token-100", "Other", "unchecked", &sha256] {
+        for unknown in [
+            "",
+            "token-",
+            "token-100",
+            "Other",
+            "absent",
+            "unchecked",
+            &sha256,
+        ] {
             assert_eq!(directory.bearer(unknown), None, "{unknown:?}");
         }
     }

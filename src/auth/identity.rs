@@ -78,6 +78,12 @@ pub struct Identity {
 #[derive(Clone)]
 pub struct Secret(Box<str>);
 
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
         self.0.as_bytes().ct_eq(other.0.as_bytes()).into()

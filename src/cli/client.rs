@@ -1,7 +1,6 @@
 //! The HTTP client side of `publish` and `tail`: one base address, sessions below it, and what a
 //! server's refusal says. No TLS is compiled in: these commands speak to a server one operates.
 
-use std::convert::Infallible;
 use std::io::Read;
 use std::time::Duration;
 
@@ -53,13 +52,15 @@ pub(super) struct ServerArgs {
     pub(super) url: BaseUrl,
     /// The API token, where the server asks for one; better in the environment than on the command line,
     /// which others on this machine can see.
-    #[arg(long, env = "FANFARE_TOKEN", hide_env_values = true, value_parser = secret)]
+    #[arg(long, env = "FANFARE_TOKEN", hide_env_values = true)]
     token: Option<Secret>,
 }
 
 impl ServerArgs {
-    /// The `Authorization` field that a request carries (RFC 6750 §2.1), if any. The error does not
-    /// repeat what it is about, which may be nearly a token.
+    /// The `Authorization` field that a request carries (RFC 6750 §2.1), if any.
+    ///
+    /// A token is judged here and not while the command line is parsed: clap would show what it refuses,
+    /// and that may be nearly a token.
     pub(super) fn authorization(&self) -> Result<Option<String>, &'static str> {
         let Some(token) = &self.token else {
             return Ok(None);
@@ -71,11 +72,6 @@ impl ServerArgs {
             _ => Err("--token: a token has letters, digits and - . _ ~ + / only"),
         }
     }
-}
-
-/// Takes any text: clap would show on the terminal what it refuses.
-fn secret(text: &str) -> Result<Secret, Infallible> {
-    Ok(Secret::new(text))
 }
 
 /// An agent that reports every status as an answer; silence for `silence_max` is an error.

@@ -30,16 +30,12 @@ pub(super) fn run(command: &TokenCommand) -> ExitCode {
     let token = api_token(seed);
     let table = table(&token, &args.grants.or(&["publish", "subscribe"]));
     let mut out = io::stdout().lock();
-    match write!(out, "{token}\n\n{table}").and_then(|()| out.flush()) {
+    if let Err(error) = write!(out, "{token}\n\n{table}").and_then(|()| out.flush()) {
         // A token that nobody saw is as good as none.
-        Err(error) => super::fail(1, error),
-        Ok(()) => {
-            super::note(
-                "keep the token, it cannot be shown again; the table goes under an organization",
-            );
-            ExitCode::SUCCESS
-        }
+        return super::fail(1, error);
     }
+    super::note("keep the token, it cannot be shown again; the table goes under an organization");
+    ExitCode::SUCCESS
 }
 
 fn table(token: &str, grants: &[String]) -> String {

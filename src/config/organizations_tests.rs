@@ -149,75 +149,37 @@ fn what_is_there_already_is_refused() {
     }
 }
 
+/// Each line: what is wrong in the second organization, and what the refusal says.
+const WRONG: &str = r#"
+grants: [] => found none
+grants: ["Publish"] => some of "publish", "subscribe", "admin"
+grants: "publish" => a list of texts
+sha256: swordfish => 64 hexadecimal digits
+sha256: xx7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad => 64 hexadecimal digits
+password: swordfish => expected an argon2id hash
+password: $argon2i$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAA => expected an argon2id hash
+password: $argon2id$v=19$m=19456,t=2,p=1 => expected an argon2id hash
+password: $argon2id$v=19$m=1024,t=2,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAA => 7168 to 262144, found 1024
+password: $argon2id$v=19$m=4000000000,t=2,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAA => found 4000000000
+password: $argon2id$v=19$m=19456,t=17,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAA => t (passes) of 1 to 16, found 17
+password: $argon2id$v=19$m=19456,t=2,p=17$c29tZXNhbHQ$AAAAAAAAAAAAAAAA => p (lanes) of 1 to 16, found 17
+name:  => 1 to 256 bytes
+name:  a => outer spaces
+name: a\u0007 => control characters
+"#;
+
 #[test]
 fn what_is_not_what_it_says_is_refused() {
     let other = DIGEST.replace('a', "b");
-    let hash = |from: &str, to: &str| HASH.replace(from, to);
-    let cases = [
-        ("", "grants", "[]", "found none"),
-        (
-            "",
-            "grants",
-            "[\"Publish\"]",
-            "some of \"publish\", \"subscribe\", \"admin\"",
-        ),
-        ("", "grants", "\"publish\"", "a list of texts"),
-        ("", "sha256", "swordfish", "64 hexadecimal digits"),
-        (
-            "",
-            "sha256",
-            &other.replace('b', "x"),
-            "64 hexadecimal digits",
-        ),
-        ("", "password", "swordfish", "expected an argon2id hash"),
-        (
-            "",
-            "password",
-            &hash("argon2id", "argon2i"),
-            "expected an argon2id hash",
-        ),
-        (
-            "",
-            "password",
-            "$argon2id$v=19$m=19456,t=2,p=1",
-            "expected an argon2id hash",
-        ),
-        (
-            "",
-            "password",
-            &hash("m=19456", "m=1024"),
-            "7168 to 262144, found 1024",
-        ),
-        (
-            "",
-            "password",
-            &hash("m=19456", "m=4000000000"),
-            "found 4000000000",
-        ),
-        (
-            "",
-            "password",
-            &hash("t=2", "t=17"),
-            "t (passes) of 1 to 16, found 17",
-        ),
-        (
-            "",
-            "password",
-            &hash("p=1", "p=17"),
-            "p (lanes) of 1 to 16, found 17",
-        ),
-        ("name", "", "", "1 to 256 bytes"),
-        ("name", "", " a", "outer spaces"),
-        ("name", "", "a\\u0007", "control characters"),
-    ];
-    for (name, place, value, part) in cases {
-        let pick = |key: &str, usual: &str| if place == key { value } else { usual }.to_owned();
-        let name = if name.is_empty() { "second" } else { value };
+    for case in WRONG.trim().lines() {
+        let (wrong, part) = case.split_once(" => ").expect("two parts");
+        let (place, value) = wrong.split_once(": ").expect("a key and a value");
+        let pick = |key, usual| if place == key { value } else { usual };
         let text = written(
-            name,
-            &pick("sha256", &other),
-            &pick("password", HASH),
-            &pick("grants", "[\"publish\"]"),
+            pick("name", "second"),
+            pick("sha256", &other),
+            pick("password", HASH),
+            pick("grants", "[\"publish\"]"),
         );
         let error = refused(&text);
         assert!(error.key().starts_with("organizations[1]."), "{error}");
@@ -227,12 +189,11 @@ fn what_is_not_what_it_says_is_refused() {
         );
         assert!(!error.problem().contains("swordfish"), "{error}");
     }
-    let colon = written("second", &other, HASH, "[\"publish\"]");
-    let colon = colon.replace("name = \"mikey\"", "name = \"mi:key\"");
+    let sound = written("second", &other, HASH, "[\"publish\"]");
+    let colon = sound.replace("name = \"mikey\"", "name = \"mi:key\"");
     assert!(refused(&colon).problem().contains("without a colon"));
-    let id = written("second", &other, HASH, "[\"publish\"]");
     for bad in ["6ba7b8109dad11d180b400c04fd430c8", "acme", ""] {
-        let error = refused(&id.replace("6ba7b810-9dad-11d1-80b4-00c04fd430c8", bad));
+        let error = refused(&sound.replace("6ba7b810-9dad-11d1-80b4-00c04fd430c8", bad));
         assert_eq!(
             (error.key(), error.line()),
             ("organizations[0].id", Some(3))

@@ -142,19 +142,12 @@ impl<'a> Section<'a> {
 
     /// Reads a key that has no default.
     pub(super) fn need<T>(&mut self, key: &'static str, kind: &Kind<T>) -> Result<T, ConfigError> {
-        let mut read = None;
-        let value = self.ask(key);
-        if let Some(value) = value {
-            read = (kind.read)(value.get_ref());
-        }
-        read.ok_or_else(|| match value {
-            Some(value) => self.refuse(key, value, kind.expected),
-            None => {
-                let problem = format!("expected {}, found nothing", kind.expected);
-                ConfigError::new(self.path_of(key), problem)
-                    .at_line(self.lines.get(self.path).copied())
-            }
-        })
+        let Some(value) = self.ask(key) else {
+            let problem = format!("expected {}, found nothing", kind.expected);
+            let line = self.lines.get(self.path).copied();
+            return Err(ConfigError::new(self.path_of(key), problem).at_line(line));
+        };
+        (kind.read)(value.get_ref()).ok_or_else(|| self.refuse(key, value, kind.expected))
     }
 
     /// Reads a key whose value is one of a few words.

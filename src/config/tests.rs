@@ -44,45 +44,47 @@ fn the_default_file_mentions_every_key() {
     assert_eq!(keys(&uncommented), keys(&written));
 }
 
+/// Every key, at another value than its default.
+const EVERY_KEY: &str = r#"
+[server]
+listen = "[::1]:0"
+shards = 3
+driver = "epoll"
+open = true
+echo = true
+connections_max = 0x10
+drain_timeout = "1500ms"
+[log]
+format = "json"
+level = "info,fanfare::shard=debug"
+[hub]
+scopes = "declared"
+session_ttl = 90
+logs_bytes_max = "2GB"
+send_queue_bytes_max = "64KiB"
+slow_consumer = "drop_oldest"
+retention = { age = "5m", events = 1_000, bytes = "64KB" }
+[sessions]
+publish_bytes_max = 4096
+poll_timeout_max = "1m"
+token_reads = false
+cors.allow_origin = "https://example.com"
+cors.allow_headers = "Content-Type"
+cors.allow_methods = "GET, POST"
+[sysadm]
+classes = ["backup:*", "a \"b\" \\"]
+retained = []
+errors = "documented"
+state_first = 5
+state_interval = 0
+[live]
+filters_max = 3
+value_bytes_max = "1KiB"
+"#;
+
 #[test]
 fn every_key_is_read() {
-    let text = r#"
-        [server]
-        listen = "[::1]:0"
-        shards = 3
-        driver = "epoll"
-        open = true
-        echo = true
-        connections_max = 0x10
-        drain_timeout = "1500ms"
-        [log]
-        format = "json"
-        level = "info,fanfare::shard=debug"
-        [hub]
-        scopes = "declared"
-        session_ttl = 90
-        logs_bytes_max = "2GB"
-        send_queue_bytes_max = "64KiB"
-        slow_consumer = "drop_oldest"
-        retention = { age = "5m", events = 1_000, bytes = "64KB" }
-        [sessions]
-        publish_bytes_max = 4096
-        poll_timeout_max = "1m"
-        token_reads = false
-        cors.allow_origin = "https://example.com"
-        cors.allow_headers = "Content-Type"
-        cors.allow_methods = "GET, POST"
-        [sysadm]
-        classes = ["backup:*", "a \"b\" \\"]
-        retained = []
-        errors = "documented"
-        state_first = 5
-        state_interval = 0
-        [live]
-        filters_max = 3
-        value_bytes_max = "1KiB"
-    "#;
-    let config = Config::from_toml(text).expect("valid");
+    let config = Config::from_toml(EVERY_KEY).expect("valid");
     let expected = Config {
         sysadm: SysadmConfig {
             classes: ["backup:*", "a \"b\" \\"].map(String::from).to_vec(),

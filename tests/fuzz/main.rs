@@ -113,12 +113,7 @@ fn run(seed: u64) {
     let mut fuzzer = Fuzzer {
         rng: ChaCha8Rng::seed_from_u64(seed),
     };
-    let mut config = Config::default();
-    config.server.echo = true;
-    config.server.connections_max = 6;
-    if seed % 2 == 1 {
-        config.organizations.push(organization());
-    }
+    let config = config(seed);
     let metrics: Arc<[Metrics]> = Arc::new([Metrics::default()]);
     let mut shard = Shard::new(ShardSettings {
         shard: ShardId(0),
@@ -187,15 +182,21 @@ fn run(seed: u64) {
 }
 
 /// Every second run asks who is there. One token of the corpus is known, so that some requests pass.
-fn organization() -> OrganizationConfig {
-    let sha256 = TokenDigest::of("abc").to_string();
-    let grants = vec![String::from("publish")];
-    OrganizationConfig {
-        name: String::from("fuzz"),
-        id: None,
-        tokens: vec![TokenConfig { sha256, grants }],
-        users: Vec::new(),
+fn config(seed: u64) -> Config {
+    let mut config = Config::default();
+    config.server.echo = true;
+    config.server.connections_max = 6;
+    if seed % 2 == 1 {
+        let sha256 = TokenDigest::of("abc").to_string();
+        let grants = vec![String::from("publish")];
+        config.organizations.push(OrganizationConfig {
+            name: String::from("fuzz"),
+            id: None,
+            tokens: vec![TokenConfig { sha256, grants }],
+            users: Vec::new(),
+        });
     }
+    config
 }
 
 fn at(millis: u64) -> Now {

@@ -55,20 +55,7 @@ impl NaiveHub {
                 Ok(Answer::Created(session.token.clone()))
             }
             Command::Read { session } => self.view(now, session, actual),
-            Command::ReadAny { token } => {
-                let sessions = self.sessions.keys();
-                let mut owners = sessions
-                    .filter(|key| key.1 == token.as_str())
-                    .map(|key| key.0);
-                let (Some(owner), None) = (owners.next(), owners.next()) else {
-                    return Err(Refusal::NotFound);
-                };
-                let session = SessionKey {
-                    organization: OrganizationId(owner),
-                    token: token.clone(),
-                };
-                self.view(now, &session, actual)
-            }
+            Command::ReadAny { token } => self.view_any(now, token, actual),
             Command::Transition {
                 session,
                 transition,
@@ -106,6 +93,24 @@ impl NaiveHub {
                 prefix,
             } => Ok(self.find(organization.0, prefix, actual)),
         }
+    }
+
+    fn view_any(
+        &mut self,
+        now: Now,
+        token: &ScopeName,
+        actual: &Answer,
+    ) -> Result<Answer, Refusal> {
+        let of_token = self.sessions.keys().filter(|key| key.1 == token.as_str());
+        let owners: Vec<u32> = of_token.map(|key| key.0).collect();
+        let &[owner] = &owners[..] else {
+            return Err(Refusal::NotFound);
+        };
+        let session = SessionKey {
+            organization: OrganizationId(owner),
+            token: token.clone(),
+        };
+        self.view(now, &session, actual)
     }
 
     fn publish(

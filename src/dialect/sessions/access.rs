@@ -84,8 +84,11 @@ impl Sessions {
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
     ) -> Result<Reader, Refused> {
+        if let Some(everyone) = self.directory.anonymous() {
+            return Ok(Reader::Member(everyone));
+        }
         let judged = match Credentials::from_headers(head.header_values("authorization")) {
-            Credentials::None if self.is_enough(route) => Ok(Reader::TokenHolder),
+            Credentials::None if self.token_reads && names_uuid(route) => Ok(Reader::TokenHolder),
             credentials => self
                 .member(&credentials, Grant::Subscribe)
                 .map(Reader::Member),
@@ -99,21 +102,16 @@ impl Sessions {
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
     ) -> Result<OrganizationId, Refused> {
+        if let Some(everyone) = self.directory.anonymous() {
+            return Ok(everyone.organization);
+        }
         let credentials = Credentials::from_headers(head.header_values("authorization"));
         self.member(&credentials, Grant::Publish)
             .map(|identity| identity.organization)
             .map_err(|denied| self.respond_denied(denied, to))
     }
 
-    /// Whether the token that a route names is enough to read its session.
-    fn is_enough(&self, route: Route<'_>) -> bool {
-        self.token_reads && self.directory.anonymous().is_none() && names_uuid(route)
-    }
-
     fn member(&self, credentials: &Credentials<'_>, needed: Grant) -> Result<Identity, Denied> {
-        if let Some(everyone) = self.directory.anonymous() {
-            return Ok(everyone);
-        }
         let identity = match credentials {
             Credentials::None => {
                 return Err(Denied::Unauthorized("this needs an API token"));

@@ -121,7 +121,7 @@ impl Sessions {
                 self.respond_json(&json!({"token": token.as_str()}), to);
             }
             (Pending::Read { .. }, Answer::Session(view)) => {
-                self.respond_json(&describe(&view), to)
+                self.respond_json(&describe(&view), to);
             }
             (Pending::Status, Answer::Session(view)) => self.respond_json(&short(&view), to),
             (Pending::Find, Answer::Found(tokens)) => match &tokens[..] {
