@@ -65,4 +65,5 @@ mod faults;
 mod leaving;
 mod program;
 mod resets;
+mod sockets;
 mod web_socket;
