@@ -11,7 +11,7 @@ use super::atoms::{Atom, Facts};
 use super::index::{Index, Keyed};
 use super::pages::Pool;
 use super::programs::{Clauses, Programs};
-use crate::limits::{FILTER_LIST_ENTRIES, FILTER_PLACES_MAX};
+use crate::limits::{FILTER_LIST_BLIND, FILTER_LIST_ENTRIES, FILTER_PLACES_MAX};
 
 /// An entry whose program has clauses that do not fit the entry.
 const MORE: u32 = 1 << 31;
@@ -49,7 +49,9 @@ impl Entry {
     }
 }
 
+/// A node fills one cache line.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 struct Node {
     /// The low byte of the first atom of each entry: most entries that do not match are passed over by
     /// these alone, 64 to a cache line.
@@ -60,9 +62,19 @@ struct Node {
     signature: u64,
     children: u32,
     /// How many clauses are known to be met here.
-    depth: u32,
+    depth: u16,
     /// Whether programs that can move down do.
     is_burst: bool,
+}
+
+impl Node {
+    /// Whether there is too much to try one by one, once `new` has been added.
+    fn is_long(&self, new: Entry) -> bool {
+        let is_blind = |tag: &&u8| **tag == Atom::ALWAYS.tag();
+        self.entries.len() > FILTER_LIST_ENTRIES
+            || new.first == Atom::ALWAYS
+                && self.tags.iter().filter(is_blind).count() > FILTER_LIST_BLIND
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -97,14 +109,14 @@ pub(super) struct Access {
 }
 
 /// The alternatives by which a program leaves a node of some depth, if it may.
-fn way_down<'p>(clauses: Clauses<'p>, depth: u32) -> Option<&'p [u32]> {
+fn way_down<'p>(clauses: Clauses<'p>, depth: u16) -> Option<&'p [u32]> {
     let mut places = 1usize;
     for (at, clause) in clauses.enumerate() {
         // The first clause gives access whatever it costs: otherwise the filter is tried always.
         if at > 0 {
             places = places.saturating_mul(clause.len());
         }
-        if at == depth as usize {
+        if at == usize::from(depth) {
             return (at == 0 || places <= FILTER_PLACES_MAX).then_some(clause);
         }
     }
@@ -146,8 +158,7 @@ impl Access {
         let at = entries.partition_point(|e| e.program() < program);
         entries.insert(at, entry);
         self.nodes[node].tags.insert(at, entry.first.tag());
-        let entries = &self.nodes[node].entries;
-        if entries.len() > FILTER_LIST_ENTRIES && !self.nodes[node].is_burst {
+        if !self.nodes[node].is_burst && self.nodes[node].is_long(entry) {
             self.burst(node, programs);
         }
     }

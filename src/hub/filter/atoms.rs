@@ -184,11 +184,11 @@ pub(super) struct Facts {
 }
 
 /// Tags that are compared at once.
-const LANES: usize = 32;
+const LANES: usize = 16;
 
 /// The places of what is not zero.
 #[inline]
-fn each_hit(hits: &[u8; LANES], mut found: impl FnMut(usize)) {
+fn each_hit(hits: [u8; LANES], mut found: impl FnMut(usize)) {
     let (words, _) = hits.as_chunks::<8>();
     for (at, word) in words.iter().enumerate() {
         let mut word = u64::from_le_bytes(*word);
@@ -230,38 +230,33 @@ impl Facts {
     /// The places of those tags that an atom of the event has.
     #[inline]
     pub(super) fn each_tagged(&self, tags: &[u8], mut found: impl FnMut(usize)) {
+        let (chunks, mut rest) = tags.as_chunks::<LANES>();
         if self.atoms.len() > LINEAR_MAX {
-            let may = |tag: u8| self.signature[usize::from(tag >> 6)] >> (tag & 63) & 1 != 0;
-            let at = tags.iter().enumerate().filter(|&(_, &tag)| may(tag));
-            at.for_each(|(at, _)| found(at));
-            return;
+            rest = tags;
+        } else {
+            for (chunk, tags) in chunks.iter().enumerate() {
+                each_hit(self.compare(tags), |at| found(chunk * LANES + at));
+            }
         }
-        let (chunks, rest) = tags.as_chunks::<LANES>();
-        let mut hits = [0u8; LANES];
-        for (chunk, tags) in chunks.iter().enumerate() {
-            hits.fill(0);
-            self.compare(tags, &mut hits);
-            each_hit(&hits, |at| found(chunk * LANES + at));
-        }
-        if !rest.is_empty() {
-            let mut tags = [0; LANES];
-            tags[..rest.len()].copy_from_slice(rest);
-            hits.fill(0);
-            self.compare(&tags, &mut hits);
-            hits[rest.len()..].fill(0);
-            each_hit(&hits, |at| found(chunks.len() * LANES + at));
+        let first = tags.len() - rest.len();
+        for (at, &tag) in rest.iter().enumerate() {
+            if self.may_hold(Atom(u32::from(tag))) {
+                found(first + at);
+            }
         }
     }
 
-    /// Written so that the compiler compares all lanes at once.
+    /// Written so that the compiler compares all lanes at once: 1 where an atom has the tag.
     #[inline]
-    fn compare(&self, tags: &[u8; LANES], hits: &mut [u8; LANES]) {
+    fn compare(&self, tags: &[u8; LANES]) -> [u8; LANES] {
+        let mut hits = [0; LANES];
         for atom in &self.atoms {
-            let wanted = atom.tag();
-            for (hit, tag) in hits.iter_mut().zip(tags) {
-                *hit |= u8::from(*tag == wanted);
+            let wanted = [atom.tag(); LANES];
+            for lane in 0..LANES {
+                hits[lane] |= u8::from(tags[lane] == wanted[lane]);
             }
         }
+        hits
     }
 
     #[inline]
