@@ -1,5 +1,5 @@
-//! What must not allocate, counted by a global allocator: parsing a head and a body, and writing into
-//! a buffer that has room.
+//! What must not allocate, counted by a global allocator: parsing a head and a body, writing into a
+//! buffer that has room, and finding the subscribers of an event.
 //!
 //! A program has one global allocator, hence a test of its own. The count is per thread: the test
 //! harness allocates on others.
@@ -8,8 +8,13 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use fanfare::dialect::sessions::{Function, Route};
+use fanfare::hub::{
+    Address, Event, EventId, EventName, FilterTable, MatchScratch, NamePattern, Names,
+    OrganizationId, Parents, Property, PropertyFilter, Scope, SubscriberId, Subscription,
+    ValueFilter,
+};
 use fanfare::protocol::Parsed;
 use fanfare::protocol::http1::{
     ChunkedDecoder, DateCache, Response, Scratch, Version, parse_head, query_last,
@@ -136,4 +141,76 @@ fn responses_and_events_are_written_without_allocating() {
     });
     assert_eq!(count, 0);
     assert!(out.len() < 4_096);
+}
+
+/// 5,000 filters: by name, by pattern, by number, by two properties, by an escaped text within an object.
+fn filters() -> FilterTable {
+    let mut table = FilterTable::new(7);
+    for i in 0..5_000u32 {
+        let asks = |name: &str, value: ValueFilter| PropertyFilter {
+            property: Property::Payload(name.into()),
+            values: vec![value],
+        };
+        let text = |text: String| ValueFilter::Text(text.into());
+        let any = |name: &str| Names::Any(vec![NamePattern::parse(name)]);
+        let (names, properties) = match i % 5 {
+            0 => (any(&format!("name-{}", i % 100)), vec![]),
+            1 => (any("name*"), vec![asks("n", text((i % 50).to_string()))]),
+            2 => (Names::Every, vec![asks("n", ValueFilter::Present)]),
+            3 => {
+                let user = asks("user", text(format!("u{}", i % 500)));
+                (Names::Every, vec![user, asks("n", text(i.to_string()))])
+            }
+            _ => (Names::Every, vec![asks("in.side", text("\u{e9}\"".into()))]),
+        };
+        let wanted = Subscription {
+            scope: Scope {
+                organization: OrganizationId(0),
+                address: Address::Organization,
+            },
+            parents: Parents::default(),
+            names,
+            properties,
+        };
+        table.subscribe(SubscriberId(i / 2), &wanted);
+    }
+    table
+}
+
+#[test]
+fn subscribers_are_found_without_allocating() {
+    let mut table = filters();
+    let payload = |i: u32| {
+        let inside = r#"{"side": "\u00e9\""}"#;
+        format!(r#"{{"n": {i}, "\u0075ser": "u{i}", "in": {inside}}}"#)
+    };
+    let events: Vec<_> = (0..100)
+        .map(|i| Event {
+            id: EventId(uuid::Uuid::nil()),
+            name: EventName::from_text(&format!("name-{i}")),
+            payload: Bytes::from(payload(i)),
+            metadata: None,
+            origin: None,
+            scope: Scope {
+                organization: OrganizationId(0),
+                address: Address::Organization,
+            },
+            parents: Parents::default(),
+            time_ms: 0,
+        })
+        .collect();
+    let mut scratch = MatchScratch::default();
+    let mut all = |table: &mut FilterTable| {
+        let mut found = 0;
+        for event in &events {
+            table.matches(event, &mut scratch);
+            found += scratch.subscribers.len();
+        }
+        found
+    };
+    let expected = all(&mut table);
+    assert!(expected > 100_000, "{expected}");
+    let mut found = 0;
+    let count = allocations(|| found = all(&mut table));
+    assert_eq!((count, found), (0, expected));
 }

@@ -11,7 +11,7 @@ use super::atoms::{Atom, Facts};
 use super::index::{Index, Keyed};
 use super::pages::Pool;
 use super::programs::{Clauses, Programs};
-use crate::limits::{FILTER_LIST_ENTRIES, FILTER_PLACES_MAX};
+use crate::limits::{FILTER_LIST_BLIND, FILTER_LIST_ENTRIES, FILTER_PLACES_MAX};
 
 /// An entry whose program has clauses that do not fit the entry.
 const MORE: u32 = 1 << 31;
@@ -49,17 +49,32 @@ impl Entry {
     }
 }
 
+/// A node fills one cache line.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 struct Node {
+    /// The low byte of the first atom of each entry: most entries that do not match are passed over by
+    /// these alone, 64 to a cache line.
+    tags: Vec<u8>,
     /// In order of program.
     entries: Vec<Entry>,
     /// A bit for the atom of each child: most atoms without one are refused by one look.
     signature: u64,
     children: u32,
     /// How many clauses are known to be met here.
-    depth: u32,
+    depth: u16,
     /// Whether programs that can move down do.
     is_burst: bool,
+}
+
+impl Node {
+    /// Whether there is too much to try one by one, once `new` has been added.
+    fn is_long(&self, new: Entry) -> bool {
+        let is_blind = |tag: &&u8| **tag == Atom::ALWAYS.tag();
+        self.entries.len() > FILTER_LIST_ENTRIES
+            || new.first == Atom::ALWAYS
+                && self.tags.iter().filter(is_blind).count() > FILTER_LIST_BLIND
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -94,14 +109,14 @@ pub(super) struct Access {
 }
 
 /// The alternatives by which a program leaves a node of some depth, if it may.
-fn way_down<'p>(clauses: Clauses<'p>, depth: u32) -> Option<&'p [u32]> {
+fn way_down<'p>(clauses: Clauses<'p>, depth: u16) -> Option<&'p [u32]> {
     let mut places = 1usize;
     for (at, clause) in clauses.enumerate() {
         // The first clause gives access whatever it costs: otherwise the filter is tried always.
         if at > 0 {
             places = places.saturating_mul(clause.len());
         }
-        if at == depth as usize {
+        if at == usize::from(depth) {
             return (at == 0 || places <= FILTER_PLACES_MAX).then_some(clause);
         }
     }
@@ -142,7 +157,8 @@ impl Access {
         let entries = &mut self.nodes[node].entries;
         let at = entries.partition_point(|e| e.program() < program);
         entries.insert(at, entry);
-        if entries.len() > FILTER_LIST_ENTRIES && !self.nodes[node].is_burst {
+        self.nodes[node].tags.insert(at, entry.first.tag());
+        if !self.nodes[node].is_burst && self.nodes[node].is_long(entry) {
             self.burst(node, programs);
         }
     }
@@ -176,16 +192,19 @@ impl Access {
                 None => staying.push(entry),
             }
         }
+        self.nodes[node].tags = staying.iter().map(|e: &Entry| e.first.tag()).collect();
         self.nodes[node].entries = staying;
     }
 
     /// Removes a program that was added beneath a node; whether the node is empty.
     pub(super) fn remove(&mut self, node: u32, program: u32, programs: &Programs) -> bool {
-        let entries = &mut self.nodes[node].entries;
+        let Node { entries, tags, .. } = &mut self.nodes[node];
         if let Ok(at) = entries.binary_search_by_key(&program, |e| e.program()) {
             entries.remove(at);
+            tags.remove(at);
             if entries.len() < entries.capacity() / 4 {
                 entries.shrink_to(entries.len() * 2);
+                tags.shrink_to(entries.len() * 2);
             }
         } else if let Some(alternatives) =
             way_down(programs.clauses(program), self.nodes[node].depth)
@@ -229,16 +248,15 @@ impl Access {
         to_visit.push(root);
         while let Some(at) = to_visit.pop() {
             let node = &self.nodes[at];
-            for entry in &node.entries {
-                let may = facts.may_hold(entry.first) && facts.may_hold(entry.second);
-                if may
-                    && facts.hold(entry.first)
+            facts.each_tagged(&node.tags, |at| {
+                let entry = node.entries[at];
+                if facts.hold(entry.first)
                     && facts.hold(entry.second)
                     && (entry.program & MORE == 0 || programs.holds(entry.program(), facts))
                 {
                     found.push(entry.program());
                 }
-            }
+            });
             if node.children == 0 {
                 continue;
             }

@@ -20,6 +20,11 @@ pub(super) struct Atom(pub(super) u32);
 impl Atom {
     /// Holds for every event; nothing refers to it by text.
     pub(super) const ALWAYS: Self = Self(0);
+
+    /// What is left of an atom where there is no room for more.
+    pub(super) fn tag(self) -> u8 {
+        self.0 as u8
+    }
 }
 
 /// What kind of fact about a property, or about the name.
@@ -30,7 +35,7 @@ pub(super) enum Kind {
     Name,
     /// The name fits this pattern.
     Wild,
-    /// The property is a string with this text.
+    /// The property is a string with this text, or a number or boolean with this JSON text.
     Text,
     /// The property is a number or boolean with this JSON text.
     Literal,
@@ -178,6 +183,22 @@ pub(super) struct Facts {
     signature: [u64; 4],
 }
 
+/// Tags that are compared at once.
+const LANES: usize = 16;
+
+/// The places of what is not zero.
+#[inline]
+fn each_hit(hits: [u8; LANES], mut found: impl FnMut(usize)) {
+    let (words, _) = hits.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let mut word = u64::from_le_bytes(*word);
+        while word != 0 {
+            found(at * 8 + word.trailing_zeros() as usize / 8);
+            word &= word - 1;
+        }
+    }
+}
+
 /// Up to so many atoms a set is searched linearly.
 const LINEAR_MAX: usize = 16;
 
@@ -206,8 +227,40 @@ impl Facts {
         &self.atoms[1..]
     }
 
+    /// The places of those tags that an atom of the event has.
     #[inline]
-    pub(super) fn may_hold(&self, atom: Atom) -> bool {
+    pub(super) fn each_tagged(&self, tags: &[u8], mut found: impl FnMut(usize)) {
+        let (chunks, mut rest) = tags.as_chunks::<LANES>();
+        if self.atoms.len() > LINEAR_MAX {
+            rest = tags;
+        } else {
+            for (chunk, tags) in chunks.iter().enumerate() {
+                each_hit(self.compare(tags), |at| found(chunk * LANES + at));
+            }
+        }
+        let first = tags.len() - rest.len();
+        for (at, &tag) in rest.iter().enumerate() {
+            if self.may_hold(Atom(u32::from(tag))) {
+                found(first + at);
+            }
+        }
+    }
+
+    /// Written so that the compiler compares all lanes at once: 1 where an atom has the tag.
+    #[inline]
+    fn compare(&self, tags: &[u8; LANES]) -> [u8; LANES] {
+        let mut hits = [0; LANES];
+        for atom in &self.atoms {
+            let wanted = [atom.tag(); LANES];
+            for lane in 0..LANES {
+                hits[lane] |= u8::from(tags[lane] == wanted[lane]);
+            }
+        }
+        hits
+    }
+
+    #[inline]
+    fn may_hold(&self, atom: Atom) -> bool {
         self.signature[(atom.0 >> 6) as usize & 3] >> (atom.0 & 63) & 1 != 0
     }
 

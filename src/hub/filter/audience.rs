@@ -6,6 +6,9 @@
 use super::pages::{Paged, Pool, Stamps};
 use super::table::{SubscriberId, SubscriptionId};
 
+/// Programs whose subscribers are compared with each other.
+const FEW: usize = 32;
+
 /// The subscribers of one program.
 #[derive(Clone, Copy, Debug)]
 enum Who {
@@ -103,12 +106,32 @@ impl Audience {
         (program, true)
     }
 
+    /// Adds the subscribers of programs that have one each; gives up if one has a crowd. Comparing a few
+    /// with each other takes less time than looking up when each was seen last.
+    fn tell_few(&self, programs: &[u32], out: &mut Vec<SubscriberId>) -> bool {
+        let mut few = [SubscriberId(0); FEW];
+        let mut count = 0;
+        for &program in programs {
+            match self.programs[program as usize] {
+                Who::Nobody => {}
+                Who::One(subscriber, _) => {
+                    few[count] = subscriber;
+                    count += 1;
+                }
+                Who::Crowd(_) => return false,
+            }
+        }
+        for at in 0..count {
+            if !few[..at].contains(&few[at]) {
+                out.push(few[at]);
+            }
+        }
+        true
+    }
+
     /// Adds the subscribers of these programs, each once.
     pub(super) fn tell(&mut self, programs: &[u32], out: &mut Vec<SubscriberId>) {
-        if let [program] = programs
-            && let Who::One(subscriber, _) = self.programs[*program as usize]
-        {
-            out.push(subscriber);
+        if programs.len() <= FEW && self.tell_few(programs, out) {
             return;
         }
         let event = self.seen.restart();

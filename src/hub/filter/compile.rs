@@ -89,66 +89,8 @@ fn property(filter: &PropertyFilter, properties: &mut Properties, atoms: &mut At
             ValueFilter::Present => add(Kind::Present, ""),
             ValueFilter::Text(_) | ValueFilter::Literal(_) if is_present => {}
             ValueFilter::Literal(text) => add(Kind::Literal, text),
-            ValueFilter::Text(text) => {
-                add(Kind::Text, text);
-                if is_literal(text) {
-                    add(Kind::Literal, text);
-                }
-            }
+            ValueFilter::Text(text) => add(Kind::Text, text),
         }
     }
     clause
-}
-
-/// Whether a text is a JSON number (RFC 8259 §6) or boolean.
-fn is_literal(text: &str) -> bool {
-    if matches!(text, "true" | "false") {
-        return true;
-    }
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let text = text.strip_prefix('-').unwrap_or(text);
-    let (mantissa, exponent) = match text.find(['e', 'E']) {
-        Some(at) => (&text[..at], Some(&text[at + 1..])),
-        None => (text, None),
-    };
-    let (whole, fraction) = match mantissa.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (mantissa, None),
-    };
-    digits(whole)
-        && (whole == "0" || !whole.starts_with('0'))
-        && fraction.is_none_or(digits)
-        && exponent
-            .is_none_or(|exponent| digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_literal;
-
-    #[test]
-    fn literals_are_what_json_says() {
-        for text in [
-            "0", "-0", "12", "1.50", "-1e9", "2E+05", "0.1e-7", "true", "false",
-        ] {
-            assert!(is_literal(text), "{text}");
-            assert!(serde_json::from_str::<serde_json::Value>(text).is_ok());
-        }
-        for text in [
-            "",
-            "-",
-            "01",
-            "1.",
-            ".5",
-            "1e",
-            "+1",
-            "1e+-2",
-            "0x1",
-            "2024-01-01",
-            "null",
-            "NaN",
-        ] {
-            assert!(!is_literal(text), "{text}");
-        }
-    }
 }

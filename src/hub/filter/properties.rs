@@ -32,7 +32,7 @@ pub(super) struct Record {
     name: Arc<str>,
     /// References to atoms about it.
     references: u32,
-    /// References to atoms about its being a string with some text.
+    /// References to atoms about its being some text, as a string or otherwise.
     texts: u32,
     /// References to atoms about its being some number or boolean.
     literals: u32,

@@ -71,24 +71,29 @@ impl Values {
     ) {
         for value in &self.values {
             let record = properties.record(value.property);
-            let (kind, asked) = match value.sort {
-                Sort::Null => {
-                    record.null.into_iter().for_each(|atom| facts.add(atom));
-                    continue;
-                }
-                Sort::Text => (Kind::Text, record.reads_texts()),
-                Sort::Literal => (Kind::Literal, record.reads_literals()),
-                Sort::Composite => (Kind::Text, false),
-            };
+            if value.sort == Sort::Null {
+                record.null.into_iter().for_each(|atom| facts.add(atom));
+                continue;
+            }
             record.present.into_iter().for_each(|atom| facts.add(atom));
-            if asked {
-                let text = if value.is_decoded {
-                    &self.decoded[value.start as usize..value.end as usize]
-                } else {
-                    &event.payload[value.start as usize..value.end as usize]
-                };
+            if value.sort == Sort::Composite {
+                continue;
+            }
+            let bytes = if value.is_decoded {
+                &self.decoded
+            } else {
+                &*event.payload
+            };
+            let text = &bytes[value.start as usize..value.end as usize];
+            let mut add = |kind| {
                 let atom = atoms.find(kind, value.property, text);
                 atom.into_iter().for_each(|atom| facts.add(atom));
+            };
+            if record.reads_texts() {
+                add(Kind::Text);
+            }
+            if value.sort == Sort::Literal && record.reads_literals() {
+                add(Kind::Literal);
             }
         }
     }

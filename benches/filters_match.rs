@@ -1,0 +1,404 @@
+//! The filter table: matching, by itself and beside two crates for the same task, and changing.
+//!
+//! Everything is generated from one seed; see `support::filters` for the mix. Matching is measured
+//! without reading JSON (properties already found in the payload) and with it.
+
+mod support;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use a_tree::{ATree, AttributeDefinition};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use fanfare::hub::{
+    Address, Event, FilterTable, MatchScratch, NamePattern, Names, Parents, ScopeName,
+    SubscriberId, Subscription, ValueFilter,
+};
+use quamina::Quamina;
+use support::filters::{
+    Filter, PROPERTIES, Random, asks, event, events, filters, of_mix, subscription, text,
+    value_json, value_text, values,
+};
+
+const SEED: u64 = 7;
+/// Distinct events that are matched in turn.
+const EVENTS: usize = 4_096;
+/// Events whose properties are read before the clock starts: few enough to stay in the cache.
+const READ_AHEAD: usize = 16;
+/// Most filters that the other crates are given: one panics beyond, the other needs minutes.
+const PEERS_MAX: usize = 10_000;
+
+/// Whether this only has to work: `cargo test --benches`.
+fn is_test() -> bool {
+    !std::env::args().any(|arg| arg == "--bench")
+}
+
+/// A number of filters, or few when testing.
+fn scaled(count: usize) -> usize {
+    if is_test() { count.min(500) } else { count }
+}
+
+fn table(subscriptions: impl Iterator<Item = Subscription>) -> FilterTable {
+    let mut table = FilterTable::new(SEED);
+    for (at, wanted) in subscriptions.enumerate() {
+        table.subscribe(SubscriberId(at as u32), &wanted);
+    }
+    table
+}
+
+/// Average matches of an event.
+fn matches_each(table: &mut FilterTable, events: &[Event]) -> f64 {
+    let mut scratch = MatchScratch::default();
+    let mut matches = 0;
+    for event in events {
+        table.matches(event, &mut scratch);
+        matches += scratch.subscribers.len();
+    }
+    matches as f64 / events.len() as f64
+}
+
+#[expect(clippy::print_stderr, reason = "figures that criterion has no row for")]
+fn note(text: &str) {
+    if !is_test() {
+        eprintln!("filters_match: {text}");
+    }
+}
+
+/// Two rows: matching events in turn, with and without reading their JSON.
+fn rows(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    table: &mut FilterTable,
+    events: &[Event],
+) {
+    note(&format!(
+        "{name}: {} subscriptions, {} programs, {:.2} matches each",
+        table.len(),
+        table.programs(),
+        matches_each(table, events)
+    ));
+    let mut scratch = MatchScratch::default();
+    let mut at = 0;
+    group.bench_function(format!("{name}, with JSON"), |b| {
+        b.iter(|| {
+            at = (at + 1) % events.len();
+            table.matches(&events[at], &mut scratch);
+            scratch.subscribers.len()
+        });
+    });
+    let mut scratches: Vec<_> = (0..READ_AHEAD).map(|_| MatchScratch::default()).collect();
+    group.bench_function(name, |b| {
+        b.iter_custom(|count| {
+            let (mut left, mut elapsed) = (count, Duration::ZERO);
+            while left > 0 {
+                let batch = left.min(READ_AHEAD as u64) as usize;
+                at = (at + READ_AHEAD) % events.len();
+                let of = |i: usize| &events[(at + i) % events.len()];
+                for (i, scratch) in scratches[..batch].iter_mut().enumerate() {
+                    table.read(of(i), scratch);
+                }
+                let start = Instant::now();
+                for (i, scratch) in scratches[..batch].iter_mut().enumerate() {
+                    table.find(of(i), scratch);
+                    black_box(scratch.subscribers.len());
+                }
+                elapsed += start.elapsed();
+                left -= batch as u64;
+            }
+            elapsed
+        });
+    });
+}
+
+fn mix(c: &mut Criterion) {
+    let mut group = c.benchmark_group("filters_match/mix");
+    group.throughput(Throughput::Elements(1));
+    for count in [1_000, 10_000, 100_000, 1_000_000] {
+        let mut random = Random::new(SEED);
+        let filters = filters(scaled(count), &mut random);
+        let mut table = table(filters.iter().map(of_mix));
+        let events = events(EVENTS, &mut random);
+        rows(&mut group, &format!("{count} filters"), &mut table, &events);
+        if count <= PEERS_MAX {
+            peers(&mut group, count, &filters);
+        }
+    }
+    group.finish();
+}
+
+fn peers(group: &mut BenchmarkGroup<'_, WallTime>, count: usize, filters: &[Filter]) {
+    let mut quamina = Quamina::new();
+    let definitions: Vec<_> = PROPERTIES
+        .iter()
+        .map(|(name, _)| AttributeDefinition::string(name))
+        .collect();
+    let mut tree = ATree::new(&definitions).expect("distinct names");
+    for (id, filter) in filters.iter().enumerate() {
+        let asked = filter.iter().enumerate();
+        let asked = asked.filter_map(|(at, value)| value.map(|value| (at, value)));
+        let (mut pattern, mut expression) = (Vec::new(), Vec::new());
+        for (at, value) in asked {
+            let name = PROPERTIES[at].0;
+            pattern.push(format!("\"{name}\": [{}]", value_json(at, value)));
+            expression.push(format!("{name} = \"{}\"", value_text(at, value)));
+        }
+        let pattern = format!("{{{}}}", pattern.join(", "));
+        quamina.add_pattern(id, &pattern).expect("a valid pattern");
+        let expression = expression.join(" and ");
+        tree.insert(&id, &expression).expect("a valid expression");
+    }
+    let mut random = Random::new(SEED + 1);
+    let all: Vec<_> = (0..EVENTS).map(|_| values(&mut random)).collect();
+    let mut at = 0;
+    let payloads: Vec<_> = all.iter().map(support::filters::payload).collect();
+    group.bench_function(format!("{count} filters, quamina, with JSON"), |b| {
+        b.iter(|| {
+            at = (at + 1) % EVENTS;
+            quamina
+                .matches_for_event(&payloads[at])
+                .expect("JSON")
+                .len()
+        });
+    });
+    let built: Vec<_> = all
+        .iter()
+        .map(|values| {
+            let mut builder = tree.make_event();
+            for (at, &value) in values.iter().enumerate() {
+                let text = value_text(at, value);
+                builder
+                    .with_string(PROPERTIES[at].0, &text)
+                    .expect("a text");
+            }
+            builder.build().expect("an event")
+        })
+        .collect();
+    group.bench_function(format!("{count} filters, a-tree"), |b| {
+        b.iter(|| {
+            at = (at + 1) % EVENTS;
+            tree.search(&built[at]).expect("an event").matches().len()
+        });
+    });
+}
+
+fn kind_of(name: &str) -> Names {
+    Names::Any(vec![NamePattern::parse(name)])
+}
+
+/// What ruins simple indexes: what does not select, patterns, alternatives.
+fn shapes(c: &mut Criterion) {
+    let mut group = c.benchmark_group("filters_match/shapes");
+    let mut random = Random::new(SEED);
+    let mixed = events(EVENTS, &mut random);
+
+    let crowd = scaled(1_000_000);
+    let everyone = asks("kind", vec![text(&value_text(0, 0))]);
+    let same = subscription(Names::Every, vec![everyone]);
+    let heard = [event("status", support::filters::payload(&[0; 5]))];
+    let mut crowded = table((0..crowd).map(|_| same.clone()));
+    group.throughput(Throughput::Elements(crowd as u64));
+    rows(&mut group, "one filter of a million", &mut crowded, &heard);
+    drop(crowded);
+
+    let count = scaled(100_000);
+    let flag = |at: usize| asks("priority", vec![text(&value_text(4, at as u32 % 2))]);
+    let flags = (0..count).map(|at| subscription(Names::Every, vec![flag(at)]));
+    group.throughput(Throughput::Elements(count as u64 / 2));
+    rows(&mut group, "two values", &mut table(flags), &heard);
+    group.throughput(Throughput::Elements(1));
+    let user = |at: usize| asks("user", vec![text(&format!("us-{at:05}"))]);
+    let flags = (0..count).map(|at| subscription(Names::Every, vec![flag(at), user(at)]));
+    rows(
+        &mut group,
+        "two values and a selective one",
+        &mut table(flags),
+        &mixed,
+    );
+
+    let star = |at: u32| asks(&format!("field{at}"), vec![ValueFilter::Present]);
+    let mut stars = || {
+        let count = 2 + random.below(2);
+        (0..count)
+            .map(|_| star(random.below(200)))
+            .collect::<Vec<_>>()
+    };
+    let stars: Vec<_> = (0..count)
+        .map(|_| subscription(Names::Every, stars()))
+        .collect();
+    let mut random = Random::new(SEED + 1);
+    let fields = |random: &mut Random| {
+        let field = |random: &mut Random| format!("\"field{}\": 1", random.below(200));
+        let fields: Vec<_> = (0..5).map(|_| field(random)).collect();
+        event("status", format!("{{{}}}", fields.join(", ")).into())
+    };
+    let starred: Vec<_> = (0..EVENTS).map(|_| fields(&mut random)).collect();
+    rows(
+        &mut group,
+        "only stars",
+        &mut table(stars.into_iter()),
+        &starred,
+    );
+
+    let count = scaled(10_000);
+    let prefixes = (0..count).map(|at| subscription(kind_of(&format!("app{at}:*")), Vec::new()));
+    let payload = support::filters::payload(&[0; 5]);
+    let named = |random: &mut Random| {
+        let name = format!("app{}:user_chat", random.below(count as u32));
+        event(&name, payload.clone())
+    };
+    let named: Vec<_> = (0..EVENTS).map(|_| named(&mut random)).collect();
+    rows(
+        &mut group,
+        "10000 prefix patterns",
+        &mut table(prefixes),
+        &named,
+    );
+
+    let many = |random: &mut Random| {
+        let users: Vec<_> = (0..50)
+            .map(|_| text(&value_text(2, random.below(10_000))))
+            .collect();
+        let kind = asks("kind", vec![text(&value_text(0, random.below(20)))]);
+        let users = asks("user", users);
+        subscription(Names::Every, vec![users, kind])
+    };
+    let many: Vec<_> = (0..count).map(|_| many(&mut random)).collect();
+    rows(
+        &mut group,
+        "10000 filters of 50 values",
+        &mut table(many.into_iter()),
+        &mixed,
+    );
+    group.finish();
+}
+
+/// 100,000 sessions in 1,000 projects in 50 groups; each session asks for one of 2,000 names.
+fn tree(c: &mut Criterion) {
+    let mut group = c.benchmark_group("filters_match/tree");
+    group.throughput(Throughput::Elements(1));
+    let count = scaled(100_000);
+    let parents = |session: usize| Parents {
+        group: Some(ScopeName::new(&format!("group-{}", session % 50))),
+        project: Some(ScopeName::new(&format!("project-{}", session % 1_000))),
+    };
+    let address = |at: usize| Address::Session(ScopeName::new(&format!("session-{at}")));
+    let sessions = (0..count).map(|at| {
+        let names = kind_of(&format!("name-{}", at / 50 % 2_000));
+        let mut wanted = subscription(names, Vec::new());
+        wanted.scope.address = address(at);
+        wanted.parents = parents(at);
+        wanted
+    });
+    let mut table = table(sessions);
+    let mut random = Random::new(SEED);
+    let mut at_session = Vec::new();
+    let mut at_group = Vec::new();
+    for _ in 0..EVENTS {
+        let session = random.below(count as u32) as usize;
+        let name = format!("name-{}", session / 50 % 2_000);
+        let mut told = event(&name, "{}".into());
+        told.scope.address = address(session);
+        told.parents = parents(session);
+        at_session.push(told.clone());
+        told.scope.address = Address::Group(ScopeName::new(&format!("group-{}", session % 50)));
+        told.parents = Parents::default();
+        at_group.push(told);
+    }
+    rows(&mut group, "events of sessions", &mut table, &at_session);
+    rows(&mut group, "events of groups", &mut table, &at_group);
+    group.finish();
+}
+
+/// Adding and removing, and matching meanwhile.
+fn change(c: &mut Criterion) {
+    let mut group = c.benchmark_group("filters_match/change");
+    let count = scaled(1_000_000);
+    let mut random = Random::new(SEED);
+    let wanted: Vec<_> = filters(count + count / 10, &mut random)
+        .iter()
+        .map(of_mix)
+        .collect();
+    let events = events(EVENTS, &mut random);
+    let (first, spare) = wanted.split_at(count);
+    let before = resident_bytes();
+    let mut table = FilterTable::new(SEED);
+    let mut ids: Vec<_> = (0..count).map(|_| None).collect();
+    for (at, wanted) in first.iter().enumerate() {
+        ids[at] = Some(table.subscribe(SubscriberId(at as u32), wanted));
+    }
+    let each = resident_bytes().saturating_sub(before) / count;
+    note(&format!(
+        "{each} bytes for each of {count} filters, strings included"
+    ));
+    let (mut at, mut total) = (0usize, 0usize);
+    let mut swap = |table: &mut FilterTable, wanted: &[Subscription]| {
+        at = (at + 7_919) % ids.len();
+        let wanted = &wanted[total % wanted.len()];
+        total += 1;
+        if let Some(id) = ids[at].take() {
+            table.unsubscribe(id);
+        }
+        ids[at] = Some(table.subscribe(SubscriberId(at as u32), wanted));
+    };
+    group.throughput(Throughput::Elements(2));
+    group.bench_function("remove and add one of 1000000", |b| {
+        b.iter(|| swap(&mut table, spare));
+    });
+    let (mut at, mut scratch) = (0, MatchScratch::default());
+    group.throughput(Throughput::Elements(10));
+    // 10,000 changes a second among 50,000 events.
+    group.bench_function("match 10 events, remove and add one of 1000000", |b| {
+        b.iter(|| {
+            for _ in 0..10 {
+                at = (at + 1) % events.len();
+                table.matches(&events[at], &mut scratch);
+                black_box(scratch.subscribers.len());
+            }
+            swap(&mut table, spare);
+        });
+    });
+    group.finish();
+    drop(table);
+    pauses(first);
+}
+
+/// The longest single change while a table grows to its full size and shrinks to nothing. A change is
+/// as long as the shortest of its three repetitions: what else the machine does is no pause of ours.
+fn pauses(wanted: &[Subscription]) {
+    let mut adding = vec![u128::MAX; wanted.len()];
+    let mut removing = adding.clone();
+    for _ in 0..3 {
+        let mut table = FilterTable::new(SEED);
+        let mut ids = Vec::with_capacity(wanted.len());
+        for (at, wanted) in wanted.iter().enumerate() {
+            let start = Instant::now();
+            let id = table.subscribe(SubscriberId(at as u32), wanted);
+            adding[at] = adding[at].min(start.elapsed().as_nanos());
+            ids.push(id);
+        }
+        for (at, id) in ids.into_iter().enumerate() {
+            let start = Instant::now();
+            table.unsubscribe(id);
+            removing[at] = removing[at].min(start.elapsed().as_nanos());
+        }
+    }
+    for (what, mut all) in [("adding", adding), ("removing", removing)] {
+        let mean = all.iter().sum::<u128>() / all.len() as u128;
+        all.sort_unstable();
+        let (high, worst) = (all[all.len() - 1 - all.len() / 10_000], all[all.len() - 1]);
+        note(&format!(
+            "{what}: mean {mean} ns, 99.99 % {high} ns, worst {worst} ns"
+        ));
+    }
+}
+
+/// Memory of this process that is in use.
+fn resident_bytes() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let resident = pages.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+    4_096 * resident.unwrap_or(0usize)
+}
+
+criterion_group!(benches, mix, shapes, tree, change);
+criterion_main!(benches);
