@@ -6,7 +6,6 @@
 
 pub mod admin;
 pub mod live;
-mod message;
 pub mod render;
 pub mod sessions;
 mod socket;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::scope::{Parents, Scope};
+use crate::json;
 
 /// Identity of an event: a `UUIDv7`, so that ids sort by time of acceptance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,19 +72,17 @@ impl EventName {
 
     /// The name as dialects know it whose names are text: a string's text, or else compact JSON.
     pub fn to_text(&self) -> Cow<'_, str> {
-        self.as_text().unwrap_or_else(|| {
-            let value = serde_json::from_slice::<serde_json::Value>(&self.0);
-            Cow::Owned(value.unwrap_or_default().to_string())
-        })
+        self.as_text()
+            .unwrap_or_else(|| match json::compact(&self.0) {
+                Cow::Borrowed(compact) => String::from_utf8_lossy(compact),
+                Cow::Owned(compact) => Cow::Owned(String::from_utf8_lossy(&compact).into_owned()),
+            })
     }
 
-    /// The name as text if it is a JSON string.
+    /// The name as text if it is a JSON string; a lone surrogate in it becomes U+FFFD.
     pub fn as_text(&self) -> Option<Cow<'_, str>> {
         let inner = self.0.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-        if memchr::memchr(b'\\', inner).is_none() {
-            return std::str::from_utf8(inner).ok().map(Cow::Borrowed);
-        }
-        serde_json::from_slice(&self.0).ok().map(Cow::Owned)
+        Some(json::text(inner))
     }
 }
 
@@ -130,4 +129,34 @@ pub struct Draft {
     pub metadata: Option<Bytes>,
     /// The publisher's own client id.
     pub origin: Option<Bytes>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(json: &'static str) -> EventName {
+        EventName::from_json(Bytes::from(json))
+    }
+
+    #[test]
+    fn names_are_text_or_compact_json() {
+        assert_eq!(name(r#""a\u00e9\n""#).to_text(), "aé\n");
+        let object = name(r#"{"a" : [1.50, "x y"],"a":null }"#);
+        assert_eq!(object.to_text(), r#"{"a":[1.50,"x y"],"a":null}"#);
+        assert_eq!(name("1e999").to_text(), "1e999");
+        assert_eq!(name("null").to_text(), "null");
+        assert!(name("[ ]").as_text().is_none());
+        assert!(matches!(
+            name(r#""plain""#).to_text(),
+            Cow::Borrowed("plain")
+        ));
+        assert!(matches!(name("[1]").to_text(), Cow::Borrowed("[1]")));
+    }
+
+    #[test]
+    fn a_string_with_half_of_a_pair_is_still_a_string() {
+        assert_eq!(name(r#""a\ud800""#).as_text().as_deref(), Some("a\u{fffd}"));
+        assert_eq!(name(r#""a\ud800""#).to_text(), "a\u{fffd}");
+    }
 }

@@ -27,7 +27,7 @@ pub(crate) const SAME_RANK: [(&str, &str); 1] = [("config", "limits")];
 pub(crate) const DIALECTS: [&str; 6] = ["sessions", "sysadm", "live", "stream", "pubsub", "admin"];
 
 /// Outside crates that have a home: crate, modules that may name it, and what others do instead.
-pub(crate) const HOMES: [(&str, &[&str], &str); 15] = [
+pub(crate) const HOMES: [(&str, &[&str], &str); 16] = [
     (
         "monoio",
         &["runtime"],
@@ -67,6 +67,11 @@ pub(crate) const HOMES: [(&str, &[&str], &str); 15] = [
         "httparse",
         &["protocol"],
         "use `protocol`'s HTTP/1.1 parser",
+    ),
+    (
+        "simd_json",
+        &["json"],
+        "use `json::Message`, or the spans of `json::fields`",
     ),
     (
         "argon2",

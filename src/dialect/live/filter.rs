@@ -15,7 +15,7 @@ impl Live {
     pub(super) fn subscriptions(
         &self,
         organization: OrganizationId,
-        filters: &[Filter<'_>],
+        filters: &[Filter],
     ) -> Vec<Subscription> {
         let (mut names, mut properties) = (None::<BTreeSet<NamePattern>>, BTreeMap::new());
         let (mut every_name, mut this_server) = (false, None);

@@ -9,6 +9,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::hub::{Draft, EventName};
+use crate::json;
 use crate::limits::{JSON_DEPTH_MAX, PUBLISH_EVENTS_MAX};
 
 /// Why a publish body was refused: the error code on the wire and the sentence beside it.
@@ -41,16 +42,7 @@ impl BodyError {
     }
 
     fn at(code: &'static str, error: &serde_json::Error, body: &[u8]) -> Self {
-        let text = error.to_string();
-        let what = text.split(" at line ").next().unwrap_or(&text);
-        let offset = if error.is_eof() {
-            body.len()
-        } else {
-            let line_start = memchr::memchr_iter(b'\n', body)
-                .nth(error.line().wrapping_sub(2))
-                .map_or(0, |newline| newline + 1);
-            line_start + error.column().saturating_sub(1)
-        };
+        let (what, offset) = json::syntax_error(error, body);
         Self::new(code, format!("{what} at byte {offset}"))
     }
 }
@@ -94,7 +86,7 @@ fn draft(fields: &Fields<'_>, index: Option<usize>) -> Result<Draft, BodyError> 
     let missing = |name| BodyError::new("missing_field", at(&format!("\"{name}\" is missing")));
     let name = fields.name.ok_or_else(|| missing("type"))?.get();
     let data = fields.data.ok_or_else(|| missing("data"))?.get();
-    if depth(name.as_bytes()).max(depth(data.as_bytes())) > JSON_DEPTH_MAX {
+    if json::depth(name.as_bytes()).max(json::depth(data.as_bytes())) > JSON_DEPTH_MAX {
         let message = at(&format!("nested deeper than {JSON_DEPTH_MAX}"));
         return Err(BodyError::new("too_deep", message));
     }
@@ -110,25 +102,6 @@ fn draft(fields: &Fields<'_>, index: Option<usize>) -> Result<Draft, BodyError> 
         metadata: None,
         origin: None,
     })
-}
-
-/// Deepest nesting of arrays and objects in valid JSON.
-fn depth(json: &[u8]) -> usize {
-    let (mut depth, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
-    for &byte in json {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' if !in_string => depth -= 1,
-            _ => {}
-        }
-    }
-    deepest
 }
 
 /// The two fields that count; of a repeated key the last one does.
@@ -247,12 +220,5 @@ mod tests {
         assert_eq!(error(&brackets).code, "invalid_json");
         let many = format!("[{}]", vec![r#"{"type":1,"data":1}"#; 1_001].join(","));
         assert_eq!(error(&many).code, "too_many_events");
-    }
-
-    #[test]
-    fn brackets_in_strings_are_not_nesting() {
-        assert_eq!(depth(br#"{"a":"[[[\"{{"}"#), 1);
-        assert_eq!(depth(b"[[],[[]]]"), 3);
-        assert_eq!(depth(b"1"), 0);
     }
 }

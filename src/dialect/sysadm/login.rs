@@ -47,7 +47,7 @@ impl Sysadm {
     pub(super) fn log_in(
         &self,
         socket: &mut Socket,
-        request: Request<'_>,
+        request: Request,
         tools: &mut Tools<'_>,
     ) -> Reaction {
         let former = socket.login.and_then(|login| login.token);
@@ -65,13 +65,13 @@ impl Sysadm {
         self.take(socket, step, echo, tools)
     }
 
-    fn read_step(&self, request: &Request<'_>) -> Step {
+    fn read_step(&self, request: &Request) -> Step {
         match &*request.echo.name {
             "auth" => {
                 let (name, password) = (request.text("username"), request.text("password"));
                 match (name, password, self.directory.anonymous()) {
                     (Some(_), Some(_), Some(anyone)) => Step::Issue(anyone),
-                    (Some(name), Some(password), None) => self.check(&name, &password),
+                    (Some(name), Some(password), None) => self.check(name, password),
                     _ => Step::Refuse(Code::BadRequest),
                 }
             }
@@ -79,7 +79,7 @@ impl Sysadm {
                 let Some(token) = request.text("token") else {
                     return Step::Refuse(Code::BadRequest);
                 };
-                match (parse_token(&token), self.directory.anonymous()) {
+                match (parse_token(token), self.directory.anonymous()) {
                     (Some(token), _) => Step::Present(token),
                     (None, Some(anyone)) => Step::Issue(anyone),
                     (None, None) => Step::Refuse(Code::Unauthorized),

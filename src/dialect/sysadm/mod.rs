@@ -172,7 +172,7 @@ impl Sysadm {
     }
 
     /// A request of somebody who is logged in.
-    fn serve(&self, socket: &mut Socket, request: &Request<'_>, identity: Identity) -> Reaction {
+    fn serve(&self, socket: &mut Socket, request: &Request, identity: Identity) -> Reaction {
         let name = &*request.echo.name;
         if request.is_rpc() && name == "query" {
             return Reaction::Reply(reply::access(&request.echo, identity.grants));

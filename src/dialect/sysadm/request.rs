@@ -2,34 +2,32 @@
 //!
 //! Text that is not to be trusted is read here and nowhere else in this dialect.
 
-use std::borrow::Cow;
-
 use super::reply::Echo;
-use crate::dialect::message::{as_text, check};
-use crate::json;
+use crate::json::{Message, Value};
 
-/// What a client asks. Borrows the message.
-pub(super) struct Request<'m> {
+/// What a client asks.
+pub(super) struct Request {
     /// What an answer repeats of it.
     pub(super) echo: Echo,
-    /// The JSON text of `args`, or of the whole message when there is none.
-    args: &'m [u8],
+    message: Message,
 }
 
-impl<'m> Request<'m> {
+impl Request {
     /// Reads a message; `None` if it is no JSON object, or says no namespace or no name.
-    pub(super) fn read(message: &'m [u8]) -> Option<Self> {
-        check(message).ok()?;
-        let message = json::trim(message);
-        let text = |key| find(message, key).and_then(as_text).unwrap_or_default();
+    pub(super) fn read(message: &[u8]) -> Option<Self> {
+        let message = Message::parse(message).ok()?;
+        let fields = message.value().as_object()?;
+        let text = |key| {
+            let value = fields.get(key);
+            value.and_then(|value| value.as_str()).unwrap_or_default()
+        };
         let echo = Echo {
             namespace: text("namespace").into(),
             name: text("name").into(),
             id: text("id").into(),
         };
-        let args = find(message, "args").unwrap_or(message);
         let complete = !echo.namespace.is_empty() && !echo.name.is_empty();
-        complete.then_some(Self { echo, args })
+        complete.then_some(Self { echo, message })
     }
 
     /// Whether it is in the namespace `rpc`.
@@ -42,61 +40,72 @@ impl<'m> Request<'m> {
         self.echo.namespace.eq_ignore_ascii_case("events")
     }
 
+    /// What is said under `args`, or the whole message if that says nothing.
+    fn args(&self) -> Value<'_> {
+        let whole = self.message.value();
+        let args = whole.as_object().and_then(|fields| fields.get("args"));
+        args.unwrap_or(whole)
+    }
+
     /// A text among the args, which are an object.
-    pub(super) fn text(&self, key: &str) -> Option<Cow<'m, str>> {
-        find(self.args, key).and_then(as_text)
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
+        self.args().as_object()?.get(key)?.as_str()
     }
 
     /// The args as a list of at least one text, or as one text alone.
-    pub(super) fn texts(&self) -> Option<Vec<Cow<'m, str>>> {
-        if self.args.first() != Some(&b'[') {
-            return Some(vec![as_text(self.args)?]);
+    pub(super) fn texts(&self) -> Option<Vec<&str>> {
+        match self.args() {
+            Value::String(text) => Some(vec![text]),
+            Value::Array(list) => {
+                let texts: Option<Vec<&str>> = list.map(|value| value.as_str()).collect();
+                texts.filter(|texts| !texts.is_empty())
+            }
+            _ => None,
         }
-        serde_json::from_slice::<Vec<String>>(self.args)
-            .ok()
-            .filter(|texts| !texts.is_empty())
-            .map(|texts| texts.into_iter().map(Cow::Owned).collect())
     }
-}
-
-/// The value of a field of an object that was checked.
-fn find<'m>(object: &'m [u8], key: &str) -> Option<&'m [u8]> {
-    json::fields(object)
-        .find(|field| json::text(field.key) == key)
-        .map(|field| field.value)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(message: &str) -> Option<(String, Vec<String>, String)> {
+    fn read(message: &str) -> Option<(String, Vec<String>)> {
         let request = Request::read(message.as_bytes())?;
         let Echo {
             namespace,
             name,
             id,
         } = &request.echo;
-        let args = String::from_utf8_lossy(request.args).into_owned();
         let texts = request.texts().unwrap_or_default();
-        let texts = texts.into_iter().map(Cow::into_owned).collect();
-        Some((format!("{namespace} {name} {id}"), texts, args))
+        let texts = texts.into_iter().map(String::from).collect();
+        Some((format!("{namespace} {name} {id}"), texts))
     }
 
     #[test]
     fn fields_and_their_defaults() {
-        let (echo, texts, _) =
+        let (echo, texts) =
             read(r#" {"namespace":"events","name":"\u0061","id":"7","args":["x","y"]} "#).unwrap();
         assert_eq!(echo, "events a 7");
         assert_eq!(texts, ["x", "y"]);
-        let whole = r#"{"namespace":"n","name":"a","id":7}"#;
-        let (echo, texts, args) = read(whole).unwrap();
-        assert_eq!((&*echo, &*args), ("n a ", whole));
+        let (echo, texts) = read(r#"{"namespace":"n","name":"a","id":7}"#).unwrap();
+        assert_eq!(echo, "n a ");
         assert!(texts.is_empty());
-        let (_, texts, _) = read(r#"{"namespace":"n","name":"a","args":"one"}"#).unwrap();
+        let (_, texts) = read(r#"{"namespace":"n","name":"a","args":"one"}"#).unwrap();
         assert_eq!(texts, ["one"]);
-        let (_, _, args) = read(r#"{"namespace":"n","name":"a","args":null}"#).unwrap();
-        assert_eq!(args, "null");
+        let text = |message: &str| {
+            let request = Request::read(message.as_bytes()).unwrap();
+            request.text("x").map(String::from)
+        };
+        assert_eq!(
+            text(r#"{"namespace":"n","name":"a","x":"1"}"#),
+            Some("1".into())
+        );
+        let args = r#"{"namespace":"n","name":"a","x":"1","args":{"x":"2"}}"#;
+        assert_eq!(text(args), Some("2".into()));
+        assert_eq!(
+            text(r#"{"namespace":"n","name":"a","x":"1","args":null}"#),
+            None
+        );
     }
 
     #[test]

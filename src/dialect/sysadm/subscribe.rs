@@ -3,7 +3,6 @@
 //! All classes of a client are one [`Subscription`], so that an event comes once however often its class
 //! was named.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::reply::{self, Changed, Code};
@@ -19,7 +18,7 @@ impl Sysadm {
     pub(super) fn subscribe(
         &self,
         socket: &mut Socket,
-        request: &Request<'_>,
+        request: &Request,
         identity: Identity,
     ) -> Reaction {
         let named = match self.read_classes(request, identity) {
@@ -49,7 +48,7 @@ impl Sysadm {
     pub(super) fn unsubscribe(
         &self,
         socket: &mut Socket,
-        request: &Request<'_>,
+        request: &Request,
         identity: Identity,
     ) -> Reaction {
         let named = match self.read_classes(request, identity) {
@@ -73,9 +72,9 @@ impl Sysadm {
     /// The known classes that a request names, in order; or the text of its refusal.
     fn read_classes<'m>(
         &self,
-        request: &Request<'m>,
+        request: &'m Request,
         identity: Identity,
-    ) -> Result<Vec<Cow<'m, str>>, Vec<u8>> {
+    ) -> Result<Vec<&'m str>, Vec<u8>> {
         let echo = &request.echo;
         if !identity.grants.allow(Grant::Subscribe) {
             return Err(self.errors.reply(echo, Code::Forbidden));
@@ -93,7 +92,7 @@ impl Sysadm {
     }
 
     /// The retained classes that a request names, each once, in its order.
-    fn retained_among(&self, named: &[Cow<'_, str>]) -> Vec<Box<str>> {
+    fn retained_among(&self, named: &[&str]) -> Vec<Box<str>> {
         let mut wanted: Vec<Box<str>> = Vec::new();
         for class in named {
             let pattern = NamePattern::parse(class);
