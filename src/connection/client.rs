@@ -24,6 +24,8 @@ pub(super) struct Client {
 #[derive(Debug)]
 enum Waits {
     No,
+    /// The handshake's answer is not sent, so nothing else may be.
+    Opening,
     /// The answer to a call.
     Answer(Pending),
     /// A change of subscriptions.
@@ -31,6 +33,11 @@ enum Waits {
 }
 
 impl Client {
+    /// Whether the handshake is answered.
+    pub(super) const fn is_open(&self) -> bool {
+        !matches!(self.waits, Waits::Opening)
+    }
+
     /// Whether the client's next message may be looked at.
     pub(super) const fn is_ready(&self) -> bool {
         matches!(self.waits, Waits::No)
@@ -69,9 +76,9 @@ impl Connection {
         self.state = State::Client(Box::new(Client {
             peer: WebSocketPeer::new(WEBSOCKET_MESSAGE_BYTES_MAX),
             socket,
-            waits: Waits::No,
+            waits: Waits::Opening,
         }));
-        self.arm(Timer::Ping, ctx.now);
+        self.disarm();
         let first = Subscribe {
             subscriptions,
             retained: Vec::new(),
@@ -90,19 +97,25 @@ impl Connection {
 
     /// Waits for [`subscribed`](Self::subscribed).
     pub fn wait_for_subscription(&mut self) {
-        if let State::Client(client) = &mut self.state {
+        if let State::Client(client) = &mut self.state
+            && client.is_open()
+        {
             client.waits = Waits::Subscription;
         }
     }
 
     /// A change of subscriptions is in force: sends the reply, after `first` (whole frames, or the
-    /// handshake's answer).
+    /// handshake's answer). A client that is leaving is sent neither.
     pub fn subscribed(&mut self, first: Bytes, reply: &[u8], ctx: &mut Context<'_>) {
         let State::Client(client) = &mut self.state else {
             return;
         };
-        client.waits = Waits::No;
-        if client.peer.may_send() {
+        let may_send = client.peer.may_send();
+        let waits = std::mem::replace(&mut client.waits, Waits::No);
+        if matches!(waits, Waits::Opening) {
+            self.arm(Timer::Ping, ctx.now);
+        }
+        if may_send {
             self.send_queue.push(first);
             self.send_text(reply, ctx);
         }
@@ -159,8 +172,8 @@ impl Connection {
         }
     }
 
-    /// Sends events: `frames` holds `events` of them. Over `bytes_max` of unsent bytes the client is too
-    /// slow: the answer is how many events were dropped, or nothing if it all waits in order.
+    /// Sends events: `frames` holds `events` of them. Whether the client is too slow for them is judged by
+    /// the caller.
     pub fn send_events(&mut self, frames: Bytes, events: u32) {
         self.send_queue.push_events(frames, events);
     }
@@ -179,10 +192,10 @@ impl Connection {
         self.send_queue.drop_oldest(bytes_max, notice)
     }
 
-    /// The client does not keep up: what waits and was not begun is dropped, and it is told to go. Answers
-    /// how many events were dropped.
+    /// The client does not keep up: the events that wait and were not begun are dropped, and it is told to
+    /// go. Answers how many events were dropped.
     pub fn disconnect_slow(&mut self, ctx: &mut Context<'_>) -> u64 {
-        let dropped = self.send_queue.drop_waiting();
+        let dropped = self.send_queue.drop_events();
         let reason = "too slow: events would have piled up";
         self.say_goodbye(CloseCode::TRY_AGAIN_LATER, reason, ctx);
         dropped

@@ -130,57 +130,60 @@ impl SendQueue {
         }
     }
 
-    /// Drops the oldest events, as few as possible, until at most `bytes_max` bytes wait, and puts the
-    /// news of it (`notice` of how many are missing there) where they were. News that waits already is
-    /// replaced by news of all. Answers how many events were dropped now.
+    /// Drops the oldest events, in the pieces in which they were appended, until at most `bytes_max` bytes
+    /// wait, and puts the news of it (`notice` of how many are missing there) where they were. News that
+    /// waits already is replaced by news of all. Answers how many events were dropped now.
     pub fn drop_oldest(&mut self, bytes_max: usize, notice: impl FnOnce(u64) -> Bytes) -> u64 {
-        let mut kept: VecDeque<Chunk> = VecDeque::new();
+        let mut chunks = self.take_chunks();
         let (mut dropped, mut missing, mut place) = (0u64, 0u64, None);
-        let mut begun = self.begun;
-        for chunk in self.take_chunks() {
-            let over = self.bytes > bytes_max;
-            match chunk.kind {
-                Kind::Events(events) if over && !begun => {
-                    self.bytes -= chunk.bytes.len();
+        let mut at = usize::from(self.begun);
+        while self.bytes > bytes_max
+            && let Some(Chunk { bytes, kind }) = chunks.get(at)
+        {
+            match *kind {
+                Kind::Due => {
+                    at += 1;
+                    continue;
+                }
+                Kind::Events(events) => {
                     dropped += u64::from(events);
                     missing += u64::from(events);
-                    place.get_or_insert(kept.len());
                 }
-                // Old news is part of the new, if it stands where events are missing now.
-                Kind::Dropped(events) if !begun && (over || place.is_some()) => {
-                    self.bytes -= chunk.bytes.len();
-                    missing += u64::from(events);
-                    place.get_or_insert(kept.len());
-                }
-                _ => kept.push_back(chunk),
+                // It stands before all events that may be dropped, since it took the place of the first.
+                Kind::Dropped(events) => missing += u64::from(events),
             }
-            begun = false;
+            self.bytes -= bytes.len();
+            chunks.remove(at);
+            place.get_or_insert(at);
         }
         if let Some(place) = place {
             let bytes = notice(missing);
             self.bytes += bytes.len();
             let kind = Kind::Dropped(u32::try_from(missing).unwrap_or(u32::MAX));
-            kept.insert(place, Chunk { bytes, kind });
+            chunks.insert(place, Chunk { bytes, kind });
         }
-        self.put_chunks(kept);
+        self.put_chunks(chunks);
         dropped
     }
 
-    /// Drops everything that was not begun to be sent. Answers how many live events that were.
-    pub fn drop_waiting(&mut self) -> u64 {
-        let mut kept = VecDeque::new();
-        let mut dropped = 0;
-        let begun = std::mem::take(&mut self.begun);
-        for chunk in self.take_chunks() {
-            if begun && kept.is_empty() {
-                kept.push_back(chunk);
-            } else if let Kind::Events(events) = chunk.kind {
+    /// Drops all events that were not begun to be sent. Answers how many that were.
+    pub fn drop_events(&mut self) -> u64 {
+        let (mut dropped, mut bytes) = (0, 0);
+        let mut begun = self.begun;
+        let mut chunks = self.take_chunks();
+        chunks.retain(|chunk| match chunk.kind {
+            Kind::Events(events) if !std::mem::take(&mut begun) => {
                 dropped += u64::from(events);
+                false
             }
-        }
-        self.bytes = kept.iter().map(|chunk: &Chunk| chunk.bytes.len()).sum();
-        self.begun = begun;
-        self.put_chunks(kept);
+            _ => {
+                begun = false;
+                bytes += chunk.bytes.len();
+                true
+            }
+        });
+        self.bytes = bytes;
+        self.put_chunks(chunks);
         dropped
     }
 
@@ -275,10 +278,14 @@ mod tests {
         assert_eq!(text(&queue), "ANSW[3]");
         let mut queue = self::queue();
         queue.advance(6);
-        assert_eq!(queue.drop_waiting(), 3);
+        assert_eq!(queue.drop_events(), 3);
         assert_eq!((text(&queue).as_str(), queue.len()), ("SW", 2));
         let mut queue = self::queue();
-        assert_eq!(queue.drop_waiting(), 4);
-        assert!(queue.is_empty());
+        queue.advance(1);
+        assert_eq!(queue.drop_events(), 3);
+        assert_eq!((text(&queue).as_str(), queue.len()), ("aaaANSW", 7));
+        let mut queue = self::queue();
+        assert_eq!(queue.drop_events(), 4);
+        assert_eq!((text(&queue).as_str(), queue.len()), ("ANSW", 4));
     }
 }

@@ -108,11 +108,11 @@ impl Connection {
     /// The kernel took `sent` bytes.
     pub fn sent(&mut self, sent: usize, now: Now) {
         self.send_queue.advance(sent);
-        self.write_due = if self.send_queue.is_empty() || self.write_due == Instant::NEVER {
-            Instant::NEVER
-        } else {
-            now.instant + WRITE_TIMEOUT
-        };
+        if self.send_queue.is_empty() {
+            self.write_due = Instant::NEVER;
+        } else if self.write_due != Instant::NEVER && sent > 0 {
+            self.write_due = now.instant + WRITE_TIMEOUT;
+        }
     }
 
     /// Everything was sent and our half is closed: waits for the peer to close its own.
@@ -140,7 +140,13 @@ impl Connection {
     /// Does what is due at `ctx.now`.
     pub fn expire(&mut self, ctx: &mut Context<'_>) -> Expired {
         if self.write_due <= ctx.now.instant {
-            return Expired::SlowConsumer;
+            // Who was told to go was counted then, if it was for being slow.
+            let leaves = self.timer == Timer::Goodbye;
+            return if leaves {
+                Expired::Drop
+            } else {
+                Expired::SlowConsumer
+            };
         }
         if self.due > ctx.now.instant {
             return match &self.state {

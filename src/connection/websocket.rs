@@ -161,13 +161,16 @@ impl Connection {
 
     /// Pings a WebSocket, or drops it when the last ping was not answered.
     pub(super) fn ping(&mut self, ctx: &mut Context<'_>) -> Expired {
+        // While output is under way, or so much that nothing is read, the write timeout judges.
+        let (is_idle, is_read) = (self.send_queue.is_empty(), self.wants_input());
         let Some((peer, _)) = self.web_socket() else {
             return Expired::Flush;
         };
-        if std::mem::replace(&mut peer.pinged, true) {
+        if peer.pinged && is_read {
             return Expired::Drop;
         }
-        if self.send_queue.is_empty() {
+        if is_idle && !peer.pinged {
+            peer.pinged = true;
             let ping = ctx.arena.write(|out| encode_ping(out, b""));
             self.send_queue.push(ping);
         }
@@ -215,6 +218,10 @@ impl Connection {
 
     /// The server is leaving. Answers whether the connection is of no more use.
     pub fn drain(&mut self, retry_ms: u64, ctx: &mut Context<'_>) -> bool {
+        if matches!(&self.state, State::Client(client) if !client.is_open()) {
+            // It is told once it has its handshake's answer.
+            return false;
+        }
         if self.web_socket().is_some() {
             self.say_goodbye(CloseCode::GOING_AWAY, "the server is leaving", ctx);
             return false;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::command::Answer;
 use super::effect::Effect;
-use super::event::{Draft, Event};
+use super::event::{Draft, Event, EventName};
 use super::filter::{FilterTable, MatchScratch, SubscriberId, SubscriptionId};
 use super::hub::Hub;
 use super::scope::{Address, OrganizationId, Parents, Scope, ShardId};
@@ -48,10 +48,15 @@ impl Fanout {
         }
     }
 
+    /// The place of a retained name.
+    fn place(&self, name: &EventName) -> Option<usize> {
+        let name = name.as_json();
+        self.retained_names.iter().position(|kept| kept == name)
+    }
+
     /// Keeps an event if it is the last of a retained name; whether the name is one.
     fn retain(&mut self, event: &Arc<Event>) -> bool {
-        let name = event.name.as_json();
-        let Some(place) = self.retained_names.iter().position(|kept| kept == name) else {
+        let Some(place) = self.place(&event.name) else {
             return false;
         };
         let key = (event.scope.organization, place);
@@ -126,6 +131,11 @@ impl Hub {
     pub fn listeners(&self, organization: OrganizationId) -> &[ShardId] {
         let listeners = self.fanout.listeners.get(organization.0 as usize);
         listeners.map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the last event of a name is kept, on every shard.
+    pub fn retains(&self, name: &EventName) -> bool {
+        self.fanout.place(name).is_some()
     }
 
     /// The last event of a retained name.

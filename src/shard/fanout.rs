@@ -48,6 +48,7 @@ impl Shard {
                     self.groups.add(out.freeze())
                 });
                 if listener.group == GroupId::NONE {
+                    listener.group = GroupId::empty(encoding);
                     self.grouped.push(subscriber.0);
                 }
                 listener.group = self.groups.extend(listener.group, frame);

@@ -6,13 +6,20 @@
 
 use bytes::{Bytes, BytesMut};
 
-/// A sequence of this tick's frames. The empty one is [`GroupId::NONE`].
+use crate::dialect::Encoding;
+
+/// A sequence of this tick's frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct GroupId(u32);
 
 impl GroupId {
-    /// No frame at all.
-    pub(super) const NONE: Self = Self(0);
+    /// No group at all.
+    pub(super) const NONE: Self = Self(u32::MAX);
+
+    /// The empty sequence of one encoding. Each has its own, so that only frames of one encoding follow it.
+    pub(super) const fn empty(encoding: Encoding) -> Self {
+        Self(encoding as u32)
+    }
 }
 
 /// One rendering of one event.
@@ -32,6 +39,17 @@ struct Group {
     /// The group that a later frame led to last. Frames come one after the other, so the one that is
     /// being handed out now is either there or nowhere.
     next: Option<(FrameId, GroupId)>,
+}
+
+impl Group {
+    const EMPTY: Self = Self {
+        parent: GroupId::NONE,
+        frame: FrameId(0),
+        events: 0,
+        bytes: 0,
+        joined: None,
+        next: None,
+    };
 }
 
 /// All groups of a tick.
@@ -60,14 +78,7 @@ impl Groups {
         self.frames.clear();
         self.all.clear();
         self.bytes = 0;
-        self.all.push(Group {
-            parent: GroupId::NONE,
-            frame: FrameId(0),
-            events: 0,
-            bytes: 0,
-            joined: None,
-            next: None,
-        });
+        self.all.extend([const { Group::EMPTY }; Encoding::COUNT]);
     }
 
     /// Bytes of all frames.
@@ -75,7 +86,7 @@ impl Groups {
         self.bytes
     }
 
-    /// Adds a frame, after which none that was added before may be handed out any more in its encoding.
+    /// Adds a frame. Until the next of its encoding it alone is handed out in that.
     pub(super) fn add(&mut self, frame: Bytes) -> FrameId {
         self.bytes += frame.len();
         self.frames.push(frame);
@@ -125,11 +136,10 @@ impl Groups {
 
     fn put_together(&self, id: GroupId) -> Bytes {
         let mut sequence = Vec::new();
-        let mut at = id;
-        while at != GroupId::NONE {
-            let group = &self.all[at.0 as usize];
+        let mut group = &self.all[id.0 as usize];
+        while group.events > 0 {
             sequence.push(group.frame);
-            at = group.parent;
+            group = &self.all[group.parent.0 as usize];
         }
         let mut out = BytesMut::with_capacity(self.all[id.0 as usize].bytes);
         for frame in sequence.iter().rev() {
@@ -147,7 +157,7 @@ mod tests {
     #[test]
     fn the_same_frames_are_one_buffer() {
         let mut groups = Groups::default();
-        let mut members = [GroupId::NONE; 3];
+        let mut members = [GroupId::empty(Encoding::Live); 3];
         for text in ["a", "b", "c"] {
             let frame = groups.add(Bytes::from_static(text.as_bytes()));
             for member in &mut members {
@@ -161,7 +171,27 @@ mod tests {
                 .iter()
                 .all(|other| other.as_ptr() == joined[0].as_ptr())
         );
-        assert_eq!(groups.all.len(), 4);
+        assert_eq!(groups.all.len(), Encoding::COUNT + 3);
+    }
+
+    #[test]
+    fn encodings_do_not_part_each_others_members() {
+        let encodings = [Encoding::Live, Encoding::Sysadm];
+        let mut groups = Groups::default();
+        let mut members: Vec<GroupId> = (0..6).map(|i| GroupId::empty(encodings[i % 2])).collect();
+        for text in ["a", "b"] {
+            let frames = ["<", ">"].map(|side| groups.add(Bytes::from(format!("{side}{text}"))));
+            for (index, member) in members.iter_mut().enumerate() {
+                *member = groups.extend(*member, frames[index % 2]);
+            }
+        }
+        let joined: Vec<_> = members.iter().map(|&m| groups.join(m).0).collect();
+        assert_eq!(
+            (&joined[0][..], &joined[1][..]),
+            (&b"<a<b"[..], &b">a>b"[..])
+        );
+        assert_eq!(joined[0].as_ptr(), joined[4].as_ptr());
+        assert_eq!(groups.all.len(), Encoding::COUNT + 4);
     }
 
     proptest! {
@@ -171,7 +201,7 @@ mod tests {
             given in prop::collection::vec(prop::collection::vec(any::<bool>(), 6), 0..30)
         ) {
             let mut groups = Groups::default();
-            let mut members = [GroupId::NONE; 6];
+            let mut members = [GroupId::empty(Encoding::Sysadm); 6];
             let mut expected = vec![String::new(); 6];
             for (number, row) in given.iter().enumerate() {
                 let text = format!("<{number}>");
