@@ -189,8 +189,7 @@ fn refusals_say_what_and_where_and_change_nothing() {
         refused(&format!(r#"[{{"property":"a","value":"{long}"}}]"#)),
         r#"filters[0]: "value" is longer than 4096 bytes (live.value_bytes_max)"#
     );
-    let number = "1".repeat(300);
-    let just = format!(r#"[{{"property":"{long}","value":{number}}}]"#);
+    let just = format!(r#"[{{"property":"{long}","value":1}}]"#);
     assert_eq!(
         refused(&just),
         r#"filters[0]: "property" is longer than 1024 bytes"#
