@@ -144,6 +144,11 @@ pub const ACCEPT_BATCH: usize = 64;
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Connections that the kernel keeps for us until they are accepted.
 pub const LISTEN_BACKLOG: i32 = 4_096;
+/// How long a server that starts waits for an address that is in use: whoever restarts it should not have
+/// to.
+pub const LISTEN_PATIENCE: Duration = Duration::from_secs(1);
+/// How often such an address is tried.
+pub const LISTEN_RETRY_INTERVAL: Duration = Duration::from_millis(20);
 /// How often deadlines are served: the precision of every timeout.
 pub const TICK_INTERVAL: Duration = Duration::from_millis(50);
 /// Most shards: one per core of the largest machine we know, and shard ids fit in 16 bits.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use monoio::net::{TcpListener, UnixStream};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -23,7 +24,9 @@ use super::verifier::{self, Verifier};
 use crate::auth::Directory;
 use crate::config::Config;
 use crate::hub::{Placement, ShardId};
-use crate::limits::{DESCRIPTORS_RESERVED, LISTEN_BACKLOG, SHARDS_MAX};
+use crate::limits::{
+    DESCRIPTORS_RESERVED, LISTEN_BACKLOG, LISTEN_PATIENCE, LISTEN_RETRY_INTERVAL, SHARDS_MAX,
+};
 use crate::metrics::Metrics;
 use crate::shard::{Shard, ShardSettings};
 
@@ -237,7 +240,7 @@ fn bind(listen: SocketAddr, shards: u16) -> Result<(SocketAddr, Vec<StdListener>
     if listen.port() != 0 {
         // Whoever shares ports can share ours, such as another server of ours, and each would get some
         // of the connections. A socket that does not share finds out, and is gone again at once.
-        bind_one(listen, false).map_err(|error| StartError::Listen(listen, error))?;
+        await_address(listen).map_err(|error| StartError::Listen(listen, error))?;
     }
     let mut address = listen;
     let mut listeners = Vec::with_capacity(usize::from(shards));
@@ -249,6 +252,21 @@ fn bind(listen: SocketAddr, shards: u16) -> Result<(SocketAddr, Vec<StdListener>
         listeners.push(listener);
     }
     Ok((address, listeners))
+}
+
+/// Waits until nobody else listens. A server that has just left may still hold the address: what its ring was
+/// waiting for, its listener too, is let go by the kernel only some time after the process is gone.
+fn await_address(listen: SocketAddr) -> io::Result<()> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match bind_one(listen, false) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && waited < LISTEN_PATIENCE => {
+                std::thread::sleep(LISTEN_RETRY_INTERVAL);
+                waited += LISTEN_RETRY_INTERVAL;
+            }
+            bound => return bound.map(drop),
+        }
+    }
 }
 
 fn bind_one(address: SocketAddr, shared: bool) -> io::Result<StdListener> {
