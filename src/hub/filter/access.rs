@@ -81,7 +81,7 @@ impl Node {
 struct Child {
     node: u32,
     atom: Atom,
-    child: u32,
+    to: u32,
 }
 
 fn child_hash(node: u32, atom: Atom) -> u32 {
@@ -109,7 +109,7 @@ pub(super) struct Access {
 }
 
 /// The alternatives by which a program leaves a node of some depth, if it may.
-fn way_down<'p>(clauses: Clauses<'p>, depth: u16) -> Option<&'p [u32]> {
+fn way_down(clauses: Clauses<'_>, depth: u16) -> Option<&[u32]> {
     let mut places = 1usize;
     for (at, clause) in clauses.enumerate() {
         // The first clause gives access whatever it costs: otherwise the filter is tried always.
@@ -137,7 +137,7 @@ impl Access {
     fn child(&self, node: u32, atom: Atom) -> Option<u32> {
         let is = |entry: &Child| entry.node == node && entry.atom == atom;
         let found = self.children.find(child_hash(node, atom), is);
-        found.map(|entry| entry.child)
+        found.map(|entry| entry.to)
     }
 
     /// Adds a program beneath a node.
@@ -172,7 +172,11 @@ impl Access {
                     depth,
                     ..Node::default()
                 });
-                self.children.insert(Child { node, atom, child });
+                self.children.insert(Child {
+                    node,
+                    atom,
+                    to: child,
+                });
                 self.nodes[node].children += 1;
                 self.nodes[node].signature |= child_bit(atom);
                 child

@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::FixedState;
 
+use super::ends::Ends;
 use super::index::{Handle, Index};
 use super::pages::Pool;
 use super::wild::WildNames;
@@ -48,6 +49,7 @@ pub(super) enum Kind {
 #[derive(Debug, Default)]
 struct Record {
     text: Box<str>,
+    ends: Ends,
     property: u32,
     hash: u32,
     /// Programs that ask for it.
@@ -95,6 +97,7 @@ impl Atoms {
             .unwrap_or_else(|| {
                 let id = self.records.insert(Record {
                     text: text.into(),
+                    ends: Ends::of(text.as_bytes()),
                     property,
                     hash,
                     references: 0,
@@ -142,10 +145,13 @@ impl Atoms {
 
     #[inline]
     fn lookup(&self, hash: u32, kind: Kind, property: u32, text: &[u8]) -> Option<Atom> {
+        let ends = Ends::of(text);
         let found = self.index.find(hash, |entry| {
             entry.hash == hash && {
                 let record = &self.records[entry.id];
-                record.property == property && record.kind == kind && record.text.as_bytes() == text
+                record.property == property
+                    && record.kind == kind
+                    && record.ends.same(record.text.as_bytes(), ends, text)
             }
         });
         found.map(|entry| Atom(entry.id))
@@ -212,6 +218,12 @@ impl Facts {
     pub(super) fn add(&mut self, atom: Atom) {
         self.signature[(atom.0 >> 6) as usize & 3] |= 1 << (atom.0 & 63);
         self.atoms.push(atom);
+    }
+
+    pub(super) fn extend(&mut self, atom: Option<Atom>) {
+        if let Some(atom) = atom {
+            self.add(atom);
+        }
     }
 
     /// All have been added, each once.

@@ -9,6 +9,7 @@ mod access;
 mod atoms;
 mod audience;
 mod compile;
+mod ends;
 mod index;
 mod pages;
 mod programs;
