@@ -2,7 +2,8 @@
 //!
 //! Most names and values are short, and a call to compare sixteen bytes costs more than comparing them:
 //! the first and last eight bytes, which may overlap, and the length decide for a short text, and refuse
-//! nearly every other long one.
+//! nearly every other long one. (Comparing nothing with nothing by `memcmp` is the slowest of all: with
+//! AVX-512 it loads, masked, from where an empty box points, and the processor takes 90 ns to find no fault.)
 
 /// Up to so many bytes, ends and length are the whole text.
 const SHORT_BYTES: usize = 16;

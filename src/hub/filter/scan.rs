@@ -336,7 +336,8 @@ mod tests {
         #[test]
         fn decimal_digits_are_those_of_the_library(number in any::<u64>()) {
             let mut digits = [0; 20];
-            prop_assert_eq!(decimal(number, &mut digits), number.to_string().as_bytes());
+            let expected = number.to_string();
+            prop_assert_eq!(decimal(number, &mut digits), expected.as_bytes());
         }
     }
 
