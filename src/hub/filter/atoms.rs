@@ -252,7 +252,7 @@ impl Facts {
         }
         let first = tags.len() - rest.len();
         for (at, &tag) in rest.iter().enumerate() {
-            if self.may_hold(Atom(u32::from(tag))) {
+            if self.may_hold(tag) {
                 found(first + at);
             }
         }
@@ -272,13 +272,13 @@ impl Facts {
     }
 
     #[inline]
-    fn may_hold(&self, atom: Atom) -> bool {
-        self.signature[(atom.0 >> 6) as usize & 3] >> (atom.0 & 63) & 1 != 0
+    pub(super) fn may_hold(&self, tag: u8) -> bool {
+        self.signature[usize::from(tag >> 6)] >> (tag & 63) & 1 != 0
     }
 
     #[inline]
     pub(super) fn hold(&self, atom: Atom) -> bool {
-        self.may_hold(atom)
+        self.may_hold(atom.tag())
             && if self.atoms.len() > LINEAR_MAX {
                 self.atoms.binary_search(&atom).is_ok()
             } else {

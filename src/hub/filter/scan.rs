@@ -311,6 +311,8 @@ fn unicode(rest: &[u8]) -> (char, usize) {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -323,7 +325,7 @@ mod tests {
                 for unit in json.encode_utf16() {
                     match u8::try_from(unit) {
                         Ok(byte @ 0..128) => escaped.push(byte as char),
-                        _ => escaped.push_str(&format!("\\u{unit:04x}")),
+                        _ => write!(escaped, "\\u{unit:04x}").unwrap(),
                     }
                 }
                 json = escaped;
