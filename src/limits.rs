@@ -196,7 +196,7 @@ pub const FILTER_PAGE_ITEMS: usize = 1_024;
 pub const FILTER_SEGMENT_ENTRIES: usize = 1_792;
 /// Most filters that are tried one by one at one place of the filter table, if they can be told apart by
 /// something that selects; measured.
-pub const FILTER_LIST_ENTRIES: usize = 128;
+pub const FILTER_LIST_ENTRIES: usize = 96;
 /// Most of them that have no single value to tell them apart by, so that each costs a cache miss.
 pub const FILTER_LIST_BLIND: usize = 16;
 /// Most places of the filter table where one filter with many alternatives stands because more than its

@@ -3,6 +3,8 @@
 //! Small alphabets, so that programs are shared, lists burst, names collide and scopes are learned in
 //! every order. `FANFARE_SEED` repeats one run, `FANFARE_ROUNDS` sets how many there are.
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use fanfare::hub::{
     Address, Event, EventId, EventName, FilterTable, MatchScratch, NamePattern, Names,
@@ -235,7 +237,7 @@ impl World {
             if self.below(6) == 0 {
                 let mut units = [0; 2];
                 for unit in character.encode_utf16(&mut units) {
-                    out.push_str(&format!("\\u{unit:04x}"));
+                    write!(out, "\\u{unit:04x}").unwrap();
                 }
             } else if character == '"' {
                 out.push_str("\\\"");

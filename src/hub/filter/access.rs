@@ -9,55 +9,16 @@
 
 use super::atoms::{Atom, Facts};
 use super::index::{Index, Keyed};
+use super::list::{Entry, List};
 use super::pages::Pool;
 use super::programs::{Clauses, Programs};
 use crate::limits::{FILTER_LIST_BLIND, FILTER_LIST_ENTRIES, FILTER_PLACES_MAX};
-
-/// An entry whose program has clauses that do not fit the entry.
-const MORE: u32 = 1 << 31;
-
-/// A program in a list, with up to two atoms that must hold.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    /// The program's number, and [`MORE`].
-    program: u32,
-    first: Atom,
-    second: Atom,
-}
-
-impl Entry {
-    fn new(program: u32, rest: Clauses<'_>) -> Self {
-        let mut atoms = [Atom::ALWAYS; 2];
-        let (mut taken, mut more) = (0, 0);
-        for clause in rest {
-            if taken < 2 && clause.len() == 1 {
-                atoms[taken] = Atom(clause[0]);
-                taken += 1;
-            } else {
-                more = MORE;
-            }
-        }
-        Self {
-            program: program | more,
-            first: atoms[0],
-            second: atoms[1],
-        }
-    }
-
-    fn program(self) -> u32 {
-        self.program & !MORE
-    }
-}
 
 /// A node fills one cache line.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 struct Node {
-    /// The low byte of the first atom of each entry: most entries that do not match are passed over by
-    /// these alone, 64 to a cache line.
-    tags: Vec<u8>,
-    /// In order of program.
-    entries: Vec<Entry>,
+    list: List,
     /// A bit for the atom of each child: most atoms without one are refused by one look.
     signature: u64,
     children: u32,
@@ -70,10 +31,8 @@ struct Node {
 impl Node {
     /// Whether there is too much to try one by one, once `new` has been added.
     fn is_long(&self, new: Entry) -> bool {
-        let is_blind = |tag: &&u8| **tag == Atom::ALWAYS.tag();
-        self.entries.len() > FILTER_LIST_ENTRIES
-            || new.first == Atom::ALWAYS
-                && self.tags.iter().filter(is_blind).count() > FILTER_LIST_BLIND
+        self.list.len() > FILTER_LIST_ENTRIES
+            || new.is_blind() && self.list.blind() > FILTER_LIST_BLIND
     }
 }
 
@@ -81,7 +40,7 @@ impl Node {
 struct Child {
     node: u32,
     atom: Atom,
-    child: u32,
+    to: u32,
 }
 
 fn child_hash(node: u32, atom: Atom) -> u32 {
@@ -109,7 +68,7 @@ pub(super) struct Access {
 }
 
 /// The alternatives by which a program leaves a node of some depth, if it may.
-fn way_down<'p>(clauses: Clauses<'p>, depth: u16) -> Option<&'p [u32]> {
+fn way_down(clauses: Clauses<'_>, depth: u16) -> Option<&[u32]> {
     let mut places = 1usize;
     for (at, clause) in clauses.enumerate() {
         // The first clause gives access whatever it costs: otherwise the filter is tried always.
@@ -137,7 +96,7 @@ impl Access {
     fn child(&self, node: u32, atom: Atom) -> Option<u32> {
         let is = |entry: &Child| entry.node == node && entry.atom == atom;
         let found = self.children.find(child_hash(node, atom), is);
-        found.map(|entry| entry.child)
+        found.map(|entry| entry.to)
     }
 
     /// Adds a program beneath a node.
@@ -154,10 +113,7 @@ impl Access {
             rest.next();
         }
         let entry = Entry::new(program, rest);
-        let entries = &mut self.nodes[node].entries;
-        let at = entries.partition_point(|e| e.program() < program);
-        entries.insert(at, entry);
-        self.nodes[node].tags.insert(at, entry.first.tag());
+        self.nodes[node].list.insert(entry);
         if !self.nodes[node].is_burst && self.nodes[node].is_long(entry) {
             self.burst(node, programs);
         }
@@ -172,7 +128,11 @@ impl Access {
                     depth,
                     ..Node::default()
                 });
-                self.children.insert(Child { node, atom, child });
+                self.children.insert(Child {
+                    node,
+                    atom,
+                    to: child,
+                });
                 self.nodes[node].children += 1;
                 self.nodes[node].signature |= child_bit(atom);
                 child
@@ -184,35 +144,23 @@ impl Access {
     fn burst(&mut self, node: u32, programs: &Programs) {
         let depth = self.nodes[node].depth;
         self.nodes[node].is_burst = true;
-        let entries = std::mem::take(&mut self.nodes[node].entries);
-        let mut staying = Vec::new();
-        for entry in entries {
+        for entry in self.nodes[node].list.take() {
             match way_down(programs.clauses(entry.program()), depth) {
                 Some(clause) => self.insert_below(node, entry.program(), clause, programs),
-                None => staying.push(entry),
+                None => self.nodes[node].list.insert(entry),
             }
         }
-        self.nodes[node].tags = staying.iter().map(|e: &Entry| e.first.tag()).collect();
-        self.nodes[node].entries = staying;
     }
 
     /// Removes a program that was added beneath a node; whether the node is empty.
     pub(super) fn remove(&mut self, node: u32, program: u32, programs: &Programs) -> bool {
-        let Node { entries, tags, .. } = &mut self.nodes[node];
-        if let Ok(at) = entries.binary_search_by_key(&program, |e| e.program()) {
-            entries.remove(at);
-            tags.remove(at);
-            if entries.len() < entries.capacity() / 4 {
-                entries.shrink_to(entries.len() * 2);
-                tags.shrink_to(entries.len() * 2);
-            }
-        } else if let Some(alternatives) =
-            way_down(programs.clauses(program), self.nodes[node].depth)
+        if !self.nodes[node].list.remove(program)
+            && let Some(alternatives) = way_down(programs.clauses(program), self.nodes[node].depth)
         {
             self.remove_below(node, program, alternatives, programs);
         }
         let node = &self.nodes[node];
-        node.entries.is_empty() && node.children == 0
+        node.list.is_empty() && node.children == 0
     }
 
     fn remove_below(&mut self, node: u32, program: u32, alternatives: &[u32], programs: &Programs) {
@@ -232,7 +180,7 @@ impl Access {
         if node.children == 0 {
             node.signature = 0;
             // A list that would burst at once again had better stay as it is.
-            node.is_burst = node.entries.len() > FILTER_LIST_ENTRIES / 2;
+            node.is_burst = node.list.len() > FILTER_LIST_ENTRIES / 2;
         }
     }
 
@@ -248,15 +196,7 @@ impl Access {
         to_visit.push(root);
         while let Some(at) = to_visit.pop() {
             let node = &self.nodes[at];
-            facts.each_tagged(&node.tags, |at| {
-                let entry = node.entries[at];
-                if facts.hold(entry.first)
-                    && facts.hold(entry.second)
-                    && (entry.program & MORE == 0 || programs.holds(entry.program(), facts))
-                {
-                    found.push(entry.program());
-                }
-            });
+            node.list.matches(facts, programs, found);
             if node.children == 0 {
                 continue;
             }

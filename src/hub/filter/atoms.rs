@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::FixedState;
 
+use super::ends::Ends;
 use super::index::{Handle, Index};
 use super::pages::Pool;
 use super::wild::WildNames;
@@ -48,6 +49,7 @@ pub(super) enum Kind {
 #[derive(Debug, Default)]
 struct Record {
     text: Box<str>,
+    ends: Ends,
     property: u32,
     hash: u32,
     /// Programs that ask for it.
@@ -95,6 +97,7 @@ impl Atoms {
             .unwrap_or_else(|| {
                 let id = self.records.insert(Record {
                     text: text.into(),
+                    ends: Ends::of(text.as_bytes()),
                     property,
                     hash,
                     references: 0,
@@ -142,10 +145,13 @@ impl Atoms {
 
     #[inline]
     fn lookup(&self, hash: u32, kind: Kind, property: u32, text: &[u8]) -> Option<Atom> {
+        let ends = Ends::of(text);
         let found = self.index.find(hash, |entry| {
             entry.hash == hash && {
                 let record = &self.records[entry.id];
-                record.property == property && record.kind == kind && record.text.as_bytes() == text
+                record.property == property
+                    && record.kind == kind
+                    && record.ends.same(record.text.as_bytes(), ends, text)
             }
         });
         found.map(|entry| Atom(entry.id))
@@ -214,6 +220,12 @@ impl Facts {
         self.atoms.push(atom);
     }
 
+    pub(super) fn extend(&mut self, atom: Option<Atom>) {
+        if let Some(atom) = atom {
+            self.add(atom);
+        }
+    }
+
     /// All have been added, each once.
     pub(super) fn seal(&mut self) {
         if self.atoms.len() > LINEAR_MAX {
@@ -240,7 +252,7 @@ impl Facts {
         }
         let first = tags.len() - rest.len();
         for (at, &tag) in rest.iter().enumerate() {
-            if self.may_hold(Atom(u32::from(tag))) {
+            if self.may_hold(tag) {
                 found(first + at);
             }
         }
@@ -260,13 +272,13 @@ impl Facts {
     }
 
     #[inline]
-    fn may_hold(&self, atom: Atom) -> bool {
-        self.signature[(atom.0 >> 6) as usize & 3] >> (atom.0 & 63) & 1 != 0
+    pub(super) fn may_hold(&self, tag: u8) -> bool {
+        self.signature[usize::from(tag >> 6)] >> (tag & 63) & 1 != 0
     }
 
     #[inline]
     pub(super) fn hold(&self, atom: Atom) -> bool {
-        self.may_hold(atom)
+        self.may_hold(atom.tag())
             && if self.atoms.len() > LINEAR_MAX {
                 self.atoms.binary_search(&atom).is_ok()
             } else {

@@ -66,9 +66,8 @@ fn names(names: &Names, atoms: &mut Atoms) -> Option<Clause> {
         return None;
     }
     let atom = |pattern: &NamePattern| match pattern {
-        NamePattern::Exact(text) => atoms.acquire(Kind::Name, 0, text),
         NamePattern::Wild(text) if text.contains('*') => atoms.acquire(Kind::Wild, 0, text),
-        NamePattern::Wild(text) => atoms.acquire(Kind::Name, 0, text),
+        NamePattern::Exact(text) | NamePattern::Wild(text) => atoms.acquire(Kind::Name, 0, text),
     };
     Some(patterns.iter().map(atom).collect())
 }

@@ -3,13 +3,15 @@
 //! [`FilterTable::subscribe`] compiles a [`Subscription`](super::Subscription) and adds it;
 //! [`FilterTable::matches`] finds the subscribers of an event. The cost of matching follows what the event
 //! says and who hears it, never how many subscriptions there are. In reading order: `compile` and `atoms`,
-//! `programs`, `access`, `scan`, and `table`, which puts them together.
+//! `programs`, `access` and `list`, `scan`, and `table`, which puts them together.
 
 mod access;
 mod atoms;
 mod audience;
 mod compile;
+mod ends;
 mod index;
+mod list;
 mod pages;
 mod programs;
 mod properties;

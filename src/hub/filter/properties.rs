@@ -11,6 +11,7 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 
 use super::atoms::{Atom, Kind, fold};
+use super::ends::Ends;
 use super::index::{Handle, Index};
 use super::pages::Pool;
 use crate::hub::subscription::Property;
@@ -66,6 +67,7 @@ impl Record {
 #[derive(Debug, Default)]
 struct Site {
     context: u32,
+    ends: Ends,
     /// A part of some property's name: `start..end`.
     name: Arc<str>,
     start: u32,
@@ -232,6 +234,7 @@ impl Properties {
         Some(Found { property, inner })
     }
 
+    #[inline]
     fn hash(&self, context: u32, name: &[u8]) -> u32 {
         let mut hasher = self.hasher.build_hasher();
         hasher.write_u32(context);
@@ -242,10 +245,11 @@ impl Properties {
     #[inline]
     fn site(&self, context: u32, name: &[u8]) -> Option<u32> {
         let hash = self.hash(context, name);
+        let ends = Ends::of(name);
         let is = |entry: &Handle| {
             entry.hash == hash && {
                 let site = &self.sites[entry.id];
-                site.context == context && site.text().as_bytes() == name
+                site.context == context && site.ends.same(site.text().as_bytes(), ends, name)
             }
         };
         self.index.find(hash, is).map(|entry| entry.id)
@@ -283,6 +287,7 @@ impl Properties {
             let hash = self.hash(context, text);
             let id = self.sites.insert(Site {
                 context,
+                ends: Ends::of(text),
                 name: Arc::clone(name),
                 start: start as u32,
                 end: end as u32,

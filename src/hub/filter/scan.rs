@@ -32,7 +32,7 @@ struct Value {
 /// What was read of one event.
 #[derive(Debug, Default)]
 pub(super) struct Values {
-    values: Vec<Value>,
+    list: Vec<Value>,
     decoded: Vec<u8>,
     name: Vec<u8>,
     /// Objects to be looked into: their context and span.
@@ -42,7 +42,7 @@ pub(super) struct Values {
 impl Values {
     /// Reads what filters ask of an event.
     pub(super) fn read(&mut self, event: &Event, properties: &mut Properties) {
-        self.values.clear();
+        self.list.clear();
         self.decoded.clear();
         self.read_base(event, properties);
         if properties.read_payloads() {
@@ -69,13 +69,13 @@ impl Values {
         atoms: &Atoms,
         facts: &mut Facts,
     ) {
-        for value in &self.values {
+        for value in &self.list {
             let record = properties.record(value.property);
             if value.sort == Sort::Null {
-                record.null.into_iter().for_each(|atom| facts.add(atom));
+                facts.extend(record.null);
                 continue;
             }
-            record.present.into_iter().for_each(|atom| facts.add(atom));
+            facts.extend(record.present);
             if value.sort == Sort::Composite {
                 continue;
             }
@@ -85,15 +85,11 @@ impl Values {
                 &*event.payload
             };
             let text = &bytes[value.start as usize..value.end as usize];
-            let mut add = |kind| {
-                let atom = atoms.find(kind, value.property, text);
-                atom.into_iter().for_each(|atom| facts.add(atom));
-            };
             if record.reads_texts() {
-                add(Kind::Text);
+                facts.extend(atoms.find(Kind::Text, value.property, text));
             }
             if value.sort == Sort::Literal && record.reads_literals() {
-                add(Kind::Literal);
+                facts.extend(atoms.find(Kind::Literal, value.property, text));
             }
         }
     }
@@ -129,7 +125,7 @@ impl Values {
     fn push_decoded(&mut self, property: u32, sort: Sort, text: &[u8]) {
         let start = self.decoded.len();
         self.decoded.extend_from_slice(text);
-        self.values.push(Value {
+        self.list.push(Value {
             property,
             sort,
             is_decoded: true,
@@ -145,7 +141,7 @@ impl Values {
             let data = properties.field(PAYLOAD, b"data");
             if let Some(property) = data.and_then(|found| found.property) {
                 let value = self.value(payload, property, whole);
-                self.values.push(value);
+                self.list.push(value);
             }
             return;
         }
@@ -175,10 +171,10 @@ impl Values {
                     if is_new {
                         record.event = event;
                         record.depth = depth;
-                        record.place = self.values.len() as u32;
-                        self.values.push(value);
+                        record.place = self.list.len() as u32;
+                        self.list.push(value);
                     } else {
-                        self.values[record.place as usize] = value;
+                        self.list[record.place as usize] = value;
                     }
                 }
             }
@@ -315,6 +311,8 @@ fn unicode(rest: &[u8]) -> (char, usize) {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -327,7 +325,7 @@ mod tests {
                 for unit in json.encode_utf16() {
                     match u8::try_from(unit) {
                         Ok(byte @ 0..128) => escaped.push(byte as char),
-                        _ => escaped.push_str(&format!("\\u{unit:04x}")),
+                        _ => write!(escaped, "\\u{unit:04x}").unwrap(),
                     }
                 }
                 json = escaped;
@@ -340,8 +338,8 @@ mod tests {
         #[test]
         fn decimal_digits_are_those_of_the_library(number in any::<u64>()) {
             let mut digits = [0; 20];
-            let text = number.to_string();
-            prop_assert_eq!(decimal(number, &mut digits), text.as_bytes());
+            let expected = number.to_string();
+            prop_assert_eq!(decimal(number, &mut digits), expected.as_bytes());
         }
     }
 

@@ -10,6 +10,7 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::fast::FixedState;
 
 use super::atoms::fold;
+use super::ends::Ends;
 use super::index::{Handle, Index};
 use super::pages::{Paged, Pool};
 use crate::hub::scope::{Address, OrganizationId, Scope, ScopeName};
@@ -40,6 +41,7 @@ pub(super) struct Record {
     organization: u32,
     pub(super) level: Level,
     name: Box<str>,
+    ends: Ends,
     hash: u32,
     /// The root of its own programs.
     pub(super) own: Option<u32>,
@@ -96,12 +98,15 @@ impl Scopes {
         name: &str,
     ) -> Option<u32> {
         let hash = self.hash(organization, level, name);
+        let ends = Ends::of(name.as_bytes());
         let is = |entry: &Handle| {
             entry.hash == hash && {
                 let record = &self.records[entry.id];
                 record.organization == organization.0
                     && record.level == level
-                    && *record.name == *name
+                    && record
+                        .ends
+                        .same(record.name.as_bytes(), ends, name.as_bytes())
             }
         };
         self.index.find(hash, is).map(|entry| entry.id)
@@ -120,6 +125,7 @@ impl Scopes {
                 organization: organization.0,
                 level,
                 name: name.into(),
+                ends: Ends::of(name.as_bytes()),
                 hash,
                 ..Record::default()
             });

@@ -9,6 +9,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 
 use super::atoms::{Atom, fold};
+use super::ends::Ends;
 use super::index::{Handle, Index};
 use super::pages::Pool;
 use crate::hub::subscription::NamePattern;
@@ -44,6 +45,7 @@ impl Lengths {
 #[derive(Debug, Default)]
 struct Beginning {
     text: Box<[u8]>,
+    ends: Ends,
     endings: Lengths,
     patterns: u32,
 }
@@ -53,6 +55,7 @@ struct Beginning {
 struct Family {
     beginning: u32,
     text: Box<[u8]>,
+    ends: Ends,
     patterns: Vec<(Atom, NamePattern)>,
 }
 
@@ -96,14 +99,21 @@ impl WildNames {
     }
 
     fn beginning(&self, hash: u32, text: &[u8]) -> Option<u32> {
-        let is = |entry: &Handle| *self.beginnings[entry.id].text == *text;
+        let ends = Ends::of(text);
+        let is = |entry: &Handle| {
+            let beginning = &self.beginnings[entry.id];
+            entry.hash == hash && beginning.ends.same(&beginning.text, ends, text)
+        };
         self.beginning_index.find(hash, is).map(|entry| entry.id)
     }
 
     fn family(&self, hash: u32, beginning: u32, text: &[u8]) -> Option<u32> {
+        let ends = Ends::of(text);
         let is = |entry: &Handle| {
             let family = &self.families[entry.id];
-            family.beginning == beginning && *family.text == *text
+            entry.hash == hash
+                && family.beginning == beginning
+                && family.ends.same(&family.text, ends, text)
         };
         self.family_index.find(hash, is).map(|entry| entry.id)
     }
@@ -115,6 +125,7 @@ impl WildNames {
         let beginning = self.beginning(hash, before).unwrap_or_else(|| {
             let id = self.beginnings.insert(Beginning {
                 text: before.into(),
+                ends: Ends::of(before),
                 ..Beginning::default()
             });
             self.beginning_index.insert(Handle { hash, id });
@@ -127,6 +138,7 @@ impl WildNames {
             let id = self.families.insert(Family {
                 beginning,
                 text: after.into(),
+                ends: Ends::of(after),
                 patterns: Vec::new(),
             });
             self.family_index.insert(Handle { hash, id });
