@@ -107,6 +107,9 @@ impl Subscriber {
 
     fn connect(&mut self, node: &mut TestNode, random: &mut Random, at: Moment) {
         let peer = node.connect(random.below(node.shards.len()));
+        if random.once_in(6) {
+            node.open_window(peer, random.below(300));
+        }
         let (path, filter) = match self.dialect {
             Dialect::Live => ("/live/ws", Filter::Properties(Vec::new())),
             Dialect::Sysadm => ("/sysadm", Filter::Nothing),

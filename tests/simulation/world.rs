@@ -77,10 +77,13 @@ impl World {
         let readers = if is_calm { 0 } else { 18 };
         let readers = (0..readers).map(|i| Reader::new(forms[i % 3], &tokens[i / 3]));
         let dialects = [Dialect::Live, Dialect::Live, Dialect::Sysadm];
-        let mut subscribers: Vec<Subscriber> =
-            (0..8).map(|i| Subscriber::new(dialects[i % 3])).collect();
+        // Where there are few, shards begin and cease to listen.
+        let count = random.pick(&[2, 6, STEADY.end]);
+        let mut subscribers: Vec<Subscriber> = (0..count)
+            .map(|i| Subscriber::new(dialects[i % 3]))
+            .collect();
         let mut hearing = Hearing::new(&beneath);
-        for subscriber in &mut subscribers[STEADY] {
+        for subscriber in subscribers.iter_mut().skip(STEADY.start) {
             subscriber.act(&mut node, &mut random, &tokens, true, 0);
             node.settle();
             subscriber.read(&mut node, &mut hearing, &mut Facts::default(), 0);
