@@ -1,8 +1,10 @@
-//! What must not allocate, counted by a global allocator: parsing a head and a body, writing into a
-//! buffer that has room, and finding the subscribers of an event.
+//! What must not allocate, counted by a global allocator: parsing a head and a body, writing into a buffer
+//! that has room, finding the subscribers of an event, and telling one more of them (`fanout.rs`).
 //!
 //! A program has one global allocator, hence a test of its own. The count is per thread: the test
 //! harness allocates on others.
+
+mod fanout;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -2,7 +2,12 @@
 //!
 //! Valid input is cut, repeated, flipped and spliced, and fed in random pieces. Nothing may panic, no
 //! connection may hold more than its bounds, and when everyone has left nothing may be left behind.
-//! `FANFARE_SEED` repeats one run, `FANFARE_ROUNDS` sets how many there are.
+//! `FANFARE_SEED` repeats one run, `FANFARE_ROUNDS` sets how many there are. `sockets.rs` does the same to
+//! the dialects' sockets.
+
+mod sockets;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::sync::Arc;
 
@@ -20,7 +25,7 @@ const ROUNDS: u64 = 300;
 const STEPS: usize = 60;
 
 /// What the mutations start from: every route, every framing, both feeds, credentials, and frames.
-const CORPUS: [&[u8]; 19] = [
+const CORPUS: [&[u8]; 23] = [
     b"GET /api/sessions/a/events HTTP/1.1\r\nHost: h\r\n\r\n",
     b"GET /api/sessions/a/events?last_event=-1&timeout=0 HTTP/1.1\r\nHost: h\r\n\r\n",
     b"GET /_wave/api/sessions/a%2fb/events?last_event=3&epoch=00000000000000ff HTTP/1.0\r\n\r\n",
@@ -48,6 +53,13 @@ const CORPUS: [&[u8]; 19] = [
     b"GET /api/sessions/6ba7b810-9dad-11d1-80b4-00c04fd430c8/events HTTP/1.1\r\nHost: h\r\n\r\n",
     b"\x81\x85\x01\x02\x03\x04igohn\x89\x80\x01\x02\x03\x04\x01\x81\x00\x00\x00\x00a",
     b"\x88\x82\x00\x00\x00\x00\x03\xe8",
+    b"GET /live/ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+      Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+      Authorization: Bearer abc\r\n\r\n",
+    b"GET /sysadm HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+      Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    b"\x81\xc2\0\0\0\0{\"type\":\"filter\",\"filters\":[{\"property\":\"type\",\"value\":\"honest\"}]}",
+    b"\x81\xb4\0\0\0\0{\"namespace\":\"rpc\",\"name\":\"auth_clear\",\"id\":\"12345\"}",
 ];
 
 struct Fuzzer {
@@ -55,21 +67,31 @@ struct Fuzzer {
 }
 
 impl Fuzzer {
+    fn new(seed: u64) -> Self {
+        Self {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+        }
+    }
+
     fn below(&mut self, bound: usize) -> usize {
         (self.rng.next_u64() % bound.max(1) as u64) as usize
     }
 
     fn input(&mut self) -> Vec<u8> {
-        let mut input = CORPUS[self.below(CORPUS.len())].to_vec();
+        let input = CORPUS[self.below(CORPUS.len())];
+        let other = CORPUS[self.below(CORPUS.len())];
+        self.mutate(input, other)
+    }
+
+    /// Cuts, repeats and flips parts of an input, or appends the other.
+    fn mutate(&mut self, input: &[u8], other: &[u8]) -> Vec<u8> {
+        let mut input = input.to_vec();
         for _ in 0..self.below(4) {
             let at = self.below(input.len());
             match self.below(6) {
                 0 => input[at] ^= 1 << self.below(8),
                 1 => input.truncate(at + 1),
-                2 => {
-                    let other = CORPUS[self.below(CORPUS.len())];
-                    input.extend_from_slice(other);
-                }
+                2 => input.extend_from_slice(other),
                 3 => {
                     let byte = self.rng.next_u32() as u8;
                     let count = self.below(40);
@@ -94,6 +116,11 @@ impl Fuzzer {
 
 #[test]
 fn a_shard_survives_mutated_input() {
+    repeat(ROUNDS, run);
+}
+
+/// Runs a scene from many seeds, and says which it was that failed.
+fn repeat(rounds: u64, run: fn(u64)) {
     let number = |name: &str| {
         std::env::var(name)
             .ok()
@@ -101,7 +128,7 @@ fn a_shard_survives_mutated_input() {
     };
     let seeds = match number("FANFARE_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("FANFARE_ROUNDS").unwrap_or(ROUNDS),
+        None => 0..number("FANFARE_ROUNDS").unwrap_or(rounds),
     };
     for seed in seeds {
         let result = std::panic::catch_unwind(|| run(seed));
@@ -110,9 +137,7 @@ fn a_shard_survives_mutated_input() {
 }
 
 fn run(seed: u64) {
-    let mut fuzzer = Fuzzer {
-        rng: ChaCha8Rng::seed_from_u64(seed),
-    };
+    let mut fuzzer = Fuzzer::new(seed);
     let config = config(seed);
     let metrics: Arc<[Metrics]> = Arc::new([Metrics::default()]);
     let mut shard = Shard::new(ShardSettings {
@@ -176,6 +201,7 @@ fn run(seed: u64) {
         &metrics[0].connections,
         &metrics[0].readers,
         &metrics[0].buffered_bytes,
+        &metrics[0].subscriptions,
     ] {
         assert_eq!(gauge.value(), 0);
     }
@@ -188,7 +214,7 @@ fn config(seed: u64) -> Config {
     config.server.connections_max = 6;
     if seed % 2 == 1 {
         let sha256 = TokenDigest::of("abc").to_string();
-        let grants = vec![String::from("publish")];
+        let grants = ["publish", "subscribe"].map(String::from).to_vec();
         config.organizations.push(OrganizationConfig {
             name: String::from("fuzz"),
             id: None,

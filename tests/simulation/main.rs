@@ -1,12 +1,16 @@
 //! A whole node in virtual time, from one seed, with faults injected.
 //!
 //! `FANFARE_SEED=7` runs one seed, `FANFARE_SEEDS=5000` that many. A failure prints its seed, and the
-//! same seed fails the same way. The oracle is in `oracle.rs`.
+//! same seed fails the same way. What must hold of logs is in `oracle.rs`, of live subscriptions in
+//! `hearing.rs`.
 
+mod faults;
+mod hearing;
 mod oracle;
 mod publisher;
 mod random;
 mod reader;
+mod subscriber;
 #[path = "../support/mod.rs"]
 mod support;
 mod world;
@@ -38,7 +42,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 #[test]
-fn readers_miss_nothing_silently() {
+fn nobody_misses_anything_silently() {
     let seeds = match number("FANFARE_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("FANFARE_SEEDS").unwrap_or(SEEDS),

@@ -29,6 +29,24 @@ pub(crate) struct Facts {
     pub(crate) gone: u64,
     pub(crate) repeats: u64,
     pub(crate) told_to_group: u64,
+    /// Events that a live subscriber had to receive, and did.
+    pub(crate) heard: u64,
+    /// Events that a live subscriber must not receive, and did not.
+    pub(crate) withheld: u64,
+    /// Changes of subscriptions that were answered.
+    pub(crate) changes: u64,
+    /// Events that a live subscriber was told that it missed.
+    pub(crate) missed: u64,
+    /// Subscribers that were told exactly how many they missed, as far as one can say.
+    pub(crate) exact: u64,
+    /// Subscribers that were disconnected because they were slow.
+    pub(crate) slow: u64,
+    /// Subscribers that left, and were let go.
+    pub(crate) polite: u64,
+    /// Events that were kept for a new subscriber.
+    pub(crate) retained: u64,
+    /// Scenes in which every delivery that was counted was seen.
+    pub(crate) balanced: u64,
 }
 
 impl Facts {
@@ -41,6 +59,15 @@ impl Facts {
         self.gone += other.gone;
         self.repeats += other.repeats;
         self.told_to_group += other.told_to_group;
+        self.heard += other.heard;
+        self.withheld += other.withheld;
+        self.changes += other.changes;
+        self.missed += other.missed;
+        self.exact += other.exact;
+        self.slow += other.slow;
+        self.polite += other.polite;
+        self.retained += other.retained;
+        self.balanced += other.balanced;
     }
 
     pub(crate) fn assert_eventful(&self) {
@@ -53,6 +80,15 @@ impl Facts {
             self.gone,
             self.repeats,
             self.told_to_group,
+            self.heard,
+            self.withheld,
+            self.changes,
+            self.missed,
+            self.exact,
+            self.slow,
+            self.polite,
+            self.retained,
+            self.balanced,
         ];
         assert!(
             all.iter().all(|&count| count > 0),
@@ -96,6 +132,12 @@ impl Oracle {
             "{payload} was refused and published"
         );
         self.refused.insert(payload.to_owned());
+    }
+
+    /// Where an event that was told to one session stands: in which life of which log, and its number.
+    pub(crate) fn place(&self, payload: &str) -> Option<(String, u64)> {
+        let key = (String::new(), payload.to_owned());
+        self.positions.get(&key).cloned()
     }
 
     /// Each publisher's events stand in each log in the order in which it sent them.

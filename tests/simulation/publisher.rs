@@ -2,18 +2,36 @@
 
 use std::collections::VecDeque;
 
+use crate::hearing::{Hearing, Moment};
 use crate::oracle::Oracle;
 use crate::random::Random;
 use crate::support::http::request;
 use crate::support::node::{Place, TestNode};
 
+/// What events are called.
+pub(crate) const NAMES: [&str; 5] = ["t", "u", "dispatcher", "life-preserver", "system-state"];
+
 /// A request whose answer has not come.
 #[derive(Clone)]
 struct Asked {
     token: String,
+    name: &'static str,
     payloads: Vec<String>,
     key: Option<String>,
 }
+
+/// What payloads say besides: nothing, or a property that filters ask for.
+const P: [&str; 7] = [
+    "",
+    ",\"p\":\"a\"",
+    ",\"p\":\"b\"",
+    ",\"p\":null",
+    ",\"p\":7",
+    ",\"p\":true",
+    ",\"p\":[\"a\"]",
+];
+/// And one to look into.
+const Q: [&str; 3] = ["", ",\"q\":{\"r\":\"a\"}", ",\"q\":{\"r\":\"b\"}"];
 
 /// One who publishes.
 pub(crate) struct Publisher {
@@ -40,7 +58,14 @@ impl Publisher {
     }
 
     /// Sends something, on a new connection if need be.
-    pub(crate) fn act(&mut self, node: &mut TestNode, random: &mut Random, token: &str) {
+    pub(crate) fn act(
+        &mut self,
+        node: &mut TestNode,
+        random: &mut Random,
+        token: &str,
+        hearing: &mut Hearing,
+        at: Moment,
+    ) {
         let peer = match self.peer {
             Some(peer) if node.peers[peer].place != Place::Gone => peer,
             _ => {
@@ -61,7 +86,7 @@ impl Publisher {
         let events = asked
             .payloads
             .iter()
-            .map(|p| format!("{{\"type\":\"t\",\"data\":{p}}}"));
+            .map(|p| format!("{{\"type\":\"{}\",\"data\":{p}}}", asked.name));
         let events: Vec<String> = events.collect();
         let body = match &events[..] {
             [one] => one.clone(),
@@ -71,6 +96,9 @@ impl Publisher {
             .key
             .as_ref()
             .map(|key| format!("Idempotency-Key: {key}\r\n"));
+        for payload in &asked.payloads {
+            hearing.tell(asked.name, Some(&asked.token), payload, at);
+        }
         let line = format!("POST /api/sessions/{}/events", asked.token);
         node.send(peer, request(&line, &headers.unwrap_or_default(), &body));
         self.asked.push_back(asked);
@@ -88,13 +116,15 @@ impl Publisher {
         } else {
             random.below(20)
         };
+        let name = random.pick(&NAMES);
+        let (p, q) = (random.pick(&P), random.pick(&Q));
         let mut payload = || {
             self.count += 1;
             let (index, life, count) = (self.index, self.life, self.count);
             // What is tried again may come late: it is in no order.
             let order = if keyed { "k" } else { "n" };
             format!(
-                "{{\"by\":\"{index}.{life}\",\"{order}\":{count},\"x\":\"{}\"}}",
+                "{{\"by\":\"{index}.{life}\",\"{order}\":{count}{p}{q},\"x\":\"{}\"}}",
                 "x".repeat(padding)
             )
         };
@@ -102,13 +132,20 @@ impl Publisher {
         let key = keyed.then(|| format!("{}.{}.{}", self.index, self.life, self.count));
         Asked {
             token: token.to_owned(),
+            name,
             payloads,
             key,
         }
     }
 
     /// Reads the answers that have come.
-    pub(crate) fn read(&mut self, node: &mut TestNode, oracle: &mut Oracle) {
+    pub(crate) fn read(
+        &mut self,
+        node: &mut TestNode,
+        oracle: &mut Oracle,
+        hearing: &mut Hearing,
+        at: Moment,
+    ) {
         let Some(peer) = self.peer else {
             return;
         };
@@ -121,10 +158,16 @@ impl Publisher {
                     let epoch = answer.header("fanfare-epoch").expect("an epoch");
                     for (number, payload) in (number..).zip(&asked.payloads) {
                         oracle.saw(&asked.token, epoch, number, payload);
+                        hearing.accept(payload, at);
                         oracle.facts.accepted += 1;
                     }
                 }
-                503 if asked.key.is_none() => asked.payloads.iter().for_each(|p| oracle.refuse(p)),
+                503 if asked.key.is_none() => {
+                    for payload in &asked.payloads {
+                        oracle.refuse(payload);
+                        hearing.refuse(payload);
+                    }
+                }
                 503 => self.again.push(asked),
                 // It was torn and the rest is late; the connection is closing.
                 408 => {
@@ -138,8 +181,14 @@ impl Publisher {
     }
 
     /// The connection breaks.
-    pub(crate) fn break_off(&mut self, node: &mut TestNode, oracle: &mut Oracle) {
-        self.read(node, oracle);
+    pub(crate) fn break_off(
+        &mut self,
+        node: &mut TestNode,
+        oracle: &mut Oracle,
+        hearing: &mut Hearing,
+        at: Moment,
+    ) {
+        self.read(node, oracle, hearing, at);
         if let Some(peer) = self.peer {
             node.break_off(peer);
         }

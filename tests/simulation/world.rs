@@ -1,19 +1,24 @@
 //! The scene: who acts when, what breaks, and what must hold when everybody has left.
 
-use fanfare::config::Config;
+use fanfare::config::{Config, SlowConsumer};
 use fanfare::hub::{Address, Command, Draft, EventName, OrganizationId, Scope, ScopeName, ShardId};
 use fanfare::metrics::Metric;
 use fanfare::shard::{ConnectionId, Mail, ReplyTo};
 
+use crate::hearing::{End, Hearing, Moment};
 use crate::oracle::{Facts, Oracle};
 use crate::publisher::Publisher;
 use crate::random::Random;
 use crate::reader::{Form, Reader};
+use crate::subscriber::{Dialect, Subscriber};
 use crate::support::http::{Response, request};
 use crate::support::node::{Place, TestNode};
 
 const STEPS: usize = 2_500;
-const GROUP: &str = "the-group";
+/// Subscribers who are there from the beginning, and content with what they hear most of the time.
+const STEADY: std::ops::Range<usize> = 6..8;
+/// The group that some sessions are in.
+pub(crate) const GROUP: &str = "the-group";
 /// Nobody's: answers to what the scene itself asks of a shard go nowhere.
 const NOBODY: ConnectionId = ConnectionId {
     index: u32::MAX,
@@ -30,6 +35,11 @@ pub(crate) struct World {
     beneath: Vec<String>,
     publishers: Vec<Publisher>,
     readers: Vec<Reader>,
+    hearing: Hearing,
+    subscribers: Vec<Subscriber>,
+    /// Nobody but live subscribers listens, and nothing breaks: every delivery is seen.
+    is_calm: bool,
+    now: Moment,
     told: u64,
     passed_ms: u64,
 }
@@ -42,6 +52,12 @@ impl World {
         if random.once_in(3) {
             config.hub.retention.events = 5;
         }
+        // So little that whoever stops reading is soon too slow.
+        config.hub.send_queue_bytes_max = random.pick(&[1_000, 10_000, 1 << 20]);
+        if random.once_in(2) {
+            config.hub.slow_consumer = SlowConsumer::DropOldest;
+        }
+        let is_calm = random.once_in(4);
         let mut node = TestNode::new(shards, random.next(), &config);
         let mut tokens: Vec<String> = (0..3).map(|i| format!("session-{i}")).collect();
         let mut beneath = Vec::new();
@@ -58,13 +74,30 @@ impl World {
         }
         tokens.extend(beneath.iter().cloned());
         let forms = [Form::Poll, Form::EventStream, Form::WebSocket];
-        let readers = (0..18).map(|i| Reader::new(forms[i % 3], &tokens[i / 3]));
+        let readers = if is_calm { 0 } else { 18 };
+        let readers = (0..readers).map(|i| Reader::new(forms[i % 3], &tokens[i / 3]));
+        let dialects = [Dialect::Live, Dialect::Live, Dialect::Sysadm];
+        // Where there are few, shards begin and cease to listen.
+        let count = random.pick(&[2, 6, STEADY.end]);
+        let mut subscribers: Vec<Subscriber> = (0..count)
+            .map(|i| Subscriber::new(dialects[i % 3]))
+            .collect();
+        let mut hearing = Hearing::new(&beneath);
+        for subscriber in subscribers.iter_mut().skip(STEADY.start) {
+            subscriber.act(&mut node, &mut random, &tokens, true, 0);
+            node.settle();
+            subscriber.read(&mut node, &mut hearing, &mut Facts::default(), 0);
+        }
         Self {
             readers: readers.collect(),
             publishers: (0..4).map(Publisher::new).collect(),
             node,
             random,
             oracle: Oracle::default(),
+            hearing,
+            subscribers,
+            is_calm,
+            now: 0,
             tokens,
             beneath,
             told: 0,
@@ -75,10 +108,17 @@ impl World {
     /// Plays the scene to its end.
     pub(crate) fn run(mut self) -> Facts {
         for _ in 0..STEPS {
+            self.now += 1;
             self.step();
         }
         self.come_to_rest();
+        self.check_metrics();
         self.compare_logs();
+        let oracle = &mut self.oracle;
+        let mut facts = std::mem::take(&mut oracle.facts);
+        self.hearing
+            .check(|payload| oracle.place(payload), &mut facts);
+        oracle.facts = facts;
         self.leave();
         self.oracle.check_order();
         self.oracle.facts
@@ -87,7 +127,8 @@ impl World {
     fn step(&mut self) {
         let shards = self.node.shards.len();
         let (node, random, oracle) = (&mut self.node, &mut self.random, &mut self.oracle);
-        match random.below(100) {
+        let (hearing, now) = (&mut self.hearing, self.now);
+        match random.below(120) {
             0..25 => {
                 let (from, to) = (random.below(shards), random.below(shards));
                 for _ in 0..=random.below(4) {
@@ -107,7 +148,7 @@ impl World {
             50..70 => {
                 node.turn(random.below(shards));
             }
-            70..78 => {
+            70..78 if !self.readers.is_empty() => {
                 let reader = random.below(self.readers.len());
                 self.readers[reader].read(node, oracle);
                 self.readers[reader].act(node, random, oracle);
@@ -115,12 +156,14 @@ impl World {
             78..86 => {
                 let token = random.below(self.tokens.len());
                 let publisher = random.below(self.publishers.len());
-                self.publishers[publisher].read(node, oracle);
-                self.publishers[publisher].act(node, random, &self.tokens[token]);
+                let publisher = &mut self.publishers[publisher];
+                publisher.read(node, oracle, hearing, now);
+                publisher.act(node, random, &self.tokens[token], hearing, now);
             }
             86..90 => {
                 let peers = self.readers.iter().filter_map(Reader::peer);
                 let peers: Vec<usize> = peers
+                    .chain(self.subscribers.iter().filter_map(Subscriber::peer))
                     .chain(self.publishers.iter().filter_map(Publisher::peer))
                     .collect();
                 if !peers.is_empty() {
@@ -128,25 +171,43 @@ impl World {
                     node.open_window(random.pick(&peers), window);
                 }
             }
-            90..93 => {
+            90..93 if !self.readers.is_empty() => {
                 let reader = random.below(self.readers.len());
                 self.readers[reader].break_off(node, random, oracle);
             }
             93 => {
-                if random.once_in(2) {
+                if random.once_in(2) && !self.is_calm {
                     let publisher = random.below(self.publishers.len());
-                    self.publishers[publisher].break_off(node, oracle);
+                    self.publishers[publisher].break_off(node, oracle, hearing, now);
                 }
             }
             94 => self.control(),
             95 => self.tell_group(),
-            _ => self.let_time_pass(),
+            96..100 => self.let_time_pass(),
+            100..102 => {
+                node.settle();
+                hearing.rest(now);
+            }
+            102 if !self.is_calm => {
+                let subscriber = random.below(self.subscribers.len());
+                let subscriber = &mut self.subscribers[subscriber];
+                subscriber.break_off(node, hearing, &mut oracle.facts, now);
+            }
+            _ => {
+                let index = random.below(self.subscribers.len());
+                let subscriber = &mut self.subscribers[index];
+                subscriber.read(node, hearing, &mut oracle.facts, now);
+                let is_steady = STEADY.contains(&index) && subscriber.peer().is_some();
+                if random.once_in(if is_steady { 40 } else { 3 }) && !(is_steady && self.is_calm) {
+                    subscriber.act(node, random, &self.tokens, is_steady, now);
+                }
+            }
         }
     }
 
     fn let_time_pass(&mut self) {
         // A key is remembered for five minutes: a repeat must not come later than that.
-        let may_jump = self.passed_ms < 200_000;
+        let may_jump = self.passed_ms < 200_000 && !self.is_calm;
         let millis = match self.random.below(60) {
             0 if may_jump => 61_000,
             1 if may_jump => 16_000,
@@ -168,6 +229,9 @@ impl World {
         } else {
             "GET"
         };
+        if method == "DELETE" {
+            self.hearing.delete(token);
+        }
         let text = request(&format!("{method} /api/sessions/{token}"), "", "");
         self.node.send(peer, text);
         self.node.close_half(peer);
@@ -187,6 +251,8 @@ impl World {
         let from = ShardId(((home + 1) % shards) as u16);
         self.told += 1;
         let payload = format!("{{\"by\":\"group\",\"n\":{}}}", self.told);
+        self.hearing.tell("told", None, &payload, self.now);
+        self.hearing.accept(&payload, self.now);
         let draft = Draft {
             name: EventName::from_json("\"told\"".into()),
             payload: payload.into(),
@@ -210,10 +276,26 @@ impl World {
         }
         self.node.settle();
         for publisher in &mut self.publishers {
-            publisher.read(&mut self.node, &mut self.oracle);
+            publisher.read(
+                &mut self.node,
+                &mut self.oracle,
+                &mut self.hearing,
+                self.now,
+            );
         }
         self.tell_group();
         self.node.settle();
+        self.hearing.rest(self.now);
+        for subscriber in &mut self.subscribers {
+            let (node, facts) = (&mut self.node, &mut self.oracle.facts);
+            // Who says something in between has its answer after that.
+            for _ in 0..2 {
+                subscriber.read(node, &mut self.hearing, facts, self.now);
+                node.settle();
+            }
+            subscriber.read(node, &mut self.hearing, facts, self.now);
+            subscriber.finish(&mut self.hearing);
+        }
         for reader in &mut self.readers {
             // First what is there, then what a last request brings.
             for _ in 0..3 {
@@ -226,6 +308,26 @@ impl World {
             }
             reader.read(&mut self.node, &mut self.oracle);
         }
+    }
+
+    /// What was counted as delivered was seen, unless it was counted as dropped or its connection broke.
+    fn check_metrics(&mut self) {
+        if !self.is_calm {
+            return;
+        }
+        let lives = &self.hearing.lives;
+        let seen = lives.iter().map(|l| l.received.len() as u64 + l.retained);
+        let seen: u64 = seen.sum();
+        let sent = self.node.sum("events_delivered") - self.node.sum("events_dropped");
+        let cut = |life: &&crate::hearing::Life| matches!(life.end, End::Broken | End::Slow);
+        if lives.iter().any(|life| cut(&life)) {
+            assert!(seen <= sent, "{seen} events were seen, {sent} sent");
+        } else {
+            assert_eq!(seen, sent, "events that were seen, and sent");
+            self.oracle.facts.balanced += 1;
+        }
+        let slow = lives.iter().filter(|life| life.end == End::Slow).count() as u64;
+        assert!(slow <= self.node.sum("slow_consumers"));
     }
 
     /// What a newcomer reads is what everybody was told.
@@ -268,6 +370,16 @@ impl World {
     /// Everyone leaves, or the node does: nothing may stay behind.
     fn leave(&mut self) {
         if self.random.once_in(2) {
+            // Some have only just asked to come in.
+            for subscriber in &mut self.subscribers {
+                if self.random.once_in(2) {
+                    *subscriber = Subscriber::new(Dialect::Live);
+                    subscriber.act(&mut self.node, &mut self.random, &[], true, self.now);
+                }
+                if let Some(peer) = subscriber.peer() {
+                    self.node.receive(peer, usize::MAX);
+                }
+            }
             let now = self.node.now;
             for shard in &mut self.node.shards {
                 shard.drain(now);
@@ -275,6 +387,10 @@ impl World {
             self.node.settle();
             for reader in &mut self.readers {
                 reader.read(&mut self.node, &mut self.oracle);
+            }
+            for subscriber in &mut self.subscribers {
+                let facts = &mut self.oracle.facts;
+                subscriber.read(&mut self.node, &mut self.hearing, facts, self.now);
             }
         } else {
             for peer in 0..self.node.peers.len() {
@@ -294,13 +410,14 @@ impl World {
                 &metrics.connections,
                 &metrics.readers,
                 &metrics.buffered_bytes,
+                &metrics.subscriptions,
             ];
             let left = left.map(Metric::value);
             let peers = self.node.peers.iter();
             let here = peers.filter(|peer| matches!(peer.place, Place::On(s, _) if s == shard));
             let here: Vec<_> = here.collect();
-            let what = "connections, readers, bytes left";
-            assert_eq!(left, [0; 3], "{what} on shard {shard}: {here:?}");
+            let what = "connections, readers, bytes, subscriptions left";
+            assert_eq!(left, [0; 4], "{what} on shard {shard}: {here:?}");
         }
     }
 }
