@@ -30,6 +30,9 @@ enum Waits {
     Subscription,
 }
 
+/// What a client costs beside its connection, as long as nothing is under way.
+const _: () = assert!(size_of::<Client>() <= 224);
+
 impl Client {
     /// Whether the client's next message may be looked at.
     pub(super) const fn is_ready(&self) -> bool {
@@ -93,6 +96,11 @@ impl Connection {
         if let State::Client(client) = &mut self.state {
             client.waits = Waits::Subscription;
         }
+    }
+
+    /// Whether [`subscribed`](Self::subscribed) is still to come.
+    pub(super) fn waits_for_subscription(&self) -> bool {
+        matches!(&self.state, State::Client(client) if matches!(client.waits, Waits::Subscription))
     }
 
     /// A change of subscriptions is in force: sends the reply, after `first` (whole frames, or the
@@ -159,8 +167,7 @@ impl Connection {
         }
     }
 
-    /// Sends events: `frames` holds `events` of them. Over `bytes_max` of unsent bytes the client is too
-    /// slow: the answer is how many events were dropped, or nothing if it all waits in order.
+    /// Sends events: `frames` holds `events` of them.
     pub fn send_events(&mut self, frames: Bytes, events: u32) {
         self.send_queue.push_events(frames, events);
     }
@@ -179,10 +186,10 @@ impl Connection {
         self.send_queue.drop_oldest(bytes_max, notice)
     }
 
-    /// The client does not keep up: what waits and was not begun is dropped, and it is told to go. Answers
-    /// how many events were dropped.
+    /// The client does not keep up: events that wait and were not begun are dropped, and it is told to go.
+    /// Answers how many were dropped.
     pub fn disconnect_slow(&mut self, ctx: &mut Context<'_>) -> u64 {
-        let dropped = self.send_queue.drop_waiting();
+        let dropped = self.send_queue.drop_events();
         let reason = "too slow: events would have piled up";
         self.say_goodbye(CloseCode::TRY_AGAIN_LATER, reason, ctx);
         dropped

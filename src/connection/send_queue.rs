@@ -166,20 +166,19 @@ impl SendQueue {
         dropped
     }
 
-    /// Drops everything that was not begun to be sent. Answers how many live events that were.
-    pub fn drop_waiting(&mut self) -> u64 {
+    /// Drops all events that were not begun to be sent. Answers how many that were.
+    pub fn drop_events(&mut self) -> u64 {
         let mut kept = VecDeque::new();
         let mut dropped = 0;
-        let begun = std::mem::take(&mut self.begun);
+        let mut begun = self.begun;
         for chunk in self.take_chunks() {
-            if begun && kept.is_empty() {
-                kept.push_back(chunk);
-            } else if let Kind::Events(events) = chunk.kind {
-                dropped += u64::from(events);
+            match chunk.kind {
+                Kind::Events(events) if !begun => dropped += u64::from(events),
+                _ => kept.push_back(chunk),
             }
+            begun = false;
         }
         self.bytes = kept.iter().map(|chunk: &Chunk| chunk.bytes.len()).sum();
-        self.begun = begun;
         self.put_chunks(kept);
         dropped
     }
@@ -202,83 +201,4 @@ impl SendQueue {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn text(queue: &SendQueue) -> String {
-        queue
-            .chunks()
-            .map(|chunk| String::from_utf8_lossy(chunk))
-            .collect()
-    }
-
-    fn notice(count: u64) -> Bytes {
-        Bytes::from(format!("[{count}]"))
-    }
-
-    #[test]
-    fn order_is_kept_at_every_cut() {
-        for cut in 0..=9 {
-            let mut queue = SendQueue::default();
-            for chunk in ["abc", "", "def", "ghi"] {
-                queue.push(Bytes::from_static(chunk.as_bytes()));
-            }
-            assert_eq!(queue.len(), 9);
-            queue.advance(cut);
-            assert_eq!(text(&queue), "abcdefghi"[cut..]);
-            assert_eq!(queue.is_empty(), cut == 9);
-            queue.push(Bytes::from_static(b"x"));
-            assert_eq!(text(&queue), format!("{}x", &"abcdefghi"[cut..]));
-        }
-    }
-
-    #[test]
-    fn an_empty_queue_owns_nothing() {
-        assert!(size_of::<SendQueue>() <= 64, "{}", size_of::<SendQueue>());
-        let mut queue = SendQueue::default();
-        queue.push(Bytes::from_static(b"a"));
-        assert_eq!(queue.single(), Some(&b"a"[..]));
-        queue.push(Bytes::from_static(b"b"));
-        assert_eq!(queue.single(), None);
-        queue.advance(2);
-        assert!(matches!(queue.chunks, Chunks::Empty));
-    }
-
-    fn queue() -> SendQueue {
-        let mut queue = SendQueue::default();
-        queue.push_events(Bytes::from_static(b"aaaa"), 1);
-        queue.push(Bytes::from_static(b"ANSW"));
-        queue.push_events(Bytes::from_static(b"bbbb"), 2);
-        queue.push_events(Bytes::from_static(b"cccc"), 1);
-        queue
-    }
-
-    #[test]
-    fn the_oldest_events_are_dropped_and_nothing_else() {
-        let mut queue = queue();
-        assert_eq!(queue.drop_oldest(9, notice), 3);
-        assert_eq!(text(&queue), "[3]ANSWcccc");
-        queue.push_events(Bytes::from_static(b"dddd"), 1);
-        // The news of three is taken up into the news of four.
-        assert_eq!(queue.drop_oldest(11, notice), 1);
-        assert_eq!(text(&queue), "[4]ANSWdddd");
-        assert_eq!(queue.len(), 11);
-    }
-
-    #[test]
-    fn what_was_begun_is_sent_to_its_end() {
-        let mut queue = queue();
-        queue.advance(1);
-        assert_eq!(queue.drop_oldest(0, notice), 3);
-        assert_eq!(text(&queue), "aaaANSW[3]");
-        queue.advance(3);
-        assert_eq!(text(&queue), "ANSW[3]");
-        let mut queue = self::queue();
-        queue.advance(6);
-        assert_eq!(queue.drop_waiting(), 3);
-        assert_eq!((text(&queue).as_str(), queue.len()), ("SW", 2));
-        let mut queue = self::queue();
-        assert_eq!(queue.drop_waiting(), 4);
-        assert!(queue.is_empty());
-    }
-}
+mod tests;

@@ -161,13 +161,17 @@ impl Connection {
 
     /// Pings a WebSocket, or drops it when the last ping was not answered.
     pub(super) fn ping(&mut self, ctx: &mut Context<'_>) -> Expired {
+        // What waits shows whether the peer lives by whether it is taken. And nothing goes before the
+        // handshake's answer.
+        let may_ping = self.send_queue.is_empty() && !self.waits_for_subscription();
         let Some((peer, _)) = self.web_socket() else {
             return Expired::Flush;
         };
-        if std::mem::replace(&mut peer.pinged, true) {
+        if peer.pinged {
             return Expired::Drop;
         }
-        if self.send_queue.is_empty() {
+        peer.pinged = may_ping;
+        if may_ping {
             let ping = ctx.arena.write(|out| encode_ping(out, b""));
             self.send_queue.push(ping);
         }
@@ -215,6 +219,10 @@ impl Connection {
 
     /// The server is leaving. Answers whether the connection is of no more use.
     pub fn drain(&mut self, retry_ms: u64, ctx: &mut Context<'_>) -> bool {
+        if self.waits_for_subscription() {
+            // It may not even have its handshake's answer: the shard comes back once it has.
+            return false;
+        }
         if self.web_socket().is_some() {
             self.say_goodbye(CloseCode::GOING_AWAY, "the server is leaving", ctx);
             return false;

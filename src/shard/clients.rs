@@ -82,11 +82,9 @@ impl Shard {
         let Some(entry) = self.connections.get_mut(index as usize) else {
             return;
         };
-        let Some(encoding) = entry.connection.hears() else {
-            return;
-        };
+        let organization = change.subscriptions.first().map(|s| s.scope.organization);
         let mut before = BytesMut::from(first);
-        if let Some(organization) = change.subscriptions.first().map(|s| s.scope.organization) {
+        if let (Some(organization), Some(encoding)) = (organization, entry.connection.hears()) {
             let wanted = change.subscriptions.iter();
             let ids = wanted.map(|wanted| self.hub.subscribe(SubscriberId(index), wanted));
             entry.subscriptions = Some(Box::new(Subscriptions {
