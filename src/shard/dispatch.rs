@@ -160,24 +160,14 @@ impl Shard {
     /// Executes a command that this shard is home to.
     pub(super) fn execute(&mut self, now: Now, command: Command) -> Answer {
         let published = match &command {
-            Command::Publish { scope, drafts } => {
-                // An event that others must hear is refused whole if one of them cannot be told.
-                let reachable = match scope.address {
-                    Address::Session(_) => {
-                        let listeners = self.hub.listeners(scope.organization);
-                        listeners.iter().all(|&shard| self.has_room(shard))
-                    }
-                    _ => self.others().iter().all(|&shard| self.has_room(shard)),
-                };
-                if !reachable {
-                    return Answer::Refused(Refusal::Busy);
-                }
-                drafts.len()
-            }
+            Command::Publish { drafts, .. } => drafts.len(),
             Command::Notify { .. } => 1,
             Command::Login { token, login } => return self.log_in(now, token, *login),
             _ => 0,
         };
+        if !self.can_tell(&command) {
+            return Answer::Refused(Refusal::Busy);
+        }
         let answer = self.hub.execute(now, command);
         if matches!(answer, Answer::Published { .. }) {
             self.metrics().events_published.add(published as u64);
@@ -186,6 +176,27 @@ impl Shard {
         self.post_hub_effects();
         self.fan_out(now);
         answer
+    }
+
+    /// Whether all who must hear what a command publishes can be told: it is refused whole if one cannot.
+    fn can_tell(&self, command: &Command) -> bool {
+        let (organization, is_for_all) = match command {
+            Command::Publish { scope, drafts } => {
+                let above = !matches!(scope.address, Address::Session(_));
+                let retained = || drafts.iter().any(|draft| self.hub.retains(&draft.name));
+                (scope.organization, above || retained())
+            }
+            // The server's own events, whose names may be retained too.
+            Command::Transition { session, .. } | Command::Resume { session, .. } => {
+                (session.organization, true)
+            }
+            _ => return true,
+        };
+        if is_for_all {
+            return self.others().iter().all(|&shard| self.has_room(shard));
+        }
+        let listeners = self.hub.listeners(organization);
+        listeners.iter().all(|&shard| self.has_room(shard))
     }
 
     fn log_in(&mut self, now: Now, token: &LoginToken, login: Login) -> Answer {
