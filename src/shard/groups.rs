@@ -6,6 +6,8 @@
 
 use bytes::{Bytes, BytesMut};
 
+use crate::limits::{FANOUT_BYTES_MAX, FANOUT_GROUPS_MAX};
+
 /// A sequence of this tick's frames. The empty one is [`GroupId::NONE`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct GroupId(u32);
@@ -18,6 +20,14 @@ impl GroupId {
 /// One rendering of one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FrameId(u32);
+
+#[derive(Debug)]
+struct Frame {
+    bytes: Bytes,
+    /// The group of this frame alone. Subscribers of all encodings begin at the empty group, one after the
+    /// other as they come, so its own `next` would not do.
+    alone: GroupId,
+}
 
 #[derive(Debug)]
 struct Group {
@@ -34,10 +44,12 @@ struct Group {
     next: Option<(FrameId, GroupId)>,
 }
 
+const _: () = assert!(size_of::<Group>() < 100);
+
 /// All groups of a tick.
 #[derive(Debug)]
 pub(super) struct Groups {
-    frames: Vec<Bytes>,
+    frames: Vec<Frame>,
     all: Vec<Group>,
     bytes: usize,
 }
@@ -70,21 +82,34 @@ impl Groups {
         });
     }
 
-    /// Bytes of all frames.
-    pub(super) const fn bytes(&self) -> usize {
-        self.bytes
+    /// Whether there is so much that it should be handed over before there is more.
+    pub(super) const fn is_full(&self) -> bool {
+        self.bytes > FANOUT_BYTES_MAX || self.all.len() > FANOUT_GROUPS_MAX
     }
 
     /// Adds a frame, after which none that was added before may be handed out any more in its encoding.
     pub(super) fn add(&mut self, frame: Bytes) -> FrameId {
         self.bytes += frame.len();
-        self.frames.push(frame);
+        self.frames.push(Frame {
+            bytes: frame,
+            alone: GroupId::NONE,
+        });
         FrameId(self.frames.len() as u32 - 1)
     }
 
     /// The group that has one frame more.
     #[inline]
     pub(super) fn extend(&mut self, group: GroupId, frame: FrameId) -> GroupId {
+        if group == GroupId::NONE {
+            let alone = self.frames[frame.0 as usize].alone;
+            return if alone == GroupId::NONE {
+                let alone = self.insert(group, frame);
+                self.frames[frame.0 as usize].alone = alone;
+                alone
+            } else {
+                alone
+            };
+        }
         match self.all[group.0 as usize].next {
             Some((last, next)) if last == frame => next,
             _ => self.insert(group, frame),
@@ -100,7 +125,7 @@ impl Groups {
             parent,
             frame,
             events: events + 1,
-            bytes: bytes + self.frames[frame.0 as usize].len(),
+            bytes: bytes + self.frames[frame.0 as usize].bytes.len(),
             joined: None,
             next: None,
         });
@@ -116,7 +141,7 @@ impl Groups {
         }
         let joined = match events {
             0 => Bytes::new(),
-            1 => self.frames[group.frame.0 as usize].clone(),
+            1 => self.frames[group.frame.0 as usize].bytes.clone(),
             _ => self.put_together(id),
         };
         self.all[id.0 as usize].joined = Some(joined.clone());
@@ -133,7 +158,7 @@ impl Groups {
         }
         let mut out = BytesMut::with_capacity(self.all[id.0 as usize].bytes);
         for frame in sequence.iter().rev() {
-            out.extend_from_slice(&self.frames[frame.0 as usize]);
+            out.extend_from_slice(&self.frames[frame.0 as usize].bytes);
         }
         out.freeze()
     }
@@ -162,6 +187,49 @@ mod tests {
                 .all(|other| other.as_ptr() == joined[0].as_ptr())
         );
         assert_eq!(groups.all.len(), 4);
+    }
+
+    #[test]
+    fn encodings_that_take_turns_share_all_the_same() {
+        let mut groups = Groups::default();
+        let mut members = [GroupId::NONE; 6];
+        for _ in 0..3 {
+            let frames = ["a", "b"].map(|text| groups.add(Bytes::from_static(text.as_bytes())));
+            for (index, member) in members.iter_mut().enumerate() {
+                *member = groups.extend(*member, frames[index % 2]);
+            }
+        }
+        assert_eq!(groups.all.len(), 7);
+        let texts = members.map(|member| groups.join(member).0);
+        assert_eq!((&texts[0][..], &texts[5][..]), (&b"aaa"[..], &b"bbb"[..]));
+    }
+
+    #[test]
+    fn many_groups_are_as_much_as_many_bytes() {
+        let mut groups = Groups::default();
+        // The subscribers of each event are others: every one of them comes to stand alone.
+        let mut members = vec![GroupId::NONE; 256];
+        let mut deliveries = 0;
+        for round in 0.. {
+            let frame = groups.add(Bytes::from_static(b"frame"));
+            for (index, member) in members.iter_mut().enumerate() {
+                if round >= 8 || index >> round & 1 == 1 {
+                    *member = groups.extend(*member, frame);
+                    deliveries += 1;
+                }
+            }
+            if groups.is_full() {
+                break;
+            }
+        }
+        assert!(groups.all.len() <= FANOUT_GROUPS_MAX + 256);
+        assert!(deliveries >= FANOUT_GROUPS_MAX);
+        groups.clear();
+        assert!(!groups.is_full());
+        groups.add(Bytes::from(vec![0; FANOUT_BYTES_MAX]));
+        assert!(!groups.is_full());
+        groups.add(Bytes::from_static(b"x"));
+        assert!(groups.is_full());
     }
 
     proptest! {
