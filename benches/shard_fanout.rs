@@ -106,7 +106,7 @@ fn fan_out(c: &mut Criterion) {
 /// A client's text frame with an empty mask.
 fn masked(text: &str) -> Vec<u8> {
     let length = u16::try_from(text.len()).expect("short");
-    let mut frame = vec![0x81, 0x80 | 126];
+    let mut frame = vec![0x81, 0x80 | 0x7e];
     frame.extend_from_slice(&length.to_be_bytes());
     frame.extend_from_slice(&[0; 4]);
     frame.extend_from_slice(text.as_bytes());

@@ -161,6 +161,9 @@ pub const SEND_QUEUE_BYTES_DEFAULT: usize = 1024 * 1024;
 /// Bytes of frames that one tick may collect before they are put into send queues: what subscribers share
 /// until then is held once.
 pub const FANOUT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Sequences of frames that one tick may tell apart before they are put into send queues. There may be one
+/// for each delivery, if all subscribers want something else; each takes less than 100 bytes.
+pub const FANOUT_GROUPS_MAX: usize = 64 * 1024;
 /// A shard without a subscription of an organization for this long tells the others that it listens no
 /// more.
 pub const INTEREST_IDLE_MAX: Duration = Duration::from_secs(10);

@@ -32,6 +32,9 @@ enum Waits {
     Subscription,
 }
 
+/// What a client costs beside its connection, as long as nothing is under way.
+const _: () = assert!(size_of::<Client>() <= 224);
+
 impl Client {
     /// Whether the handshake is answered.
     pub(super) const fn is_open(&self) -> bool {

@@ -91,11 +91,15 @@ impl Connection {
 
     /// When [`expire`](Self::expire) wants to be called next.
     pub fn due(&self) -> Instant {
-        let client_due = match &self.state {
-            State::Client(client) => client.socket.due(),
+        self.due.min(self.write_due).min(self.client_due())
+    }
+
+    /// When the client's dialect wants to be asked, until there is nothing to say to it any more.
+    fn client_due(&self) -> Instant {
+        match &self.state {
+            State::Client(client) if client.peer.may_send() => client.socket.due(),
             _ => Instant::NEVER,
-        };
-        self.due.min(self.write_due).min(client_due)
+        }
     }
 
     /// The kernel takes no more bytes for now.
@@ -107,10 +111,14 @@ impl Connection {
 
     /// The kernel took `sent` bytes.
     pub fn sent(&mut self, sent: usize, now: Now) {
+        if sent == 0 {
+            // No progress buys no time.
+            return;
+        }
         self.send_queue.advance(sent);
         if self.send_queue.is_empty() {
             self.write_due = Instant::NEVER;
-        } else if self.write_due != Instant::NEVER && sent > 0 {
+        } else if self.write_due != Instant::NEVER {
             self.write_due = now.instant + WRITE_TIMEOUT;
         }
     }
@@ -149,9 +157,10 @@ impl Connection {
             };
         }
         if self.due > ctx.now.instant {
-            return match &self.state {
-                State::Client(client) if client.socket.due() <= ctx.now.instant => Expired::Client,
-                _ => Expired::Flush,
+            return if self.client_due() <= ctx.now.instant {
+                Expired::Client
+            } else {
+                Expired::Flush
             };
         }
         match self.timer {

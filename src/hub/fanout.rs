@@ -8,8 +8,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::command::Answer;
 use super::effect::Effect;
 use super::event::{Draft, Event, EventName};
@@ -27,8 +25,8 @@ pub(super) struct Fanout {
     counts: Vec<u32>,
     /// Which other shards listen to each organization.
     listeners: Vec<Vec<ShardId>>,
-    /// JSON texts of the names whose last event is kept.
-    retained_names: Vec<Bytes>,
+    /// The names whose last event is kept.
+    retained_names: Vec<Box<str>>,
     /// The last event of each, by organization and position in `retained_names`.
     retained: BTreeMap<(OrganizationId, usize), Arc<Event>>,
     /// Events to be matched with this shard's subscriptions, oldest first.
@@ -37,26 +35,28 @@ pub(super) struct Fanout {
 
 impl Fanout {
     pub(super) fn new(seed: u64, retained_names: &[Box<str>]) -> Self {
-        let json = |name: &str| Bytes::from(serde_json::Value::from(name).to_string());
         Self {
             filters: FilterTable::new(seed),
             counts: Vec::new(),
             listeners: Vec::new(),
-            retained_names: retained_names.iter().map(|name| json(name)).collect(),
+            retained_names: retained_names.to_vec(),
             retained: BTreeMap::new(),
             heard: Vec::new(),
         }
     }
 
-    /// The place of a retained name.
-    fn place(&self, name: &EventName) -> Option<usize> {
-        let name = name.as_json();
-        self.retained_names.iter().position(|kept| kept == name)
+    fn place_of(&self, name: &EventName) -> Option<usize> {
+        // However it was escaped; a name that is no string is known by its JSON text.
+        let (text, json) = (name.as_text(), name.as_json());
+        self.retained_names.iter().position(|kept| match &text {
+            Some(text) => **text == **kept,
+            None => json == kept.as_bytes(),
+        })
     }
 
     /// Keeps an event if it is the last of a retained name; whether the name is one.
     fn retain(&mut self, event: &Arc<Event>) -> bool {
-        let Some(place) = self.place(&event.name) else {
+        let Some(place) = self.place_of(&event.name) else {
             return false;
         };
         let key = (event.scope.organization, place);
@@ -133,16 +133,15 @@ impl Hub {
         listeners.map_or(&[], Vec::as_slice)
     }
 
-    /// Whether the last event of a name is kept, on every shard.
+    /// Whether the last event of a name is kept on all shards.
     pub fn retains(&self, name: &EventName) -> bool {
-        self.fanout.place(name).is_some()
+        self.fanout.place_of(name).is_some()
     }
 
     /// The last event of a retained name.
     pub fn retained(&self, organization: OrganizationId, name: &str) -> Option<Arc<Event>> {
-        let json = serde_json::Value::from(name).to_string();
         let names = &self.fanout.retained_names;
-        let place = names.iter().position(|kept| kept == json.as_bytes())?;
+        let place = names.iter().position(|kept| **kept == *name)?;
         self.fanout.retained.get(&(organization, place)).cloned()
     }
 

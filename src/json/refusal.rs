@@ -6,6 +6,7 @@ use serde::de::IgnoredAny;
 
 use super::text::lone_surrogate_at;
 use super::token::{is_space, scalar_end, string_end};
+use crate::limits::MESSAGE_DEPTH_MAX;
 
 /// Why a message was refused. Positions are bytes from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +49,9 @@ impl fmt::Display for MessageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotUtf8 { at } => write!(f, "not UTF-8 at byte {at}"),
-            Self::TooDeep { at } => write!(f, "nested too deep at byte {at}"),
+            Self::TooDeep { at } => {
+                write!(f, "nested deeper than {MESSAGE_DEPTH_MAX} at byte {at}")
+            }
             Self::Malformed { what, at } => write!(f, "{what} at byte {at}"),
             Self::LoneSurrogate { at } => write!(f, "half of a surrogate pair at byte {at}"),
             Self::NumberOutOfRange { at } => write!(f, "number out of range at byte {at}"),

@@ -195,11 +195,12 @@ impl Shard {
                     listeners(scope.organization)
                 }
             }
-            Command::Transition { session, .. } | Command::Resume { session, .. } => {
-                listeners(session.organization)
-            }
             Command::Create { parents, .. } => parents.is_empty() || everyone(),
-            Command::Declare { .. } | Command::Notify { .. } => everyone(),
+            // The server's own events too: their names may be retained.
+            Command::Declare { .. }
+            | Command::Notify { .. }
+            | Command::Transition { .. }
+            | Command::Resume { .. } => everyone(),
             _ => true,
         }
     }

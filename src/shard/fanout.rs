@@ -10,7 +10,6 @@ use super::groups::GroupId;
 use super::{Shard, context};
 use crate::config::SlowConsumer;
 use crate::dialect::Encoding;
-use crate::limits::FANOUT_BYTES_MAX;
 use crate::time::Now;
 
 /// What fan-out must know of a connection, apart from it: the hot loop stays in a small table.
@@ -53,7 +52,7 @@ impl Shard {
                 }
                 listener.group = self.groups.extend(listener.group, frame);
             }
-            if self.groups.bytes() > FANOUT_BYTES_MAX {
+            if self.groups.is_full() {
                 self.settle_groups(now);
             }
         }
@@ -119,8 +118,23 @@ impl Shard {
             }
             SlowConsumer::DropOldest => connection.drop_oldest(self.send_queue_bytes_max, ctx),
         };
+        if connection.held_bytes() > 0 {
+            // It may have waited for the queue to become shorter.
+            self.resumed.push(index);
+        }
         self.metrics().events_dropped.add(dropped);
         self.touch(index);
+    }
+
+    /// Drops a connection that does not take its bytes.
+    pub(super) fn give_up(&mut self, now: Now, index: u32) {
+        if let Some(entry) = self.connections.get_mut(index as usize) {
+            let dropped = entry.connection.send_queue.drop_events();
+            let metrics = &self.metrics[self.id.index()];
+            metrics.slow_consumers.add(1);
+            metrics.events_dropped.add(dropped);
+        }
+        self.remove(now, index);
     }
 
     /// Nothing waits for a connection that is gone.

@@ -7,6 +7,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::dialect::Encoding;
+use crate::limits::{FANOUT_BYTES_MAX, FANOUT_GROUPS_MAX};
 
 /// A sequence of this tick's frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,9 +82,9 @@ impl Groups {
         self.all.extend([const { Group::EMPTY }; Encoding::COUNT]);
     }
 
-    /// Bytes of all frames.
-    pub(super) const fn bytes(&self) -> usize {
-        self.bytes
+    /// Whether there is so much that it should be handed over before there is more.
+    pub(super) const fn is_full(&self) -> bool {
+        self.bytes > FANOUT_BYTES_MAX || self.all.len() > FANOUT_GROUPS_MAX
     }
 
     /// Adds a frame. Until the next of its encoding it alone is handed out in that.

@@ -415,10 +415,7 @@ impl Shard {
                 }
                 Some(Expired::Client) => self.expire_client(now, id.index),
                 Some(Expired::Drop) => self.remove(now, id.index),
-                Some(Expired::SlowConsumer) => {
-                    self.metrics().slow_consumers.add(1);
-                    self.remove(now, id.index);
-                }
+                Some(Expired::SlowConsumer) => self.give_up(now, id.index),
             }
         }
         self.hub.sweep(now, SWEEP_SESSIONS);

@@ -1,6 +1,8 @@
 //! Transcripts of the dialects: every sentence of each contract, spoken to shards without sockets.
 
+mod live;
 mod sessions;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;
+mod sysadm;

@@ -1,10 +1,13 @@
 //! Where a transcript is played: on one shard, and on three with the connection landing at home and
 //! elsewhere, so that forwarding and moving must not be seen.
 
+use std::time::Duration;
+
 use fanfare::config::Config;
 
 use super::support::http::{Response, request};
 use super::support::node::TestNode;
+use super::support::socket::Socket;
 
 /// A node, and where connections land on it.
 pub(crate) struct Stage {
@@ -103,5 +106,61 @@ impl Stage {
         assert_eq!(response.status, 200, "{response:?}");
         let created: serde_json::Value = serde_json::from_str(&response.body).expect("JSON");
         created["token"].as_str().expect("a token").to_owned()
+    }
+}
+
+/// Sockets.
+impl Stage {
+    /// How many shards there are.
+    pub(crate) fn shards(&self) -> usize {
+        self.node.shards.len()
+    }
+
+    /// Opens a socket, landing where the stage lands those of the session `t`.
+    #[track_caller]
+    pub(crate) fn open(&mut self, path: &str, headers: &str) -> Socket {
+        let shard = (self.node.home("t") + usize::from(self.away)) % self.shards();
+        self.open_on(shard, path, headers)
+    }
+
+    /// Opens a socket on one shard.
+    #[track_caller]
+    pub(crate) fn open_on(&mut self, shard: usize, path: &str, headers: &str) -> Socket {
+        let opened = Socket::open(&mut self.node, shard, path, headers);
+        opened.unwrap_or_else(|refused| panic!("not opened: {refused:?}"))
+    }
+
+    /// Opens a socket on each shard.
+    pub(crate) fn open_everywhere(&mut self, path: &str) -> Vec<Socket> {
+        (0..self.shards())
+            .map(|shard| self.open_on(shard, path, ""))
+            .collect()
+    }
+
+    /// The answer to a handshake that is refused.
+    #[track_caller]
+    pub(crate) fn refused(&mut self, path: &str, headers: &str) -> Response {
+        let opened = Socket::open(&mut self.node, 0, path, headers);
+        opened.err().expect("the handshake is refused")
+    }
+
+    /// The texts that a socket got since the last look.
+    pub(crate) fn texts(&mut self, socket: &mut Socket) -> Vec<String> {
+        socket.texts(&mut self.node)
+    }
+
+    /// Lets time pass while sockets answer their pings.
+    pub(crate) fn pass(&mut self, time: Duration, sockets: &mut [&mut Socket]) {
+        let step = Duration::from_secs(10);
+        let mut rest = time;
+        while !rest.is_zero() {
+            let now = rest.min(step);
+            rest -= now;
+            self.node.pass(now);
+            for socket in &mut *sockets {
+                socket.keep_alive(&mut self.node);
+            }
+            self.node.settle();
+        }
     }
 }

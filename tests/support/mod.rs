@@ -7,4 +7,5 @@
 pub(crate) mod http;
 pub(crate) mod node;
 pub(crate) mod organizations;
+pub(crate) mod socket;
 pub(crate) mod web_socket;

@@ -14,7 +14,7 @@ use fanfare::connection::Connection;
 use fanfare::dialect::AllMetrics;
 use fanfare::hub::{Placement, ShardId};
 use fanfare::metrics::Metrics;
-use fanfare::shard::{ConnectionId, Effect, Flushed, Mail, Shard, ShardSettings};
+use fanfare::shard::{ConnectionId, Effect, Flushed, Machine, Mail, Shard, ShardSettings};
 use fanfare::time::{Instant, Now};
 
 /// When tests begin: long after the clocks' zeros, so that nothing saturates.
@@ -258,7 +258,7 @@ impl TestNode {
         });
         while let Some(effect) = self.shards[shard].next_effect() {
             progress = true;
-            self.carry_out(shard, effect);
+            self.carry_out(shard, &effect);
         }
         for to in 0..self.shards.len() {
             if self.stuck == Some((shard, to)) {
@@ -275,8 +275,8 @@ impl TestNode {
         progress
     }
 
-    fn carry_out(&mut self, shard: usize, effect: Effect) {
-        let id = match &effect {
+    fn carry_out(&mut self, shard: usize, effect: &Effect) {
+        let id = match effect {
             Effect::Verify(check) => {
                 let user = check.user.unwrap_or(UserId::NOBODY);
                 let right = self.directory.verify(user, &check.password);
@@ -301,7 +301,7 @@ impl TestNode {
             }
             Effect::Verify(_) => {}
             Effect::Resume(_) => self.peers[peer].reading = true,
-            Effect::Move(_, to) => {
+            &Effect::Move(_, to) => {
                 self.by_id[shard].remove(&id);
                 self.peers[peer].place = Place::Gone;
                 if let Some(connection) = self.shards[shard].release(id) {
@@ -356,6 +356,9 @@ impl TestNode {
         self.now.unix_ms += millis;
         for shard in &mut self.shards {
             shard.advance(self.now);
+            if shard.wants_state(self.now) {
+                shard.publish_state(self.now, machine());
+            }
         }
     }
 
@@ -366,6 +369,16 @@ impl TestNode {
             metrics.visit(|_, visited, _, value| sum += if visited == name { value } else { 0 });
         }
         sum
+    }
+}
+
+/// What the machine says about itself, always.
+fn machine() -> Machine {
+    Machine {
+        hostname: "host".into(),
+        load: [0.5, 0.25, 0.125],
+        processors: 2,
+        memory: (8_000, 4_000),
     }
 }
 

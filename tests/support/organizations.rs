@@ -1,6 +1,9 @@
 //! Organizations for tests: tokens in plain, users with passwords that are cheap to check.
 
-use fanfare::auth::TokenDigest;
+use argon2::password_hash::PasswordHasher as _;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Params, Version};
+use fanfare::auth::{PASSWORD_SALT_BYTES, TokenDigest};
 use fanfare::config::{Config, OrganizationConfig, TokenConfig, UserConfig};
 
 /// An organization whose tokens are given in plain, each with its grants between commas.
@@ -24,6 +27,15 @@ pub(crate) fn user(name: &str, password: &str, grants: &str) -> UserConfig {
         password: password.to_owned(),
         grants: words(grants),
     }
+}
+
+/// The argon2id hash of a password with the least memory and passes that there are.
+pub(crate) fn cheap_hash(password: &str) -> String {
+    let params = Params::new(Params::MIN_M_COST, 1, 1, None).expect("good parameters");
+    let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let hash = hasher.hash_password_with_salt(password.as_bytes(), &[7; PASSWORD_SALT_BYTES]);
+    let hash: PasswordHash = hash.expect("eight KiB");
+    hash.to_string()
 }
 
 fn words(grants: &str) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 
+use tungstenite::Error;
 pub(crate) use tungstenite::Message;
 use tungstenite::protocol::{Role, WebSocket};
 
@@ -54,12 +55,17 @@ impl Client {
         ))
     }
 
-    /// Reads all whole messages out of `received`, which is emptied.
+    /// Reads all whole messages out of `received`, which is emptied. What is torn or no frame fails.
     pub(crate) fn read(&mut self, received: &mut Vec<u8>) -> Vec<Message> {
         self.0.get_mut().input.append(received);
         let mut messages = Vec::new();
-        while let Ok(message) = self.0.read() {
-            messages.push(message);
+        loop {
+            match self.0.read() {
+                Ok(message) => messages.push(message),
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(Error::ConnectionClosed | Error::AlreadyClosed) => break,
+                Err(error) => panic!("{error} after {messages:?}"),
+            }
         }
         messages
     }
