@@ -216,6 +216,9 @@ impl World {
         };
         self.node.jump(millis);
         self.passed_ms += millis;
+        if millis > 0 {
+            self.hearing.pass(self.now);
+        }
     }
 
     /// Deletes a session, or reads one.
