@@ -258,7 +258,7 @@ impl TestNode {
         });
         while let Some(effect) = self.shards[shard].next_effect() {
             progress = true;
-            self.carry_out(shard, effect);
+            self.carry_out(shard, &effect);
         }
         for to in 0..self.shards.len() {
             if self.stuck == Some((shard, to)) {
@@ -275,8 +275,8 @@ impl TestNode {
         progress
     }
 
-    fn carry_out(&mut self, shard: usize, effect: Effect) {
-        let id = match &effect {
+    fn carry_out(&mut self, shard: usize, effect: &Effect) {
+        let id = match effect {
             Effect::Verify(check) => {
                 let user = check.user.unwrap_or(UserId::NOBODY);
                 let right = self.directory.verify(user, &check.password);
