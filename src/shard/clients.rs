@@ -2,7 +2,7 @@
 //!
 //! A change of subscriptions is in force, everywhere, before the client is told: the first one of an
 //! organization on this shard waits until every other shard has said that it knows
-//! ([`Interest`]).
+//! ([`interest`](super::interest)).
 
 use bytes::{Bytes, BytesMut};
 
