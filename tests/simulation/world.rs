@@ -188,20 +188,24 @@ impl World {
                 node.settle();
                 hearing.rest(now);
             }
-            102 if !self.is_calm => {
-                let subscriber = random.below(self.subscribers.len());
-                let subscriber = &mut self.subscribers[subscriber];
-                subscriber.break_off(node, hearing, &mut oracle.facts, now);
-            }
-            _ => {
-                let index = random.below(self.subscribers.len());
-                let subscriber = &mut self.subscribers[index];
-                subscriber.read(node, hearing, &mut oracle.facts, now);
-                let is_steady = STEADY.contains(&index) && subscriber.peer().is_some();
-                if random.once_in(if is_steady { 40 } else { 3 }) && !(is_steady && self.is_calm) {
-                    subscriber.act(node, random, &self.tokens, is_steady, now);
-                }
-            }
+            _ => self.step_subscriber(),
+        }
+    }
+
+    /// A subscriber reads what has come, and connects, says something or breaks off.
+    fn step_subscriber(&mut self) {
+        let (node, random) = (&mut self.node, &mut self.random);
+        let (hearing, facts, now) = (&mut self.hearing, &mut self.oracle.facts, self.now);
+        let index = random.below(self.subscribers.len());
+        let subscriber = &mut self.subscribers[index];
+        if random.once_in(18) && !self.is_calm {
+            subscriber.break_off(node, hearing, facts, now);
+            return;
+        }
+        subscriber.read(node, hearing, facts, now);
+        let is_steady = STEADY.contains(&index) && subscriber.peer().is_some();
+        if random.once_in(if is_steady { 40 } else { 3 }) && !(is_steady && self.is_calm) {
+            subscriber.act(node, random, &self.tokens, is_steady, now);
         }
     }
 
@@ -216,6 +220,9 @@ impl World {
         };
         self.node.jump(millis);
         self.passed_ms += millis;
+        if millis > 0 {
+            self.hearing.pass(self.now);
+        }
     }
 
     /// Deletes a session, or reads one.
