@@ -14,6 +14,14 @@ use crate::support::web_socket::{Client, Message, upgrade};
 /// The session that events are published to.
 const TOKEN: &str = "session";
 
+/// The default configuration of a node that says nothing of itself: whoever counts events counts those of
+/// the scene.
+fn quiet() -> Config {
+    let mut config = Config::default();
+    config.sysadm.state_interval = None;
+    config
+}
+
 fn publish(data: &str) -> String {
     let line = format!("POST /api/sessions/{TOKEN}/events");
     request(&line, "", &format!("{{\"type\":\"t\",\"data\":{data}}}"))
@@ -51,7 +59,7 @@ fn come_in(node: &mut TestNode, peer: usize) -> Vec<Message> {
 
 #[test]
 fn nobody_is_pinged_before_the_handshake_is_answered() {
-    let mut node = TestNode::new(2, 1, &Config::default());
+    let mut node = TestNode::new(2, 1, &quiet());
     let peer = newcomer(&mut node);
     node.pass(3 * WEBSOCKET_PING_INTERVAL);
     assert!(node.response_is_absent(peer));
@@ -63,7 +71,7 @@ fn nobody_is_pinged_before_the_handshake_is_answered() {
 
 #[test]
 fn nobody_is_told_goodbye_before_the_handshake_is_answered() {
-    let mut node = TestNode::new(2, 1, &Config::default());
+    let mut node = TestNode::new(2, 1, &quiet());
     let peer = newcomer(&mut node);
     let now = node.now;
     node.shards.iter_mut().for_each(|shard| shard.drain(now));
@@ -78,7 +86,7 @@ fn nobody_is_told_goodbye_before_the_handshake_is_answered() {
 
 #[test]
 fn a_change_that_waits_does_not_keep_a_goodbye_from_being_answered() {
-    let mut node = TestNode::new(2, 1, &Config::default());
+    let mut node = TestNode::new(2, 1, &quiet());
     let peer = node.connect(0);
     assert_eq!(node.ask(peer, upgrade("/sysadm")).status, 101);
     let mut client = Client::new();
@@ -100,7 +108,7 @@ fn a_change_that_waits_does_not_keep_a_goodbye_from_being_answered() {
 
 #[test]
 fn a_slow_client_gets_its_handshake_and_replies_all_the_same() {
-    let mut config = Config::default();
+    let mut config = quiet();
     config.hub.send_queue_bytes_max = 1_000;
     let mut node = TestNode::new(1, 1, &config);
     let peer = node.connect(0);
@@ -127,7 +135,7 @@ fn a_slow_client_gets_its_handshake_and_replies_all_the_same() {
 
 #[test]
 fn who_has_much_to_read_is_not_taken_for_silent() {
-    let mut config = Config::default();
+    let mut config = quiet();
     config.hub.send_queue_bytes_max = 4 * SEND_QUEUE_PAUSE_BYTES;
     let mut node = TestNode::new(1, 1, &config);
     let (peer, mut client) = subscriber(&mut node, 0);
@@ -151,7 +159,7 @@ fn who_has_much_to_read_is_not_taken_for_silent() {
 
 #[test]
 fn a_write_that_takes_nothing_buys_no_time() {
-    let mut node = TestNode::new(1, 1, &Config::default());
+    let mut node = TestNode::new(1, 1, &quiet());
     let (peer, _) = subscriber(&mut node, 0);
     node.open_window(peer, 0);
     let publisher = node.connect(0);
@@ -166,7 +174,7 @@ fn a_write_that_takes_nothing_buys_no_time() {
 
 #[test]
 fn the_newest_events_survive_and_the_rest_is_counted() {
-    let mut config = Config::default();
+    let mut config = quiet();
     config.hub.send_queue_bytes_max = 1_000;
     config.hub.slow_consumer = SlowConsumer::DropOldest;
     let mut node = TestNode::new(1, 1, &config);
@@ -200,7 +208,7 @@ fn the_newest_events_survive_and_the_rest_is_counted() {
 
 #[test]
 fn what_all_shards_must_hear_is_refused_when_one_of_them_cannot_be_told() {
-    let mut node = TestNode::new(2, 1, &Config::default());
+    let mut node = TestNode::new(2, 1, &quiet());
     let home = node.home(TOKEN);
     node.stuck = Some((home, 1 - home));
     let publisher = node.connect(home);
