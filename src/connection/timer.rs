@@ -91,11 +91,15 @@ impl Connection {
 
     /// When [`expire`](Self::expire) wants to be called next.
     pub fn due(&self) -> Instant {
-        let client_due = match &self.state {
-            State::Client(client) => client.socket.due(),
+        self.due.min(self.write_due).min(self.client_due())
+    }
+
+    /// When the dialect wants its client to be looked at; never again once we said goodbye.
+    fn client_due(&self) -> Instant {
+        match &self.state {
+            State::Client(client) if client.peer.may_send() => client.socket.due(),
             _ => Instant::NEVER,
-        };
-        self.due.min(self.write_due).min(client_due)
+        }
     }
 
     /// The kernel takes no more bytes for now.
@@ -149,9 +153,11 @@ impl Connection {
             };
         }
         if self.due > ctx.now.instant {
-            return match &self.state {
-                State::Client(client) if client.socket.due() <= ctx.now.instant => Expired::Client,
-                _ => Expired::Flush,
+            let is_due = self.client_due() <= ctx.now.instant;
+            return if is_due {
+                Expired::Client
+            } else {
+                Expired::Flush
             };
         }
         match self.timer {
