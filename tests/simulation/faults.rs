@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use fanfare::config::{Config, SlowConsumer};
 use fanfare::hub::ShardId;
-use fanfare::limits::{MESH_OUTBOX_MESSAGES_MAX, SEND_QUEUE_PAUSE_BYTES, WEBSOCKET_PING_INTERVAL};
+use fanfare::limits::{
+    LOGIN_TIMEOUT, MESH_OUTBOX_MESSAGES_MAX, SEND_QUEUE_PAUSE_BYTES, WEBSOCKET_CLOSE_TIMEOUT,
+    WEBSOCKET_PING_INTERVAL,
+};
 
 use crate::support::http::{request, take_response};
 use crate::support::node::TestNode;
+use crate::support::organizations::{organization, organized};
 use crate::support::web_socket::{Client, Message, upgrade};
 
 /// The session that events are published to.
@@ -104,6 +108,22 @@ fn a_change_that_waits_does_not_keep_a_goodbye_from_being_answered() {
     node.send(peer, client.output());
     node.settle();
     assert!(node.peers[peer].is_over());
+}
+
+#[test]
+fn a_stranger_whose_time_is_up_is_told_once() {
+    let config = organized([organization("acme", &[])]);
+    let mut node = TestNode::new(1, 1, &config);
+    let peer = node.connect(0);
+    assert_eq!(node.ask(peer, upgrade("/sysadm")).status, 101);
+    node.pass(LOGIN_TIMEOUT);
+    let messages = Client::new().read(&mut node.peers[peer].received);
+    let [.., Message::Close(Some(frame))] = &messages[..] else {
+        panic!("{messages:?}");
+    };
+    assert_eq!(u16::from(frame.code), 4401);
+    node.pass(WEBSOCKET_CLOSE_TIMEOUT);
+    assert!(node.peers[peer].is_over(), "it did not answer");
 }
 
 #[test]
