@@ -55,7 +55,7 @@ fn publish(c: &mut Criterion) {
         let tokens: Vec<_> = (0..sessions)
             .map(|i| {
                 let token = format!("session-{i}");
-                let hash = placement.session_hash(ORGANIZATION, &token);
+                let hash = placement.session_hash(&token);
                 let drafts = std::iter::once(draft(&name, &payload));
                 hub.publish_session(at(0), ORGANIZATION, &token, hash, drafts);
                 (token, hash)
@@ -79,7 +79,7 @@ fn publish(c: &mut Criterion) {
 fn resume(c: &mut Criterion) {
     let placement = Placement::new(7, 1);
     let mut hub = hub(&placement);
-    let hash = placement.session_hash(ORGANIZATION, "s");
+    let hash = placement.session_hash("s");
     let (name, payload) = bytes_of_draft();
     let drafts = vec![draft(&name, &payload); 1_000];
     hub.publish_session(at(0), ORGANIZATION, "s", hash, drafts.into_iter());
@@ -101,7 +101,7 @@ fn resume(c: &mut Criterion) {
 fn attach(c: &mut Criterion) {
     let placement = Placement::new(7, 1);
     let mut hub = hub(&placement);
-    let hash = placement.session_hash(ORGANIZATION, "s");
+    let hash = placement.session_hash("s");
     let attach = |hub: &mut Hub, connection| {
         let reader = hub.attach(at(0), ORGANIZATION, "s", hash, connection);
         reader.unwrap()

@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use fanfare::auth::Directory;
 use fanfare::config::Config;
 use fanfare::dialect::Route;
 use fanfare::hub::{Placement, ShardId};
@@ -28,7 +29,9 @@ fn shard() -> Shard {
         shard: ShardId(0),
         placement: Placement::new(1, 1),
         config: Arc::new(Config::default()),
+        directory: Arc::new(Directory::open()),
         metrics: Arc::new([Metrics::default()]),
+        hostname: "host".into(),
         seed: [7; 32],
     })
 }

@@ -130,6 +130,12 @@ pub const MESH_OUTBOX_MESSAGES_MAX: usize = 8_192;
 pub const MESH_RING_MESSAGES: usize = 1_024;
 /// Receives from one socket before others get their turn.
 pub const RECV_ROUNDS: usize = 4;
+/// A flush to so many connections takes long enough (2–4 µs each) that looking for more to send first pays.
+pub const GATHER_CONNECTIONS_MIN: usize = 32;
+/// Connections that are looked at again before a large flush: those who sent something in the same turn.
+pub const GATHER_TALKERS_MAX: usize = 64;
+/// Looks before a large flush, each of which found something: publishers must not keep everyone waiting.
+pub const GATHER_LOOKS_MAX: usize = 64;
 /// Descriptors that are not given to connections: standard streams, listeners, moves under way.
 pub const DESCRIPTORS_RESERVED: u64 = 64;
 /// Connections accepted before others get their turn.
@@ -147,12 +153,27 @@ pub const SHARDS_MAX: usize = 1_024;
 
 /// Default bytes of events that may wait for one live subscriber; past it the slow-consumer policy applies.
 pub const SEND_QUEUE_BYTES_DEFAULT: usize = 1024 * 1024;
+/// Bytes of frames that one tick may collect before they are put into send queues: what subscribers share
+/// until then is held once.
+pub const FANOUT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A shard without a subscription of an organization for this long tells the others that it listens no
+/// more.
+pub const INTEREST_IDLE_MAX: Duration = Duration::from_secs(10);
+/// Least bytes that may be allowed to wait for one live subscriber: below it an event of ordinary size
+/// would be the end of every subscription.
+pub const SEND_QUEUE_BYTES_MIN: usize = 16 * 1024;
 /// Default count of filters in one message of the live dialect.
 pub const LIVE_FILTERS_DEFAULT: usize = 256;
+/// Most filters that may be allowed in one message of the live dialect: each is matched against events.
+pub const LIVE_FILTERS_MAX: usize = 16_384;
+/// Longest filter value that may be allowed: a message carries it.
+pub const LIVE_VALUE_BYTES_MAX: usize = WEBSOCKET_MESSAGE_BYTES_MAX / 2;
 /// Default length of a filter value of the live dialect, in bytes.
 pub const LIVE_VALUE_BYTES_DEFAULT: usize = 4 * 1024;
 /// Longest event name, name pattern or property name in a subscription, in bytes.
 pub const PATTERN_BYTES_MAX: usize = 1024;
+/// Most classes that an operator may list for the sysadm dialect, and most of them retained.
+pub const CLASSES_MAX: usize = 1_024;
 /// Most subscriptions (classes) of one connection of the sysadm dialect.
 pub const CLASSES_PER_CONNECTION_MAX: usize = 1_024;
 /// Deepest nesting of a message from a client of a dialect's socket.
@@ -161,6 +182,19 @@ pub const MESSAGE_DEPTH_MAX: usize = JSON_DEPTH_MAX;
 pub const SYSTEM_STATE_FIRST_DEFAULT: Duration = Duration::from_secs(60);
 /// How often a node publishes its `system-state`, by default.
 pub const SYSTEM_STATE_INTERVAL_DEFAULT: Duration = Duration::from_secs(15 * 60);
+
+/// Items in one page of the filter table's vectors: growing by a page takes microseconds, and a page is
+/// little beside what it holds.
+pub const FILTER_PAGE_ITEMS: usize = 1_024;
+/// Most entries in one segment of the filter table's indexes: parting it takes tens of microseconds. Seven
+/// eighths of a power of two, which is how far a hash table is filled.
+pub const FILTER_SEGMENT_ENTRIES: usize = 1_792;
+/// Most filters that are tried one by one at one place of the filter table, if they can be told apart by
+/// something that selects; measured.
+pub const FILTER_LIST_ENTRIES: usize = 128;
+/// Most places of the filter table where one filter with many alternatives stands because more than its
+/// first property selects it.
+pub const FILTER_PLACES_MAX: usize = 256;
 
 // --- Access ---------------------------------------------------------------------------------------
 
@@ -172,12 +206,30 @@ pub const LOGINS_MAX: usize = 65_536;
 pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// A socket of the sysadm dialect without a message from its client is closed after this long.
 pub const SYSADM_IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+/// Remembered logins that are looked at each time that deadlines are served.
+pub const SWEEP_LOGINS: usize = 1_000;
 /// Longest user name, in bytes.
 pub const USER_NAME_BYTES_MAX: usize = 256;
 /// Longest password, in bytes: hashing a longer one would be work for whoever sends it.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 /// Passwords of one shard that wait to be checked; past it logins are refused for a while.
 pub const PASSWORD_CHECKS_MAX: usize = 64;
+
+/// Most organizations of one node. Sessions of the same token are found one after the other, so there
+/// is an end to them.
+pub const ORGANIZATIONS_MAX: usize = 1_024;
+/// Most API tokens of one organization.
+pub const TOKENS_MAX: usize = 10_000;
+/// Most users of one organization.
+pub const USERS_MAX: usize = 10_000;
+/// Least memory of a password's argon2id hash, in KiB: the least that OWASP recommends.
+pub const PASSWORD_MEMORY_KIB_MIN: u32 = 7 * 1024;
+/// Most memory of a password's argon2id hash, in KiB: it is taken while a password is checked.
+pub const PASSWORD_MEMORY_KIB_MAX: u32 = 256 * 1024;
+/// Most passes of a password's argon2id hash: with all its memory a check stays within seconds.
+pub const PASSWORD_PASSES_MAX: u32 = 16;
+/// Most lanes of a password's argon2id hash; they are computed one after the other.
+pub const PASSWORD_LANES_MAX: u32 = 16;
 
 // --- Configuration --------------------------------------------------------------------------------
 
@@ -223,6 +275,11 @@ const _: () = assert!(WEBSOCKET_MESSAGE_BYTES_MAX <= ECHO_MESSAGE_BYTES_MAX);
 const _: () = assert!(LOG_EVENTS_DEFAULT <= LOG_EVENTS_MAX);
 const _: () = assert!(PUBLISH_BYTES_MAX <= LOG_BYTES_DEFAULT);
 const _: () = assert!(LOG_BYTES_DEFAULT <= LOGS_BYTES_DEFAULT);
+const _: () = assert!(SEND_QUEUE_BYTES_MIN <= SEND_QUEUE_BYTES_DEFAULT);
+const _: () = assert!(LIVE_FILTERS_DEFAULT <= LIVE_FILTERS_MAX);
+const _: () = assert!(LIVE_VALUE_BYTES_DEFAULT <= LIVE_VALUE_BYTES_MAX);
+const _: () = assert!(LOGINS_MAX < u32::MAX as usize);
+const _: () = assert!(PASSWORD_MEMORY_KIB_MIN < PASSWORD_MEMORY_KIB_MAX);
 const _: () = assert!(SESSIONS_MAX < SCOPES_MAX);
 const _: () = assert!(SCOPES_MAX < u32::MAX as usize);
 const _: () = assert!(READERS_MAX < u32::MAX as usize);

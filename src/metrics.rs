@@ -55,7 +55,7 @@ metrics! {
     counter connections_accepted,
     /// Connections that moved to the home shard of their session.
     counter connections_moved,
-    /// Connections closed because their send queue made no progress.
+    /// Connections closed because their send queue made no progress, or grew over its bound.
     counter slow_consumers,
     /// HTTP requests answered.
     counter http_requests,
@@ -63,8 +63,10 @@ metrics! {
     counter http_errors,
     /// Events accepted from publishers.
     counter events_published,
-    /// Events handed to readers' send queues.
+    /// Events handed to the send queues of readers and subscribers.
     counter events_delivered,
+    /// Events that were in a send queue and were dropped, because the subscriber was too slow.
+    counter events_dropped,
     /// Publishes refused because a bound was reached.
     counter publishes_refused,
     /// Gaps that readers were told of.
@@ -73,6 +75,8 @@ metrics! {
     gauge sessions,
     /// Readers attached to logs now (polls that wait, event streams, sockets).
     gauge readers,
+    /// Live subscriptions now.
+    gauge subscriptions,
     /// Bytes that logs retain now.
     gauge retained_bytes,
     /// Bytes of unsent output and partial input that connections hold now.

@@ -21,6 +21,7 @@ use crate::runtime::{self, Node, StartError};
 pub fn serve(config: Config) -> ExitCode {
     install_logs(&config.log);
     let descriptors = raise_descriptor_limit();
+    let asks_for_tokens = !config.organizations.is_empty();
     let node = match runtime::start(config, descriptors) {
         Ok(node) => node,
         Err(problem) => {
@@ -40,7 +41,7 @@ pub fn serve(config: Config) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    announce(&node);
+    announce(&node, asks_for_tokens);
     let drain = node.drain_handle();
     let handle = signals.handle();
     let watcher = std::thread::spawn(move || {
@@ -71,15 +72,20 @@ pub fn serve(config: Config) -> ExitCode {
 }
 
 /// The ready line, and three lines to try. Whoever reads them may be gone already.
-fn announce(node: &Node) {
+fn announce(node: &Node, asks_for_tokens: bool) {
     let (address, shards, driver) = (node.address, node.shards, node.driver);
     let plural = if shards == 1 { "shard" } else { "shards" };
     let events = format!("http://{address}/api/sessions/demo/events");
+    let token = if asks_for_tokens {
+        " -H \"Authorization: Bearer $FANFARE_TOKEN\""
+    } else {
+        ""
+    };
     let text = format!(
         "fanfare listening on {address} ({shards} {plural}, {driver})\n\
-         \x20 listen:   curl -N -H 'Accept: text/event-stream' {events}\n\
-         \x20 publish:  curl -d '{{\"type\":\"hello\",\"data\":{{\"n\":1}}}}' {events}\n\
-         \x20 history:  curl '{events}?last_event=-1'\n"
+         \x20 listen:   curl -N{token} -H 'Accept: text/event-stream' {events}\n\
+         \x20 publish:  curl{token} -d '{{\"type\":\"hello\",\"data\":{{\"n\":1}}}}' {events}\n\
+         \x20 history:  curl{token} '{events}?last_event=-1'\n"
     );
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

@@ -1,12 +1,28 @@
 //! The organizations of a node, as configured: equal on every shard, never changed while it runs.
+//!
+//! A token is looked up by the first bits of its digest, and the rest is compared in constant time. How
+//! long the search takes tells where the digest of the *presented* token would stand among the others;
+//! whoever asks can compute that digest anyway, and finding a token whose digest begins like a kept
+//! one does not get them closer to the kept one's token.
+
+use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::identity::{Grants, Identity, OrganizationId};
+use super::identity::{Grants, Identity, OrganizationId, Secret};
+use super::password::verify_password;
+use super::token::TokenDigest;
+use crate::config::OrganizationConfig;
 
 /// One user of the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UserId(pub u32);
+
+impl UserId {
+    /// Nobody: has no password, which [`Directory::verify`] takes as long to find out as for a user. For
+    /// callers that must not tell which names exist.
+    pub const NOBODY: Self = Self(u32::MAX);
+}
 
 /// An organization as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +46,10 @@ pub struct User {
 #[derive(Debug)]
 pub struct Directory {
     organizations: Vec<Organization>,
+    /// In order of their digests' first bits.
+    tokens: Vec<(TokenDigest, Identity)>,
+    users: Vec<User>,
+    users_by_name: BTreeMap<String, UserId>,
     open: bool,
 }
 
@@ -41,8 +61,47 @@ impl Directory {
         let uuid = Uuid::nil();
         Self {
             organizations: vec![Organization { name, uuid }],
+            tokens: Vec::new(),
+            users: Vec::new(),
+            users_by_name: BTreeMap::new(),
             open: true,
         }
+    }
+
+    /// The directory of the organizations that are configured, in their order; [`open`](Self::open) if
+    /// there are none. The configuration was checked: what could not stand in it opens no door here.
+    pub fn from_config(organizations: &[OrganizationConfig]) -> Self {
+        let mut directory = Self::open();
+        if organizations.is_empty() {
+            return directory;
+        }
+        directory.open = false;
+        directory.organizations.clear();
+        for (id, configured) in (0..).map(OrganizationId).zip(organizations) {
+            directory.organizations.push(Organization {
+                name: configured.name.clone(),
+                uuid: configured.uuid().unwrap_or_default(),
+            });
+            let identity = |grants: &[String]| Identity {
+                organization: id,
+                grants: Grants::of_words(grants),
+            };
+            for token in &configured.tokens {
+                if let Some(digest) = TokenDigest::parse(&token.sha256) {
+                    directory.tokens.push((digest, identity(&token.grants)));
+                }
+            }
+            for user in &configured.users {
+                let user_id = UserId(directory.users.len() as u32);
+                directory.users.push(User {
+                    identity: identity(&user.grants),
+                    password_hash: user.password.clone(),
+                });
+                directory.users_by_name.insert(user.name.clone(), user_id);
+            }
+        }
+        directory.tokens.sort_by_key(|(digest, _)| digest.prefix());
+        directory
     }
 
     /// Everyone's identity in open mode; `None` when organizations are configured.
@@ -64,17 +123,160 @@ impl Directory {
     }
 
     /// Whose API token this is.
-    pub fn bearer(&self, _token: &str) -> Option<Identity> {
-        None
+    pub fn bearer(&self, token: &str) -> Option<Identity> {
+        if self.tokens.is_empty() {
+            return None;
+        }
+        let digest = TokenDigest::of(token);
+        let prefix = digest.prefix();
+        let first = self
+            .tokens
+            .partition_point(|(kept, _)| kept.prefix() < prefix);
+        let mut candidates = self.tokens[first..]
+            .iter()
+            .take_while(|(kept, _)| kept.prefix() == prefix);
+        let found = candidates.find(|(kept, _)| kept.matches(&digest));
+        found.map(|(_, identity)| *identity)
     }
 
     /// The user of a name.
-    pub fn user(&self, _name: &str) -> Option<UserId> {
-        None
+    pub fn user(&self, name: &str) -> Option<UserId> {
+        self.users_by_name.get(name).copied()
     }
 
     /// The user of an id that this directory gave out.
-    pub fn user_of(&self, _id: UserId) -> Option<&User> {
-        None
+    pub fn user_of(&self, id: UserId) -> Option<&User> {
+        self.users.get(id.0 as usize)
+    }
+
+    /// Whether this is the user's password. Takes tens of milliseconds and megabytes, on purpose and
+    /// also for a user that does not exist: not to be called where others wait.
+    pub fn verify(&self, user: UserId, password: &Secret) -> bool {
+        let hash = self.user_of(user).map(|user| user.password_hash.as_str());
+        verify_password(hash, password)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::identity::Grant;
+    use super::super::password::{PASSWORD_SALT_BYTES, hash_password};
+    use super::*;
+    use crate::config::{TokenConfig, UserConfig};
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    fn organization(name: &str, id: Option<&str>) -> OrganizationConfig {
+        OrganizationConfig {
+            name: name.to_owned(),
+            id: id.map(str::to_owned),
+            tokens: Vec::new(),
+            users: Vec::new(),
+        }
+    }
+
+    fn token(text: &str, grants: &[&str]) -> TokenConfig {
+        TokenConfig {
+            sha256: TokenDigest::of(text).to_string(),
+            grants: words(grants),
+        }
+    }
+
+    #[test]
+    fn without_organizations_everyone_may_do_everything() {
+        let directory = Directory::from_config(&[]);
+        let anonymous = directory.anonymous().expect("open mode");
+        assert_eq!(anonymous.grants, Grants::ALL);
+        assert_eq!(
+            directory.organization(anonymous.organization).name,
+            "default"
+        );
+        assert_eq!(directory.organizations().count(), 1);
+        assert_eq!((directory.bearer("a"), directory.user("a")), (None, None));
+    }
+
+    #[test]
+    fn organizations_are_numbered_in_the_order_of_the_file() {
+        let id = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
+        let configured = [organization("b", None), organization("a", Some(id))];
+        let directory = Directory::from_config(&configured);
+        assert_eq!(directory.anonymous(), None);
+        let ids: Vec<OrganizationId> = directory.organizations().collect();
+        assert_eq!(ids, [OrganizationId(0), OrganizationId(1)]);
+        assert_eq!(directory.organization(ids[0]).name, "b");
+        assert_eq!(directory.organization(ids[1]).uuid.to_string(), id);
+        // Derived from the name alone, so that neither a restart nor another order changes it.
+        let derived = directory.organization(ids[0]).uuid;
+        assert_eq!(derived.get_version_num(), 5);
+        let alone = Directory::from_config(&[organization("b", None)]);
+        assert_eq!(alone.organization(OrganizationId(0)).uuid, derived);
+    }
+
+    #[test]
+    fn tokens_are_found_and_carry_their_grants() {
+        let mut configured = [organization("a", None), organization("b", None)];
+        for index in 0..100 {
+            let text = format!("token-{index}");
+            configured[index % 2]
+                .tokens
+                .push(token(&text, &["publish"]));
+        }
+        configured[1]
+            .tokens
+            .push(token("other", &["subscribe", "admin"]));
+        configured[1].tokens.push(TokenConfig {
+            sha256: "unchecked".to_owned(),
+            grants: words(&["admin"]),
+        });
+        // Digests that begin like those of other tokens, one of them known.
+        for like in ["other", "absent"] {
+            let mut alike = token(like, &["publish"]);
+            alike.sha256.replace_range(16.., &"0".repeat(48));
+            configured[0].tokens.push(alike);
+        }
+        let directory = Directory::from_config(&configured);
+        for index in 0..100u32 {
+            let identity = directory.bearer(&format!("token-{index}")).expect("known");
+            assert_eq!(identity.organization, OrganizationId(index % 2));
+            assert_eq!(identity.grants, Grants::NONE.with(Grant::Publish));
+        }
+        let other = directory.bearer("other").expect("known").grants;
+        assert!(other.allow(Grant::Subscribe) && other.allow(Grant::Admin));
+        assert!(!other.allow(Grant::Publish));
+        let sha256 = TokenDigest::of("other").to_string();
+        for unknown in [
+            "",
+            "token-",
+            "token-100",
+            "Other",
+            "absent",
+            "unchecked",
+            &sha256,
+        ] {
+            assert_eq!(directory.bearer(unknown), None, "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn users_are_found_by_name_and_have_one_password() {
+        let hash = hash_password(&Secret::new("swordfish"), [1; PASSWORD_SALT_BYTES]);
+        let mut configured = [organization("a", None), organization("b", None)];
+        configured[1].users.push(UserConfig {
+            name: "mikey".to_owned(),
+            password: hash.clone().expect("there is memory"),
+            grants: words(&["subscribe"]),
+        });
+        let directory = Directory::from_config(&configured);
+        let id = directory.user("mikey").expect("known");
+        let user = directory.user_of(id).expect("known");
+        assert_eq!(user.identity.organization, OrganizationId(1));
+        assert_eq!(Some(&user.password_hash), hash.as_ref());
+        assert!(directory.verify(id, &Secret::new("swordfish")));
+        assert!(!directory.verify(id, &Secret::new("swordfisch")));
+        assert_eq!(directory.user("Mikey"), None);
+        assert_eq!(directory.user_of(UserId::NOBODY), None);
+        assert!(!directory.verify(UserId::NOBODY, &Secret::new("swordfish")));
     }
 }

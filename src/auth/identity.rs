@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use subtle::ConstantTimeEq as _;
+
 /// One tenant. Organizations never hear each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrganizationId(pub u32);
@@ -18,7 +20,21 @@ pub enum Grant {
     Admin = 4,
 }
 
-/// A set of grants. Narrowing them to scopes and names will be a field of its own.
+impl Grant {
+    /// Every grant, in the order of [`config::GRANTS`](crate::config::GRANTS).
+    pub const EVERY: [Self; 3] = [Self::Publish, Self::Subscribe, Self::Admin];
+
+    /// The word for it in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Subscribe => "subscribe",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// A set of grants: none implies another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Grants(u8);
 
@@ -33,13 +49,23 @@ impl Grants {
         Self(self.0 | grant as u8)
     }
 
+    /// The grants that words of the configuration stand for; an unknown word allows nothing.
+    pub fn of_words(words: &[String]) -> Self {
+        let named = |grant: &Grant| words.iter().any(|word| word == grant.as_str());
+        Grant::EVERY
+            .into_iter()
+            .filter(named)
+            .fold(Self::NONE, Self::with)
+    }
+
     /// Whether a grant is in the set.
     pub const fn allow(self, grant: Grant) -> bool {
         self.0 & grant as u8 != 0
     }
 }
 
-/// Who somebody is, as far as this server cares.
+/// Who somebody is, as far as this server cares. Grants narrowed to scopes and names, and the end of a
+/// JWT, will be fields of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Whose.
@@ -48,9 +74,23 @@ pub struct Identity {
     pub grants: Grants,
 }
 
-/// A text that must not be logged: it shows as `***`.
-#[derive(Clone, PartialEq, Eq)]
+/// A text that must not be logged: it shows as `***`, and is compared in constant time.
+#[derive(Clone)]
 pub struct Secret(Box<str>);
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl Eq for Secret {}
 
 impl Secret {
     /// Keeps a secret.
@@ -67,5 +107,35 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grants_are_the_words_of_the_configuration() {
+        let words = Grant::EVERY.map(Grant::as_str);
+        assert_eq!(words, crate::config::GRANTS);
+        let all: Vec<String> = words.map(String::from).to_vec();
+        assert_eq!(Grants::of_words(&all), Grants::ALL);
+        assert_eq!(Grants::of_words(&[]), Grants::NONE);
+        for (index, grant) in Grant::EVERY.into_iter().enumerate() {
+            let one = Grants::of_words(&all[index..=index]);
+            assert_eq!(one, Grants::NONE.with(grant));
+            let allowed = Grant::EVERY.map(|other| one.allow(other));
+            assert_eq!(allowed, Grant::EVERY.map(|other| other == grant));
+        }
+        assert_eq!(Grants::of_words(&["Publish".to_owned()]), Grants::NONE);
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let secret = Secret::new("swordfish");
+        assert_eq!(format!("{secret:?}"), "***");
+        assert_eq!(secret, Secret::new("swordfish"));
+        assert_ne!(secret, Secret::new("swordfis"));
+        assert_ne!(secret, Secret::new("swordfisH"));
     }
 }

@@ -1,13 +1,20 @@
 //! Who may do what: organizations, their API tokens and users, and the grants these carry.
 //!
-//! Everything here is a value or a table. Secrets arrive as arguments and are compared as digests;
-//! passwords are checked elsewhere, because that takes long on purpose ([`Directory::user`] gives what
-//! to check against). Rank 2: it knows no protocol, no hub and no clock.
+//! Everything here is a value or a table. Secrets arrive as arguments and are compared as digests or in
+//! constant time. Checking a password takes long on purpose ([`Directory::verify`] is a pure function
+//! for whoever has a thread to spare). Rank 2: it knows no hub, no connection and no clock; of protocols
+//! it knows the one header field that says who asks ([`Credentials`]).
 
+mod credentials;
 mod directory;
 mod identity;
 mod logins;
+mod password;
+mod token;
 
+pub use credentials::Credentials;
 pub use directory::{Directory, Organization, User, UserId};
 pub use identity::{Grant, Grants, Identity, OrganizationId, Secret};
 pub use logins::{LOGIN_TOKEN_CHARS, LoginToken, Logins};
+pub use password::{PASSWORD_SALT_BYTES, hash_password};
+pub use token::{API_TOKEN_SEED_BYTES, TokenDigest, api_token};

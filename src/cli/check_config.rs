@@ -7,6 +7,10 @@ use std::process::ExitCode;
 use super::serve::ServeArgs;
 use crate::config::DEFAULT_TOML;
 
+/// What is shown of secrets: nothing that this server could lose, since it does not have them.
+const KEPT: &str = "# Tokens are kept as digests and passwords as hashes, which are shown here; only a weak\n\
+    # password can be guessed from its hash.\n";
+
 /// The options of `serve`, and the file by position because that is how one checks a file.
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckConfigArgs {
@@ -28,7 +32,15 @@ pub(super) fn run(args: &CheckConfigArgs) -> ExitCode {
         let mut serve = args.serve.clone();
         serve.config = args.path.clone().or(serve.config);
         match serve.config() {
-            Ok(config) => write!(io::stdout(), "# ok: these values are in effect\n\n{config}"),
+            Ok(config) => {
+                let title = "# ok: these values are in effect\n";
+                let kept = if config.organizations.is_empty() {
+                    ""
+                } else {
+                    KEPT
+                };
+                write!(io::stdout(), "{title}{kept}\n{config}")
+            }
             Err(problem) => return super::fail(2, problem),
         }
     };

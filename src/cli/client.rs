@@ -8,6 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::http::{Response, Uri};
 use ureq::{Agent, Body};
 
+use crate::auth::{Credentials, Secret};
 use crate::limits;
 
 /// What a session's path segment may hold unescaped (RFC 3986 §2.3).
@@ -40,6 +41,36 @@ impl BaseUrl {
     pub(super) fn events(&self, session: &str) -> String {
         let session = utf8_percent_encode(session, SEGMENT);
         format!("{}/api/sessions/{session}/events", self.0)
+    }
+}
+
+/// Which server, and who asks it.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct ServerArgs {
+    /// The server.
+    #[arg(long, default_value = "http://127.0.0.1:7400", value_parser = BaseUrl::parse)]
+    pub(super) url: BaseUrl,
+    /// The API token, where the server asks for one; better in the environment than on the command line,
+    /// which others on this machine can see.
+    #[arg(long, env = "FANFARE_TOKEN", hide_env_values = true)]
+    token: Option<Secret>,
+}
+
+impl ServerArgs {
+    /// The `Authorization` field that a request carries (RFC 6750 §2.1), if any.
+    ///
+    /// A token is judged here and not while the command line is parsed: clap would show what it refuses,
+    /// and that may be nearly a token.
+    pub(super) fn authorization(&self) -> Result<Option<String>, &'static str> {
+        let Some(token) = &self.token else {
+            return Ok(None);
+        };
+        let field = format!("Bearer {}", token.reveal());
+        // The same rule that a server goes by.
+        match Credentials::from_header(Some(&field)) {
+            Credentials::Bearer(read) if read == token.reveal() => Ok(Some(field)),
+            _ => Err("--token: a token has letters, digits and - . _ ~ + / only"),
+        }
     }
 }
 
@@ -124,6 +155,19 @@ mod tests {
             "http://h/?a",
         ] {
             assert!(BaseUrl::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn tokens() {
+        let field = |token: &str| {
+            let url = BaseUrl::parse("http://h").expect("valid");
+            let token = Some(Secret::new(token));
+            ServerArgs { url, token }.authorization()
+        };
+        assert_eq!(field("ff_a-Z0"), Ok(Some("Bearer ff_a-Z0".to_owned())));
+        for bad in ["", " ", "a b", "a ", " a", "é", "a\r\nX: y", "="] {
+            assert!(field(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The command line: `serve`, `check-config`, `publish` and `tail`.
+//! The command line: `serve`, `check-config`, `token`, `user`, `publish` and `tail`.
 //!
 //! One file a command. The server itself is handed in by `main`, so that this module knows how to
 //! start one and not what it is. Exit codes: 0 done, 1 it did not work, 2 the command line or the
@@ -8,11 +8,14 @@ mod backoff;
 mod check_config;
 mod client;
 mod event_stream;
+mod grants;
 mod output;
 mod position;
 mod publish;
 mod serve;
 mod tail;
+mod token;
+mod user;
 
 use std::fmt::Display;
 use std::io::Write;
@@ -39,6 +42,12 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Check a configuration as `serve` would, and print the values in effect.
     CheckConfig(check_config::CheckConfigArgs),
+    /// API tokens, by which programs are known.
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Users, for the dialects that log in by name.
+    #[command(subcommand)]
+    User(user::UserCommand),
     /// Publish one event to a session.
     Publish(publish::PublishArgs),
     /// Follow a session's events, across disconnects.
@@ -58,6 +67,8 @@ pub fn main(serve: fn(Config) -> ExitCode) -> ExitCode {
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => serve::run(&args, serve),
         Command::CheckConfig(args) => check_config::run(&args),
+        Command::Token(command) => token::run(&command),
+        Command::User(command) => user::run(&command),
         Command::Publish(args) => publish::run(&args),
         Command::Tail(args) => tail::run(&args),
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::value::RawValue;
 use ureq::http::StatusCode;
 
-use super::client::{self, BaseUrl, field};
+use super::client::{self, ServerArgs, field};
 use super::output::visible;
 use crate::limits;
 
@@ -25,9 +25,8 @@ pub(super) struct PublishArgs {
     /// The event's data as JSON, or - to read it from standard input.
     #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
     data: String,
-    /// The server.
-    #[arg(long, default_value = "http://127.0.0.1:7400", value_parser = BaseUrl::parse)]
-    url: BaseUrl,
+    #[command(flatten)]
+    server: ServerArgs,
     /// A repeat with the same key publishes nothing and prints the first answer.
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
@@ -35,7 +34,11 @@ pub(super) struct PublishArgs {
 
 /// Publishes and prints the event's number and id.
 pub(super) fn run(args: &PublishArgs) -> ExitCode {
-    match publish(args) {
+    let authorization = match args.server.authorization() {
+        Ok(authorization) => authorization,
+        Err(problem) => return super::fail(2, problem),
+    };
+    match publish(args, authorization) {
         Ok(line) => match writeln!(io::stdout(), "{line}") {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => super::fail(1, error),
             _ => ExitCode::SUCCESS,
@@ -44,15 +47,18 @@ pub(super) fn run(args: &PublishArgs) -> ExitCode {
     }
 }
 
-fn publish(args: &PublishArgs) -> Result<String, String> {
+fn publish(args: &PublishArgs, authorization: Option<String>) -> Result<String, String> {
     let body = body(args)?;
-    let address = args.url.events(&args.session);
+    let address = args.server.url.events(&args.session);
     let mut request = client::agent(limits::CLIENT_ANSWER_TIMEOUT)
         .post(&address)
         .config()
         .timeout_global(Some(limits::CLIENT_ANSWER_TIMEOUT))
         .build()
         .header("Content-Type", "application/json");
+    if let Some(authorization) = authorization {
+        request = request.header("Authorization", authorization);
+    }
     if let Some(key) = &args.idempotency_key {
         request = request.header("Idempotency-Key", key);
     }
@@ -122,15 +128,19 @@ fn receipt(number: Option<u64>, id: Option<&str>, terminal: bool) -> String {
 mod tests {
     use super::*;
 
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: PublishArgs,
+    }
+
     fn args(name: &str, type_json: bool, data: &str) -> PublishArgs {
-        PublishArgs {
-            session: "s".to_owned(),
-            name: name.to_owned(),
-            type_json,
-            data: data.to_owned(),
-            url: BaseUrl::parse("http://127.0.0.1:1").expect("valid"),
-            idempotency_key: None,
-        }
+        let type_json = type_json.then_some("--type-json");
+        let fixed = ["fanfare", "s", "--type", name, "--data", data];
+        let line = fixed.into_iter().chain(type_json);
+        <Line as clap::Parser>::try_parse_from(line)
+            .expect("valid")
+            .args
     }
 
     #[test]

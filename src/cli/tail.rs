@@ -11,7 +11,7 @@ use ureq::Body;
 use ureq::http::{Response, StatusCode};
 
 use super::backoff::Backoff;
-use super::client::{self, BaseUrl, field};
+use super::client::{self, ServerArgs, field};
 use super::event_stream::{EventStream, StreamEvent};
 use super::output::{self, Form};
 use super::position::{LogState, Position};
@@ -26,9 +26,8 @@ pub(super) struct TailArgs {
     /// The session's token.
     #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     session: String,
-    /// The server.
-    #[arg(long, default_value = "http://127.0.0.1:7400", value_parser = BaseUrl::parse)]
-    url: BaseUrl,
+    #[command(flatten)]
+    server: ServerArgs,
     /// Begin after this number; -1 is everything retained. Without it: only what comes from now on.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true,
         value_parser = clap::value_parser!(i64).range(-1..))]
@@ -51,8 +50,13 @@ enum End {
 
 /// Follows the session.
 pub(super) fn run(args: &TailArgs) -> ExitCode {
+    let authorization = match args.server.authorization() {
+        Ok(authorization) => authorization,
+        Err(problem) => return super::fail(2, problem),
+    };
     let mut tail = Tail {
-        address: args.url.events(&args.session),
+        address: args.server.url.events(&args.session),
+        authorization,
         agent: client::agent(limits::CLIENT_SILENCE_MAX),
         form: form(),
         position: Position::new(args.from),
@@ -96,6 +100,7 @@ fn form() -> Form {
 /// A session being followed, across connections.
 struct Tail {
     address: String,
+    authorization: Option<String>,
     agent: ureq::Agent,
     form: Form,
     position: Position,
@@ -111,6 +116,9 @@ impl Tail {
             .get(format!("{}{}", self.address, self.position.query()))
             .header("Accept", "text/event-stream")
             .header("Cache-Control", "no-store");
+        if let Some(authorization) = &self.authorization {
+            request = request.header("Authorization", authorization);
+        }
         if let Some(id) = self.position.last_event_id() {
             request = request.header("Last-Event-ID", id);
         }

@@ -37,13 +37,23 @@ impl Config {
             limits::LOG_DIRECTIVE_BYTES_MAX,
         )?;
         self.check_hub()?;
-        self.check_sessions()
+        self.check_sessions()?;
+        self.check_sysadm()?;
+        self.check_live()?;
+        self.check_organizations()
     }
 
     fn check_hub(&self) -> Result<(), ConfigError> {
         let hub = &self.hub;
         duration("hub.session_ttl", hub.session_ttl)?;
         bytes("hub.logs_bytes_max", hub.logs_bytes_max, usize::MAX)?;
+        let queue = hub.send_queue_bytes_max;
+        if queue < limits::SEND_QUEUE_BYTES_MIN {
+            let least = format_bytes(limits::SEND_QUEUE_BYTES_MIN);
+            let found = format_bytes(queue);
+            let problem = format!("expected at least {least}, found {found}");
+            return Err(ConfigError::new("hub.send_queue_bytes_max", problem));
+        }
         duration("hub.retention.age", hub.retention.age)?;
         count(
             "hub.retention.events",
@@ -89,6 +99,34 @@ impl Config {
         Ok(())
     }
 
+    fn check_sysadm(&self) -> Result<(), ConfigError> {
+        let sysadm = &self.sysadm;
+        for (key, classes) in [
+            ("sysadm.classes", &sysadm.classes),
+            ("sysadm.retained", &sysadm.retained),
+        ] {
+            count(key, classes.len(), 0, limits::CLASSES_MAX)?;
+            for class in classes {
+                text(key, class, limits::PATTERN_BYTES_MAX)?;
+            }
+        }
+        duration("sysadm.state_first", sysadm.state_first)?;
+        let interval = sysadm.state_interval;
+        interval.map_or(Ok(()), |interval| {
+            duration("sysadm.state_interval", interval)
+        })
+    }
+
+    fn check_live(&self) -> Result<(), ConfigError> {
+        let filters_max = self.live.filters_max;
+        count("live.filters_max", filters_max, 1, limits::LIVE_FILTERS_MAX)?;
+        bytes(
+            "live.value_bytes_max",
+            self.live.value_bytes_max,
+            limits::LIVE_VALUE_BYTES_MAX,
+        )
+    }
+
     fn check_listen(&self) -> Result<(), ConfigError> {
         let server = &self.server;
         if is_loopback(server.listen) {
@@ -102,7 +140,7 @@ impl Config {
             );
             return Err(ConfigError::new("server.listen", problem));
         }
-        if !server.open {
+        if !server.open && self.organizations.is_empty() {
             let problem = format!(
                 "{} is beyond loopback, and without organizations everyone who reaches it may do \
                  everything: listen on 127.0.0.1 or [::1], or allow it with server.open = true \
@@ -120,7 +158,7 @@ fn is_loopback(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }
 
-fn count(key: &str, value: usize, min: usize, max: usize) -> Result<(), ConfigError> {
+pub(super) fn count(key: &str, value: usize, min: usize, max: usize) -> Result<(), ConfigError> {
     if (min..=max).contains(&value) {
         return Ok(());
     }

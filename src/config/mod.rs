@@ -6,21 +6,27 @@
 //! no command line; it turns text into values.
 
 mod check;
+mod check_organizations;
 mod error;
 mod model;
+mod organizations;
 mod read;
+mod section;
 mod value;
+mod write;
 
 pub use error::ConfigError;
 pub use model::{
-    Config, CorsConfig, Driver, HubConfig, LiveConfig, LogConfig, LogFormat, OrganizationConfig,
-    RetentionConfig, Scopes, ServerConfig, SessionsConfig, SlowConsumer, SysadmConfig,
-    SysadmErrors, TokenConfig, UserConfig,
+    Config, CorsConfig, Driver, HubConfig, LiveConfig, LogConfig, LogFormat, RetentionConfig,
+    Scopes, ServerConfig, SessionsConfig, SlowConsumer, SysadmConfig, SysadmErrors,
 };
+pub use organizations::{GRANTS, OrganizationConfig, TokenConfig, UserConfig};
 pub use value::{parse_bytes, parse_duration};
 
 /// A configuration file with every key at its default and a comment on each.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
 
+#[cfg(test)]
+mod organizations_tests;
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,10 @@
-//! The configuration as values: every key, its default, its bounds, and how it is written.
+//! The configuration as values: every key, its default and its bounds.
 
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use super::value::{format_bytes, format_duration};
+use super::organizations::OrganizationConfig;
 use crate::limits;
 
 /// Declares an enum whose variants are words in the configuration.
@@ -145,7 +144,7 @@ pub struct HubConfig {
     pub session_ttl: Duration,
     /// Most bytes that all logs of one shard retain together.
     pub logs_bytes_max: usize,
-    /// Most bytes that may wait for one live subscriber.
+    /// Most bytes that may wait for one live subscriber, at least [`limits::SEND_QUEUE_BYTES_MIN`].
     pub send_queue_bytes_max: usize,
     /// What happens to a subscriber for whom more would wait.
     pub slow_consumer: SlowConsumer,
@@ -180,7 +179,8 @@ pub struct SessionsConfig {
 /// `[sysadm]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SysadmConfig {
-    /// Known classes besides the dialect's own; a text with `*` is a pattern.
+    /// Known classes besides the dialect's own; a text with `*` is a pattern. At most
+    /// [`limits::CLASSES_MAX`].
     pub classes: Vec<String>,
     /// Classes whose last event is sent to those who subscribe later.
     pub retained: Vec<String>,
@@ -195,46 +195,16 @@ pub struct SysadmConfig {
 /// `[live]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveConfig {
-    /// Most filters in one message.
+    /// Most filters in one message, 1 to [`limits::LIVE_FILTERS_MAX`].
     pub filters_max: usize,
-    /// Longest filter value in bytes.
+    /// Longest filter value in bytes, 1 to [`limits::LIVE_VALUE_BYTES_MAX`].
     pub value_bytes_max: usize,
 }
 
-/// One of `[[organizations]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OrganizationConfig {
-    /// Its symbolic name, unique.
-    pub name: String,
-    /// Its UUID; `None` is derived from the name (UUID version 5, so that it stays the same).
-    pub id: Option<String>,
-    /// `[[organizations.tokens]]`.
-    pub tokens: Vec<TokenConfig>,
-    /// `[[organizations.users]]`.
-    pub users: Vec<UserConfig>,
-}
-
-/// One of `[[organizations.tokens]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenConfig {
-    /// SHA-256 of the token, 64 hexadecimal digits.
-    pub sha256: String,
-    /// What it allows: some of `publish`, `subscribe`, `admin`.
-    pub grants: Vec<String>,
-}
-
-/// One of `[[organizations.users]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserConfig {
-    /// The name to log in by, unique on this node.
-    pub name: String,
-    /// The argon2id hash of the password, in PHC string form.
-    pub password: String,
-    /// What the user may do: some of `publish`, `subscribe`, `admin`.
-    pub grants: Vec<String>,
-}
-
 /// `[sessions.cors]`: field values, sent as they are. Printable ASCII, never empty.
+///
+/// One is helped out: where tokens are asked for, `allow_headers = "*"` is sent as `*, Authorization`,
+/// because to a browser the asterisk does not mean that field (Fetch §3.3.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CorsConfig {
     /// `Access-Control-Allow-Origin`.
@@ -332,48 +302,5 @@ impl Default for CorsConfig {
             allow_headers: "*".to_owned(),
             allow_methods: "*".to_owned(),
         }
-    }
-}
-
-/// Writes a configuration file that reads back as the same values.
-impl fmt::Display for Config {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let server = &self.server;
-        writeln!(f, "[server]")?;
-        writeln!(f, "listen = \"{}\"", server.listen)?;
-        let shards = server.shards.map_or(0, NonZeroU16::get);
-        writeln!(f, "shards = {shards}")?;
-        writeln!(f, "driver = \"{}\"", server.driver.as_str())?;
-        writeln!(f, "open = {}", server.open)?;
-        writeln!(f, "echo = {}", server.echo)?;
-        writeln!(f, "connections_max = {}", server.connections_max)?;
-        let drain_timeout = format_duration(server.drain_timeout);
-        writeln!(f, "drain_timeout = \"{drain_timeout}\"")?;
-
-        writeln!(f, "\n[log]\nformat = \"{}\"", self.log.format.as_str())?;
-        // Texts are printable ASCII, for which Rust's escapes and TOML's are the same two.
-        writeln!(f, "level = {:?}", self.log.level)?;
-
-        let hub = &self.hub;
-        writeln!(f, "\n[hub]\nscopes = \"{}\"", hub.scopes.as_str())?;
-        writeln!(f, "session_ttl = \"{}\"", format_duration(hub.session_ttl))?;
-        let logs_bytes_max = format_bytes(hub.logs_bytes_max);
-        writeln!(f, "logs_bytes_max = \"{logs_bytes_max}\"")?;
-        writeln!(f, "\n[hub.retention]")?;
-        writeln!(f, "age = \"{}\"", format_duration(hub.retention.age))?;
-        writeln!(f, "events = {}", hub.retention.events)?;
-        writeln!(f, "bytes = \"{}\"", format_bytes(hub.retention.bytes))?;
-
-        let sessions = &self.sessions;
-        let publish_bytes_max = format_bytes(sessions.publish_bytes_max);
-        writeln!(f, "\n[sessions]")?;
-        writeln!(f, "publish_bytes_max = \"{publish_bytes_max}\"")?;
-        if let Some(timeout) = sessions.poll_timeout_max {
-            writeln!(f, "poll_timeout_max = \"{}\"", format_duration(timeout))?;
-        }
-        writeln!(f, "\n[sessions.cors]")?;
-        writeln!(f, "allow_origin = {:?}", sessions.cors.allow_origin)?;
-        writeln!(f, "allow_headers = {:?}", sessions.cors.allow_headers)?;
-        writeln!(f, "allow_methods = {:?}", sessions.cors.allow_methods)
     }
 }

@@ -1,25 +1,21 @@
 //! TOML text to [`Config`]: each key read once, by name, and every other key refused by name.
 //!
-//! The document is walked with its spans at hand, so that every refusal can name a line. Bounds are
-//! not judged here: they are the same for values from the command line, and live in `check`.
+//! Bounds are not judged here: they are the same for values from the command line, and live in `check`.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::num::NonZeroU16;
-use std::time::Duration;
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
-use super::value::{parse_bytes, parse_duration};
+use super::section::{
+    ADDRESS, BOOLEAN, BYTES, COUNT, DURATION, LIST, SHARDS, SOME_DURATION, SOME_TEXT, Section,
+    TEXT, ZERO_IS_NONE, line_at,
+};
 use super::{
-    Config, ConfigError, CorsConfig, Driver, HubConfig, LogConfig, LogFormat, RetentionConfig,
-    Scopes, ServerConfig, SessionsConfig,
+    Config, ConfigError, CorsConfig, Driver, HubConfig, LiveConfig, LogConfig, LogFormat,
+    OrganizationConfig, RetentionConfig, Scopes, ServerConfig, SessionsConfig, SlowConsumer,
+    SysadmConfig, SysadmErrors, TokenConfig, UserConfig,
 };
 use crate::limits;
-
-/// Longest excerpt of a refused value in a message.
-const EXCERPT_CHARS_MAX: usize = 40;
 
 impl Config {
     /// Reads a configuration file; keys it does not name keep their defaults.
@@ -54,10 +50,15 @@ impl Config {
         root.section("sessions", |section| {
             sessions(section, &mut config.sessions)
         })?;
+        root.section("sysadm", |section| sysadm(section, &mut config.sysadm))?;
+        root.section("live", |section| live(section, &mut config.live))?;
+        config.organizations = root.tables("organizations", organization)?;
         root.finish()?;
 
         config.check_bounds().map_err(|error| {
-            let line = lines.get(error.key()).copied();
+            // Of a key that is not there, the table where it would be.
+            let table = error.key().rsplit_once('.').map_or("", |(table, _)| table);
+            let line = lines.get(error.key()).or_else(|| lines.get(table)).copied();
             error.at_line(line)
         })?;
         Ok(config)
@@ -88,6 +89,14 @@ fn hub(section: &mut Section<'_>, hub: &mut HubConfig) -> Result<(), ConfigError
     section.word("scopes", Scopes::WORDS, Scopes::parse, &mut hub.scopes)?;
     section.read("session_ttl", &DURATION, &mut hub.session_ttl)?;
     section.read("logs_bytes_max", &BYTES, &mut hub.logs_bytes_max)?;
+    let send_queue_bytes_max = &mut hub.send_queue_bytes_max;
+    section.read("send_queue_bytes_max", &BYTES, send_queue_bytes_max)?;
+    section.word(
+        "slow_consumer",
+        SlowConsumer::WORDS,
+        SlowConsumer::parse,
+        &mut hub.slow_consumer,
+    )?;
     section.section("retention", |section| {
         let RetentionConfig { age, events, bytes } = &mut hub.retention;
         section.read("age", &DURATION, age)?;
@@ -100,6 +109,7 @@ fn sessions(section: &mut Section<'_>, sessions: &mut SessionsConfig) -> Result<
     section.read("publish_bytes_max", &BYTES, &mut sessions.publish_bytes_max)?;
     let timeout = &mut sessions.poll_timeout_max;
     section.read("poll_timeout_max", &SOME_DURATION, timeout)?;
+    section.read("token_reads", &BOOLEAN, &mut sessions.token_reads)?;
     section.section("cors", |section| {
         let CorsConfig {
             allow_origin,
@@ -112,239 +122,45 @@ fn sessions(section: &mut Section<'_>, sessions: &mut SessionsConfig) -> Result<
     })
 }
 
-/// A kind of value: how to say what is expected, and how to read it.
-struct Kind<T> {
-    expected: &'static str,
-    read: fn(&DeValue<'_>) -> Option<T>,
+fn sysadm(section: &mut Section<'_>, sysadm: &mut SysadmConfig) -> Result<(), ConfigError> {
+    section.read("classes", &LIST, &mut sysadm.classes)?;
+    section.read("retained", &LIST, &mut sysadm.retained)?;
+    section.word(
+        "errors",
+        SysadmErrors::WORDS,
+        SysadmErrors::parse,
+        &mut sysadm.errors,
+    )?;
+    section.read("state_first", &DURATION, &mut sysadm.state_first)?;
+    section.read("state_interval", &ZERO_IS_NONE, &mut sysadm.state_interval)
 }
 
-const BOOLEAN: Kind<bool> = Kind {
-    expected: "true or false",
-    read: |value| value.as_bool(),
-};
-
-const TEXT: Kind<String> = Kind {
-    expected: "text in quotes",
-    read: |value| value.as_str().map(str::to_owned),
-};
-
-const COUNT: Kind<usize> = Kind {
-    expected: "a whole number",
-    read: |value| integer(value)?.try_into().ok(),
-};
-
-const ADDRESS: Kind<SocketAddr> = Kind {
-    expected: "an address and port such as \"127.0.0.1:7400\" or \"[::1]:7400\"",
-    read: |value| value.as_str()?.parse().ok(),
-};
-
-const SHARDS: Kind<Option<NonZeroU16>> = Kind {
-    expected: "a number of shards, or 0 for one per core",
-    read: |value| integer(value)?.try_into().ok().map(NonZeroU16::new),
-};
-
-const DURATION: Kind<Duration> = Kind {
-    expected: "whole seconds, or a duration such as \"1500ms\", \"60s\", \"5m\", \"1h\", \"2d\"",
-    read: duration,
-};
-
-/// A bound that is absent by default, and set by any duration.
-const SOME_DURATION: Kind<Option<Duration>> = Kind {
-    expected: DURATION.expected,
-    read: |value| duration(value).map(Some),
-};
-
-const BYTES: Kind<usize> = Kind {
-    expected: "whole bytes, or a size such as \"64KB\", \"8MiB\", \"1GiB\"",
-    read: |value| match value.as_str() {
-        Some(text) => parse_bytes(text),
-        None => integer(value)?.try_into().ok(),
-    },
-};
-
-fn duration(value: &DeValue<'_>) -> Option<Duration> {
-    match value.as_str() {
-        Some(text) => parse_duration(text),
-        None => integer(value).map(Duration::from_secs),
-    }
+fn live(section: &mut Section<'_>, live: &mut LiveConfig) -> Result<(), ConfigError> {
+    section.read("filters_max", &COUNT, &mut live.filters_max)?;
+    section.read("value_bytes_max", &BYTES, &mut live.value_bytes_max)
 }
 
-/// A TOML integer of any radix that is not negative and fits.
-fn integer(value: &DeValue<'_>) -> Option<u64> {
-    let integer = value.as_integer()?;
-    u64::from_str_radix(integer.as_str(), integer.radix()).ok()
-}
-
-/// One table of the document: hands out keys, and knows at the end which were never asked for.
-struct Section<'a> {
-    text: &'a str,
-    path: &'a str,
-    table: &'a DeTable<'a>,
-    known: Vec<&'static str>,
-    lines: &'a mut HashMap<String, usize>,
-}
-
-impl<'a> Section<'a> {
-    fn new(
-        text: &'a str,
-        path: &'a str,
-        table: &'a DeTable<'a>,
-        lines: &'a mut HashMap<String, usize>,
-    ) -> Self {
-        Self {
-            text,
-            path,
-            table,
-            known: Vec::new(),
-            lines,
-        }
-    }
-
-    /// Reads one key into its place, which keeps its value when the key is absent.
-    fn read<T>(
-        &mut self,
-        key: &'static str,
-        kind: &Kind<T>,
-        into: &mut T,
-    ) -> Result<(), ConfigError> {
-        let Some(value) = self.ask(key) else {
-            return Ok(());
-        };
-        *into =
-            (kind.read)(value.get_ref()).ok_or_else(|| self.refuse(key, value, kind.expected))?;
-        Ok(())
-    }
-
-    /// Reads a key whose value is one of a few words.
-    fn word<T>(
-        &mut self,
-        key: &'static str,
-        words: &[&str],
-        parse: fn(&str) -> Option<T>,
-        into: &mut T,
-    ) -> Result<(), ConfigError> {
-        let Some(value) = self.ask(key) else {
-            return Ok(());
-        };
-        *into = value.get_ref().as_str().and_then(parse).ok_or_else(|| {
-            let expected = format!("\"{}\"", words.join("\" or \""));
-            self.refuse(key, value, &expected)
-        })?;
-        Ok(())
-    }
-
-    /// Reads the table under a key, to its last key.
-    fn section(
-        &mut self,
-        key: &'static str,
-        read: impl FnOnce(&mut Section<'_>) -> Result<(), ConfigError>,
-    ) -> Result<(), ConfigError> {
-        let Some(value) = self.ask(key) else {
-            return Ok(());
-        };
-        let path = self.path_of(key);
-        let Some(table) = value.get_ref().as_table() else {
-            return Err(self.refuse(key, value, &format!("a table, [{path}]")));
-        };
-        let mut section = Section::new(self.text, &path, table, self.lines);
-        read(&mut section)?;
-        section.finish()
-    }
-
-    /// Refuses the first key that was never asked for.
-    fn finish(&self) -> Result<(), ConfigError> {
-        let unknown = self
-            .table
-            .keys()
-            .filter(|key| !self.known.contains(&key.get_ref().as_ref()))
-            .min_by_key(|key| key.span().start);
-        let Some(unknown) = unknown else {
-            return Ok(());
-        };
-        let key: &str = unknown.get_ref();
-        let problem = match closest(key, &self.known) {
-            Some(meant) => format!("unknown key; did you mean {}?", self.path_of(meant)),
-            None => format!("unknown key; known here: {}", self.known.join(", ")),
-        };
-        let path = self.path_of(&excerpt(key));
-        Err(ConfigError::new(path, problem).at_line(Some(line_at(self.text, unknown.span().start))))
-    }
-
-    /// The value of a key, remembered as known.
-    fn ask(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
-        self.known.push(key);
-        let value = self.table.get(key)?;
-        let line = line_at(self.text, value.span().start);
-        self.lines.insert(self.path_of(key), line);
-        Some(value)
-    }
-
-    fn refuse(&self, key: &str, value: &Spanned<DeValue<'_>>, expected: &str) -> ConfigError {
-        let found = self.text.get(value.span()).map(excerpt);
-        let found = found.unwrap_or_default();
-        let kind = value.get_ref().type_str();
-        ConfigError::new(
-            self.path_of(key),
-            format!("expected {expected}, found the {kind} {found}"),
-        )
-        .at_line(Some(line_at(self.text, value.span().start)))
-    }
-
-    fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.path)
-        }
-    }
-}
-
-/// The line, from 1, of a byte position.
-fn line_at(text: &str, position: usize) -> usize {
-    let before = text.as_bytes().iter().take(position);
-    1 + before.filter(|b| **b == b'\n').count()
-}
-
-/// The beginning of a text, safe to show on a terminal.
-fn excerpt(text: &str) -> String {
-    let mut shown: String = text.chars().take(EXCERPT_CHARS_MAX).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
-    }
-    let quoted = shown.chars().flat_map(|c| {
-        // Quotes are kept: the excerpt of a string value shows the operator's own.
-        let escaped = c.is_control().then(|| c.escape_default());
-        let plain = (!c.is_control()).then_some(c);
-        escaped.into_iter().flatten().chain(plain)
-    });
-    quoted.collect()
-}
-
-/// The known key that differs from a mistyped one by a slip or two.
-fn closest(key: &str, known: &[&'static str]) -> Option<&'static str> {
-    let slips_max = if key.chars().count() <= 4 { 1 } else { 2 };
-    known
-        .iter()
-        .map(|known| (distance(key, known), *known))
-        .filter(|(slips, _)| *slips <= slips_max)
-        .min()
-        .map(|(_, known)| known)
-}
-
-/// Levenshtein's distance; keys longer than any of ours are simply far away.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    if a.len() > 4 * EXCERPT_CHARS_MAX {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, a) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
+fn organization(section: &mut Section<'_>) -> Result<OrganizationConfig, ConfigError> {
+    let name = section.need("name", &TEXT)?;
+    let mut id = None;
+    section.read("id", &SOME_TEXT, &mut id)?;
+    let tokens = section.tables("tokens", |section| {
+        Ok(TokenConfig {
+            sha256: section.need("sha256", &TEXT)?,
+            grants: section.need("grants", &LIST)?,
+        })
+    })?;
+    let users = section.tables("users", |section| {
+        Ok(UserConfig {
+            name: section.need("name", &TEXT)?,
+            password: section.need("password", &TEXT)?,
+            grants: section.need("grants", &LIST)?,
+        })
+    })?;
+    Ok(OrganizationConfig {
+        name,
+        id,
+        tokens,
+        users,
+    })
 }

@@ -28,7 +28,6 @@ fn the_default_file_says_what_the_code_does() {
 fn the_default_file_mentions_every_key() {
     let written = Config {
         sessions: SessionsConfig {
-            token_reads: true,
             poll_timeout_max: Some(Duration::from_secs(300)),
             ..SessionsConfig::default()
         },
@@ -37,6 +36,7 @@ fn the_default_file_mentions_every_key() {
     .to_string();
     let uncommented = DEFAULT_TOML.replace("# poll_timeout_max", "poll_timeout_max");
     let keys = |text: &str| -> Vec<String> {
+        // The example of an organization is a comment, and has a test of its own.
         let code = text.lines().filter(|line| !line.starts_with('#'));
         let names = code.map(|line| line.split(" = ").next().unwrap_or_default().to_owned());
         names.filter(|name| !name.is_empty()).collect()
@@ -44,36 +44,59 @@ fn the_default_file_mentions_every_key() {
     assert_eq!(keys(&uncommented), keys(&written));
 }
 
+/// Every key, at another value than its default.
+const EVERY_KEY: &str = r#"
+[server]
+listen = "[::1]:0"
+shards = 3
+driver = "epoll"
+open = true
+echo = true
+connections_max = 0x10
+drain_timeout = "1500ms"
+[log]
+format = "json"
+level = "info,fanfare::shard=debug"
+[hub]
+scopes = "declared"
+session_ttl = 90
+logs_bytes_max = "2GB"
+send_queue_bytes_max = "64KiB"
+slow_consumer = "drop_oldest"
+retention = { age = "5m", events = 1_000, bytes = "64KB" }
+[sessions]
+publish_bytes_max = 4096
+poll_timeout_max = "1m"
+token_reads = false
+cors.allow_origin = "https://example.com"
+cors.allow_headers = "Content-Type"
+cors.allow_methods = "GET, POST"
+[sysadm]
+classes = ["backup:*", "a \"b\" \\"]
+retained = []
+errors = "documented"
+state_first = 5
+state_interval = 0
+[live]
+filters_max = 3
+value_bytes_max = "1KiB"
+"#;
+
 #[test]
 fn every_key_is_read() {
-    let text = r#"
-        [server]
-        listen = "[::1]:0"
-        shards = 3
-        driver = "epoll"
-        open = true
-        echo = true
-        connections_max = 0x10
-        drain_timeout = "1500ms"
-        [log]
-        format = "json"
-        level = "info,fanfare::shard=debug"
-        [hub]
-        scopes = "declared"
-        session_ttl = 90
-        logs_bytes_max = "2GB"
-        retention = { age = "5m", events = 1_000, bytes = "64KB" }
-        [sessions]
-        publish_bytes_max = 4096
-        poll_timeout_max = "1m"
-        cors.allow_origin = "https://example.com"
-        cors.allow_headers = "Content-Type"
-        cors.allow_methods = "GET, POST"
-    "#;
-    let config = Config::from_toml(text).expect("valid");
+    let config = Config::from_toml(EVERY_KEY).expect("valid");
     let expected = Config {
-        sysadm: SysadmConfig::default(),
-        live: LiveConfig::default(),
+        sysadm: SysadmConfig {
+            classes: ["backup:*", "a \"b\" \\"].map(String::from).to_vec(),
+            retained: Vec::new(),
+            errors: SysadmErrors::Documented,
+            state_first: Duration::from_secs(5),
+            state_interval: None,
+        },
+        live: LiveConfig {
+            filters_max: 3,
+            value_bytes_max: 1_024,
+        },
         organizations: Vec::new(),
         server: ServerConfig {
             listen: "[::1]:0".parse().expect("an address"),
@@ -89,8 +112,8 @@ fn every_key_is_read() {
             level: "info,fanfare::shard=debug".to_owned(),
         },
         hub: HubConfig {
-            send_queue_bytes_max: HubConfig::default().send_queue_bytes_max,
-            slow_consumer: HubConfig::default().slow_consumer,
+            send_queue_bytes_max: 65_536,
+            slow_consumer: SlowConsumer::DropOldest,
             scopes: Scopes::Declared,
             session_ttl: Duration::from_secs(90),
             logs_bytes_max: 2_000_000_000,
@@ -101,7 +124,7 @@ fn every_key_is_read() {
             },
         },
         sessions: SessionsConfig {
-            token_reads: true,
+            token_reads: false,
             publish_bytes_max: 4_096,
             poll_timeout_max: Some(Duration::from_secs(60)),
             cors: CorsConfig {
@@ -136,7 +159,7 @@ fn unknown_keys_are_named_and_guessed() {
         "shards = 1",
         "shards",
         1,
-        "known here: server, log, hub, sessions",
+        "known here: server, log, hub, sessions, sysadm, live, organizations",
     );
     assert_refused("[sever]", "sever", 1, "did you mean server?");
     assert_refused("[server]\nb=1\na=1", "server.b", 2, "unknown key");
@@ -160,6 +183,12 @@ hub.retention = 60 => a table, [hub.retention]
 hub.retention.age = "1 minute" => "5m"
 hub.retention.age = 1.5 => found the float 1.5
 hub.retention.bytes = "8M" => "8MiB"
+hub.slow_consumer = "drop" => "disconnect" or "drop_oldest"
+sessions.token_reads = 1 => true or false
+sysadm.classes = "a" => a list of texts
+sysadm.retained = ["a", 1] => a list of texts
+sysadm.errors = "short" => "original" or "documented"
+live.filters_max = "many" => a whole number
 "#;
 
 /// The same for values of the right kind.
@@ -182,6 +211,14 @@ sessions.cors.allow_origin = "*\r\nSet-Cookie: a" => *\r\n
 sessions.cors.allow_headers = " *" => printable
 sessions.cors.allow_headers = "" => printable
 sessions.cors.allow_methods = "é" => printable
+hub.send_queue_bytes_max = "1KiB" => at least 16KiB
+sysadm.classes = [""] => printable
+sysadm.retained = ["a\u0007"] => printable
+sysadm.state_first = 0 => above zero
+sysadm.state_interval = "400d" => up to 366d
+live.filters_max = 0 => expected 1 to 16384
+live.filters_max = 16385 => found 16385
+live.value_bytes_max = "1MiB" => to 512KiB
 "#;
 
 #[test]
@@ -243,6 +280,24 @@ fn listening_beyond_loopback_needs_leave() {
         let error = listening(beyond, true, true).expect_err(beyond);
         assert!(error.contains("turn server.echo off"), "{error}");
     }
+}
+
+#[test]
+fn organizations_take_the_place_of_leave() {
+    let mut config = Config::default();
+    config.server.listen = "0.0.0.0:1".parse().expect("an address");
+    config.check().expect_err("open to everyone");
+    config.organizations.push(OrganizationConfig {
+        name: "acme".to_owned(),
+        id: None,
+        tokens: Vec::new(),
+        users: Vec::new(),
+    });
+    assert_eq!(config.check(), Ok(()));
+    config.server.open = true;
+    assert_eq!(config.check(), Ok(()));
+    config.server.echo = true;
+    config.check().expect_err("the echo is for test suites");
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use super::websocket::WebSocketPeer;
 use super::{Connection, Context, State, Step, Then};
 use crate::dialect::sessions::handshake_fields;
-use crate::dialect::{Action, Exchange, Route, respond_plain_error};
+use crate::dialect::{Exchange, Route, respond_plain_error};
 use crate::limits::{ECHO_MESSAGE_BYTES_MAX, HTTP_HEAD_BYTES_MAX};
 use crate::protocol::Parsed;
 use crate::protocol::http1::{
@@ -207,12 +207,8 @@ impl Connection {
         }
         let mut then = Then::Again;
         self.respond(exchange, ctx, |ctx, to| {
-            match ctx.dialects.handle(route, head, body, &mut ctx.tools, to) {
-                Action::Done => {}
-                Action::Execute(call) => then = Then::Call(call, exchange),
-                Action::Listen(listen) => then = Then::Listen(listen, exchange),
-                Action::Open(_) => {}
-            }
+            let action = ctx.dialects.handle(route, head, body, &mut ctx.tools, to);
+            then = Then::after(action, exchange);
         });
         then
     }

@@ -10,14 +10,17 @@
 //!      │               └─────────┘
 //!      │ listen        ┌─────────┐ goodbye     ┌─────────┐ flushed, peer closed
 //!      ├─────────────► │  Feed   │ ──────────► │ Closing │ ─────────────► gone
-//!      │ /echo         ┌─────────┐             └─────────┘
-//!      └─────────────► │  Echo   │ ─────────────────▲
+//!      │ open          ┌─────────┐             └─────────┘
+//!      ├─────────────► │ Client  │ ─────────────────▲
+//!      │ /echo         ┌─────────┐                  │
+//!      └─────────────► │  Echo   │ ─────────────────┘
 //!                      └─────────┘
 //! ```
 //!
 //! A connection parses and encodes; it does not know the hub beyond its values, nor other connections.
 //! What it cannot do itself it returns as [`Then`].
 
+mod client;
 mod http1;
 mod send_queue;
 mod timer;
@@ -27,7 +30,9 @@ use bytes::Bytes;
 
 use crate::buf::Arena;
 use crate::dialect::sessions::{Listen, render::Encoding};
-use crate::dialect::{Action, Call, Dialects, Exchange, Pending, Responder, Tools};
+use crate::dialect::{
+    Action, Call, Dialects, Exchange, Open, Pending, Responder, Subscribe, Tools,
+};
 use crate::hub::{Answer, Gap, Number, ReaderId};
 use crate::limits::{PIPELINE_BYTES_MAX, SEND_QUEUE_PAUSE_BYTES};
 use crate::metrics::Metrics;
@@ -37,6 +42,7 @@ use crate::time::{Instant, Now};
 pub use send_queue::SendQueue;
 pub use timer::{Expired, Timer};
 
+use client::Client;
 use http1::Reading;
 use websocket::WebSocketPeer;
 
@@ -83,6 +89,8 @@ enum State {
     Parked(Parked),
     /// An event stream or a WebSocket follows a log.
     Feed(Box<Feed>),
+    /// A dialect's client talks over a WebSocket.
+    Client(Box<Client>),
     /// A WebSocket echoes what it gets.
     Echo(Box<WebSocketPeer>),
     /// The last bytes are on their way; input is discarded.
@@ -138,6 +146,22 @@ pub enum Then {
     Call(Box<Call>, Exchange),
     /// To be attached to a log.
     Listen(Box<Listen>, Exchange),
+    /// To become a dialect's socket: [`Connection::open`].
+    Open(Box<Open>),
+    /// Other subscriptions, then [`Connection::subscribed`].
+    Subscribe(Box<Subscribe>),
+}
+
+impl Then {
+    /// What a dialect's action leaves to be done.
+    fn after(action: Action, exchange: Exchange) -> Self {
+        match action {
+            Action::Done => Self::Again,
+            Action::Execute(call) => Self::Call(call, exchange),
+            Action::Listen(listen) => Self::Listen(listen, exchange),
+            Action::Open(open) => Self::Open(open),
+        }
+    }
 }
 
 impl Connection {
@@ -160,7 +184,11 @@ impl Connection {
     pub fn step(&mut self, buf: &mut [u8], ctx: &mut Context<'_>) -> Step {
         match &mut self.state {
             State::Http(_) => self.step_http(buf, ctx),
-            State::Feed(_) | State::Echo(_) => self.step_websocket(buf, ctx),
+            State::Client(client) if !client.is_ready() => Step {
+                used: 0,
+                then: Then::More { keep: buf.len() },
+            },
+            State::Feed(_) | State::Client(_) | State::Echo(_) => self.step_websocket(buf, ctx),
             State::Waiting(..) | State::Parked(_) => Step {
                 used: 0,
                 then: Then::More { keep: buf.len() },
@@ -197,8 +225,12 @@ impl Connection {
 
     /// Whether the socket should be read: not while answers or unread output pile up.
     pub fn wants_input(&self) -> bool {
-        let stalled = matches!(self.state, State::Waiting(..) | State::Parked(_))
-            && self.input.len() >= PIPELINE_BYTES_MAX;
+        let waits = match &self.state {
+            State::Waiting(..) | State::Parked(_) => true,
+            State::Client(client) => !client.is_ready(),
+            _ => false,
+        };
+        let stalled = waits && self.input.len() >= PIPELINE_BYTES_MAX;
         !self.input_ended && !stalled && self.send_queue.len() < SEND_QUEUE_PAUSE_BYTES
     }
 
@@ -239,12 +271,19 @@ impl Connection {
 
     /// Waits for the hub's answer to a call.
     pub fn wait(&mut self, pending: Pending, exchange: Exchange) {
+        if let State::Client(client) = &mut self.state {
+            client.wait(pending);
+            return;
+        }
         self.disarm();
         self.state = State::Waiting(pending, exchange);
     }
 
     /// Ends the wait and returns what was waited for.
     pub fn take_waiting(&mut self) -> Option<(Pending, Exchange)> {
+        if let State::Client(client) = &mut self.state {
+            return client.take_waiting();
+        }
         match std::mem::replace(&mut self.state, State::Http(Reading::default())) {
             State::Waiting(pending, exchange) => Some((pending, exchange)),
             other => {
@@ -254,22 +293,23 @@ impl Connection {
         }
     }
 
-    /// Responds with the hub's answer, or returns the next call to make.
+    /// Responds with the hub's answer, or returns what is to be done next: [`Then::Again`] is nothing.
     pub fn answer(
         &mut self,
         pending: Pending,
         answer: Answer,
         exchange: Exchange,
         ctx: &mut Context<'_>,
-    ) -> Option<Box<Call>> {
-        let mut next = None;
+    ) -> Then {
+        if matches!(self.state, State::Client(_)) {
+            return self.answer_client(pending, answer, ctx);
+        }
+        let mut then = Then::Again;
         self.respond(exchange, ctx, |ctx, to| {
-            match ctx.dialects.answer(pending, answer, &mut ctx.tools, to) {
-                Action::Execute(call) => next = Some(call),
-                Action::Done | Action::Listen(_) | Action::Open(_) => {}
-            }
+            let action = ctx.dialects.answer(pending, answer, &mut ctx.tools, to);
+            then = Then::after(action, exchange);
         });
-        next
+        then
     }
 
     /// Waits as a long poll, until `due` at most.
@@ -359,7 +399,7 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         assert!(
-            size_of::<Connection>() <= 232,
+            size_of::<Connection>() <= 248,
             "{}",
             size_of::<Connection>()
         );

@@ -45,6 +45,8 @@ pub enum Expired {
     Drop,
     /// Drop it: it did not take its bytes.
     SlowConsumer,
+    /// Its dialect's own time is up: [`Connection::expire_client`].
+    Client,
 }
 
 impl Connection {
@@ -89,7 +91,11 @@ impl Connection {
 
     /// When [`expire`](Self::expire) wants to be called next.
     pub fn due(&self) -> Instant {
-        self.due.min(self.write_due)
+        let client_due = match &self.state {
+            State::Client(client) => client.socket.due(),
+            _ => Instant::NEVER,
+        };
+        self.due.min(self.write_due).min(client_due)
     }
 
     /// The kernel takes no more bytes for now.
@@ -137,7 +143,10 @@ impl Connection {
             return Expired::SlowConsumer;
         }
         if self.due > ctx.now.instant {
-            return Expired::Flush;
+            return match &self.state {
+                State::Client(client) if client.socket.due() <= ctx.now.instant => Expired::Client,
+                _ => Expired::Flush,
+            };
         }
         match self.timer {
             Timer::None => {

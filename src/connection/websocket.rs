@@ -2,13 +2,15 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::client::Client;
 use super::{Connection, Context, Expired, Feed, State, Step, Then, Timer};
 use crate::dialect::sessions::render::Encoding;
+use crate::dialect::{Reaction, Socket};
 use crate::hub::{Number, ReaderId};
 use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
 use crate::protocol::websocket::{
-    CloseCode, CloseState, Item, Message, Opcode, Receiver, encode_close, encode_header,
-    encode_ping, encode_pong,
+    CloseCode, CloseState, Item, Opcode, Receiver, encode_close, encode_header, encode_ping,
+    encode_pong,
 };
 use crate::time::Now;
 
@@ -24,12 +26,23 @@ pub(super) struct WebSocketPeer {
     pinged: bool,
 }
 
+/// What a message is to its receiver.
+enum Use<'s> {
+    /// Unwanted: the peer only listens.
+    Refuse,
+    /// To be sent back.
+    Echo,
+    /// For the dialect.
+    Talk(&'s mut Socket),
+}
+
 /// What a frame makes us do.
-enum Reaction {
+enum Outcome {
     None,
     Send(Bytes),
     Echo(Opcode, Bytes),
     Close(Option<CloseCode>, &'static str),
+    React(Reaction),
 }
 
 impl WebSocketPeer {
@@ -39,6 +52,11 @@ impl WebSocketPeer {
             close: CloseState::default(),
             pinged: false,
         }
+    }
+
+    /// Whether data may still be sent: nothing may follow our close frame.
+    pub(super) const fn may_send(&self) -> bool {
+        self.close.may_send()
     }
 }
 
@@ -61,52 +79,58 @@ impl Connection {
         self.arm(Timer::Ping, ctx.now);
     }
 
-    fn web_socket(&mut self) -> Option<(&mut WebSocketPeer, bool)> {
+    fn web_socket(&mut self) -> Option<(&mut WebSocketPeer, Use<'_>)> {
         match &mut self.state {
-            State::Feed(feed) => feed.web_socket.as_mut().map(|peer| (peer, false)),
-            State::Echo(peer) => Some((peer, true)),
+            State::Feed(feed) => feed.web_socket.as_mut().map(|peer| (peer, Use::Refuse)),
+            State::Client(client) => {
+                let Client { peer, socket, .. } = &mut **client;
+                Some((peer, Use::Talk(socket)))
+            }
+            State::Echo(peer) => Some((peer, Use::Echo)),
             _ => None,
         }
     }
 
     pub(super) fn step_websocket(&mut self, buf: &mut [u8], ctx: &mut Context<'_>) -> Step {
-        let Some((peer, echoes)) = self.web_socket() else {
+        let Some((peer, purpose)) = self.web_socket() else {
             // Nothing is expected from the reader of an event stream.
             let used = buf.len();
             let then = Then::More { keep: 0 };
             return Step { used, then };
         };
         let keep = buf.len();
-        let (used, reaction) = match peer.receiver.recv(buf) {
+        let (used, outcome) = match peer.receiver.recv(buf) {
             Ok(step) => {
                 peer.pinged &= step.consumed == 0;
-                let reaction = match step.item {
+                let outcome = match step.item {
                     None if step.consumed == 0 => {
                         let then = Then::More { keep };
                         return Step { used: 0, then };
                     }
-                    None => Reaction::None,
-                    Some(item) => react(item, echoes, &mut peer.close, ctx),
+                    None => Outcome::None,
+                    Some(item) => judge(item, purpose, &mut peer.close, ctx),
                 };
-                (step.consumed, reaction)
+                (step.consumed, outcome)
             }
             Err(error) => {
                 let code = peer.close.fail(error.code);
-                (keep, Reaction::Close(code, error.reason))
+                (keep, Outcome::Close(code, error.reason))
             }
         };
         let ended = peer.close.is_done();
-        match reaction {
-            Reaction::None => {}
-            Reaction::Send(frame) => self.send_queue.push(frame),
-            Reaction::Echo(opcode, payload) => {
+        let mut then = Then::Again;
+        match outcome {
+            Outcome::None => {}
+            Outcome::Send(frame) => self.send_queue.push(frame),
+            Outcome::React(reaction) => then = self.react(reaction, ctx),
+            Outcome::Echo(opcode, payload) => {
                 let header = ctx
                     .arena
                     .write(|out| encode_header(out, opcode, payload.len()));
                 self.send_queue.push(header);
                 self.send_queue.push(payload);
             }
-            Reaction::Close(code, reason) => {
+            Outcome::Close(code, reason) => {
                 if let Some(code) = code {
                     self.push_close(code, reason, ctx);
                 }
@@ -115,10 +139,7 @@ impl Connection {
         if ended {
             self.close();
         }
-        Step {
-            used,
-            then: Then::Again,
-        }
+        Step { used, then }
     }
 
     fn push_close(&mut self, code: CloseCode, reason: &str, ctx: &mut Context<'_>) {
@@ -210,33 +231,47 @@ impl Connection {
                 self.close();
             }
             // A request that waits is answered; polls are answered by the shard.
-            State::Echo(_) | State::Waiting(..) | State::Parked(_) | State::Closing => {}
+            State::Client(_)
+            | State::Echo(_)
+            | State::Waiting(..)
+            | State::Parked(_)
+            | State::Closing => {}
         }
         false
     }
 }
 
-fn react(item: Item<'_>, echoes: bool, close: &mut CloseState, ctx: &mut Context<'_>) -> Reaction {
-    match item {
+fn judge(
+    item: Item<'_>,
+    purpose: Use<'_>,
+    close: &mut CloseState,
+    ctx: &mut Context<'_>,
+) -> Outcome {
+    let (opcode, message) = match item {
         Item::Ping(payload) if close.may_send() => {
-            Reaction::Send(ctx.arena.write(|out| encode_pong(out, payload)))
+            return Outcome::Send(ctx.arena.write(|out| encode_pong(out, payload)));
         }
-        Item::Ping(_) | Item::Pong(_) => Reaction::None,
+        Item::Ping(_) | Item::Pong(_) => return Outcome::None,
         Item::Close(said) => {
             let code = close.received(said.map(|(code, _)| code));
-            Reaction::Close(code, "")
+            return Outcome::Close(code, "");
         }
+        Item::Text(message) => (Opcode::Text, message),
+        Item::Binary(message) => (Opcode::Binary, message),
+    };
+    if !close.may_send() {
         // After our close frame, what the peer was still sending is of no interest (§5.5.1).
-        Item::Text(_) | Item::Binary(_) if !close.may_send() => Reaction::None,
-        Item::Text(message) if echoes => echo(Opcode::Text, message),
-        Item::Binary(message) if echoes => echo(Opcode::Binary, message),
-        Item::Text(_) | Item::Binary(_) => {
+        return Outcome::None;
+    }
+    match purpose {
+        Use::Echo => Outcome::Echo(opcode, message.into_bytes()),
+        Use::Talk(socket) => {
+            let reaction = ctx.dialects.message(socket, &message, &mut ctx.tools);
+            Outcome::React(reaction)
+        }
+        Use::Refuse => {
             let code = close.fail(CloseCode::POLICY_VIOLATION);
-            Reaction::Close(code, "this socket only listens: publish with POST")
+            Outcome::Close(code, "this socket only listens: publish with POST")
         }
     }
-}
-
-fn echo(opcode: Opcode, message: Message<'_>) -> Reaction {
-    Reaction::Echo(opcode, message.into_bytes())
 }

@@ -6,10 +6,14 @@
 
 pub mod admin;
 pub mod live;
+mod message;
 pub mod render;
 pub mod sessions;
 mod socket;
 pub mod sysadm;
+#[cfg(test)]
+mod testing;
+mod upgrade;
 
 use std::sync::Arc;
 
@@ -20,8 +24,9 @@ use crate::metrics::Metrics;
 use crate::protocol::http1::{DateCache, Head, Method, Response, Version};
 use crate::time::Now;
 
-pub use render::Encoding;
+pub use render::{Encoding, put_event_name, put_text};
 pub use socket::{Open, Reaction, Socket, Subscribe};
+pub use upgrade::{check_upgrade, handshake_fields, read_credentials};
 
 /// All dialects as configured, shared by the connections of one shard.
 #[derive(Debug)]
@@ -132,6 +137,15 @@ impl Exchange {
             version: head.version,
             keep_alive: head.keep_alive,
             head_only: head.method == Method::Head,
+        }
+    }
+
+    /// After the protocol was changed there is no response to frame.
+    pub const fn upgraded() -> Self {
+        Self {
+            version: Version::Http11,
+            keep_alive: true,
+            head_only: false,
         }
     }
 
@@ -257,7 +271,7 @@ impl Dialects {
     ) -> Action {
         match pending {
             Pending::Sessions(pending) => self.sessions.answer(pending, answer, tools, to),
-            Pending::Live(pending) => self.live.answer(pending, answer, to),
+            Pending::Live(pending) => self.live.answer(pending, &answer, to),
             // A socket's answers go to the socket.
             Pending::Sysadm(_) => Action::Done,
         }

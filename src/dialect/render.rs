@@ -5,7 +5,7 @@
 use bytes::BytesMut;
 
 use super::Dialects;
-use crate::hub::Event;
+use crate::hub::{Event, EventName};
 use crate::protocol::websocket::encode_text;
 
 /// How events of a live subscription are written.
@@ -42,4 +42,20 @@ impl Dialects {
         };
         encode_text(out, text.as_bytes());
     }
+}
+
+/// Appends an event's name as a JSON string.
+pub fn put_event_name(out: &mut Vec<u8>, name: &EventName) {
+    let json = name.as_json();
+    if json.first() == Some(&b'"') {
+        out.extend_from_slice(json);
+    } else {
+        put_text(out, &name.to_text());
+    }
+}
+
+/// Appends a text as a JSON string.
+pub fn put_text(out: &mut Vec<u8>, text: &str) {
+    // Writing text to memory cannot fail.
+    let _ = serde_json::to_writer(out, text);
 }

@@ -43,6 +43,12 @@ pub enum Command {
         /// Which.
         session: SessionKey,
     },
+    /// Describe the session of a token, if exactly one organization has one. Answered by
+    /// [`Answer::Session`].
+    ReadAny {
+        /// Its token.
+        token: ScopeName,
+    },
     /// Change a session's status.
     Transition {
         /// Which.
@@ -76,11 +82,19 @@ pub enum Command {
         /// At least 8 bytes.
         prefix: String,
     },
+    /// Tell an organization's live subscribers something that no log is to keep. Answered by
+    /// [`Answer::Published`].
+    Notify {
+        /// Whose.
+        organization: OrganizationId,
+        /// What.
+        draft: Draft,
+    },
     /// Check a user's password, which takes long. Answered by [`Answer::Verified`]. Not the hub's to
     /// execute.
     Verify {
-        /// Whose.
-        user: UserId,
+        /// Whose; `None` is a name that nobody has, whose check is never passed but takes as long.
+        user: Option<UserId>,
         /// What was given as the password.
         password: Secret,
     },

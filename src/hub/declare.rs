@@ -6,7 +6,7 @@
 use super::command::{Answer, Refusal};
 use super::effect::Effect;
 use super::hub::Hub;
-use super::scope::{OrganizationId, Parents, ScopeName, SessionKey};
+use super::scope::{Address, OrganizationId, Parents, Scope, ScopeName, SessionKey};
 use super::tree::{Child, LearnError};
 use crate::time::Now;
 
@@ -27,7 +27,7 @@ impl Hub {
             Ok(index) => self.learn(session.organization, Child::Session(index), parents),
             Err(_) => self.check_implicit().and_then(|()| {
                 let token = session.token.as_str();
-                let hash = self.placement.session_hash(session.organization, token);
+                let hash = self.placement.session_hash(token);
                 let index = self.insert(now, session.clone(), hash, parents, None)?;
                 Ok(self.tree.parents(index))
             }),
@@ -43,7 +43,9 @@ impl Hub {
             (None, Some(group)) => Child::Group(group),
             (None, None) => return,
         };
-        let _ = self.tree.learn(organization, child, parents);
+        if let Ok(parents) = self.tree.learn(organization, child, parents) {
+            self.teach(organization, child, &parents);
+        }
     }
 
     /// Learns, or checks, the group of a project.
@@ -79,6 +81,7 @@ impl Hub {
     ) -> Result<Parents, Refusal> {
         let revision = self.tree.revision();
         let parents = self.tree.learn(organization, child, parents)?;
+        self.teach(organization, child, &parents);
         if self.tree.revision() != revision && self.placement.shards() > 1 {
             let parents = parents.clone();
             self.effects.push(Effect::Learn {
@@ -87,5 +90,34 @@ impl Hub {
             });
         }
         Ok(parents)
+    }
+
+    /// Live subscriptions learn what the tree learned: `parents`, as the tree answered for `child`. A
+    /// session that is not in its table yet is left out.
+    pub(super) fn teach(
+        &mut self,
+        organization: OrganizationId,
+        child: Child<'_>,
+        parents: &Parents,
+    ) {
+        if let Child::Session(index) = child
+            && !parents.is_empty()
+            && let Some(session) = self.sessions.get(index)
+        {
+            let scope = session.key.scope();
+            self.teach_filters(&scope, parents);
+        }
+        // Whatever the child was, this is what the answer says about its project.
+        if let (Some(project), Some(group)) = (&parents.project, &parents.group) {
+            let scope = Scope {
+                organization,
+                address: Address::Project(project.clone()),
+            };
+            let parents = Parents {
+                group: Some(group.clone()),
+                project: None,
+            };
+            self.teach_filters(&scope, &parents);
+        }
     }
 }

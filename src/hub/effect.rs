@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use super::event::Event;
-use super::scope::{OrganizationId, Parents};
+use super::scope::{OrganizationId, Parents, ShardId};
 
-/// Something every other shard's hub must be told, in the order given.
+/// Something other shards' hubs must be told, in the order given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Append an accepted event to the sessions beneath its scope: `Hub::append_from_mail`.
+    /// To all: append an accepted event to the sessions beneath its scope, and offer it to live
+    /// subscriptions: `Hub::append_from_mail`.
     Append(Arc<Event>),
-    /// A project or a group came to be known: `Hub::learn_from_mail`. Without it, sessions of
+    /// To one: offer an accepted event to live subscriptions: `Hub::hear_from_mail`.
+    Hear(ShardId, Arc<Event>),
+    /// To all: a project or a group came to be known: `Hub::learn_from_mail`. Without it, sessions of
     /// another shard beneath the project would miss what is told to the group.
     Learn {
         /// Whose tree.

@@ -1,7 +1,8 @@
 //! One shard's hub: commands, mail and time in; answers and effects out.
 //!
 //! The work is spread over siblings, each an `impl Hub`: `publish` (events into logs), `lifecycle`
-//! (sessions from pending to gone), `reading` (who is shown what, and when). The hub never iterates
+//! (sessions from pending to gone), `reading` (who is shown what, and when), `fanout` (live
+//! subscriptions). The hub never iterates
 //! a hash table, so that the same input gives the same output, always. It trusts its caller in one
 //! thing: names and JSON are validated.
 //!
@@ -19,6 +20,7 @@ use std::time::Duration;
 use super::command::{Answer, Command, Refusal};
 use super::effect::Effect;
 use super::event::Event;
+use super::fanout::Fanout;
 use super::ids::Ids;
 use super::scope::{Address, OrganizationId, Placement, ScopeName, SessionKey, ShardId};
 use super::session::{Readers, Retention, Session, SessionIndex, SessionTable};
@@ -41,6 +43,8 @@ pub struct HubConfig {
     pub sessions_max: usize,
     /// Whether scopes must be declared before they are used.
     pub declared_scopes: bool,
+    /// Names whose last event is kept for those who subscribe later.
+    pub retained_names: Vec<Box<str>>,
 }
 
 impl Default for HubConfig {
@@ -51,6 +55,7 @@ impl Default for HubConfig {
             logs_bytes_max: LOGS_BYTES_DEFAULT,
             sessions_max: SESSIONS_MAX,
             declared_scopes: false,
+            retained_names: Vec::new(),
         }
     }
 }
@@ -60,10 +65,12 @@ impl Default for HubConfig {
 pub struct Hub {
     pub(super) config: HubConfig,
     pub(super) placement: Placement,
+    pub(super) shard: ShardId,
     pub(super) ids: Ids,
     pub(super) sessions: SessionTable,
     pub(super) tree: ScopeTree,
     pub(super) readers: Readers,
+    pub(super) fanout: Fanout,
     /// Sum of [`Log::bytes`](super::Log::bytes) over all sessions.
     pub(super) retained_bytes: usize,
     /// Sessions to show to their readers. One that is not flagged so any more is void.
@@ -88,13 +95,16 @@ impl Hub {
     pub fn new(config: HubConfig, placement: Placement, shard: ShardId, seed: [u8; 32]) -> Self {
         let mut ids = Ids::new(seed, shard);
         let tree = ScopeTree::new(ids.table_seed(), NODES_MAX);
+        let fanout = Fanout::new(ids.table_seed(), &config.retained_names);
         Self {
             config,
             placement,
+            shard,
             ids,
             sessions: SessionTable::default(),
             tree,
             readers: Readers::default(),
+            fanout,
             retained_bytes: 0,
             woken: Vec::new(),
             doomed: Vec::new(),
@@ -113,7 +123,7 @@ impl Hub {
             Command::Publish { scope, drafts } => match &scope.address {
                 Address::Session(token) => {
                     let organization = scope.organization;
-                    let hash = self.placement.session_hash(organization, token.as_str());
+                    let hash = self.placement.session_hash(token.as_str());
                     let drafts = drafts.into_iter();
                     return self.publish_session(now, organization, token.as_str(), hash, drafts);
                 }
@@ -132,6 +142,7 @@ impl Hub {
                 retention,
             } => self.create(now, session, &parents, labels, expires_ms, retention),
             Command::Read { session } => self.read(now, &session),
+            Command::ReadAny { token } => self.read_any(now, token),
             Command::Transition {
                 session,
                 transition,
@@ -146,6 +157,10 @@ impl Hub {
                 organization,
                 prefix,
             } => Ok(self.find_by_prefix(now, organization, &prefix)),
+            Command::Notify {
+                organization,
+                draft,
+            } => Ok(self.notify(now, organization, draft)),
             // The shard keeps these from the hub.
             Command::Verify { .. } | Command::Login { .. } => Err(Refusal::NotFound),
         };
@@ -229,7 +244,7 @@ impl Hub {
     /// [`use_session`](Self::use_session), by key.
     pub(super) fn use_key(&mut self, now: Now, key: &SessionKey) -> Result<SessionIndex, Refusal> {
         let token = key.token.as_str();
-        let hash = self.placement.session_hash(key.organization, token);
+        let hash = self.placement.session_hash(token);
         self.use_session(now, key.organization, token, hash)
             .ok_or(Refusal::NotFound)
     }

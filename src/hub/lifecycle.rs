@@ -18,7 +18,7 @@ use bytes::Bytes;
 use super::command::{Answer, Refusal, SessionView, Status, Transition};
 use super::event::{Draft, EventName};
 use super::hub::Hub;
-use super::scope::{OrganizationId, Parents, SessionKey};
+use super::scope::{OrganizationId, Parents, ScopeName, SessionKey};
 use super::session::{Log, ReaderList, Retention, Session, SessionIndex};
 use super::tree::Child;
 use crate::limits::SESSIONS_MAX;
@@ -72,9 +72,7 @@ impl Hub {
             return Err(Refusal::Exists);
         }
         let token = key.token.clone();
-        let hash = self
-            .placement
-            .session_hash(key.organization, token.as_str());
+        let hash = self.placement.session_hash(token.as_str());
         let index = self.insert(now, key, hash, parents, retention)?;
         if let Some(session) = self.sessions.get_mut(index)
             && (!labels.is_empty() || expires_ms.is_some())
@@ -104,6 +102,18 @@ impl Hub {
             oldest: session.log.oldest(),
             next: session.log.next(),
         })))
+    }
+
+    /// [`read`](Self::read) for who knows a token, but not whose it is.
+    pub(super) fn read_any(&mut self, now: Now, token: ScopeName) -> Result<Answer, Refusal> {
+        let hash = self.placement.session_hash(token.as_str());
+        let organization = self.find_any(now, token.as_str(), hash);
+        let organization = organization.ok_or(Refusal::NotFound)?;
+        let key = SessionKey {
+            organization,
+            token,
+        };
+        self.read(now, &key)
     }
 
     pub(super) fn transition(
@@ -203,12 +213,13 @@ impl Hub {
             }
         }
         let index = self.sessions.vacant_index();
-        self.learn(key.organization, Child::Session(index), parents)?;
+        let organization = key.organization;
+        let parents = self.learn(organization, Child::Session(index), parents)?;
         let retention = Retention {
             age: retention.unwrap_or(self.config.retention.age),
             ..self.config.retention
         };
-        Ok(self.sessions.insert(Session {
+        let index = self.sessions.insert(Session {
             key,
             hash,
             log: Log::new(self.ids.epoch(), retention),
@@ -219,7 +230,9 @@ impl Hub {
             status: Status::default(),
             woken: false,
             doomed: false,
-        }))
+        });
+        self.teach(organization, Child::Session(index), &parents);
+        Ok(index)
     }
 
     /// Lets a session end once its readers were shown its last event: nobody finds it any more.

@@ -8,6 +8,7 @@ mod command;
 mod declare;
 mod effect;
 mod event;
+mod fanout;
 mod filter;
 #[expect(
     clippy::module_inception,

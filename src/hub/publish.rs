@@ -16,7 +16,7 @@ use crate::time::Now;
 
 impl Hub {
     /// Publishes to one session, creating it if need be; `hash` is
-    /// [`Placement::session_hash`](super::Placement::session_hash) of the two before it. No key is
+    /// [`Placement::session_hash`](super::Placement::session_hash) of the token. No key is
     /// allocated if the session exists. Without drafts, nothing happens.
     pub fn publish_session(
         &mut self,
@@ -79,6 +79,7 @@ impl Hub {
         let log = self.sessions.get(index).map(|session| &session.log);
         let position = log.map(|log| (log.epoch(), log.next()));
         for event in events.drain(..) {
+            self.offer(&event);
             self.append(now, index, event);
         }
         Ok(Answer::Published { id, position })
@@ -114,6 +115,9 @@ impl Hub {
                     self.append(now, index, Arc::clone(event));
                 }
             }
+            for event in &events {
+                self.offer_here(event);
+            }
             if self.placement.shards() > 1 {
                 self.effects.extend(events.into_iter().map(Effect::Append));
             }
@@ -133,6 +137,7 @@ impl Hub {
     /// it by giving up its own oldest events, and if that is not enough the event itself: a gap
     /// that readers are told of.
     pub fn append_from_mail(&mut self, now: Now, event: &Arc<Event>) {
+        self.offer_here(event);
         let beneath = self.gather(now, &event.scope);
         let bytes = event.retained_bytes().saturating_mul(beneath.len());
         if !self.make_room(now, bytes) {
@@ -166,6 +171,7 @@ impl Hub {
         if !self.make_room(now, growth) {
             return Err(Refusal::Busy);
         }
+        self.offer(&event);
         self.append(now, index, event);
         Ok(())
     }
@@ -197,7 +203,12 @@ impl Hub {
         bytes
     }
 
-    fn accept(&mut self, now: Now, (scope, parents): (Scope, Parents), draft: Draft) -> Arc<Event> {
+    pub(super) fn accept(
+        &mut self,
+        now: Now,
+        (scope, parents): (Scope, Parents),
+        draft: Draft,
+    ) -> Arc<Event> {
         Arc::new(Event {
             id: self.ids.event_id(now.unix_ms),
             name: draft.name,

@@ -12,8 +12,23 @@ use crate::limits::READERS_MAX;
 use crate::time::Now;
 
 impl Hub {
+    /// The organization that has a session of this token, if exactly one does: whoever knows an
+    /// unguessable token may read what it names, but two of them are not told apart by guessing.
+    /// `hash` is [`Placement::session_hash`](super::Placement::session_hash) of the token.
+    pub fn find_any(&self, now: Now, token: &str, hash: u64) -> Option<OrganizationId> {
+        let ttl = self.config.session_ttl;
+        let mut living = self
+            .sessions
+            .of_token(token, hash)
+            .filter(|session| !session.is_expired(now, ttl));
+        match (living.next(), living.next()) {
+            (Some(session), None) => Some(session.key.organization),
+            _ => None,
+        }
+    }
+
     /// Attaches a connection to a session, creating it if need be, and trims its log; `hash` is
-    /// [`Placement::session_hash`](super::Placement::session_hash) of the two before it.
+    /// [`Placement::session_hash`](super::Placement::session_hash) of the token.
     ///
     /// From here on the connection is among [`connections`](Self::connections) whenever the session
     /// is woken, until it is detached or ended. What it missed is for it to read right away.

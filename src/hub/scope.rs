@@ -128,8 +128,11 @@ impl Placement {
     }
 
     /// The hash of a session: also the key of the session table, so that it is computed once.
-    pub fn session_hash(&self, organization: OrganizationId, token: &str) -> u64 {
-        self.hash(organization, 3, token)
+    ///
+    /// It is that of the token alone, so that all organizations' sessions of one token have the same
+    /// home: who knows a token but not whose it is can be led there. Tables compare the organization.
+    pub fn session_hash(&self, token: &str) -> u64 {
+        self.hasher.hash_one((3u8, token))
     }
 
     /// The home shard of a session whose hash is known.
@@ -145,7 +148,7 @@ impl Placement {
             Address::Organization => self.hash(scope.organization, 0, ""),
             Address::Group(name) => self.hash(scope.organization, 1, name.as_str()),
             Address::Project(name) => self.hash(scope.organization, 2, name.as_str()),
-            Address::Session(name) => self.session_hash(scope.organization, name.as_str()),
+            Address::Session(name) => self.session_hash(name.as_str()),
         };
         self.home_of_hash(hash)
     }
@@ -177,6 +180,14 @@ mod tests {
             assert_eq!(home, placement.home(&key.scope()));
             counts[home.index()] += 1;
         }
+        let session = |organization, token| Scope {
+            organization: OrganizationId(organization),
+            address: Address::Session(ScopeName::new(token)),
+        };
+        assert_eq!(
+            placement.home(&session(0, "a")),
+            placement.home(&session(1, "a"))
+        );
         assert!(
             counts.iter().all(|&n| (850..1150).contains(&n)),
             "uneven: {counts:?}"

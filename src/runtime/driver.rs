@@ -12,13 +12,18 @@ use monoio::net::TcpStream;
 use tracing::warn;
 
 use super::clock::Clock;
+use super::machine;
 use super::mesh::{Envelope, Mesh};
 use super::socket;
 use super::tasks;
+use super::verifier::Verifier;
 use crate::connection::Connection;
 use crate::dialect::AllMetrics;
 use crate::hub::ShardId;
-use crate::limits::{MESH_RING_MESSAGES, RECV_BUFFER_BYTES, RECV_ROUNDS};
+use crate::limits::{
+    GATHER_CONNECTIONS_MIN, GATHER_LOOKS_MAX, GATHER_TALKERS_MAX, MESH_RING_MESSAGES,
+    RECV_BUFFER_BYTES, RECV_ROUNDS,
+};
 use crate::shard::{ConnectionId, Effect, Flushed, Shard};
 use crate::time::{Instant, Now};
 
@@ -30,7 +35,10 @@ pub(super) struct Driver {
     now: Option<Now>,
     slots: Vec<Option<Slot>>,
     recv_buf: Box<[u8]>,
+    /// Connections that sent something in this turn.
+    talkers: Vec<ConnectionId>,
     mesh: Mesh,
+    verifier: Verifier,
     /// Connections that wait for room in the ring to their new shard.
     transfers: Vec<(ShardId, OwnedFd, Box<Connection>)>,
     /// Wakes the turn.
@@ -82,6 +90,7 @@ impl Driver {
         shard: Shard,
         clock: Clock,
         mesh: Mesh,
+        verifier: Verifier,
         node: Arc<NodeState>,
         drain_timeout: Duration,
         all_metrics: AllMetrics,
@@ -92,7 +101,9 @@ impl Driver {
             now: None,
             slots: Vec::new(),
             recv_buf: vec![0; RECV_BUFFER_BYTES].into_boxed_slice(),
+            talkers: Vec::with_capacity(GATHER_TALKERS_MAX),
             mesh,
+            verifier,
             transfers: Vec::new(),
             turn_waker: None,
             accept_waker: None,
@@ -173,17 +184,34 @@ impl Driver {
 
     /// A socket is readable: receives what is there.
     pub(super) fn receive(&mut self, id: ConnectionId) {
+        if self.receive_from(id) && self.talkers.len() < GATHER_TALKERS_MAX {
+            self.talkers.push(id);
+        }
+        let reading = self.shard.wants_input(id);
+        if let Some(slot) = self.slot(id) {
+            slot.reading = reading;
+        }
+        self.wake_turn();
+    }
+
+    /// Receives what is there, if anything. Answers whether bytes came.
+    fn receive_from(&mut self, id: ConnectionId) -> bool {
         let now = self.now();
+        let mut came = false;
         for _ in 0..RECV_ROUNDS {
             let Some(slot) = self.slots.get(id.index as usize).and_then(Option::as_ref) else {
                 break;
             };
+            if slot.serial != id.serial {
+                break;
+            }
             match socket::recv(&slot.stream, &mut self.recv_buf) {
                 Ok(0) => {
                     self.shard.end_input(now, id);
                     break;
                 }
                 Ok(received) => {
+                    came = true;
                     self.shard.receive(now, id, &mut self.recv_buf[..received]);
                     if received < self.recv_buf.len() {
                         break;
@@ -197,11 +225,36 @@ impl Driver {
                 }
             }
         }
-        let reading = self.shard.wants_input(id);
-        if let Some(slot) = self.slot(id) {
-            slot.reading = reading;
+        came
+    }
+
+    /// Before a large flush: looks again at those who just talked, until a look finds nothing. While the
+    /// flush lasts nothing is received, and each event that came a moment too late would cost a flush of its
+    /// own.
+    fn gather(&mut self) {
+        for _ in 0..GATHER_LOOKS_MAX {
+            if self.shard.addressed() < GATHER_CONNECTIONS_MIN {
+                break;
+            }
+            let mut came = false;
+            for place in 0..self.talkers.len() {
+                let id = self.talkers[place];
+                if self.shard.wants_input(id) {
+                    came |= self.receive_from(id);
+                }
+            }
+            if !came {
+                break;
+            }
         }
-        self.wake_turn();
+        for place in 0..self.talkers.len() {
+            let id = self.talkers[place];
+            let reading = self.shard.wants_input(id);
+            if let Some(slot) = self.slot(id) {
+                slot.reading = reading;
+            }
+        }
+        self.talkers.clear();
     }
 
     /// A socket takes bytes again.
@@ -219,6 +272,9 @@ impl Driver {
             self.begin_drain();
         }
         let now = self.now();
+        while let Some((connection, right)) = self.verifier.verdict() {
+            self.shard.verified(now, connection, right);
+        }
         let mut adopted = Vec::new();
         for from in self.mesh.others() {
             let crowded = self.mesh.is_crowded(from);
@@ -263,6 +319,9 @@ impl Driver {
     pub(super) fn advance(&mut self) {
         let now = self.now();
         self.shard.advance(now);
+        if self.shard.wants_state(now) {
+            self.shard.publish_state(now, machine::look());
+        }
         if self.turned_away > 0 && now.instant.since(self.warned_at) >= Duration::from_secs(1) {
             let count = std::mem::take(&mut self.turned_away);
             warn!(count, "connections were turned away: there are too many");
@@ -285,6 +344,7 @@ impl Driver {
     pub(super) fn turn(&mut self, driver: &tasks::Shared) -> bool {
         let now = self.now();
         self.shard.metrics().ticks.add(1);
+        self.gather();
         self.shard.end_tick(now);
         let slots = &self.slots;
         self.shard.flush(now, |id, queue| {
@@ -317,6 +377,14 @@ impl Driver {
                 if let Some(slot) = self.take_slot(id) {
                     // Whoever waits for the socket, to read or to write, must not keep it open.
                     socket::shutdown(&slot.stream, Shutdown::Both);
+                }
+            }
+            Effect::Verify(check) => {
+                let connection = check.connection;
+                if !self.verifier.check(check) {
+                    // Without the thread nobody gets in; the shard still serves everyone else.
+                    let now = self.now();
+                    self.shard.verified(now, connection, false);
                 }
             }
             Effect::Resume(id) => {

@@ -13,10 +13,12 @@
 
 mod clock;
 mod driver;
+mod machine;
 mod mesh;
 mod ring;
 mod socket;
 mod tasks;
 mod thread;
+mod verifier;
 
 pub use thread::{DriverKind, Node, StartError, start};

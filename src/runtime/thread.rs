@@ -19,6 +19,8 @@ use super::driver::{Driver, NodeState};
 use super::mesh::{self, Mesh, Waker};
 use super::ring::AnyRuntime;
 use super::tasks;
+use super::verifier::{self, Verifier};
+use crate::auth::Directory;
 use crate::config::Config;
 use crate::hub::{Placement, ShardId};
 use crate::limits::{DESCRIPTORS_RESERVED, LISTEN_BACKLOG, SHARDS_MAX};
@@ -109,6 +111,7 @@ struct Seat {
     settings: ShardSettings,
     listener: StdListener,
     mesh: Mesh,
+    verifier: Verifier,
     core: Option<core_affinity::CoreId>,
     clock: Clock,
     state: Arc<NodeState>,
@@ -125,6 +128,9 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
     let metrics: Arc<[Metrics]> = (0..shards).map(|_| Metrics::default()).collect();
     let (meshes, wakers) = mesh::build(shards).map_err(StartError::System)?;
     let placement = Placement::new(random_u64()?, shards);
+    let directory = Arc::new(Directory::from_config(&config.organizations));
+    let verifiers = verifier::start(Arc::clone(&directory), Arc::clone(&wakers));
+    let verifiers = verifiers.map_err(StartError::System)?;
     let config = Arc::new(config);
     // Each shard has a few descriptors of its own, and some are kept for connections that move.
     let reserved = DESCRIPTORS_RESERVED.min(descriptors / 4) + 8 * u64::from(shards);
@@ -136,17 +142,21 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
     let clock = Clock::new();
     let (ready, started) = mpsc::channel();
     let mut threads = Vec::with_capacity(usize::from(shards));
-    for (index, (listener, mesh)) in listeners.into_iter().zip(meshes).enumerate() {
+    let ends = listeners.into_iter().zip(meshes).zip(verifiers);
+    for (index, ((listener, mesh), verifier)) in ends.enumerate() {
         let seat = Seat {
             settings: ShardSettings {
                 shard: ShardId(index as u16),
                 placement: placement.clone(),
                 config: Arc::clone(&config),
+                directory: Arc::clone(&directory),
                 metrics: Arc::clone(&metrics),
+                hostname: super::machine::hostname(),
                 seed: random_seed()?,
             },
             listener,
             mesh,
+            verifier,
             core: cores.get(index % cores.len().max(1)).copied(),
             clock,
             state: Arc::clone(&state),
@@ -208,7 +218,15 @@ fn sit(seat: Seat) {
         };
         let shard = Shard::new(seat.settings);
         let (clock, state) = (seat.clock, seat.state);
-        let driver = Driver::new(shard, clock, seat.mesh, state, drain_timeout, metrics);
+        let driver = Driver::new(
+            shard,
+            clock,
+            seat.mesh,
+            seat.verifier,
+            state,
+            drain_timeout,
+            metrics,
+        );
         let _ = ready.send(Ok(kind));
         tasks::run(Rc::new(RefCell::new(driver)), listener, wake_stream).await;
     });

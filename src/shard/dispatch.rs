@@ -1,12 +1,15 @@
 //! Commands on their way to a home shard, and answers on their way back.
 
-use super::{ConnectionId, Mail, ReplyTo, Shard, Ticket};
+use std::sync::Arc;
+
+use super::{ConnectionId, Effect, Mail, PasswordCheck, ReplyTo, Shard, Ticket};
+use crate::auth::{LoginToken, Secret, UserId};
 use crate::dialect::{Call, Exchange, Pending, sessions};
 use crate::hub::{
-    Address, Answer, Begin, Command, Effect as HubEffect, OrganizationId, Refusal, ScopeName,
-    ShardId,
+    Address, Answer, Begin, Command, Effect as HubEffect, Login, OrganizationId, Refusal,
+    ScopeName, ShardId,
 };
-use crate::limits::MESH_OUTBOX_MESSAGES_MAX;
+use crate::limits::{MESH_OUTBOX_MESSAGES_MAX, PASSWORD_CHECKS_MAX};
 use crate::time::Now;
 
 /// A question to all shards, while answers come in.
@@ -18,38 +21,39 @@ pub(super) struct Gather {
 }
 
 impl Shard {
-    /// Makes a connection's call. No if the answer has to be waited for.
-    pub(super) fn call(
+    /// Makes a connection's call and does what follows from the answer. No if that has to be waited for.
+    pub(super) fn call(&mut self, now: Now, index: u32, call: Call, exchange: Exchange) -> bool {
+        let Some(id) = self.id_of(index) else {
+            return true;
+        };
+        let Call {
+            command,
+            idempotency_key,
+            pending,
+        } = call;
+        if let Some(answer) = self.dispatch(now, id, command, idempotency_key) {
+            return self.answer(now, index, pending, answer, exchange);
+        }
+        self.with(now, index, |connection, _| {
+            connection.wait(pending, exchange);
+        });
+        false
+    }
+
+    /// Gives a connection an answer and does what follows. No if there is more to wait for.
+    fn answer(
         &mut self,
         now: Now,
         index: u32,
-        mut call: Call,
+        pending: Pending,
+        answer: Answer,
         exchange: Exchange,
     ) -> bool {
-        loop {
-            let Some(id) = self.id_of(index) else {
-                return true;
-            };
-            let Call {
-                command,
-                idempotency_key,
-                pending,
-            } = call;
-            let Some(answer) = self.dispatch(now, id, command, idempotency_key) else {
-                self.with(now, index, |connection, _| {
-                    connection.wait(pending, exchange);
-                });
-                return false;
-            };
-            self.count_refusal(&pending, &answer);
-            let next = self.with(now, index, |connection, ctx| {
-                connection.answer(pending, answer, exchange, ctx)
-            });
-            match next.flatten() {
-                Some(next) => call = *next,
-                None => return true,
-            }
-        }
+        self.count_refusal(&pending, &answer);
+        let then = self.with(now, index, |connection, ctx| {
+            connection.answer(pending, answer, exchange, ctx)
+        });
+        then.is_none_or(|then| self.carry_on(now, index, then))
     }
 
     fn dispatch(
@@ -88,6 +92,9 @@ impl Shard {
     fn ask(&mut self, now: Now, reply: ReplyTo, command: Command) -> Option<Answer> {
         if let (Command::Find { .. }, ReplyTo::Connection(connection)) = (&command, &reply) {
             return self.ask_all(now, *connection, &command);
+        }
+        if let Command::Verify { user, password } = command {
+            return self.verify(&reply, user, password);
         }
         let home = self.home_of(&command);
         if home == self.id {
@@ -151,16 +158,24 @@ impl Shard {
     }
 
     /// Executes a command that this shard is home to.
-    fn execute(&mut self, now: Now, command: Command) -> Answer {
+    pub(super) fn execute(&mut self, now: Now, command: Command) -> Answer {
         let published = match &command {
             Command::Publish { scope, drafts } => {
-                // An event that others must append is refused whole if one of them cannot be told.
-                let above = !matches!(scope.address, Address::Session(_));
-                if above && !self.others().iter().all(|&shard| self.has_room(shard)) {
+                // An event that others must hear is refused whole if one of them cannot be told.
+                let reachable = match scope.address {
+                    Address::Session(_) => {
+                        let listeners = self.hub.listeners(scope.organization);
+                        listeners.iter().all(|&shard| self.has_room(shard))
+                    }
+                    _ => self.others().iter().all(|&shard| self.has_room(shard)),
+                };
+                if !reachable {
                     return Answer::Refused(Refusal::Busy);
                 }
                 drafts.len()
             }
+            Command::Notify { .. } => 1,
+            Command::Login { token, login } => return self.log_in(now, token, *login),
             _ => 0,
         };
         let answer = self.hub.execute(now, command);
@@ -169,7 +184,52 @@ impl Shard {
         }
         self.end_readers(now);
         self.post_hub_effects();
+        self.fan_out(now);
         answer
+    }
+
+    fn log_in(&mut self, now: Now, token: &LoginToken, login: Login) -> Answer {
+        match login {
+            Login::Issue(identity) => {
+                if !self.logins.issue(now.instant, *token, identity) {
+                    return Answer::Refused(Refusal::Busy);
+                }
+                Answer::Login(Some(identity))
+            }
+            Login::Renew => Answer::Login(self.logins.renew(now.instant, token)),
+            Login::Clear => {
+                self.logins.clear(token);
+                Answer::Login(None)
+            }
+        }
+    }
+
+    /// Has a password checked by whoever has a thread for it.
+    fn verify(
+        &mut self,
+        reply: &ReplyTo,
+        user: Option<UserId>,
+        password: Secret,
+    ) -> Option<Answer> {
+        let ReplyTo::Connection(connection) = *reply else {
+            return Some(Answer::Refused(Refusal::NotFound));
+        };
+        if self.checks >= PASSWORD_CHECKS_MAX {
+            return Some(Answer::Refused(Refusal::Busy));
+        }
+        self.checks += 1;
+        self.effects.push_back(Effect::Verify(PasswordCheck {
+            connection,
+            user,
+            password,
+        }));
+        None
+    }
+
+    /// A password was checked: the answer to [`Effect::Verify`], to be given exactly once.
+    pub fn verified(&mut self, now: Now, connection: ConnectionId, right: bool) {
+        self.checks -= 1;
+        self.deliver(now, connection, Answer::Verified(right));
     }
 
     /// Tells the other shards what the hub wants them to know.
@@ -177,18 +237,26 @@ impl Shard {
         let mut effects = std::mem::take(&mut self.scratch.hub_effects);
         self.hub.take_effects(&mut effects);
         for effect in effects.drain(..) {
-            for shard in self.others() {
-                let mail = match &effect {
-                    HubEffect::Append(event) => Mail::Append(event.clone()),
-                    HubEffect::Learn {
-                        organization,
-                        parents,
-                    } => Mail::Learn {
-                        organization: *organization,
-                        parents: parents.clone(),
-                    },
-                };
-                self.send(shard, mail);
+            match effect {
+                HubEffect::Hear(shard, event) => self.send(shard, Mail::Hear(event)),
+                HubEffect::Append(event) => {
+                    for shard in self.others() {
+                        self.send(shard, Mail::Append(Arc::clone(&event)));
+                    }
+                }
+                HubEffect::Learn {
+                    organization,
+                    parents,
+                } => {
+                    for shard in self.others() {
+                        let parents = parents.clone();
+                        let mail = Mail::Learn {
+                            organization,
+                            parents,
+                        };
+                        self.send(shard, mail);
+                    }
+                }
             }
         }
         self.scratch.hub_effects = effects;
@@ -199,7 +267,9 @@ impl Shard {
         match mail {
             Mail::Command { reply, command } => {
                 let answer = self.execute(now, command);
-                self.send(from, Mail::Answer { reply, answer });
+                if !matches!(reply, ReplyTo::Nobody) {
+                    self.send(from, Mail::Answer { reply, answer });
+                }
             }
             Mail::Keyed {
                 connection,
@@ -225,12 +295,23 @@ impl Shard {
                     }
                 }
                 ReplyTo::Gather(gather) => self.gathered(now, gather, answer),
+                ReplyTo::Nobody => {}
             },
             Mail::Append(event) => {
                 self.hub.append_from_mail(now, &event);
                 // On its way it removes the sessions whose time is over.
                 self.end_readers(now);
+                self.fan_out(now);
             }
+            Mail::Hear(event) => {
+                self.hub.hear_from_mail(&event);
+                self.fan_out(now);
+            }
+            Mail::Interest {
+                organization,
+                listens,
+            } => self.learn_interest(from, organization, listens),
+            Mail::InterestKnown { organization } => self.interest_known(now, organization),
             Mail::Learn {
                 organization,
                 parents,
@@ -268,15 +349,7 @@ impl Shard {
         let Some((pending, exchange)) = waiting.flatten() else {
             return;
         };
-        self.count_refusal(&pending, &answer);
-        let next = self.with(now, id.index, |connection, ctx| {
-            connection.answer(pending, answer, exchange, ctx)
-        });
-        let answered = match next.flatten() {
-            Some(call) => self.call(now, id.index, *call, exchange),
-            None => true,
-        };
-        if answered {
+        if self.answer(now, id.index, pending, answer, exchange) {
             self.consume_held(now, id.index);
         }
     }
@@ -288,7 +361,7 @@ impl Shard {
         }
     }
 
-    fn home_of(&self, command: &Command) -> ShardId {
+    pub(super) fn home_of(&self, command: &Command) -> ShardId {
         match command {
             Command::Publish { scope, .. } => self.placement.home(scope),
             Command::Declare {
@@ -306,26 +379,34 @@ impl Shard {
             | Command::SetLabels { session, .. }
             | Command::Delete { session } => {
                 let token = session.token.as_str();
-                let hash = self.placement.session_hash(session.organization, token);
+                let hash = self.placement.session_hash(token);
+                self.placement.home_of_hash(hash)
+            }
+            Command::ReadAny { token } => {
+                let hash = self.placement.session_hash(token.as_str());
                 self.placement.home_of_hash(hash)
             }
             Command::Find { .. } | Command::Verify { .. } => self.id,
+            Command::Notify { organization, .. } => self.placement.home(&crate::hub::Scope {
+                organization: *organization,
+                address: Address::Organization,
+            }),
             Command::Login { token, .. } => self
                 .placement
                 .home_of_key(OrganizationId::default(), &token.0),
         }
     }
 
-    fn others(&self) -> Vec<ShardId> {
+    pub(super) fn others(&self) -> Vec<ShardId> {
         let all = (0..self.placement.shards()).map(ShardId);
         all.filter(|&shard| shard != self.id).collect()
     }
 
-    fn has_room(&self, to: ShardId) -> bool {
+    pub(super) fn has_room(&self, to: ShardId) -> bool {
         self.outboxes[to.index()].len() < MESH_OUTBOX_MESSAGES_MAX
     }
 
-    fn send(&mut self, to: ShardId, mail: Mail) {
+    pub(super) fn send(&mut self, to: ShardId, mail: Mail) {
         debug_assert_ne!(to, self.id, "mail to oneself");
         self.metrics().mail_sent.add(1);
         self.outboxes[to.index()].push_back(mail);
@@ -335,7 +416,9 @@ impl Shard {
 const fn organization_of(command: &Command) -> OrganizationId {
     match command {
         Command::Publish { scope, .. } => scope.organization,
-        Command::Declare { organization, .. } | Command::Find { organization, .. } => *organization,
+        Command::Declare { organization, .. }
+        | Command::Find { organization, .. }
+        | Command::Notify { organization, .. } => *organization,
         Command::Create { session, .. }
         | Command::Read { session }
         | Command::Transition { session, .. }
@@ -343,7 +426,9 @@ const fn organization_of(command: &Command) -> OrganizationId {
         | Command::SetLabels { session, .. }
         | Command::Delete { session } => session.organization,
         // Without an idempotency key nobody asks.
-        Command::Verify { .. } | Command::Login { .. } => OrganizationId(0),
+        Command::ReadAny { .. } | Command::Verify { .. } | Command::Login { .. } => {
+            OrganizationId(0)
+        }
     }
 }
 

@@ -1,10 +1,11 @@
-//! What a shard wants done to sockets.
+//! What a shard wants done to sockets, and what takes too long for it.
 
 use super::ConnectionId;
+use crate::auth::{Secret, UserId};
 use crate::hub::ShardId;
 
-/// Something that only the owner of the sockets can do. In order, after the call that caused it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Something that only the owner of the sockets and threads can do. In order, after the call that caused it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Close our half: everything was sent. The connection lives on until the peer closes its own.
     Finish(ConnectionId),
@@ -15,4 +16,17 @@ pub enum Effect {
     Move(ConnectionId, ShardId),
     /// Read the socket again, after `Shard::wants_input` said no.
     Resume(ConnectionId),
+    /// Check a password, which takes long, and call `Shard::verified` with the outcome.
+    Verify(PasswordCheck),
+}
+
+/// A password to be checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasswordCheck {
+    /// Who waits for the outcome.
+    pub connection: ConnectionId,
+    /// Whose password; `None` is nobody's, which is wrong but must take as long.
+    pub user: Option<UserId>,
+    /// What was given as the password.
+    pub password: Secret,
 }

@@ -39,6 +39,7 @@ impl Shard {
                         entry.blocked = true;
                         entry.connection.blocked(now);
                         self.sent(now, index, bytes);
+                        self.judge_slow(now, index);
                     }
                     Flushed::Broken => {
                         self.remove(now, index);

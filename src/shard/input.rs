@@ -124,15 +124,15 @@ impl Shard {
             match step.then {
                 Then::Again => {}
                 Then::More { keep } => return start..start + keep,
-                Then::Call(call, exchange) => {
-                    if !self.call(now, index, *call, exchange) {
-                        return start..buf.len();
-                    }
-                }
                 Then::Listen(listen, exchange) => {
                     if !self.try_listen(now, index, &listen, exchange) {
                         // The request goes along to the session's home, to be parsed again there.
                         return rest;
+                    }
+                }
+                then => {
+                    if !self.carry_on(now, index, then) {
+                        return start..buf.len();
                     }
                 }
             }
@@ -140,7 +140,13 @@ impl Shard {
     }
 
     /// Attaches a reader; no if the connection has to move first.
-    fn try_listen(&mut self, now: Now, index: u32, listen: &Listen, exchange: Exchange) -> bool {
+    pub(super) fn try_listen(
+        &mut self,
+        now: Now,
+        index: u32,
+        listen: &Listen,
+        exchange: Exchange,
+    ) -> bool {
         let home = self.placement.home_of_hash(listen.hash);
         if home != self.id {
             if let Some(id) = self.id_of(index) {

@@ -35,6 +35,20 @@ pub enum Mail {
     },
     /// An event for the sessions beneath its scope.
     Append(Arc<Event>),
+    /// An event for the receiver's live subscriptions.
+    Hear(Arc<Event>),
+    /// The sender has live subscriptions of an organization from now on, or none any more.
+    Interest {
+        /// Whose events.
+        organization: OrganizationId,
+        /// Whether it listens. A yes is answered by `InterestKnown`.
+        listens: bool,
+    },
+    /// The sender mails the organization's events from now on.
+    InterestKnown {
+        /// Whose.
+        organization: OrganizationId,
+    },
     /// A project or group came to be known.
     Learn {
         /// Whose tree.
@@ -53,6 +67,8 @@ pub enum ReplyTo {
     Key(OrganizationId, Box<[u8]>),
     /// A question that was put to all shards.
     Gather(u32),
+    /// Nobody.
+    Nobody,
 }
 
 /// A connection that waits, on any shard.

@@ -10,42 +10,54 @@
 //! 4. [`next_effect`](Shard::next_effect) until there is none, and
 //!    [`outbox`](Shard::outbox) for every other shard.
 
+mod clients;
 mod deadlines;
 mod dispatch;
 mod effect;
+mod fanout;
 mod flush;
+mod groups;
 mod input;
+mod interest;
 mod mail;
 mod readers;
+mod state;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use slab::Slab;
 
-use crate::auth::Directory;
+use crate::auth::{Directory, Logins};
 use crate::buf::Arena;
-use crate::config::{Config, Scopes};
+use crate::config::{Config, Scopes, SlowConsumer};
 use crate::connection::{Connection, Context, Expired};
 use crate::dialect::{
     AllMetrics, Dialects, admin::Admin, live::Live, sessions::Sessions, sysadm::Sysadm,
 };
 use crate::hub::{
-    self, Hub, HubConfig, Idempotency, Ids, Placement, Retention, SessionIndex, ShardId,
+    self, Event, Hub, HubConfig, Idempotency, Ids, MatchScratch, Placement, Retention,
+    SessionIndex, ShardId,
 };
-use crate::limits::{CONNECTIONS_MAX, SESSIONS_MAX, SWEEP_KEYS, SWEEP_SESSIONS};
+use crate::limits::{CONNECTIONS_MAX, SESSIONS_MAX, SWEEP_KEYS, SWEEP_LOGINS, SWEEP_SESSIONS};
 use crate::metrics::Metrics;
 use crate::protocol::http1::DateCache;
 use crate::time::{Instant, Now};
 
-pub use effect::Effect;
+pub use effect::{Effect, PasswordCheck};
 pub use flush::Flushed;
 pub use mail::{Mail, ReplyTo};
+pub use state::Machine;
 
+use clients::Subscriptions;
 use deadlines::Deadlines;
 use dispatch::Gather;
+use fanout::Listener;
+use groups::Groups;
+use interest::Interest;
 use mail::Ticket;
 use readers::{FeedRendering, PollRendering};
+use state::StateSchedule;
 
 /// One connection of one shard. An index is used again, a pair of index and serial is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,8 +77,12 @@ pub struct ShardSettings {
     pub placement: Placement,
     /// What the operator decided.
     pub config: Arc<Config>,
+    /// Who may do what.
+    pub directory: Arc<Directory>,
     /// Counters of all shards.
     pub metrics: AllMetrics,
+    /// The machine's name, for clients that ask.
+    pub hostname: Box<str>,
     /// Where tokens, epochs and ids are drawn from: from the operating system, unless in a test.
     pub seed: [u8; 32],
 }
@@ -79,6 +95,7 @@ pub struct Shard {
     hub: Hub,
     ids: Ids,
     idempotency: Idempotency<Ticket>,
+    logins: Logins,
     dialects: Dialects,
     connections: Slab<Entry>,
     connections_max: usize,
@@ -94,6 +111,21 @@ pub struct Shard {
     draining: bool,
     poll_rendering: Option<PollRendering>,
     feed_rendering: Option<FeedRendering>,
+    /// Fan-out's view of the connections, by index.
+    listeners: Vec<Listener>,
+    groups: Groups,
+    /// Scratch: events to be matched, and who they are for.
+    heard: Vec<Arc<Event>>,
+    matches: MatchScratch,
+    /// Connections that are in a group.
+    grouped: Vec<u32>,
+    interest: Interest,
+    send_queue_bytes_max: usize,
+    slow_consumer: SlowConsumer,
+    directory: Arc<Directory>,
+    state_schedule: Option<StateSchedule>,
+    /// Passwords whose check was asked for and not answered.
+    checks: usize,
     /// Scratch: connections whose session is gone.
     ended: Vec<u32>,
     /// Connections that may go on with the input they hold.
@@ -118,6 +150,8 @@ struct Scratch {
 struct Entry {
     connection: Connection,
     serial: u32,
+    /// What it hears, if it is a dialect's client.
+    subscriptions: Option<Box<Subscriptions>>,
     /// Bytes counted into the gauge.
     counted: usize,
     /// The earliest entry in `deadlines`.
@@ -159,37 +193,28 @@ impl Shard {
             shard,
             placement,
             config,
+            directory,
             metrics,
+            hostname,
             seed,
         } = settings;
-        let hub_config = HubConfig {
-            retention: Retention {
-                age: config.hub.retention.age,
-                events: config.hub.retention.events,
-                bytes: config.hub.retention.bytes,
-            },
-            session_ttl: config.hub.session_ttl,
-            logs_bytes_max: config.hub.logs_bytes_max,
-            sessions_max: SESSIONS_MAX,
-            declared_scopes: config.hub.scopes == Scopes::Declared,
-        };
         // Two generators from one seed: what the dialects draw must not repeat what the hub draws.
         let mut dialect_seed = seed;
         dialect_seed[0] ^= 0xff;
         let mut ids = Ids::new(dialect_seed, shard);
         let idempotency = Idempotency::new(ids.table_seed());
         let shards = usize::from(placement.shards());
-        let directory = Arc::new(Directory::open());
         Self {
             id: shard,
-            hub: Hub::new(hub_config, placement.clone(), shard, seed),
+            hub: Hub::new(hub_config(&config), placement.clone(), shard, seed),
             placement,
             ids,
             idempotency,
+            logins: Logins::default(),
             dialects: Dialects {
-                sessions: Sessions::new(&config.sessions),
-                sysadm: Sysadm::new(&config.sysadm, Arc::clone(&directory)),
-                live: Live::new(&config.live, directory),
+                sessions: Sessions::new(&config.sessions, Arc::clone(&directory)),
+                sysadm: Sysadm::new(&config.sysadm, Arc::clone(&directory), hostname),
+                live: Live::new(&config.live, Arc::clone(&directory)),
                 admin: Admin {
                     metrics: Arc::clone(&metrics),
                 },
@@ -209,6 +234,17 @@ impl Shard {
             draining: false,
             poll_rendering: None,
             feed_rendering: None,
+            listeners: Vec::new(),
+            groups: Groups::default(),
+            heard: Vec::new(),
+            matches: MatchScratch::default(),
+            grouped: Vec::new(),
+            interest: Interest::default(),
+            send_queue_bytes_max: config.hub.send_queue_bytes_max,
+            slow_consumer: config.hub.slow_consumer,
+            directory,
+            state_schedule: StateSchedule::of(shard, &config.sysadm),
+            checks: 0,
             ended: Vec::new(),
             resumed: Vec::new(),
             scratch: Scratch::default(),
@@ -262,6 +298,7 @@ impl Shard {
         let index = self.connections.insert(Entry {
             connection,
             serial,
+            subscriptions: None,
             counted: 0,
             scheduled: Instant::NEVER,
             dirty: false,
@@ -287,13 +324,14 @@ impl Shard {
     }
 
     /// Runs `work` on a connection, then sees to what it changed: its reader, its send queue, its
-    /// deadline.
+    /// deadline. Events that wait for the connection go before whatever it is going to send.
     fn with<R>(
         &mut self,
         now: Now,
         index: u32,
         work: impl FnOnce(&mut Connection, &mut Context<'_>) -> R,
     ) -> Option<R> {
+        self.settle_group(now, index);
         let entry = self.connections.get_mut(index as usize)?;
         let before = entry.connection.reader();
         let result = work(&mut entry.connection, &mut context!(self, now));
@@ -330,12 +368,16 @@ impl Shard {
             entry.paused = false;
             self.effects.push_back(Effect::Resume(id));
         }
+        let deaf = entry.subscriptions.is_some() && connection.hears().is_none();
         let buffered = connection.send_queue.len() + connection.held_bytes();
         if buffered != entry.counted {
             let gauge = &self.metrics[self.id.index()].buffered_bytes;
             gauge.add(buffered as u64);
             gauge.sub(entry.counted as u64);
             entry.counted = buffered;
+        }
+        if deaf {
+            self.unsubscribe(index);
         }
     }
 
@@ -348,6 +390,8 @@ impl Shard {
         if let Some(reader) = entry.connection.reader() {
             self.hub.detach(now, reader);
         }
+        self.drop_subscriptions(entry.subscriptions);
+        self.forget_group(index);
         self.metrics().buffered_bytes.sub(entry.counted as u64);
         self.metrics().connections.sub(1);
         self.effects.push_back(Effect::Close(id));
@@ -369,6 +413,7 @@ impl Shard {
                     self.answer_poll(now, id.index);
                     self.consume_held(now, id.index);
                 }
+                Some(Expired::Client) => self.expire_client(now, id.index),
                 Some(Expired::Drop) => self.remove(now, id.index),
                 Some(Expired::SlowConsumer) => {
                     self.metrics().slow_consumers.add(1);
@@ -379,9 +424,12 @@ impl Shard {
         self.hub.sweep(now, SWEEP_SESSIONS);
         self.end_readers(now);
         self.idempotency.expire(now.instant, SWEEP_KEYS);
+        self.logins.expire(now.instant, SWEEP_LOGINS);
+        self.sweep_interest(now);
         let metrics = &self.metrics[self.id.index()];
         metrics.sessions.set(self.hub.sessions() as u64);
         metrics.readers.set(self.hub.readers() as u64);
+        metrics.subscriptions.set(self.hub.subscriptions() as u64);
         metrics.retained_bytes.set(self.hub.retained_bytes() as u64);
     }
 
@@ -418,6 +466,27 @@ impl Shard {
     /// Mail for another shard, oldest first; what is not taken waits and is bounded.
     pub fn outbox(&mut self, to: ShardId) -> &mut VecDeque<Mail> {
         &mut self.outboxes[to.index()]
+    }
+}
+
+/// What the operator decided, as far as it concerns the hub.
+fn hub_config(config: &Config) -> HubConfig {
+    HubConfig {
+        retention: Retention {
+            age: config.hub.retention.age,
+            events: config.hub.retention.events,
+            bytes: config.hub.retention.bytes,
+        },
+        session_ttl: config.hub.session_ttl,
+        logs_bytes_max: config.hub.logs_bytes_max,
+        sessions_max: SESSIONS_MAX,
+        declared_scopes: config.hub.scopes == Scopes::Declared,
+        retained_names: config
+            .sysadm
+            .retained
+            .iter()
+            .map(|name| name.as_str().into())
+            .collect(),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::connection::Parked;
 use crate::dialect::Exchange;
 use crate::dialect::sessions::render::{Encoding, encode_event, encode_gap};
 use crate::dialect::sessions::{Form, Listen, LogHeaders};
-use crate::hub::{Epoch, Gap, Log, Number, ReaderId};
+use crate::hub::{Epoch, Gap, Log, Number, ReaderId, Refusal};
 use crate::limits::{FEED_PULL_BELOW_BYTES, LOG_PULL_BYTES};
 use crate::time::Now;
 
@@ -46,9 +46,16 @@ impl Shard {
     /// Attaches a reader to a log of this shard and gives it what it missed.
     pub(super) fn listen(&mut self, now: Now, index: u32, listen: &Listen, exchange: Exchange) {
         let token = listen.token.as_str();
-        let attached = self
-            .hub
-            .attach(now, listen.organization, token, listen.hash, index);
+        // Who names no organization reads what exists, and creates nothing.
+        let organization = listen
+            .organization
+            .or_else(|| self.hub.find_any(now, token, listen.hash));
+        let attached = match organization {
+            Some(organization) => self
+                .hub
+                .attach(now, organization, token, listen.hash, index),
+            None => Err(Refusal::NotFound),
+        };
         // Attaching may have found the session's last life over, and reused its readers' ids.
         self.end_readers(now);
         let reader = match attached {
@@ -268,6 +275,7 @@ impl Shard {
             }
         }
         self.scratch = scratch;
+        self.settle_groups(now);
     }
 
     /// Shows a reader what its woken session has.

@@ -122,7 +122,15 @@ fn a_wrong_command_line_is_explained() {
     }
     let help = run(&["--help"]);
     assert_eq!(help.code, Some(0));
-    for word in ["serve", "check-config", "publish", "tail", "--listen"] {
+    for word in [
+        "serve",
+        "check-config",
+        "token",
+        "user",
+        "publish",
+        "tail",
+        "--listen",
+    ] {
         assert!(help.stdout.contains(word), "{word}");
     }
 }

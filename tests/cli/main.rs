@@ -5,6 +5,7 @@
     reason = "these tests are the other end of real sockets and real processes"
 )]
 
+mod access;
 mod config;
 mod publish;
 mod support;

@@ -57,6 +57,7 @@ macro_rules! on_both_drivers {
     )+};
 }
 
+mod access;
 mod clients;
 mod echo;
 mod events;
@@ -64,4 +65,5 @@ mod faults;
 mod leaving;
 mod program;
 mod resets;
+mod sockets;
 mod web_socket;

@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use fanfare::config::Config;
+use fanfare::auth::{Directory, TokenDigest};
+use fanfare::config::{Config, OrganizationConfig, TokenConfig};
 use fanfare::hub::{Placement, ShardId};
 use fanfare::limits::{HTTP_HEAD_BYTES_MAX, PUBLISH_BYTES_MAX, SEND_QUEUE_PAUSE_BYTES};
 use fanfare::metrics::Metrics;
@@ -18,8 +19,8 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 const ROUNDS: u64 = 300;
 const STEPS: usize = 60;
 
-/// What the mutations start from: every route, every framing, both feeds, and frames.
-const CORPUS: [&[u8]; 16] = [
+/// What the mutations start from: every route, every framing, both feeds, credentials, and frames.
+const CORPUS: [&[u8]; 19] = [
     b"GET /api/sessions/a/events HTTP/1.1\r\nHost: h\r\n\r\n",
     b"GET /api/sessions/a/events?last_event=-1&timeout=0 HTTP/1.1\r\nHost: h\r\n\r\n",
     b"GET /_wave/api/sessions/a%2fb/events?last_event=3&epoch=00000000000000ff HTTP/1.0\r\n\r\n",
@@ -41,6 +42,10 @@ const CORPUS: [&[u8]; 16] = [
     b"PUT /api/sessions/a/labels HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n[\"l\"]",
     b"DELETE /api/sessions/a HTTP/1.1\r\nHost: h\r\n\r\n",
     b"OPTIONS * HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
+    b"POST /api/sessions/a/events HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer abc\r\n\
+      Content-Length: 21\r\n\r\n{\"type\":\"x\",\"data\":1}\n",
+    b"GET /api/sessions/a HTTP/1.1\r\nHost: h\r\nAuthorization: Basic bWlrZXk6c3dvcmRmaXNo\r\n\r\n",
+    b"GET /api/sessions/6ba7b810-9dad-11d1-80b4-00c04fd430c8/events HTTP/1.1\r\nHost: h\r\n\r\n",
     b"\x81\x85\x01\x02\x03\x04igohn\x89\x80\x01\x02\x03\x04\x01\x81\x00\x00\x00\x00a",
     b"\x88\x82\x00\x00\x00\x00\x03\xe8",
 ];
@@ -108,15 +113,15 @@ fn run(seed: u64) {
     let mut fuzzer = Fuzzer {
         rng: ChaCha8Rng::seed_from_u64(seed),
     };
-    let mut config = Config::default();
-    config.server.echo = true;
-    config.server.connections_max = 6;
+    let config = config(seed);
     let metrics: Arc<[Metrics]> = Arc::new([Metrics::default()]);
     let mut shard = Shard::new(ShardSettings {
         shard: ShardId(0),
         placement: Placement::new(seed, 1),
+        directory: Arc::new(Directory::from_config(&config.organizations)),
         config: Arc::new(config),
         metrics: Arc::clone(&metrics),
+        hostname: "host".into(),
         seed: [3; 32],
     });
     let mut connections = Vec::new();
@@ -174,6 +179,24 @@ fn run(seed: u64) {
     ] {
         assert_eq!(gauge.value(), 0);
     }
+}
+
+/// Every second run asks who is there. One token of the corpus is known, so that some requests pass.
+fn config(seed: u64) -> Config {
+    let mut config = Config::default();
+    config.server.echo = true;
+    config.server.connections_max = 6;
+    if seed % 2 == 1 {
+        let sha256 = TokenDigest::of("abc").to_string();
+        let grants = vec![String::from("publish")];
+        config.organizations.push(OrganizationConfig {
+            name: String::from("fuzz"),
+            id: None,
+            tokens: vec![TokenConfig { sha256, grants }],
+            users: Vec::new(),
+        });
+    }
+    config
 }
 
 fn at(millis: u64) -> Now {

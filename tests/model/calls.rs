@@ -118,6 +118,7 @@ fn commands() -> impl Strategy<Value = Command> {
         1 => declare,
         4 => create,
         3 => session_keys().prop_map(|session| Command::Read { session }),
+        2 => session_keys().prop_map(|session| Command::ReadAny { token: session.token }),
         4 => transition,
         1 => resume,
         1 => (session_keys(), labels())
@@ -174,6 +175,7 @@ pub(crate) fn configs() -> impl Strategy<Value = HubConfig> {
                 logs_bytes_max,
                 sessions_max,
                 declared_scopes,
+                retained_names: Vec::new(),
             },
         )
 }

@@ -65,7 +65,7 @@ impl Pair {
         connection: u32,
     ) -> Result<(), TestCaseError> {
         let (organization, token) = (session.organization, session.token.as_str());
-        let hash = self.placement.session_hash(organization, token);
+        let hash = self.placement.session_hash(token);
         let reader = self.hub.attach(now, organization, token, hash, connection);
         let expected = self.naive.attach(now, session, connection);
         prop_assert_eq!(reader.map(|_| ()), expected);

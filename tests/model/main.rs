@@ -4,9 +4,11 @@
 
 mod calls;
 mod facts;
+mod filters;
 mod hub;
 mod log;
 mod naive_commands;
+mod naive_filters;
 mod naive_hub;
 mod scenes;
 mod scope_tree;

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use fanfare::hub::{
-    Address, Answer, Command, Draft, Event, Parents, Refusal, ScopeName, SessionKey, SessionView,
-    Status, Transition,
+    Address, Answer, Command, Draft, Event, OrganizationId, Parents, Refusal, ScopeName,
+    SessionKey, SessionView, Status, Transition,
 };
 use fanfare::time::Now;
 
@@ -55,6 +55,7 @@ impl NaiveHub {
                 Ok(Answer::Created(session.token.clone()))
             }
             Command::Read { session } => self.view(now, session, actual),
+            Command::ReadAny { token } => self.view_any(now, token, actual),
             Command::Transition {
                 session,
                 transition,
@@ -84,12 +85,32 @@ impl NaiveHub {
                 self.remove(&key(session));
                 Ok(Answer::Done)
             }
-            Command::Verify { .. } | Command::Login { .. } => unreachable!("not asked of a hub"),
+            Command::Notify { .. } | Command::Verify { .. } | Command::Login { .. } => {
+                unreachable!("no log is concerned")
+            }
             Command::Find {
                 organization,
                 prefix,
             } => Ok(self.find(organization.0, prefix, actual)),
         }
+    }
+
+    fn view_any(
+        &mut self,
+        now: Now,
+        token: &ScopeName,
+        actual: &Answer,
+    ) -> Result<Answer, Refusal> {
+        let of_token = self.sessions.keys().filter(|key| key.1 == token.as_str());
+        let owners: Vec<u32> = of_token.map(|key| key.0).collect();
+        let &[owner] = &owners[..] else {
+            return Err(Refusal::NotFound);
+        };
+        let session = SessionKey {
+            organization: OrganizationId(owner),
+            token: token.clone(),
+        };
+        self.view(now, &session, actual)
     }
 
     fn publish(

@@ -89,6 +89,7 @@ fn exchange(hubs: &mut [Hub; 2], now: Now) -> usize {
         for effect in effects {
             match effect {
                 Effect::Append(event) => hubs[1 - from].append_from_mail(now, &event),
+                Effect::Hear(to, event) => hubs[to.index()].hear_from_mail(&event),
                 Effect::Learn {
                     organization,
                     parents,
@@ -178,7 +179,7 @@ fn a_resumed_session_ends_after_its_readers_were_shown() {
     let organization = OrganizationId(0);
     hub.execute(at(0), create("s", None, None));
     let epoch = view(&mut hub, at(0), "s").epoch;
-    let hash = placement.session_hash(organization, "s");
+    let hash = placement.session_hash("s");
     let reader = hub.attach(at(0), organization, "s", hash, 5).unwrap();
     let resume = Command::Resume {
         session: key("s"),

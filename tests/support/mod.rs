@@ -6,4 +6,5 @@
 
 pub(crate) mod http;
 pub(crate) mod node;
+pub(crate) mod organizations;
 pub(crate) mod web_socket;

@@ -8,10 +8,11 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare::auth::{Directory, UserId};
 use fanfare::config::Config;
 use fanfare::connection::Connection;
 use fanfare::dialect::AllMetrics;
-use fanfare::hub::{OrganizationId, Placement, ShardId};
+use fanfare::hub::{Placement, ShardId};
 use fanfare::metrics::Metrics;
 use fanfare::shard::{ConnectionId, Effect, Flushed, Mail, Shard, ShardSettings};
 use fanfare::time::{Instant, Now};
@@ -68,6 +69,7 @@ pub(crate) struct TestNode {
     pub(crate) shards: Vec<Shard>,
     pub(crate) metrics: AllMetrics,
     pub(crate) placement: Placement,
+    directory: Arc<Directory>,
     pub(crate) now: Now,
     pub(crate) peers: Vec<Peer>,
     /// No mail leaves the first for the second: the ring between them is full.
@@ -83,6 +85,7 @@ impl TestNode {
         let count = usize::from(shards);
         let metrics: AllMetrics = (0..count).map(|_| Metrics::default()).collect();
         let placement = Placement::new(seed, shards);
+        let directory = Arc::new(Directory::from_config(&config.organizations));
         let config = Arc::new(config.clone());
         let settings = |shard: u16| {
             let mut bytes = [7; 32];
@@ -92,7 +95,9 @@ impl TestNode {
                 shard: ShardId(shard),
                 placement: placement.clone(),
                 config: Arc::clone(&config),
+                directory: Arc::clone(&directory),
                 metrics: Arc::clone(&metrics),
+                hostname: "host".into(),
                 seed: bytes,
             }
         };
@@ -112,12 +117,13 @@ impl TestNode {
             released: Vec::new(),
             metrics,
             placement,
+            directory,
         }
     }
 
     /// The shard that is home to a session.
     pub(crate) fn home(&self, token: &str) -> usize {
-        let hash = self.placement.session_hash(OrganizationId(0), token);
+        let hash = self.placement.session_hash(token);
         self.placement.home_of_hash(hash).index()
     }
 
@@ -270,8 +276,17 @@ impl TestNode {
     }
 
     fn carry_out(&mut self, shard: usize, effect: Effect) {
-        let (Effect::Finish(id) | Effect::Close(id) | Effect::Resume(id) | Effect::Move(id, _)) =
-            effect;
+        let id = match &effect {
+            Effect::Verify(check) => {
+                let user = check.user.unwrap_or(UserId::NOBODY);
+                let right = self.directory.verify(user, &check.password);
+                self.shards[shard].verified(self.now, check.connection, right);
+                return;
+            }
+            Effect::Finish(id) | Effect::Close(id) | Effect::Resume(id) | Effect::Move(id, _) => {
+                *id
+            }
+        };
         let Some(&peer) = self.by_id[shard].get(&id) else {
             return;
         };
@@ -284,6 +299,7 @@ impl TestNode {
                 self.by_id[shard].remove(&id);
                 self.peers[peer].place = Place::Gone;
             }
+            Effect::Verify(_) => {}
             Effect::Resume(_) => self.peers[peer].reading = true,
             Effect::Move(_, to) => {
                 self.by_id[shard].remove(&id);

@@ -27,7 +27,7 @@ pub(crate) const SAME_RANK: [(&str, &str); 1] = [("config", "limits")];
 pub(crate) const DIALECTS: [&str; 6] = ["sessions", "sysadm", "live", "stream", "pubsub", "admin"];
 
 /// Outside crates that have a home: crate, modules that may name it, and what others do instead.
-pub(crate) const HOMES: [(&str, &[&str], &str); 13] = [
+pub(crate) const HOMES: [(&str, &[&str], &str); 16] = [
     (
         "monoio",
         &["runtime"],
@@ -60,7 +60,7 @@ pub(crate) const HOMES: [(&str, &[&str], &str); 13] = [
     ),
     (
         "getrandom",
-        &["runtime"],
+        &["runtime", "cli"],
         "take a seed or random bits as an argument",
     ),
     (
@@ -73,6 +73,13 @@ pub(crate) const HOMES: [(&str, &[&str], &str); 13] = [
         &["json"],
         "use `json::Message`, or the spans of `json::fields`",
     ),
+    (
+        "argon2",
+        &["auth", "config"],
+        "`auth` hashes and checks; `config` only reads what a hash says of itself",
+    ),
+    ("sha2", &["auth"], "`auth::TokenDigest`"),
+    ("rpassword", &["cli"], "take the password as an argument"),
     ("clap", &["cli"], "take the values as arguments"),
     ("ureq", &["cli"], "only the command line is a client"),
     ("toml", &["config"], "take a `Config`"),

@@ -1,63 +1,69 @@
 //! The live dialect: every event of an organization, or those that pass property filters, as flat JSON
 //! objects over a WebSocket.
 //!
-//! Its origin is the Event API of iSymphony 3.2.
+//! Its origin is the Event API of iSymphony 3.2. A handshake's way: [`Live::handle`], and for a user
+//! [`Live::answer`] when the password was checked. A message's way: `request` (what is asked),
+//! `filter` (what it means), `reply`. A socket has no state but whose it is: each filter message says
+//! all that is to be heard.
+
+mod filter;
+mod handshake;
+mod render;
+mod reply;
+mod request;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
-use crate::auth::Directory;
+use crate::auth::{Directory, OrganizationId};
 use crate::config::LiveConfig;
-use crate::dialect::socket::Reaction;
-use crate::dialect::{Action, Responder, Tools};
-use crate::hub::{Answer, Event};
-use crate::protocol::http1::Head;
+use crate::dialect::socket::{Reaction, Subscribe};
+use request::{Limits, Request};
+
+pub use handshake::Pending;
 
 /// The paths of this dialect's socket.
 pub const PATHS: [&str; 2] = ["/live/ws", "/communication_manager/ws/event"];
 
 /// The dialect as configured.
 #[derive(Debug)]
-pub struct Live {}
+pub struct Live {
+    directory: Arc<Directory>,
+    limits: Limits,
+}
 
 /// One client.
 #[derive(Debug)]
-pub struct Socket {}
-
-/// What a handshake waits for.
-#[derive(Debug)]
-pub enum Pending {}
+pub struct Socket {
+    organization: OrganizationId,
+}
 
 impl Live {
     /// The dialect.
-    pub fn new(_config: &LiveConfig, _directory: Arc<Directory>) -> Self {
-        Self {}
-    }
-
-    /// Handles the opening handshake, or whatever else came to the path.
-    pub fn handle(
-        &self,
-        _head: &Head<'_, '_>,
-        _tools: &mut Tools<'_>,
-        _to: &mut Responder<'_>,
-    ) -> Action {
-        Action::Done
-    }
-
-    /// The answer to a handshake's call (a password was checked).
-    pub fn answer(&self, pending: Pending, _answer: Answer, _to: &mut Responder<'_>) -> Action {
-        match pending {}
+    pub fn new(config: &LiveConfig, directory: Arc<Directory>) -> Self {
+        Self {
+            directory,
+            limits: Limits {
+                filters_max: config.filters_max,
+                value_bytes_max: config.value_bytes_max,
+            },
+        }
     }
 
     /// A message came.
-    pub fn message(&self, _socket: &mut Socket, _text: &[u8]) -> Reaction {
-        Reaction::nothing()
-    }
-
-    /// Appends an event as JSON text.
-    pub fn render(&self, _event: &Event, _out: &mut Vec<u8>) {}
-
-    /// The news that events were dropped, as JSON text.
-    pub fn render_dropped(&self, _count: u64) -> String {
-        String::new()
+    pub fn message(&self, socket: &mut Socket, text: &[u8]) -> Reaction {
+        let filters = match Request::read(text) {
+            Ok(Request::Filter(filters)) => filters,
+            Err(error) => return Reaction::Reply(reply::error(&error)),
+        };
+        match filters.read(&self.limits) {
+            Ok(filters) => Reaction::Subscribe(Box::new(Subscribe {
+                subscriptions: self.subscriptions(socket.organization, &filters),
+                retained: Vec::new(),
+                reply: reply::filtered(filters.len()),
+            })),
+            Err(error) => Reaction::Reply(reply::refused(&error)),
+        }
     }
 }

@@ -8,11 +8,11 @@ use serde_json::json;
 
 use super::errors::{respond_error, respond_refusal};
 use super::lifecycle::{Creation, iso_date};
-use super::{DEFAULT_ORGANIZATION, Sessions, execute, render};
+use super::{Sessions, execute, render};
 use crate::dialect::{Action, Exchange, Responder, Tools};
 use crate::hub::{
-    Answer, Command, Epoch, Event, EventId, Gap, Log, Number, Parents, Refusal, ScopeName,
-    SessionView,
+    Answer, Command, Epoch, Event, EventId, Gap, Log, Number, OrganizationId, Parents, Refusal,
+    ScopeName, SessionView,
 };
 use crate::protocol::http1::DateCache;
 use crate::protocol::websocket::Handshake;
@@ -33,8 +33,13 @@ pub enum Pending {
     Declared(Box<Creation>),
     /// A creation.
     Created,
-    /// A description of the session, or of the one that the fragment fits.
-    Read(ScopeName),
+    /// A description of the session, or the token of the one that the fragment fits.
+    Read {
+        /// The token, or a fragment of one.
+        fragment: ScopeName,
+        /// Whose sessions may be searched, if any.
+        searched: Option<OrganizationId>,
+    },
     /// The search for a fragment.
     Find,
     /// The status in short.
@@ -92,11 +97,15 @@ impl Sessions {
         to: &mut Responder<'_>,
     ) -> Action {
         match (pending, answer) {
-            (Pending::Read(fragment), Answer::Refused(Refusal::NotFound))
-                if fragment.as_str().len() >= FRAGMENT_BYTES_MIN =>
-            {
+            (
+                Pending::Read {
+                    fragment,
+                    searched: Some(organization),
+                },
+                Answer::Refused(Refusal::NotFound),
+            ) if fragment.as_str().len() >= FRAGMENT_BYTES_MIN => {
                 let command = Command::Find {
-                    organization: DEFAULT_ORGANIZATION,
+                    organization,
                     prefix: fragment.as_str().to_owned(),
                 };
                 return execute(command, Pending::Find);
@@ -111,7 +120,9 @@ impl Sessions {
             (Pending::Created, Answer::Created(token)) => {
                 self.respond_json(&json!({"token": token.as_str()}), to);
             }
-            (Pending::Read(_), Answer::Session(view)) => self.respond_json(&describe(&view), to),
+            (Pending::Read { .. }, Answer::Session(view)) => {
+                self.respond_json(&describe(&view), to);
+            }
             (Pending::Status, Answer::Session(view)) => self.respond_json(&short(&view), to),
             (Pending::Find, Answer::Found(tokens)) => match &tokens[..] {
                 [token] => self.respond_json(&json!({"token": token.as_str()}), to),

@@ -8,10 +8,10 @@ use serde_json::value::RawValue;
 
 use super::errors::respond_error;
 use super::publish::BodyError;
-use super::{DEFAULT_ORGANIZATION, Pending, Sessions, execute};
+use super::{Pending, Sessions, execute};
 use crate::config::parse_duration;
 use crate::dialect::{Action, Refused, Responder, Tools};
-use crate::hub::{Command, Parents, ScopeName, SessionKey};
+use crate::hub::{Command, OrganizationId, Parents, ScopeName, SessionKey};
 use crate::limits::{LABEL_BYTES_MAX, LABELS_MAX, SCOPE_NAME_BYTES_MAX};
 
 /// What a session is created from. Unknown keys are ignored, as the original does.
@@ -28,6 +28,7 @@ struct Create {
 /// The parts of a creation that wait while the project is declared.
 #[derive(Debug)]
 pub(super) struct Creation {
+    pub(super) organization: OrganizationId,
     pub(super) labels: Vec<String>,
     pub(super) expires_ms: Option<u64>,
     pub(super) retention: Option<Duration>,
@@ -51,6 +52,7 @@ impl Sessions {
     /// `POST /api/sessions`.
     pub(super) fn create(
         &self,
+        organization: OrganizationId,
         body: &[u8],
         tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
@@ -72,6 +74,7 @@ impl Sessions {
         let group = self.parent("event_id", create.event_id, to)?;
         let project = self.parent("project_id", create.project_id, to)?;
         let creation = Box::new(Creation {
+            organization,
             labels,
             expires_ms,
             retention,
@@ -80,7 +83,7 @@ impl Sessions {
         match project {
             Some(project) => Ok(execute(
                 Command::Declare {
-                    organization: DEFAULT_ORGANIZATION,
+                    organization,
                     project,
                     group,
                 },
@@ -101,7 +104,7 @@ impl Sessions {
         tools: &mut Tools<'_>,
     ) -> Action {
         let session = SessionKey {
-            organization: DEFAULT_ORGANIZATION,
+            organization: creation.organization,
             token: tools.ids.session_token(),
         };
         execute(

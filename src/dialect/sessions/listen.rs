@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use super::Sessions;
 use super::errors::respond_error;
-use crate::dialect::{Refused, Responder, respond_error as respond_any_error};
+use crate::dialect::{Refused, Responder, check_upgrade};
 use crate::hub::{Cursor, Epoch, OrganizationId, ScopeName};
-use crate::protocol::http1::{Head, Version, query_last};
-use crate::protocol::websocket::{Handshake, HandshakeFields};
+use crate::protocol::http1::{Head, query_last};
+use crate::protocol::websocket::Handshake;
 
 /// A request to read a session's log.
 #[derive(Debug)]
 pub struct Listen {
-    /// Whose session.
-    pub organization: OrganizationId,
+    /// Whose session; `None` is whichever organization has it, which must be exactly one.
+    pub organization: Option<OrganizationId>,
     /// Which.
     pub token: ScopeName,
-    /// [`Placement::session_hash`](crate::hub::Placement::session_hash) of the two.
+    /// [`Placement::session_hash`](crate::hub::Placement::session_hash) of it.
     pub hash: u64,
     /// Where the reader stands; `None` wants no history.
     pub cursor: Option<Cursor>,
@@ -58,7 +58,10 @@ impl Sessions {
         let cursor = query_cursor(head.query.unwrap_or(""))
             .map_err(|(code, message)| refuse(to, code, message))?;
         if head.has_token("upgrade", "websocket") {
-            return Ok((cursor, Form::WebSocket(self.check_handshake(head, to)?)));
+            return Ok((
+                cursor,
+                Form::WebSocket(check_upgrade(head, &self.cors, to)?),
+            ));
         }
         let accept = head.header_str("accept").unwrap_or("");
         if accept.contains("text/event-stream") {
@@ -73,36 +76,6 @@ impl Sessions {
             (asked, most) => asked.or(most),
         };
         Ok((cursor, Form::Poll { timeout }))
-    }
-
-    fn check_handshake(
-        &self,
-        head: &Head<'_, '_>,
-        to: &mut Responder<'_>,
-    ) -> Result<Handshake, Refused> {
-        Handshake::check(handshake_fields(head)).map_err(|error| {
-            let headers = [&self.cors, error.headers()];
-            respond_any_error(
-                to,
-                &headers,
-                error.status(),
-                "handshake",
-                &error.to_string(),
-            )
-        })
-    }
-}
-
-/// The fields of a request that a WebSocket handshake looks at (RFC 6455 §4.2.1).
-pub fn handshake_fields<'b>(head: &Head<'_, 'b>) -> HandshakeFields<'b> {
-    HandshakeFields {
-        method_is_get: head.method == crate::protocol::http1::Method::Get,
-        http11: head.version == Version::Http11,
-        upgrade_websocket: head.has_token("upgrade", "websocket"),
-        connection_upgrade: head.has_token("connection", "upgrade"),
-        version: head.header("sec-websocket-version"),
-        key: head.header("sec-websocket-key"),
-        key_count: head.header_values("sec-websocket-key").count(),
     }
 }
 

@@ -2,10 +2,11 @@
 //!
 //! Its origin is the Sessions API of the WAVE test runner (web-platform-tests, `tools/wave`), whose
 //! browser client works unmodified; what goes beyond it is in the README. A request's way: [`Route`]
-//! (path), [`Sessions::admit`] (head), [`Sessions::handle`] (whole request), [`Sessions::answer`]
-//! (the hub's word). [`Listen`] leaves this module to be served by the shard, which comes back for
+//! (path), [`Sessions::admit`] (head, and who sends it), [`Sessions::handle`] (whole request),
+//! [`Sessions::answer`] (the hub's word). [`Listen`] leaves this module to be served by the shard, which comes back for
 //! [`Sessions::respond_events`] and [`render`].
 
+mod access;
 mod answer;
 mod errors;
 mod lifecycle;
@@ -15,22 +16,23 @@ pub mod render;
 mod route;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 pub use answer::{LogHeaders, Pending};
-pub use listen::{Form, Listen, handshake_fields};
+pub use listen::{Form, Listen};
 pub use route::{Function, Route};
 
+pub use super::handshake_fields;
 use super::{Action, Call, Refused, Responder, Tools};
+use crate::auth::Directory;
 use crate::config::SessionsConfig;
 use crate::hub::{Address, Command, OrganizationId, Scope, ScopeName, SessionKey, Transition};
 use crate::limits::{IDEMPOTENCY_KEY_BYTES_MAX, SCOPE_NAME_BYTES_MAX};
 use crate::protocol::http1::{Framing, Head, Method, Version, decode_segment};
+use access::reads;
 use errors::respond_error;
-
-/// Everyone's organization in open mode.
-const DEFAULT_ORGANIZATION: OrganizationId = OrganizationId(0);
 
 /// The sessions dialect as configured.
 #[derive(Debug)]
@@ -39,23 +41,33 @@ pub struct Sessions {
     cors: Bytes,
     publish_bytes_max: usize,
     poll_timeout_max: Option<std::time::Duration>,
+    token_reads: bool,
+    directory: Arc<Directory>,
 }
 
 impl Sessions {
     /// The dialect with its answers' constant headers prepared.
-    pub fn new(config: &SessionsConfig) -> Self {
+    pub fn new(config: &SessionsConfig, directory: Arc<Directory>) -> Self {
+        let closed = directory.anonymous().is_none();
+        let allow_headers = match config.cors.allow_headers.as_str() {
+            // Fetch §3.3.4: of all fields, the asterisk leaves this one out.
+            "*" if closed => "*, Authorization",
+            configured => configured,
+        };
         let cors = format!(
             "Access-Control-Allow-Origin: {}\r\n\
              Access-Control-Allow-Headers: {}\r\n\
              Access-Control-Allow-Methods: {}\r\n\
              Access-Control-Expose-Headers: Fanfare-Epoch, Fanfare-Oldest, Fanfare-Next, \
              Fanfare-Gap, Fanfare-Number, Fanfare-Id\r\n",
-            config.cors.allow_origin, config.cors.allow_headers, config.cors.allow_methods,
+            config.cors.allow_origin, allow_headers, config.cors.allow_methods,
         );
         Self {
             cors: Bytes::from(cors),
             publish_bytes_max: config.publish_bytes_max,
             poll_timeout_max: config.poll_timeout_max,
+            token_reads: config.token_reads,
+            directory,
         }
     }
 
@@ -81,6 +93,7 @@ impl Sessions {
             super::respond_error(to, &headers, 405, "method_not_allowed", &message);
             return Err(Refused);
         }
+        self.authorize(route, head, to)?;
         let events = matches!(route, Route::Function(_, Function::Events));
         // RFC 9112 §6.3: without either field an HTTP/1.1 body is empty. What an HTTP/1.0 client means
         // by it cannot be known.
@@ -126,68 +139,119 @@ impl Sessions {
         tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Result<Action, Refused> {
-        let (token, function) = match route {
-            Route::Collection => return self.create(body, tools, to),
-            Route::Session(token) => (self.token(token, to)?, None),
-            Route::Function(token, function) => (self.token(token, to)?, Some(function)),
-            Route::Nothing => return Ok(Action::Done),
-        };
-        let organization = DEFAULT_ORGANIZATION;
-        let session = || SessionKey {
-            organization,
-            token: ScopeName::new(&token),
-        };
-        let transition = |transition| Command::Transition {
-            session: session(),
-            transition,
-        };
-        let (command, pending) = match function {
-            None if head.method == Method::Delete => {
-                (Command::Delete { session: session() }, Pending::Simple)
+        if reads(head.method) {
+            return self.read(route, head, tools, to);
+        }
+        let organization = self.publisher(head, to)?;
+        match route {
+            Route::Collection => self.create(organization, body, tools, to),
+            Route::Session(token) => {
+                let token = ScopeName::new(&self.token(token, to)?);
+                let session = SessionKey {
+                    organization,
+                    token,
+                };
+                Ok(execute(Command::Delete { session }, Pending::Simple))
             }
-            None => {
-                let pending = Pending::Read(ScopeName::new(&token));
-                (Command::Read { session: session() }, pending)
+            Route::Function(token, Function::Events) => {
+                let token = self.token(token, to)?;
+                self.publish(organization, &token, head, body, to)
             }
-            Some(Function::Status) => (Command::Read { session: session() }, Pending::Status),
-            Some(Function::Start) => (transition(Transition::Start), Pending::Simple),
-            Some(Function::Pause) => (transition(Transition::Pause), Pending::Simple),
-            Some(Function::Stop) => (transition(Transition::Stop), Pending::Simple),
-            Some(Function::Resume) => {
-                let session = session();
+            Route::Function(token, function) => {
+                let token = ScopeName::new(&self.token(token, to)?);
+                let session = SessionKey {
+                    organization,
+                    token,
+                };
+                self.change(session, function, body, to)
+            }
+            Route::Nothing => Ok(Action::Done),
+        }
+    }
+
+    /// The calls that only look.
+    fn read(
+        &self,
+        route: Route<'_>,
+        head: &Head<'_, '_>,
+        tools: &mut Tools<'_>,
+        to: &mut Responder<'_>,
+    ) -> Result<Action, Refused> {
+        let reader = self.reader(route, head, to)?;
+        let (Route::Session(token) | Route::Function(token, _)) = route else {
+            return Ok(Action::Done);
+        };
+        let token = ScopeName::new(&self.token(token, to)?);
+        let organization = reader.organization();
+        if matches!(route, Route::Function(_, Function::Events)) {
+            let (cursor, form) = self.read_listen(head, to)?;
+            let hash = tools.placement.session_hash(token.as_str());
+            return Ok(Action::Listen(Box::new(Listen {
+                organization,
+                token,
+                hash,
+                cursor,
+                form,
+            })));
+        }
+        let pending = if matches!(route, Route::Session(_)) {
+            Pending::Read {
+                fragment: token.clone(),
+                searched: reader.searched(),
+            }
+        } else {
+            Pending::Status
+        };
+        let command = match organization {
+            Some(organization) => Command::Read {
+                session: SessionKey {
+                    organization,
+                    token,
+                },
+            },
+            None => Command::ReadAny { token },
+        };
+        Ok(execute(command, pending))
+    }
+
+    /// The calls that change a session without publishing to it.
+    fn change(
+        &self,
+        session: SessionKey,
+        function: Function,
+        body: &[u8],
+        to: &mut Responder<'_>,
+    ) -> Result<Action, Refused> {
+        let transition = match function {
+            Function::Start => Transition::Start,
+            Function::Pause => Transition::Pause,
+            Function::Stop => Transition::Stop,
+            Function::Resume => {
                 let resume_token = self.resume_token(body, to)?;
                 let command = Command::Resume {
                     session,
                     resume_token,
                 };
-                (command, Pending::Simple)
+                return Ok(execute(command, Pending::Simple));
             }
-            Some(Function::Labels) => {
-                let session = session();
+            Function::Labels => {
                 let labels = self.labels(body, to)?;
-                (Command::SetLabels { session, labels }, Pending::Simple)
+                let command = Command::SetLabels { session, labels };
+                return Ok(execute(command, Pending::Simple));
             }
-            Some(Function::Events) if head.method == Method::Post => {
-                return self.publish(&token, head, body, to);
-            }
-            Some(Function::Events) => {
-                let (cursor, form) = self.read_listen(head, to)?;
-                let hash = tools.placement.session_hash(organization, &token);
-                let token = ScopeName::new(&token);
-                return Ok(Action::Listen(Box::new(Listen {
-                    organization,
-                    token,
-                    hash,
-                    cursor,
-                    form,
-                })));
-            }
+            // These are read, or published to.
+            Function::Events | Function::Status => return Ok(Action::Done),
         };
-        Ok(execute(command, pending))
+        let command = Command::Transition {
+            session,
+            transition,
+        };
+        Ok(execute(command, Pending::Simple))
     }
 
     fn publish(
         &self,
+        organization: OrganizationId,
         token: &str,
         head: &Head<'_, '_>,
         body: &[u8],
@@ -206,7 +270,7 @@ impl Sessions {
             Refused
         })?;
         let scope = Scope {
-            organization: DEFAULT_ORGANIZATION,
+            organization,
             address: Address::Session(ScopeName::new(token)),
         };
         Ok(Action::Execute(Box::new(Call {

@@ -1,86 +1,218 @@
 //! The sysadm dialect: subscribe by event class over a WebSocket.
 //!
-//! Its origin is the events namespace of the `SysAdm` server (`TrueOS`).
+//! Its origin is the events namespace of the `SysAdm` server (`TrueOS`), whose clients work unmodified. A
+//! message's way: `request` (what is asked), then `login` for all that has to do with who asks, or
+//! `subscribe`; `reply` writes the answer. A socket is logged in or not:
+//!
+//! ```text
+//!                 auth, auth_token: answered well
+//!   ┌──────────┐ ─────────────────────────────────► ┌───────────┐
+//!   │ stranger │                                    │ logged in │ ⟲ any other request renews the token
+//!   └──────────┘ ◄───────────────────────────────── └───────────┘
+//!        │         any name that begins with auth;        │
+//!        │ 30 s    the token ended meanwhile              │ 30 min without a message
+//!        ▼                                                ▼
+//!   close 4401                                        close 4408
+//! ```
+//!
+//! A stranger hears nothing: with the login go the subscriptions, unless the very next login, which the
+//! same message asks for, is of the same organization. In open mode nobody is ever a stranger.
 
+mod login;
+mod render;
+mod reply;
+mod request;
+mod state;
+mod subscribe;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::auth::Directory;
-use crate::config::SysadmConfig;
+use super::{Action, Open, Responder, Tools, check_upgrade, read_credentials, respond_error};
+use crate::auth::{Credentials, Directory, Identity, LoginToken, OrganizationId};
+use crate::config::{SysadmConfig, SysadmErrors};
 use crate::dialect::socket::Reaction;
-use crate::dialect::{Action, Responder, Tools};
-use crate::hub::{Answer, Event};
+use crate::hub::NamePattern;
+use crate::limits::{LOGIN_TIMEOUT, SYSADM_IDLE_TIMEOUT};
 use crate::protocol::http1::Head;
+use crate::protocol::websocket::CloseCode;
 use crate::time::Instant;
+
+pub use login::Pending;
+use reply::{Code, Errors};
+use request::Request;
+pub use state::{SYSTEM_STATE, SystemState};
 
 /// The paths of this dialect's socket.
 pub const PATHS: [&str; 2] = ["/sysadm", "/sysadm/ws"];
 
+/// Nobody logged in within [`LOGIN_TIMEOUT`]. From the range for applications (RFC 6455 §7.4.2), after
+/// HTTP's 401.
+pub const CLOSE_NO_LOGIN: CloseCode = CloseCode(4401);
+/// No message from the client for [`SYSADM_IDLE_TIMEOUT`]; after HTTP's 408.
+pub const CLOSE_IDLE: CloseCode = CloseCode(4408);
+
+/// The classes that every server of this dialect knows.
+const CLASSES: [&str; 3] = ["dispatcher", "life-preserver", "system-state"];
+
+/// The challenge of RFC 9110 §11.6.1: who needs no token in the handshake logs in by message.
+const CHALLENGE: &[u8] = b"WWW-Authenticate: Bearer realm=\"fanfare\"\r\n";
+
 /// The dialect as configured.
 #[derive(Debug)]
-pub struct Sysadm {}
+pub struct Sysadm {
+    directory: Arc<Directory>,
+    hostname: Box<str>,
+    errors: Errors,
+    known: Vec<NamePattern>,
+    retained: Vec<Box<str>>,
+}
 
 /// One client.
 #[derive(Debug)]
-pub struct Socket {}
+pub struct Socket {
+    login: Option<Login>,
+    /// What it subscribed to, and hears as long as it is logged in.
+    classes: BTreeSet<NamePattern>,
+    /// Whose events these classes are, once it subscribed.
+    subscribed_in: Option<OrganizationId>,
+    /// Since when it is a stranger, if it is one.
+    stranger_since: Instant,
+    last_message: Instant,
+}
 
-/// What a client waits for.
-#[derive(Debug)]
-pub enum Pending {}
+/// A login on a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Login {
+    identity: Identity,
+    /// None for an API token, and for everyone in open mode.
+    token: Option<LoginToken>,
+}
 
 impl Sysadm {
-    /// The dialect.
-    pub fn new(_config: &SysadmConfig, _directory: Arc<Directory>) -> Self {
-        Self {}
+    /// The dialect. `hostname` is what this node calls itself.
+    pub fn new(config: &SysadmConfig, directory: Arc<Directory>, hostname: Box<str>) -> Self {
+        let listed = config.classes.iter().map(String::as_str);
+        Self {
+            directory,
+            hostname,
+            errors: Errors {
+                documented: config.errors == SysadmErrors::Documented,
+            },
+            known: CLASSES
+                .into_iter()
+                .chain(listed)
+                .map(NamePattern::parse)
+                .collect(),
+            retained: config.retained.iter().map(|c| c.as_str().into()).collect(),
+        }
     }
 
     /// Handles the opening handshake, or whatever else came to the path.
     pub fn handle(
         &self,
-        _head: &Head<'_, '_>,
-        _tools: &mut Tools<'_>,
-        _to: &mut Responder<'_>,
+        head: &Head<'_, '_>,
+        tools: &mut Tools<'_>,
+        to: &mut Responder<'_>,
     ) -> Action {
-        Action::Done
+        let Ok(handshake) = check_upgrade(head, b"", to) else {
+            return Action::Done;
+        };
+        let presented = match read_credentials(head) {
+            // A user logs in by message; the original never looks at the handshake.
+            Credentials::None | Credentials::Basic { .. } => Ok(None),
+            Credentials::Bearer(token) => self.directory.bearer(token).map(Some).ok_or(()),
+            Credentials::Malformed => Err(()),
+        };
+        let identity = match (self.directory.anonymous(), presented) {
+            (Some(anyone), _) => Some(anyone),
+            (None, Ok(identity)) => identity,
+            (None, Err(())) => {
+                let message = "the API token is not known";
+                respond_error(to, &[CHALLENGE], 401, "unauthorized", message);
+                return Action::Done;
+            }
+        };
+        let socket = Socket {
+            login: identity.map(|identity| Login {
+                identity,
+                token: None,
+            }),
+            classes: BTreeSet::new(),
+            subscribed_in: None,
+            stranger_since: tools.now.instant,
+            last_message: tools.now.instant,
+        };
+        Action::Open(Box::new(Open {
+            handshake,
+            socket: super::Socket::Sysadm(socket),
+            subscriptions: Vec::new(),
+        }))
     }
 
     /// A message came.
-    pub fn message(&self, _socket: &mut Socket, _text: &[u8], _tools: &mut Tools<'_>) -> Reaction {
-        Reaction::nothing()
+    pub fn message(&self, socket: &mut Socket, text: &[u8], tools: &mut Tools<'_>) -> Reaction {
+        socket.last_message = tools.now.instant;
+        let Some(request) = Request::read(text) else {
+            return Reaction::Reply(self.errors.malformed());
+        };
+        if request.is_rpc() && request.echo.name.starts_with("auth") {
+            return self.log_in(socket, request, tools);
+        }
+        if request.is_rpc() && &*request.echo.name == "identify" {
+            return Reaction::Reply(reply::identity(&request.echo, &self.hostname));
+        }
+        let Some(login) = socket.login else {
+            return Reaction::Reply(self.errors.reply(&request.echo, Code::Unauthorized));
+        };
+        let reaction = self.serve(socket, &request, login.identity);
+        login.renewed_with(request.echo, reaction)
     }
 
-    /// The answer to a call of this dialect.
-    pub fn answer(
-        &self,
-        _socket: &mut Socket,
-        pending: Pending,
-        _answer: Answer,
-        _tools: &mut Tools<'_>,
-    ) -> Reaction {
-        match pending {}
+    /// A request of somebody who is logged in.
+    fn serve(&self, socket: &mut Socket, request: &Request<'_>, identity: Identity) -> Reaction {
+        let name = &*request.echo.name;
+        if request.is_rpc() && name == "query" {
+            return Reaction::Reply(reply::access(&request.echo, identity.grants));
+        }
+        if request.is_events() && name == "subscribe" {
+            return self.subscribe(socket, request, identity);
+        }
+        if request.is_events() && name == "unsubscribe" {
+            return self.unsubscribe(socket, request, identity);
+        }
+        // There is no rpc/dispatcher: this server executes nothing.
+        Reaction::Reply(self.errors.reply(&request.echo, Code::NotFound))
     }
 
     /// The time is [`Socket::due`].
-    pub fn expire(&self, _socket: &mut Socket, _tools: &mut Tools<'_>) -> Reaction {
-        Reaction::nothing()
-    }
-
-    /// Appends an event as JSON text.
-    pub fn render(&self, _event: &Event, _out: &mut Vec<u8>) {}
-
-    /// The news that events were dropped, as JSON text.
-    pub fn render_dropped(&self, _count: u64) -> String {
-        String::new()
+    pub fn expire(&self, socket: &mut Socket, tools: &mut Tools<'_>) -> Reaction {
+        let now = tools.now.instant;
+        if now < socket.due() {
+            return Reaction::nothing();
+        }
+        if socket.login.is_none() && now >= socket.stranger_since + LOGIN_TIMEOUT {
+            return Reaction::Close(CLOSE_NO_LOGIN, "nobody logged in");
+        }
+        Reaction::Close(CLOSE_IDLE, "no message for too long")
     }
 
     /// The names whose last event is kept for those who subscribe later.
     pub fn retained(&self) -> &[Box<str>] {
-        &[]
+        &self.retained
     }
 }
 
 impl Socket {
     /// When [`Sysadm::expire`] wants to be called.
     pub fn due(&self) -> Instant {
-        Instant::NEVER
+        let idle = self.last_message + SYSADM_IDLE_TIMEOUT;
+        if self.login.is_some() {
+            idle
+        } else {
+            idle.min(self.stranger_since + LOGIN_TIMEOUT)
+        }
     }
 }

@@ -1,8 +1,21 @@
 //! All of a shard's subscriptions, compiled for matching.
 //!
-//! [`FilterTable::subscribe`] compiles a [`Subscription`] and adds it; [`FilterTable::matches`] finds the
-//! subscribers of an event.
+//! [`FilterTable::subscribe`] compiles a [`Subscription`](super::Subscription) and adds it;
+//! [`FilterTable::matches`] finds the subscribers of an event. The cost of matching follows what the event
+//! says and who hears it, never how many subscriptions there are. In reading order: `compile` and `atoms`,
+//! `programs`, `access`, `scan`, and `table`, which puts them together.
 
+mod access;
+mod atoms;
+mod audience;
+mod compile;
+mod index;
+mod pages;
+mod programs;
+mod properties;
+mod scan;
+mod scopes;
 mod table;
+mod wild;
 
 pub use table::{FilterTable, MatchScratch, SubscriberId, SubscriptionId};

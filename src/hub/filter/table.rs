@@ -1,192 +1,314 @@
-//! The table. For now it looks at every subscription.
+//! The table: subscriptions in, subscribers of events out.
+//!
+//! A subscription is compiled to a program of atoms ([`compile`]), programs that say the
+//! same are one ([`Programs`]), and each stands in access lists by scope and by atom ([`Access`]). An
+//! event is read once ([`Values`]), turned into atoms ([`Facts`]) and looked up. Nothing here grows or
+//! parts in large steps: adding one subscription takes microseconds, whatever is there already.
 
-use std::borrow::Cow;
-
-use slab::Slab;
-
+use super::access::Access;
+use super::atoms::{Atoms, Facts};
+use super::audience::Audience;
+use super::compile::{Clause, compile, release};
+use super::programs::Programs;
+use super::properties::Properties;
+use super::scan::Values;
+use super::scopes::{Level, Scopes, place};
 use crate::hub::event::Event;
 use crate::hub::scope::{Address, OrganizationId, Parents, ScopeName};
-use crate::hub::subscription::{Names, Property, PropertyFilter, Subscription, ValueFilter};
-use crate::json;
+use crate::hub::subscription::Subscription;
 
-/// Who is to be told: chosen by the caller.
+/// Who is to be told: chosen by the caller, best as small numbers, because the table keeps four bytes for
+/// each number in the neighbourhood of those it knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriberId(pub u32);
 
 /// One subscription in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubscriptionId(u32);
+pub struct SubscriptionId(pub(super) u32);
 
 /// What matching needs room for, kept by the caller so that matching allocates nothing.
 #[derive(Debug, Default)]
 pub struct MatchScratch {
     /// The subscribers of the event that was matched last, each once.
     pub subscribers: Vec<SubscriberId>,
+    values: Values,
+    facts: Facts,
+    to_visit: Vec<u32>,
+    programs: Vec<u32>,
 }
 
 /// All of a shard's subscriptions.
 #[derive(Debug)]
 pub struct FilterTable {
-    subscriptions: Slab<(SubscriberId, Subscription)>,
+    scopes: Scopes,
+    properties: Properties,
+    atoms: Atoms,
+    programs: Programs,
+    access: Access,
+    audience: Audience,
 }
 
 impl FilterTable {
     /// An empty table. `seed` keeps outsiders from choosing texts that collide.
-    pub fn new(_seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self {
-            subscriptions: Slab::new(),
+            scopes: Scopes::new(seed),
+            properties: Properties::new(seed),
+            atoms: Atoms::new(seed),
+            programs: Programs::new(seed),
+            access: Access::default(),
+            audience: Audience::default(),
         }
     }
 
     /// Subscriptions in the table.
     pub fn len(&self) -> usize {
-        self.subscriptions.len()
+        self.audience.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.subscriptions.is_empty()
+        self.len() == 0
     }
 
-    /// Adds a subscription.
+    /// Distinct filters among the subscriptions: of those that say the same at the same scope, one.
+    pub fn programs(&self) -> usize {
+        self.programs.len()
+    }
+
+    /// Adds a subscription. What it says of its scope's parents holds for all subscriptions there.
     pub fn subscribe(&mut self, subscriber: SubscriberId, wanted: &Subscription) -> SubscriptionId {
-        SubscriptionId(self.subscriptions.insert((subscriber, wanted.clone())) as u32)
+        let scope = self.scopes.acquire_scope(&wanted.scope);
+        self.tell_above(scope, wanted.scope.organization, &wanted.parents, false);
+        let clauses = compile(wanted, &mut self.properties, &mut self.atoms);
+        if let Some(program) = self.programs.find(scope, clauses.as_deref()) {
+            self.release(clauses.unwrap_or_default());
+            self.scopes.release(scope);
+            return self.audience.join(program, subscriber);
+        }
+        let program = self.programs.insert(scope, clauses, &self.atoms);
+        let programs = &mut self.scopes.record_mut(scope).programs;
+        programs.push(program);
+        self.programs.set_place(program, programs.len() as u32 - 1);
+        self.enter(scope, program);
+        self.audience.join(program, subscriber)
     }
 
     /// Removes a subscription that was added and not removed.
     pub fn unsubscribe(&mut self, id: SubscriptionId) {
-        self.subscriptions.remove(id.0 as usize);
+        let (program, is_empty) = self.audience.leave(id);
+        if !is_empty {
+            return;
+        }
+        let scope = self.programs.scope(program);
+        self.leave(scope, program);
+        let place = self.programs.place(program);
+        let programs = &mut self.scopes.record_mut(scope).programs;
+        programs.swap_remove(place as usize);
+        if (place as usize) < programs.len() {
+            let moved = programs[place as usize];
+            self.programs.set_place(moved, place);
+        }
+        let clauses = self.programs.remove(program);
+        self.release(clauses);
+        self.scopes.release(scope);
     }
 
     /// A project's group, or a session's project or group, came to be known: subscriptions at `child` and
-    /// beneath it hear what is told there from now on.
+    /// beneath it hear what is told there from now on. Replaces what was known.
     pub fn learn(&mut self, organization: OrganizationId, child: &Address, parents: &Parents) {
-        for (_, (_, subscription)) in &mut self.subscriptions {
-            let scope = &subscription.scope;
-            if scope.organization == organization && scope.address == *child {
-                subscription.parents = parents.clone();
-            } else if let (Address::Project(project), true) =
-                (child, scope.organization == organization)
-                && subscription.parents.project.as_ref() == Some(project)
-            {
-                subscription.parents.group.clone_from(&parents.group);
+        let (level, name) = place(child);
+        let Some(scope) = self.scopes.find(organization, level, name) else {
+            return;
+        };
+        self.tell_above(scope, organization, parents, true);
+        if level == Level::Project {
+            for at in 0..self.scopes.record(scope).sessions.len() {
+                let session = self.scopes.record(scope).sessions[at];
+                self.put_below(session, Level::Group, organization, parents.group.as_ref());
             }
         }
     }
 
     /// Finds the subscribers of an event: `scratch.subscribers`.
     pub fn matches(&mut self, event: &Event, scratch: &mut MatchScratch) {
+        self.read(event, scratch);
+        self.find(event, scratch);
+    }
+
+    /// The first half of [`Self::matches`]: reads the properties that some filter asks for.
+    pub fn read(&mut self, event: &Event, scratch: &mut MatchScratch) {
+        scratch.values.read(event, &mut self.properties);
+    }
+
+    /// The second half of [`Self::matches`]: from what was read of this event to its subscribers.
+    pub fn find(&mut self, event: &Event, scratch: &mut MatchScratch) {
         scratch.subscribers.clear();
-        for (_, (subscriber, subscription)) in &self.subscriptions {
-            if matches(subscription, event) {
-                scratch.subscribers.push(*subscriber);
+        scratch.programs.clear();
+        self.gather(event, scratch);
+        let (address, parents) = (&event.scope.address, &event.parents);
+        let (level, name) = place(address);
+        let at = self.scopes.find(event.scope.organization, level, name);
+        if let Some(scope) = at {
+            self.visit(self.scopes.record(scope).own, scratch);
+            self.visit(self.scopes.record(scope).beneath, scratch);
+        }
+        let above = [
+            (Level::Organization, Some("")),
+            (Level::Group, parents.group.as_ref().map(ScopeName::as_str)),
+            (
+                Level::Project,
+                parents.project.as_ref().map(ScopeName::as_str),
+            ),
+        ];
+        for (above, name) in above {
+            if above < level
+                && let Some(name) = name
+                && let Some(scope) = self.scopes.find(event.scope.organization, above, name)
+            {
+                self.visit(self.scopes.record(scope).own, scratch);
             }
         }
-        scratch.subscribers.sort_unstable();
-        scratch.subscribers.dedup();
+        self.audience
+            .tell(&scratch.programs, &mut scratch.subscribers);
     }
-}
 
-fn matches(wanted: &Subscription, event: &Event) -> bool {
-    let name = event.name.to_text();
-    let named = match &wanted.names {
-        Names::Every => true,
-        Names::Any(patterns) => patterns.iter().any(|pattern| pattern.matches(&name)),
-    };
-    named && related(wanted, event) && wanted.properties.iter().all(|filter| passes(filter, event))
-}
-
-fn path(address: &Address, parents: &Parents) -> [Option<ScopeName>; 3] {
-    let (mut group, mut project) = (parents.group.clone(), parents.project.clone());
-    let mut session = None;
-    match address {
-        Address::Organization => {}
-        Address::Group(name) => group = Some(name.clone()),
-        Address::Project(name) => project = Some(name.clone()),
-        Address::Session(name) => session = Some(name.clone()),
+    /// The atoms that hold for what was read, and for the name.
+    fn gather(&self, event: &Event, scratch: &mut MatchScratch) {
+        let facts = &mut scratch.facts;
+        facts.clear();
+        if self.atoms.reads_names() {
+            let name = scratch.values.name(&event.name);
+            self.atoms.of_name(&name, |atom| facts.add(atom));
+        }
+        scratch
+            .values
+            .facts(event, &self.properties, &self.atoms, facts);
+        facts.seal();
     }
-    [group, project, session]
-}
 
-fn holds(address: &Address, path: &[Option<ScopeName>; 3]) -> bool {
-    match address {
-        Address::Organization => true,
-        Address::Group(name) => path[0].as_ref() == Some(name),
-        Address::Project(name) => path[1].as_ref() == Some(name),
-        Address::Session(name) => path[2].as_ref() == Some(name),
+    fn visit(&self, root: Option<u32>, scratch: &mut MatchScratch) {
+        let MatchScratch {
+            facts,
+            to_visit,
+            programs,
+            ..
+        } = scratch;
+        if let Some(root) = root {
+            self.access
+                .matches(root, facts, &self.programs, to_visit, programs);
+        }
     }
-}
 
-fn related(wanted: &Subscription, event: &Event) -> bool {
-    wanted.scope.organization == event.scope.organization
-        && (holds(
-            &wanted.scope.address,
-            &path(&event.scope.address, &event.parents),
-        ) || holds(
-            &event.scope.address,
-            &path(&wanted.scope.address, &wanted.parents),
-        ))
-}
-
-fn passes(filter: &PropertyFilter, event: &Event) -> bool {
-    let path = path(&event.scope.address, &event.parents);
-    let quoted = |name: &Option<ScopeName>| {
-        name.as_ref().map(|name| {
-            Cow::Owned(
-                serde_json::Value::from(name.as_str())
-                    .to_string()
-                    .into_bytes(),
-            )
-        })
-    };
-    let value: Option<Cow<'_, [u8]>> = match &filter.property {
-        Property::Time => Some(Cow::Owned(event.time_ms.to_string().into_bytes())),
-        Property::Group => quoted(&path[0]),
-        Property::Project => quoted(&path[1]),
-        Property::Session => quoted(&path[2]),
-        Property::Payload(name) => lookup(&event.payload, name).map(Cow::Borrowed),
-    };
-    value.is_some_and(|value| filter.values.iter().any(|wanted| fits(wanted, &value)))
-}
-
-fn lookup<'j>(payload: &'j [u8], name: &str) -> Option<&'j [u8]> {
-    let payload = json::trim(payload);
-    if payload.first() != Some(&b'{') {
-        return (name == "data").then_some(payload);
+    fn release(&mut self, clauses: Vec<Clause>) {
+        for clause in clauses {
+            release(&clause, &mut self.properties, &mut self.atoms);
+        }
     }
-    descend(payload, name)
-}
 
-fn descend<'j>(object: &'j [u8], name: &str) -> Option<&'j [u8]> {
-    let find = |name: &str| {
-        let named = json::fields(object).filter(|field| json::text(field.key) == name);
-        named.last().map(|field| field.value)
-    };
-    find(name).or_else(|| {
-        let (head, tail) = name.split_once('.')?;
-        descend(
-            find(head).filter(|value| value.first() == Some(&b'{'))?,
-            tail,
-        )
-    })
-}
+    /// Puts a program beneath the roots of its scope.
+    fn enter(&mut self, scope: u32, program: u32) {
+        self.enter_own(scope, program);
+        for above in self.scopes.record(scope).above.into_iter().flatten() {
+            self.enter_beneath(above, program);
+        }
+    }
 
-fn fits(wanted: &ValueFilter, value: &[u8]) -> bool {
-    let is_literal = value == b"true"
-        || value == b"false"
-        || value
-            .first()
-            .is_some_and(|b| *b == b'-' || b.is_ascii_digit());
-    let string = value
-        .strip_prefix(b"\"")
-        .and_then(|v| v.strip_suffix(b"\""));
-    match wanted {
-        ValueFilter::Present => value != b"null",
-        ValueFilter::Null => value == b"null",
-        ValueFilter::Literal(text) => is_literal && value == text.as_bytes(),
-        ValueFilter::Text(text) => match string {
-            Some(raw) => json::text(raw) == **text,
-            None => is_literal && value == text.as_bytes(),
-        },
+    fn enter_own(&mut self, scope: u32, program: u32) {
+        if self.programs.is_never(program) {
+            return;
+        }
+        let own = &mut self.scopes.record_mut(scope).own;
+        let root = *own.get_or_insert_with(|| self.access.root());
+        self.access.insert(root, program, &self.programs);
+    }
+
+    fn enter_beneath(&mut self, above: u32, program: u32) {
+        if self.programs.is_never(program) {
+            return;
+        }
+        let beneath = &mut self.scopes.record_mut(above).beneath;
+        let root = *beneath.get_or_insert_with(|| self.access.root());
+        self.access.insert(root, program, &self.programs);
+    }
+
+    /// Undoes [`Self::enter`].
+    fn leave(&mut self, scope: u32, program: u32) {
+        let own = &mut self.scopes.record_mut(scope).own;
+        if let Some(root) = *own
+            && self.access.remove(root, program, &self.programs)
+        {
+            self.access.free(root);
+            *own = None;
+        }
+        for above in self.scopes.record(scope).above.into_iter().flatten() {
+            self.leave_beneath(above, program);
+        }
+    }
+
+    fn leave_beneath(&mut self, above: u32, program: u32) {
+        let beneath = &mut self.scopes.record_mut(above).beneath;
+        if let Some(root) = *beneath
+            && self.access.remove(root, program, &self.programs)
+        {
+            self.access.free(root);
+            *beneath = None;
+        }
+    }
+
+    /// Takes note of what stands above a scope; what is not said is kept, or forgotten if `replaces`.
+    fn tell_above(
+        &mut self,
+        scope: u32,
+        organization: OrganizationId,
+        parents: &Parents,
+        replaces: bool,
+    ) {
+        let level = self.scopes.record(scope).level;
+        for (above, name) in [
+            (Level::Group, &parents.group),
+            (Level::Project, &parents.project),
+        ] {
+            if above < level && (replaces || name.is_some()) {
+                self.put_below(scope, above, organization, name.as_ref());
+            }
+        }
+    }
+
+    /// Puts a scope beneath another of level `above`, or beneath none, wherever it was.
+    fn put_below(
+        &mut self,
+        scope: u32,
+        above: Level,
+        organization: OrganizationId,
+        name: Option<&ScopeName>,
+    ) {
+        let new = self.scopes.acquire_above(organization, above, name);
+        let old = std::mem::replace(
+            &mut self.scopes.record_mut(scope).above[above as usize],
+            new,
+        );
+        if old != new {
+            let is_session = self.scopes.record(scope).level == Level::Session;
+            let lists = is_session && above == Level::Project;
+            for at in 0..self.scopes.record(scope).programs.len() {
+                let program = self.scopes.record(scope).programs[at];
+                if let Some(old) = old {
+                    self.leave_beneath(old, program);
+                }
+                if let Some(new) = new {
+                    self.enter_beneath(new, program);
+                }
+            }
+            if let (true, Some(old)) = (lists, old) {
+                self.scopes.leave_project(scope, old);
+            }
+            if let (true, Some(new)) = (lists, new) {
+                self.scopes.enter_project(scope, new);
+            }
+        }
+        if let Some(old) = old {
+            self.scopes.release(old);
+        }
     }
 }

@@ -119,6 +119,17 @@ impl SessionTable {
         found.map(|&i| SessionIndex(i))
     }
 
+    /// All organizations' sessions of a token, given its hash; in no order to rely on.
+    pub(in super::super) fn of_token(
+        &self,
+        token: &str,
+        hash: u64,
+    ) -> impl Iterator<Item = &Session> {
+        let hashed = self.by_key.iter_hash(spread(hash));
+        let sessions = hashed.map(|&i| &self.slab[i as usize]);
+        sessions.filter(move |s| s.hash == hash && s.key.token.as_str() == token)
+    }
+
     /// Where the next session will be inserted.
     pub(in super::super) fn vacant_index(&self) -> SessionIndex {
         SessionIndex::new(self.slab.vacant_key())

@@ -1,8 +1,10 @@
 //! The sessions dialect, sentence by sentence.
 
+mod access;
 mod bytes_on_the_wire;
 mod feeds;
 mod lifecycle;
 mod listen;
 mod overload;
 mod publish;
+mod sealed;

@@ -1,0 +1,189 @@
+//! Who may do what in this dialect.
+//!
+//! | call | needs |
+//! | --- | --- |
+//! | `OPTIONS` | nothing: a browser asks before it may send credentials |
+//! | listen, describe, status | the grant `subscribe`; or no credentials and a session token that is a UUID |
+//! | …the search for a fragment | the grant `admin` besides |
+//! | publish, create, change, delete | the grant `publish` |
+//!
+//! Without organizations everyone may do everything, and credentials are not looked at. Users and their
+//! passwords are not for this dialect: checking one takes long, and its clients have tokens.
+
+use super::{Route, Sessions};
+use crate::auth::{Credentials, Grant, Identity, OrganizationId};
+use crate::dialect::{Refused, Responder, respond_error as respond_any_error};
+use crate::protocol::http1::{Head, Method};
+
+/// RFC 9110 §15.5.2: a 401 says how to do better (RFC 6750 §3).
+const CHALLENGE: &[u8] = b"WWW-Authenticate: Bearer\r\n";
+
+/// Who reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// Somebody of an organization.
+    Member(Identity),
+    /// Anybody, who knows the token of a session, which is enough to read that session.
+    TokenHolder,
+}
+
+/// Why somebody may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Denied {
+    /// It is not known who they are.
+    Unauthorized(&'static str),
+    /// What they lack.
+    Forbidden(Grant),
+}
+
+impl Reader {
+    /// Whose sessions are read; `None` is whichever organization has the one.
+    pub(super) fn organization(self) -> Option<OrganizationId> {
+        match self {
+            Self::Member(identity) => Some(identity.organization),
+            Self::TokenHolder => None,
+        }
+    }
+
+    /// Whose sessions may be searched for a fragment of their token, if any.
+    pub(super) fn searched(self) -> Option<OrganizationId> {
+        match self {
+            Self::Member(Identity {
+                organization,
+                grants,
+            }) => grants.allow(Grant::Admin).then_some(organization),
+            Self::TokenHolder => None,
+        }
+    }
+}
+
+/// Whether a request reads a session; all others change something.
+pub(super) const fn reads(method: Method) -> bool {
+    matches!(method, Method::Get | Method::Head)
+}
+
+impl Sessions {
+    /// Whether the request's sender may do what its head asks for; a refusal is written.
+    pub(super) fn authorize(
+        &self,
+        route: Route<'_>,
+        head: &Head<'_, '_>,
+        to: &mut Responder<'_>,
+    ) -> Result<(), Refused> {
+        if reads(head.method) {
+            self.reader(route, head, to).map(|_| ())
+        } else {
+            self.publisher(head, to).map(|_| ())
+        }
+    }
+
+    /// Who reads; a refusal is written.
+    pub(super) fn reader(
+        &self,
+        route: Route<'_>,
+        head: &Head<'_, '_>,
+        to: &mut Responder<'_>,
+    ) -> Result<Reader, Refused> {
+        if let Some(everyone) = self.directory.anonymous() {
+            return Ok(Reader::Member(everyone));
+        }
+        let judged = match Credentials::from_headers(head.header_values("authorization")) {
+            Credentials::None if self.token_reads && names_uuid(route) => Ok(Reader::TokenHolder),
+            credentials => self
+                .member(&credentials, Grant::Subscribe)
+                .map(Reader::Member),
+        };
+        judged.map_err(|denied| self.respond_denied(denied, to))
+    }
+
+    /// Whose sessions the sender may publish to, create and change; a refusal is written.
+    pub(super) fn publisher(
+        &self,
+        head: &Head<'_, '_>,
+        to: &mut Responder<'_>,
+    ) -> Result<OrganizationId, Refused> {
+        if let Some(everyone) = self.directory.anonymous() {
+            return Ok(everyone.organization);
+        }
+        let credentials = Credentials::from_headers(head.header_values("authorization"));
+        self.member(&credentials, Grant::Publish)
+            .map(|identity| identity.organization)
+            .map_err(|denied| self.respond_denied(denied, to))
+    }
+
+    fn member(&self, credentials: &Credentials<'_>, needed: Grant) -> Result<Identity, Denied> {
+        let identity = match credentials {
+            Credentials::None => {
+                return Err(Denied::Unauthorized("this needs an API token"));
+            }
+            Credentials::Bearer(token) => self
+                .directory
+                .bearer(token)
+                .ok_or(Denied::Unauthorized("the API token is not known"))?,
+            Credentials::Basic { .. } => {
+                let message = "only API tokens are taken here, no names and passwords";
+                return Err(Denied::Unauthorized(message));
+            }
+            Credentials::Malformed => {
+                let message = "the Authorization field is not \"Bearer\" and a token";
+                return Err(Denied::Unauthorized(message));
+            }
+        };
+        if identity.grants.allow(needed) {
+            Ok(identity)
+        } else {
+            Err(Denied::Forbidden(needed))
+        }
+    }
+
+    fn respond_denied(&self, denied: Denied, to: &mut Responder<'_>) -> Refused {
+        match denied {
+            Denied::Unauthorized(message) => {
+                let headers = [&self.cors[..], CHALLENGE];
+                respond_any_error(to, &headers, 401, "unauthorized", message)
+            }
+            Denied::Forbidden(grant) => {
+                let message = format!("the API token lacks the grant \"{}\"", grant.as_str());
+                respond_any_error(to, &[&self.cors], 403, "forbidden", &message)
+            }
+        }
+    }
+}
+
+/// Whether a route names a session by a UUID, as this server draws them: 36 characters, hexadecimal with
+/// dashes. Other tokens may be names that people chose, and can guess.
+fn names_uuid(route: Route<'_>) -> bool {
+    match route {
+        Route::Session(token) | Route::Function(token, _) => {
+            let hyphenated = token.len() == uuid::fmt::Hyphenated::LENGTH;
+            hyphenated && uuid::Uuid::try_parse(token).is_ok()
+        }
+        Route::Collection | Route::Nothing => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_uuids_are_their_own_permission() {
+        let uuid = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
+        assert!(names_uuid(Route::Session(uuid)));
+        assert!(names_uuid(Route::Session(&uuid.to_uppercase())));
+        for other in [
+            "demo",
+            "",
+            "6ba7b8109dad11d180b400c04fd430c8",
+            "6ba7b810-9dad-11d1-80b4-00c04fd430c",
+            "6ba7b810-9dad-11d1-80b4-00c04fd430cg",
+            "6ba7b810-9dad-11d1-80b4-00c04fd430c88",
+            "6ba7b810%2D9dad-11d1-80b4-00c04fd4308",
+            "{6ba7b8109dad11d180b400c04fd430c8aa}",
+            "6ba7b8109-dad-11d1-80b4-00c04fd430c8",
+        ] {
+            assert!(!names_uuid(Route::Session(other)), "{other}");
+        }
+        assert!(!names_uuid(Route::Collection));
+    }
+}

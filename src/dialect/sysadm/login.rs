@@ -1,0 +1,233 @@
+//! Who asks: logging in by password or token, and the renewal of tokens.
+//!
+//! A login's home may be another shard, and passwords are checked beside all shards, so each step asks and
+//! comes back with the answer. The connection holds further messages until then; so what a client sees is
+//! that every message is served whole before the next.
+
+use super::reply::{self, Code, Echo};
+use super::request::Request;
+use super::{Login, Socket, Sysadm};
+use crate::auth::{Grant, Identity, LOGIN_TOKEN_CHARS, LoginToken, Secret, UserId};
+use crate::dialect::socket::{Reaction, Subscribe};
+use crate::dialect::{self, Call, Tools};
+use crate::hub::{Answer, Command, Login as LoginCommand};
+use crate::limits::{PASSWORD_BYTES_MAX, USER_NAME_BYTES_MAX};
+use crate::time::Instant;
+
+/// What a client waits for.
+#[derive(Debug)]
+pub struct Pending(Wait);
+
+#[derive(Debug)]
+enum Wait {
+    /// The former login to be forgotten, before the next step.
+    Clear(Step, Echo),
+    /// A password to be checked.
+    Verify(Option<UserId>, Echo),
+    /// A new login to be remembered.
+    Issue(LoginToken, Identity, Echo),
+    /// A login to be renewed because its token was presented.
+    Present(LoginToken, Echo),
+    /// A login to be renewed because it is used; with what follows if it still is one.
+    Renew(Box<Reaction>, Echo),
+}
+
+/// What a name beginning `auth` amounts to, once the former login is gone.
+#[derive(Debug)]
+enum Step {
+    Verify(Option<UserId>, Secret),
+    Issue(Identity),
+    Present(LoginToken),
+    Refuse(Code),
+    Leave,
+}
+
+impl Sysadm {
+    /// `rpc/auth…`: the former login goes whatever comes of it.
+    pub(super) fn log_in(
+        &self,
+        socket: &mut Socket,
+        request: Request<'_>,
+        tools: &mut Tools<'_>,
+    ) -> Reaction {
+        let former = socket.login.and_then(|login| login.token);
+        self.become_stranger(socket, tools.now.instant);
+        let step = self.read_step(&request);
+        let echo = request.echo;
+        match (former, &step) {
+            // The login that goes is the one that comes.
+            (Some(former), Step::Present(token)) if former == *token => {}
+            (Some(token), _) => {
+                return ask_login(token, LoginCommand::Clear, Wait::Clear(step, echo));
+            }
+            (None, _) => {}
+        }
+        self.take(socket, step, echo, tools)
+    }
+
+    fn read_step(&self, request: &Request<'_>) -> Step {
+        match &*request.echo.name {
+            "auth" => {
+                let (name, password) = (request.text("username"), request.text("password"));
+                match (name, password, self.directory.anonymous()) {
+                    (Some(_), Some(_), Some(anyone)) => Step::Issue(anyone),
+                    (Some(name), Some(password), None) => self.check(&name, &password),
+                    _ => Step::Refuse(Code::BadRequest),
+                }
+            }
+            "auth_token" => {
+                let Some(token) = request.text("token") else {
+                    return Step::Refuse(Code::BadRequest);
+                };
+                match (parse_token(&token), self.directory.anonymous()) {
+                    (Some(token), _) => Step::Present(token),
+                    (None, Some(anyone)) => Step::Issue(anyone),
+                    (None, None) => Step::Refuse(Code::Unauthorized),
+                }
+            }
+            "auth_clear" => Step::Leave,
+            _ => Step::Refuse(Code::Unauthorized),
+        }
+    }
+
+    /// A name that nobody has is checked like any other, so that time does not tell which names exist.
+    fn check(&self, name: &str, password: &str) -> Step {
+        if name.len() > USER_NAME_BYTES_MAX || password.len() > PASSWORD_BYTES_MAX {
+            return Step::Refuse(Code::Unauthorized);
+        }
+        Step::Verify(self.directory.user(name), Secret::new(password))
+    }
+
+    fn take(&self, socket: &mut Socket, step: Step, echo: Echo, tools: &mut Tools<'_>) -> Reaction {
+        match step {
+            Step::Verify(user, password) => {
+                ask(Command::Verify { user, password }, Wait::Verify(user, echo))
+            }
+            Step::Issue(identity) => issue(identity, echo, tools),
+            Step::Present(token) => {
+                ask_login(token, LoginCommand::Renew, Wait::Present(token, echo))
+            }
+            Step::Refuse(code) => settle(socket, self.errors.reply(&echo, code)),
+            Step::Leave => settle(socket, Vec::new()),
+        }
+    }
+
+    /// The answer to a call of this dialect.
+    pub fn answer(
+        &self,
+        socket: &mut Socket,
+        pending: Pending,
+        answer: Answer,
+        tools: &mut Tools<'_>,
+    ) -> Reaction {
+        let (code, echo) = match (pending.0, answer) {
+            // A login that could not be forgotten now ends by its age.
+            (Wait::Clear(step, echo), _) => return self.take(socket, step, echo, tools),
+            (Wait::Verify(Some(user), echo), Answer::Verified(true)) => {
+                match self.directory.user_of(user) {
+                    Some(user) => return issue(user.identity, echo, tools),
+                    None => (Code::Unauthorized, echo),
+                }
+            }
+            (Wait::Verify(_, echo), Answer::Verified(_)) => (Code::Unauthorized, echo),
+            (Wait::Issue(token, identity, echo), Answer::Login(Some(_)) | Answer::Done)
+            | (Wait::Present(token, echo), Answer::Login(Some(identity))) => {
+                return welcome(socket, identity, token, &echo);
+            }
+            (Wait::Present(_, echo), Answer::Login(None)) => match self.directory.anonymous() {
+                // A token of another life of this server: the client waits for one that works.
+                Some(anyone) => return issue(anyone, echo, tools),
+                None => (Code::Unauthorized, echo),
+            },
+            (Wait::Renew(reaction, echo), Answer::Login(None)) => {
+                // It ended by its age, or its token was cleared on another socket.
+                self.become_stranger(socket, tools.now.instant);
+                if socket.login.is_some() {
+                    return *reaction;
+                }
+                (Code::Unauthorized, echo)
+            }
+            // Nothing is known against the login.
+            (Wait::Renew(reaction, _), _) => return *reaction,
+            (Wait::Verify(_, echo) | Wait::Issue(_, _, echo) | Wait::Present(_, echo), _) => {
+                (Code::Unavailable, echo)
+            }
+        };
+        settle(socket, self.errors.reply(&echo, code))
+    }
+
+    /// Drops the login; in open mode everyone has one.
+    fn become_stranger(&self, socket: &mut Socket, now: Instant) {
+        if socket.login.is_some() {
+            socket.stranger_since = now;
+        }
+        socket.login = self.directory.anonymous().map(|identity| Login {
+            identity,
+            token: None,
+        });
+    }
+}
+
+impl Login {
+    /// Uses the login: what follows is done when its token is renewed.
+    pub(super) fn renewed_with(self, echo: Echo, reaction: Reaction) -> Reaction {
+        match self.token {
+            None => reaction,
+            Some(token) => {
+                let wait = Wait::Renew(Box::new(reaction), echo);
+                ask_login(token, LoginCommand::Renew, wait)
+            }
+        }
+    }
+}
+
+/// A login is good from now on.
+fn welcome(socket: &mut Socket, identity: Identity, token: LoginToken, echo: &Echo) -> Reaction {
+    socket.login = Some(Login {
+        identity,
+        token: Some(token),
+    });
+    settle(socket, reply::logged_in(echo, &token))
+}
+
+/// Ends a request about logins: a reply, and the end of subscriptions that are nobody's any more.
+fn settle(socket: &mut Socket, reply: Vec<u8>) -> Reaction {
+    let may_hear = socket
+        .login
+        .filter(|login| login.identity.grants.allow(Grant::Subscribe))
+        .map(|login| login.identity.organization);
+    if socket.classes.is_empty() || may_hear == socket.subscribed_in {
+        return Reaction::Reply(reply);
+    }
+    socket.classes.clear();
+    Reaction::Subscribe(Box::new(Subscribe {
+        subscriptions: Vec::new(),
+        retained: Vec::new(),
+        reply,
+    }))
+}
+
+fn issue(identity: Identity, echo: Echo, tools: &mut Tools<'_>) -> Reaction {
+    let token = tools.ids.login_token();
+    let login = LoginCommand::Issue(identity);
+    ask_login(token, login, Wait::Issue(token, identity, echo))
+}
+
+fn ask_login(token: LoginToken, login: LoginCommand, wait: Wait) -> Reaction {
+    ask(Command::Login { token, login }, wait)
+}
+
+fn ask(command: Command, wait: Wait) -> Reaction {
+    Reaction::Execute(Box::new(Call {
+        command,
+        idempotency_key: None,
+        pending: dialect::Pending::Sysadm(Pending(wait)),
+    }))
+}
+
+/// A token as this server writes them.
+fn parse_token(text: &str) -> Option<LoginToken> {
+    let token = <[u8; LOGIN_TOKEN_CHARS]>::try_from(text.as_bytes()).ok()?;
+    let plain = token.iter().all(u8::is_ascii_alphanumeric);
+    plain.then_some(LoginToken(token))
+}

@@ -1,0 +1,127 @@
+//! Subscriptions by event class: exact and case-sensitive, unknown ones skipped in silence.
+//!
+//! All classes of a client are one [`Subscription`], so that an event comes once however often its class
+//! was named.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use super::reply::{self, Changed, Code};
+use super::request::Request;
+use super::{Socket, Sysadm};
+use crate::auth::{Grant, Identity, OrganizationId};
+use crate::dialect::socket::{Reaction, Subscribe};
+use crate::hub::{Address, NamePattern, Names, Parents, Scope, Subscription};
+use crate::limits::{CLASSES_PER_CONNECTION_MAX, PATTERN_BYTES_MAX};
+
+impl Sysadm {
+    /// `events/subscribe`.
+    pub(super) fn subscribe(
+        &self,
+        socket: &mut Socket,
+        request: &Request<'_>,
+        identity: Identity,
+    ) -> Reaction {
+        let named = match self.read_classes(request, identity) {
+            Ok(named) => named,
+            Err(refusal) => return Reaction::Reply(refusal),
+        };
+        let mut classes = socket.classes.clone();
+        classes.extend(named.iter().map(|class| NamePattern::parse(class)));
+        if classes.len() > CLASSES_PER_CONNECTION_MAX {
+            let bound = format!("more than {CLASSES_PER_CONNECTION_MAX} classes");
+            return Reaction::Reply(self.errors.over_bound(&request.echo, &bound));
+        }
+        socket.classes = classes;
+        socket.subscribed_in = Some(identity.organization);
+        let changed = Changed {
+            subscribe: named.last().map(AsRef::as_ref),
+            ..Changed::default()
+        };
+        Reaction::Subscribe(Box::new(Subscribe {
+            subscriptions: subscriptions(identity.organization, &socket.classes),
+            retained: self.retained_among(&named),
+            reply: reply::changed(&request.echo, &changed),
+        }))
+    }
+
+    /// `events/unsubscribe`.
+    pub(super) fn unsubscribe(
+        &self,
+        socket: &mut Socket,
+        request: &Request<'_>,
+        identity: Identity,
+    ) -> Reaction {
+        let named = match self.read_classes(request, identity) {
+            Ok(named) => named,
+            Err(refusal) => return Reaction::Reply(refusal),
+        };
+        for class in &named {
+            socket.classes.remove(&NamePattern::parse(class));
+        }
+        let changed = Changed {
+            unsubscribe: named.last().map(AsRef::as_ref),
+            ..Changed::default()
+        };
+        Reaction::Subscribe(Box::new(Subscribe {
+            subscriptions: subscriptions(identity.organization, &socket.classes),
+            retained: Vec::new(),
+            reply: reply::changed(&request.echo, &changed),
+        }))
+    }
+
+    /// The known classes that a request names, in order; or the text of its refusal.
+    fn read_classes<'m>(
+        &self,
+        request: &Request<'m>,
+        identity: Identity,
+    ) -> Result<Vec<Cow<'m, str>>, Vec<u8>> {
+        let echo = &request.echo;
+        if !identity.grants.allow(Grant::Subscribe) {
+            return Err(self.errors.reply(echo, Code::Forbidden));
+        }
+        let Some(mut named) = request.texts() else {
+            return Err(self.errors.reply(echo, Code::BadRequest));
+        };
+        if named.iter().any(|class| class.len() > PATTERN_BYTES_MAX) {
+            let bound = format!("a class of more than {PATTERN_BYTES_MAX} bytes");
+            return Err(self.errors.over_bound(echo, &bound));
+        }
+        // A pattern that fits another as text is narrower than that.
+        named.retain(|class| self.known.iter().any(|known| known.matches(class)));
+        Ok(named)
+    }
+
+    /// The retained classes that a request names, each once, in its order.
+    fn retained_among(&self, named: &[Cow<'_, str>]) -> Vec<Box<str>> {
+        let mut wanted: Vec<Box<str>> = Vec::new();
+        for class in named {
+            let pattern = NamePattern::parse(class);
+            for retained in &self.retained {
+                if pattern.matches(retained) && !wanted.contains(retained) {
+                    wanted.push(retained.clone());
+                }
+            }
+        }
+        wanted
+    }
+}
+
+/// What a client of an organization with these classes hears.
+fn subscriptions(
+    organization: OrganizationId,
+    classes: &BTreeSet<NamePattern>,
+) -> Vec<Subscription> {
+    if classes.is_empty() {
+        return Vec::new();
+    }
+    vec![Subscription {
+        scope: Scope {
+            organization,
+            address: Address::Organization,
+        },
+        parents: Parents::default(),
+        names: Names::Any(classes.iter().cloned().collect()),
+        properties: Vec::new(),
+    }]
+}

@@ -1,0 +1,309 @@
+//! Who may ask what: logins by message, and their ends.
+
+use super::*;
+use crate::dialect::testing::subscribe;
+use crate::hub::{Login as LoginCommand, Refusal};
+use crate::limits::{LOGIN_TTL, PASSWORD_BYTES_MAX};
+
+const UNAUTHORIZED: &str = r#"{"args":{"code":"401","message":"Unauthorized"},"id":"1","name":"error","namespace":"error"}"#;
+
+fn auth(name: &str) -> String {
+    rpc(
+        "auth",
+        &format!(r#"{{"username":"{name}","password":"secret"}}"#),
+    )
+}
+
+fn logged_in(token: &LoginToken) -> String {
+    let token = std::str::from_utf8(&token.0).unwrap();
+    format!(r#"{{"args":["{token}",900],"id":"1","name":"response","namespace":"rpc"}}"#)
+}
+
+impl Client {
+    fn identity(&self, user: &str) -> Identity {
+        let directory = &self.dialect.directory;
+        let id = directory.user(user).expect("a user");
+        directory.user_of(id).expect("that user").identity
+    }
+
+    /// Logs in by password, with every answer as one hopes.
+    pub(super) fn log_in(&mut self, user: &str) -> LoginToken {
+        let (command, pending) = call(self.send(&auth(user)));
+        assert!(matches!(command, Command::Verify { user: Some(_), .. }));
+        let (command, pending) = call(self.answer(pending, Answer::Verified(true)));
+        let identity = self.identity(user);
+        let Command::Login { token, login } = command else {
+            panic!("no login: {command:?}");
+        };
+        assert_eq!(login, LoginCommand::Issue(identity));
+        let text = reply(self.answer(pending, Answer::Login(Some(identity))));
+        assert_eq!(text, logged_in(&token));
+        token
+    }
+
+    /// Sends a request that renews the token, which is still good.
+    #[track_caller]
+    fn renewing(&mut self, text: &str, identity: Identity) -> Reaction {
+        let (command, pending) = call(self.send(text));
+        assert!(matches!(
+            command,
+            Command::Login {
+                login: LoginCommand::Renew,
+                ..
+            }
+        ));
+        self.answer(pending, Answer::Login(Some(identity)))
+    }
+}
+
+#[test]
+fn a_stranger_may_identify_the_server_and_nothing_else() {
+    let mut client = Client::stranger();
+    assert!(client.ask(&rpc("identify", "{}")).contains("node-1"));
+    assert_eq!(client.ask(&rpc("query", "{}")), UNAUTHORIZED);
+    for text in [
+        r#"{"namespace":"events","name":"subscribe","id":"1","args":["dispatcher"]}"#,
+        r#"{"namespace":"nothing","name":"such","id":"1"}"#,
+        r#"{"namespace":"rpc","name":"dispatcher","id":"1"}"#,
+    ] {
+        assert_eq!(client.ask(text), UNAUTHORIZED);
+    }
+}
+
+#[test]
+fn a_password_becomes_a_token_that_requests_renew() {
+    let mut client = Client::stranger();
+    let token = client.log_in("a-listens");
+    let identity = client.identity("a-listens");
+    let text = reply(client.renewing(&rpc("query", "{}"), identity));
+    assert!(text.contains(r#""args":{"events/*":"read"}"#));
+    // Also one that fails is a request of somebody who is authorized.
+    let (command, _) = call(client.send(&rpc("nothing", "{}")));
+    assert!(matches!(command, Command::Login { token: renewed, .. } if renewed == token));
+    assert_eq!(LOGIN_TTL.as_secs(), 900);
+}
+
+#[test]
+fn args_may_be_the_whole_message() {
+    let mut client = Client::stranger();
+    let text = r#"{"namespace":"RPC","name":"auth","username":"a-all","password":"x"}"#;
+    let (command, _) = call(client.send(text));
+    let Command::Verify { user, password } = command else {
+        panic!("{command:?}");
+    };
+    assert_eq!(
+        (user, password),
+        (client.dialect.directory.user("a-all"), Secret::new("x"))
+    );
+}
+
+#[test]
+fn a_wrong_password_and_an_unknown_user_look_alike() {
+    for user in ["a-all", "nobody"] {
+        let mut client = Client::stranger();
+        let (command, pending) = call(client.send(&auth(user)));
+        assert!(matches!(command, Command::Verify { .. }));
+        assert_eq!(
+            reply(client.answer(pending, Answer::Verified(false))),
+            UNAUTHORIZED
+        );
+        assert_eq!(client.ask(&rpc("query", "{}")), UNAUTHORIZED);
+    }
+    let mut client = Client::stranger();
+    let (_, pending) = call(client.send(&auth("nobody")));
+    assert_eq!(
+        reply(client.answer(pending, Answer::Verified(true))),
+        UNAUTHORIZED
+    );
+}
+
+#[test]
+fn a_full_server_says_so() {
+    let mut client = Client::stranger();
+    let busy = Answer::Refused(Refusal::Busy);
+    let unavailable = r#""code":"503","message":"Service Unavailable""#;
+    let (_, pending) = call(client.send(&auth("a-all")));
+    assert!(reply(client.answer(pending, busy.clone())).contains(unavailable));
+    let (_, pending) = call(client.send(&auth("a-all")));
+    let (_, pending) = call(client.answer(pending, Answer::Verified(true)));
+    assert!(reply(client.answer(pending, Answer::Login(None))).contains(unavailable));
+    client.log_in("a-all");
+    // Nothing is known against a login that could not be renewed just now.
+    let (_, pending) = call(client.send(&rpc("query", "{}")));
+    assert!(reply(client.answer(pending, busy)).contains("events/*"));
+}
+
+#[test]
+fn a_token_logs_in_on_another_socket() {
+    let token = Client::stranger().log_in("a-listens");
+    let mut client = Client::stranger();
+    let text = std::str::from_utf8(&token.0).unwrap().to_owned();
+    let present = rpc("auth_token", &format!(r#"{{"token":"{text}"}}"#));
+    let (command, pending) = call(client.send(&present));
+    assert!(matches!(
+        command,
+        Command::Login { token: presented, login: LoginCommand::Renew } if presented == token
+    ));
+    let identity = client.identity("a-listens");
+    let good = Answer::Login(Some(identity));
+    assert_eq!(
+        reply(client.answer(pending, good.clone())),
+        logged_in(&token)
+    );
+    assert!(reply(client.renewing(&rpc("query", "{}"), identity)).contains("events/*"));
+    // Presenting the token that one has already is no farewell to it.
+    let (command, pending) = call(client.send(&present));
+    assert!(matches!(
+        command,
+        Command::Login {
+            login: LoginCommand::Renew,
+            ..
+        }
+    ));
+    assert_eq!(reply(client.answer(pending, good)), logged_in(&token));
+    // One that ended.
+    let (_, pending) = call(client.send(&present));
+    assert_eq!(
+        reply(client.answer(pending, Answer::Login(None))),
+        UNAUTHORIZED
+    );
+    assert_eq!(client.ask(&rpc("query", "{}")), UNAUTHORIZED);
+}
+
+#[test]
+fn bad_args_and_other_names_beginning_with_auth() {
+    let mut client = Client::stranger();
+    for (name, args, code) in [
+        ("auth", r#"{"username":"a"}"#, "400"),
+        ("auth", r#"{"username":"a","password":7}"#, "400"),
+        ("auth", r#"["a","b"]"#, "400"),
+        ("auth", "null", "400"),
+        ("auth_token", "{}", "400"),
+        ("auth_token", r#"{"token":1}"#, "400"),
+        ("auth_token", r#"{"token":"short"}"#, "401"),
+        ("auth_token", r#"{"token":"12345678901234567 é"}"#, "401"),
+        ("auth_ssl", "{}", "401"),
+        ("authentic", "{}", "401"),
+    ] {
+        let code = format!(r#""code":"{code}""#);
+        assert!(
+            client.ask(&rpc(name, args)).contains(&code),
+            "{name} {args}"
+        );
+    }
+    let long = "x".repeat(PASSWORD_BYTES_MAX + 1);
+    let args = format!(r#"{{"username":"a-all","password":"{long}"}}"#);
+    assert_eq!(client.ask(&rpc("auth", &args)), UNAUTHORIZED);
+}
+
+#[test]
+fn every_name_beginning_with_auth_drops_the_login() {
+    for (name, args) in [
+        ("auth", r#"{"username":"nobody","password":"x"}"#),
+        ("auth", "7"),
+        ("auth_token", r#"{"token":"AAAAAAAAAAAAAAAAAAAA"}"#),
+        ("auth_clear", "{}"),
+        ("auth_x", "{}"),
+    ] {
+        let mut client = Client::stranger();
+        let token = client.log_in("a-all");
+        let (command, _) = call(client.send(&rpc(name, args)));
+        assert!(matches!(
+            command,
+            Command::Login { token: cleared, login: LoginCommand::Clear } if cleared == token
+        ));
+        assert_eq!(client.ask(&rpc("query", "{}")), UNAUTHORIZED);
+    }
+}
+
+#[test]
+fn clearing_is_not_answered_and_ends_subscriptions() {
+    let mut client = Client::stranger();
+    client.log_in("a-all");
+    let identity = client.identity("a-all");
+    let request = r#"{"namespace":"events","name":"subscribe","args":"dispatcher"}"#;
+    assert_eq!(
+        subscribe(client.renewing(request, identity))
+            .subscriptions
+            .len(),
+        1
+    );
+    let (_, pending) = call(client.send(&rpc("auth_clear", "{}")));
+    let end = subscribe(client.answer(pending, Answer::Done));
+    assert!(end.subscriptions.is_empty() && end.reply.is_empty());
+    // Nothing more to end.
+    assert_eq!(client.ask(&rpc("auth_clear", "{}")), "");
+}
+
+#[test]
+fn subscriptions_survive_only_a_login_that_may_hear_them() {
+    for (user, survive) in [
+        ("a-listens", true),
+        ("a-nothing", false),
+        ("b-listens", false),
+    ] {
+        let mut client = Client::bearer("a-all");
+        let request = r#"{"namespace":"events","name":"subscribe","args":"dispatcher"}"#;
+        subscribe(client.send(request));
+        let (_, pending) = call(client.send(&auth(user)));
+        let (_, pending) = call(client.answer(pending, Answer::Verified(true)));
+        let identity = client.identity(user);
+        match client.answer(pending, Answer::Login(Some(identity))) {
+            Reaction::Reply(_) => assert!(survive, "{user}"),
+            Reaction::Subscribe(end) => {
+                assert!(!survive && end.subscriptions.is_empty(), "{user}");
+                assert!(!end.reply.is_empty());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_login_that_ended_meanwhile_serves_nobody() {
+    let mut client = Client::stranger();
+    client.log_in("a-all");
+    let request = r#"{"namespace":"events","name":"subscribe","id":"1","args":"dispatcher"}"#;
+    let (_, pending) = call(client.send(request));
+    let end = subscribe(client.answer(pending, Answer::Login(None)));
+    assert!(end.subscriptions.is_empty());
+    assert_eq!(String::from_utf8(end.reply).unwrap(), UNAUTHORIZED);
+    assert_eq!(client.ask(request), UNAUTHORIZED);
+}
+
+#[test]
+fn in_open_mode_everyone_is_logged_in_and_may_log_in() {
+    let mut client = Client::open();
+    let anyone = client.dialect.directory.anonymous().unwrap();
+    assert!(client.ask(&rpc("query", "{}")).contains("events/*"));
+    let stale = rpc("auth_token", r#"{"token":"AAAAAAAAAAAAAAAAAAAA"}"#);
+    for text in [
+        auth("whoever"),
+        rpc("auth_token", r#"{"token":"x"}"#),
+        stale,
+    ] {
+        let (mut command, mut pending) = call(client.send(&text));
+        // The former login, or the token of another life of the server.
+        while !matches!(
+            command,
+            Command::Login {
+                login: LoginCommand::Issue(_),
+                ..
+            }
+        ) {
+            (command, pending) = call(client.answer(pending, Answer::Login(None)));
+        }
+        let Command::Login { token, login } = command else {
+            panic!("{command:?}");
+        };
+        assert_eq!(login, LoginCommand::Issue(anyone));
+        let text = reply(client.answer(pending, Answer::Login(Some(anyone))));
+        assert_eq!(text, logged_in(&token));
+    }
+    let (_, pending) = call(client.send(&rpc("query", "{}")));
+    assert!(reply(client.answer(pending, Answer::Login(None))).contains("events/*"));
+    assert_eq!(client.ask(&rpc("auth_clear", "{}")), "");
+    assert!(client.ask(&rpc("query", "{}")).contains("events/*"));
+    assert!(client.ask(&rpc("auth_x", "{}")).contains("401"));
+    assert!(client.ask(&rpc("auth", "{}")).contains("400"));
+}

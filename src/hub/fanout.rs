@@ -1,0 +1,208 @@
+//! Fan-out: what was accepted, on its way to live subscriptions, here and on other shards.
+//!
+//! An event is offered once: to this shard's filter table, if its organization has subscriptions here, and
+//! by [`Effect::Hear`] to every shard that said it listens to that organization. Shards without
+//! listeners get no mail. Events of retained names go to all shards, so that whoever subscribes later
+//! finds the last one without asking anybody.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::command::Answer;
+use super::effect::Effect;
+use super::event::{Draft, Event};
+use super::filter::{FilterTable, MatchScratch, SubscriberId, SubscriptionId};
+use super::hub::Hub;
+use super::scope::{Address, OrganizationId, Parents, Scope, ShardId};
+use super::subscription::Subscription;
+use crate::time::Now;
+
+/// What a shard knows about live subscriptions: its own, and which other shards have any.
+#[derive(Debug)]
+pub(super) struct Fanout {
+    filters: FilterTable,
+    /// How many subscriptions each organization has here.
+    counts: Vec<u32>,
+    /// Which other shards listen to each organization.
+    listeners: Vec<Vec<ShardId>>,
+    /// JSON texts of the names whose last event is kept.
+    retained_names: Vec<Bytes>,
+    /// The last event of each, by organization and position in `retained_names`.
+    retained: BTreeMap<(OrganizationId, usize), Arc<Event>>,
+    /// Events to be matched with this shard's subscriptions, oldest first.
+    heard: Vec<Arc<Event>>,
+}
+
+impl Fanout {
+    pub(super) fn new(seed: u64, retained_names: &[Box<str>]) -> Self {
+        let json = |name: &str| Bytes::from(serde_json::Value::from(name).to_string());
+        Self {
+            filters: FilterTable::new(seed),
+            counts: Vec::new(),
+            listeners: Vec::new(),
+            retained_names: retained_names.iter().map(|name| json(name)).collect(),
+            retained: BTreeMap::new(),
+            heard: Vec::new(),
+        }
+    }
+
+    /// Keeps an event if it is the last of a retained name; whether the name is one.
+    fn retain(&mut self, event: &Arc<Event>) -> bool {
+        let name = event.name.as_json();
+        let Some(place) = self.retained_names.iter().position(|kept| kept == name) else {
+            return false;
+        };
+        let key = (event.scope.organization, place);
+        // Events of different homes may overtake one another: ids tell which is the last, on all shards.
+        if self
+            .retained
+            .get(&key)
+            .is_none_or(|last| last.id < event.id)
+        {
+            self.retained.insert(key, Arc::clone(event));
+        }
+        true
+    }
+
+    fn hear(&mut self, event: &Arc<Event>) {
+        if count(&self.counts, event.scope.organization) > 0 {
+            self.heard.push(Arc::clone(event));
+        }
+    }
+}
+
+fn count(counts: &[u32], organization: OrganizationId) -> u32 {
+    counts.get(organization.0 as usize).copied().unwrap_or(0)
+}
+
+/// The place of an organization in a table; organizations are configured, and few.
+fn slot<T: Clone + Default>(table: &mut Vec<T>, organization: OrganizationId) -> &mut T {
+    let index = organization.0 as usize;
+    if table.len() <= index {
+        table.resize(index + 1, T::default());
+    }
+    &mut table[index]
+}
+
+impl Hub {
+    /// Adds a live subscription.
+    pub fn subscribe(
+        &mut self,
+        subscriber: SubscriberId,
+        subscription: &Subscription,
+    ) -> SubscriptionId {
+        *slot(&mut self.fanout.counts, subscription.scope.organization) += 1;
+        self.fanout.filters.subscribe(subscriber, subscription)
+    }
+
+    /// Removes a live subscription of an organization.
+    pub fn unsubscribe(&mut self, organization: OrganizationId, id: SubscriptionId) {
+        *slot(&mut self.fanout.counts, organization) -= 1;
+        self.fanout.filters.unsubscribe(id);
+    }
+
+    /// Live subscriptions of an organization on this shard.
+    pub fn subscriptions_of(&self, organization: OrganizationId) -> u32 {
+        count(&self.fanout.counts, organization)
+    }
+
+    /// Live subscriptions on this shard.
+    pub fn subscriptions(&self) -> usize {
+        self.fanout.filters.len()
+    }
+
+    /// Another shard has subscriptions of an organization from now on, or has none any more.
+    pub fn set_listener(&mut self, organization: OrganizationId, shard: ShardId, listens: bool) {
+        let listeners = slot(&mut self.fanout.listeners, organization);
+        listeners.retain(|&other| other != shard);
+        if listens {
+            listeners.push(shard);
+        }
+    }
+
+    /// The other shards that an event of this organization is mailed to.
+    pub fn listeners(&self, organization: OrganizationId) -> &[ShardId] {
+        let listeners = self.fanout.listeners.get(organization.0 as usize);
+        listeners.map_or(&[], Vec::as_slice)
+    }
+
+    /// The last event of a retained name.
+    pub fn retained(&self, organization: OrganizationId, name: &str) -> Option<Arc<Event>> {
+        let json = serde_json::Value::from(name).to_string();
+        let names = &self.fanout.retained_names;
+        let place = names.iter().position(|kept| kept == json.as_bytes())?;
+        self.fanout.retained.get(&(organization, place)).cloned()
+    }
+
+    /// Hears an event that another shard accepted: [`Effect::Hear`].
+    pub fn hear_from_mail(&mut self, event: &Arc<Event>) {
+        self.fanout.retain(event);
+        self.fanout.hear(event);
+    }
+
+    /// Appends the events to be matched to `out`, oldest first, and forgets them.
+    pub fn take_heard(&mut self, out: &mut Vec<Arc<Event>>) {
+        out.append(&mut self.fanout.heard);
+    }
+
+    /// Finds the subscribers of an event.
+    pub fn match_event(&mut self, event: &Event, scratch: &mut MatchScratch) {
+        self.fanout.filters.matches(event, scratch);
+    }
+
+    /// Tells an organization's live subscribers something that is no session's business: no log gets it.
+    pub(super) fn notify(
+        &mut self,
+        now: Now,
+        organization: OrganizationId,
+        draft: Draft,
+    ) -> Answer {
+        let scope = Scope {
+            organization,
+            address: Address::Organization,
+        };
+        let event = self.accept(now, (scope, Parents::default()), draft);
+        let id = event.id;
+        self.offer(&event);
+        let position = None;
+        Answer::Published { id, position }
+    }
+
+    /// Offers an accepted event to live subscriptions, here and elsewhere.
+    pub(super) fn offer(&mut self, event: &Arc<Event>) {
+        let is_retained = self.offer_here(event);
+        if self.placement.shards() == 1 {
+            return;
+        }
+        if is_retained {
+            let others = (0..self.placement.shards()).map(ShardId);
+            let others = others.filter(|&shard| shard != self.shard);
+            self.effects
+                .extend(others.map(|shard| Effect::Hear(shard, Arc::clone(event))));
+            return;
+        }
+        let listeners = self
+            .fanout
+            .listeners
+            .get(event.scope.organization.0 as usize);
+        for &shard in listeners.map_or(&[][..], Vec::as_slice) {
+            self.effects.push(Effect::Hear(shard, Arc::clone(event)));
+        }
+    }
+
+    /// Offers an event to this shard's subscriptions; whether its name is retained.
+    pub(super) fn offer_here(&mut self, event: &Arc<Event>) -> bool {
+        let is_retained = self.fanout.retain(event);
+        self.fanout.hear(event);
+        is_retained
+    }
+
+    /// Subscriptions learn what the tree learned.
+    pub(super) fn teach_filters(&mut self, scope: &Scope, parents: &Parents) {
+        self.fanout
+            .filters
+            .learn(scope.organization, &scope.address, parents);
+    }
+}

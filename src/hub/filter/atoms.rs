@@ -1,0 +1,223 @@
+//! Atoms: every elementary fact that some filter asks for, as a small number.
+//!
+//! "The property `userId` is the string `5`" is an atom, and so are "is the literal `5`", "is there",
+//! "is null", "the name is `status`" and "the name fits `app:*`". A filter is a conjunction of
+//! alternatives of atoms; an event is the set of atoms that hold for it. An atom lives as long as
+//! programs refer to it; how many do tells how selective it is.
+
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::fast::FixedState;
+
+use super::index::{Handle, Index};
+use super::pages::Pool;
+use super::wild::WildNames;
+
+/// An elementary fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Atom(pub(super) u32);
+
+impl Atom {
+    /// Holds for every event; nothing refers to it by text.
+    pub(super) const ALWAYS: Self = Self(0);
+}
+
+/// What kind of fact about a property, or about the name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    /// The name is this text.
+    #[default]
+    Name,
+    /// The name fits this pattern.
+    Wild,
+    /// The property is a string with this text.
+    Text,
+    /// The property is a number or boolean with this JSON text.
+    Literal,
+    /// The property is there and not null.
+    Present,
+    /// The property is null.
+    Null,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    text: Box<str>,
+    property: u32,
+    hash: u32,
+    /// Programs that ask for it.
+    references: u32,
+    kind: Kind,
+}
+
+/// All atoms of a table.
+#[derive(Debug)]
+pub(super) struct Atoms {
+    hasher: FixedState,
+    records: Pool<Record>,
+    index: Index<Handle>,
+    wild: WildNames,
+    exact_names: u32,
+}
+
+impl Atoms {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut records = Pool::default();
+        let always = records.insert(Record::default());
+        assert_eq!(always, Atom::ALWAYS.0);
+        Self {
+            hasher: FixedState::with_seed(seed),
+            records,
+            index: Index::default(),
+            wild: WildNames::new(seed),
+            exact_names: 0,
+        }
+    }
+
+    #[inline]
+    fn hash(&self, kind: Kind, property: u32, text: &[u8]) -> u32 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write_u64(u64::from(property) << 8 | kind as u64);
+        hasher.write(text);
+        fold(hasher.finish())
+    }
+
+    /// The atom of a fact, which lives until it is released as often as it was acquired.
+    pub(super) fn acquire(&mut self, kind: Kind, property: u32, text: &str) -> Atom {
+        let hash = self.hash(kind, property, text.as_bytes());
+        let atom = self
+            .lookup(hash, kind, property, text.as_bytes())
+            .unwrap_or_else(|| {
+                let id = self.records.insert(Record {
+                    text: text.into(),
+                    property,
+                    hash,
+                    references: 0,
+                    kind,
+                });
+                self.index.insert(Handle { hash, id });
+                match kind {
+                    Kind::Wild => self.wild.insert(text, Atom(id)),
+                    Kind::Name => self.exact_names += 1,
+                    _ => {}
+                }
+                Atom(id)
+            });
+        self.records[atom.0].references += 1;
+        atom
+    }
+
+    /// Gives up an atom. Says what it was about, and whether that was the last reference.
+    pub(super) fn release(&mut self, atom: Atom) -> (Kind, u32, bool) {
+        let record = &mut self.records[atom.0];
+        record.references -= 1;
+        if record.references > 0 {
+            return (record.kind, record.property, false);
+        }
+        let record = self.records.remove(atom.0);
+        self.index.remove(record.hash, |entry| entry.id == atom.0);
+        match record.kind {
+            Kind::Wild => self.wild.remove(&record.text, atom),
+            Kind::Name => self.exact_names -= 1,
+            _ => {}
+        }
+        (record.kind, record.property, true)
+    }
+
+    /// How many programs ask for an atom.
+    pub(super) fn references(&self, atom: Atom) -> u32 {
+        self.records[atom.0].references
+    }
+
+    /// The atom of a fact, if some program asks for it.
+    #[inline]
+    pub(super) fn find(&self, kind: Kind, property: u32, text: &[u8]) -> Option<Atom> {
+        self.lookup(self.hash(kind, property, text), kind, property, text)
+    }
+
+    #[inline]
+    fn lookup(&self, hash: u32, kind: Kind, property: u32, text: &[u8]) -> Option<Atom> {
+        let found = self.index.find(hash, |entry| {
+            entry.hash == hash && {
+                let record = &self.records[entry.id];
+                record.property == property && record.kind == kind && record.text.as_bytes() == text
+            }
+        });
+        found.map(|entry| Atom(entry.id))
+    }
+
+    /// Whether some program asks for a name.
+    pub(super) fn reads_names(&self) -> bool {
+        self.exact_names > 0 || !self.wild.is_empty()
+    }
+
+    /// All atoms that hold for a name.
+    pub(super) fn of_name(&self, name: &str, mut found: impl FnMut(Atom)) {
+        if self.exact_names > 0
+            && let Some(atom) = self.find(Kind::Name, 0, name.as_bytes())
+        {
+            found(atom);
+        }
+        if !self.wild.is_empty() {
+            self.wild.matches(name, found);
+        }
+    }
+}
+
+/// A hash of which 32 bits are kept.
+#[inline]
+pub(super) fn fold(hash: u64) -> u32 {
+    (hash ^ (hash >> 32)) as u32
+}
+
+/// The atoms that hold for one event.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    atoms: Vec<Atom>,
+    /// A bit for each atom by its low byte: most of what does not hold is refused by one look.
+    signature: [u64; 4],
+}
+
+/// Up to so many atoms a set is searched linearly.
+const LINEAR_MAX: usize = 16;
+
+impl Facts {
+    pub(super) fn clear(&mut self) {
+        self.atoms.clear();
+        self.signature = [0; 4];
+        self.add(Atom::ALWAYS);
+    }
+
+    pub(super) fn add(&mut self, atom: Atom) {
+        self.signature[(atom.0 >> 6) as usize & 3] |= 1 << (atom.0 & 63);
+        self.atoms.push(atom);
+    }
+
+    /// All have been added, each once.
+    pub(super) fn seal(&mut self) {
+        if self.atoms.len() > LINEAR_MAX {
+            self.atoms.sort_unstable();
+        }
+    }
+
+    /// The atoms but [`Atom::ALWAYS`], which comes first.
+    #[inline]
+    pub(super) fn atoms(&self) -> &[Atom] {
+        &self.atoms[1..]
+    }
+
+    #[inline]
+    pub(super) fn may_hold(&self, atom: Atom) -> bool {
+        self.signature[(atom.0 >> 6) as usize & 3] >> (atom.0 & 63) & 1 != 0
+    }
+
+    #[inline]
+    pub(super) fn hold(&self, atom: Atom) -> bool {
+        self.may_hold(atom)
+            && if self.atoms.len() > LINEAR_MAX {
+                self.atoms.binary_search(&atom).is_ok()
+            } else {
+                self.atoms.contains(&atom)
+            }
+    }
+}

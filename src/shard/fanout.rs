@@ -1,0 +1,131 @@
+//! Events to live subscribers: matched at once, written at the end of the tick.
+//!
+//! Matching only moves subscribers from group to group (see [`groups`](super::groups)). Their frames enter
+//! the send queue when the tick ends, or earlier if something else is to be sent to the same
+//! connection: so order is kept, and a tick's events are one write.
+
+use bytes::BytesMut;
+
+use super::groups::GroupId;
+use super::{Shard, context};
+use crate::config::SlowConsumer;
+use crate::dialect::Encoding;
+use crate::limits::FANOUT_BYTES_MAX;
+use crate::time::Now;
+
+/// What fan-out must know of a connection, apart from it: the hot loop stays in a small table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Listener {
+    group: GroupId,
+    pub(super) encoding: Encoding,
+}
+
+impl Default for Listener {
+    fn default() -> Self {
+        Self {
+            group: GroupId::NONE,
+            encoding: Encoding::Live,
+        }
+    }
+}
+
+impl Shard {
+    /// Matches the events that the hub has heard, and remembers who is to get them.
+    pub(super) fn fan_out(&mut self, now: Now) {
+        let mut heard = std::mem::take(&mut self.heard);
+        self.hub.take_heard(&mut heard);
+        for event in heard.drain(..) {
+            self.hub.match_event(&event, &mut self.matches);
+            let mut frames = [None; Encoding::COUNT];
+            for &subscriber in &self.matches.subscribers {
+                let Some(listener) = self.listeners.get_mut(subscriber.0 as usize) else {
+                    continue;
+                };
+                let encoding = listener.encoding;
+                let frame = *frames[encoding as usize].get_or_insert_with(|| {
+                    let mut out = BytesMut::new();
+                    self.dialects.encode_event(encoding, &event, &mut out);
+                    self.groups.add(out.freeze())
+                });
+                if listener.group == GroupId::NONE {
+                    self.grouped.push(subscriber.0);
+                }
+                listener.group = self.groups.extend(listener.group, frame);
+            }
+            if self.groups.bytes() > FANOUT_BYTES_MAX {
+                self.settle_groups(now);
+            }
+        }
+        self.heard = heard;
+    }
+
+    /// How many connections this tick's events are for, so far.
+    pub fn addressed(&self) -> usize {
+        self.grouped.len()
+    }
+
+    /// Puts this tick's events into the send queues.
+    pub(super) fn settle_groups(&mut self, now: Now) {
+        let mut grouped = std::mem::take(&mut self.grouped);
+        for index in grouped.drain(..) {
+            self.settle_group(now, index);
+        }
+        self.grouped = grouped;
+        self.groups.clear();
+    }
+
+    /// Puts one connection's events of this tick into its send queue, before anything else enters it.
+    pub(super) fn settle_group(&mut self, now: Now, index: u32) {
+        let Some(listener) = self.listeners.get_mut(index as usize) else {
+            return;
+        };
+        let group = std::mem::replace(&mut listener.group, GroupId::NONE);
+        if group == GroupId::NONE {
+            return;
+        }
+        let Some(entry) = self.connections.get_mut(index as usize) else {
+            return;
+        };
+        if entry.connection.hears().is_none() {
+            return;
+        }
+        let (frames, events) = self.groups.join(group);
+        entry.connection.send_events(frames, events);
+        let blocked = entry.blocked;
+        self.metrics().events_delivered.add(u64::from(events));
+        if blocked {
+            self.judge_slow(now, index);
+        }
+        self.touch(index);
+    }
+
+    /// Applies the slow-consumer policy to a live subscriber for whom too much waits. To be called when the
+    /// kernel has said that it takes no more.
+    pub(super) fn judge_slow(&mut self, now: Now, index: u32) {
+        let Some(entry) = self.connections.get_mut(index as usize) else {
+            return;
+        };
+        let connection = &mut entry.connection;
+        if connection.hears().is_none() || connection.send_queue.len() <= self.send_queue_bytes_max
+        {
+            return;
+        }
+        let ctx = &mut context!(self, now);
+        let dropped = match self.slow_consumer {
+            SlowConsumer::Disconnect => {
+                ctx.metrics.slow_consumers.add(1);
+                connection.disconnect_slow(ctx)
+            }
+            SlowConsumer::DropOldest => connection.drop_oldest(self.send_queue_bytes_max, ctx),
+        };
+        self.metrics().events_dropped.add(dropped);
+        self.touch(index);
+    }
+
+    /// Nothing waits for a connection that is gone.
+    pub(super) fn forget_group(&mut self, index: u32) {
+        if let Some(listener) = self.listeners.get_mut(index as usize) {
+            *listener = Listener::default();
+        }
+    }
+}

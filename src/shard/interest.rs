@@ -1,0 +1,145 @@
+//! Which organizations this shard listens to, and whether the others know it.
+//!
+//! Events are mailed only to shards that said they listen. That is said for the first subscription of an
+//! organization, and answered by everyone; what is published anywhere after the last of these answers
+//! comes here. It is taken back when there has been no subscription for a while, so that a client
+//! that comes and goes does not keep all shards busy.
+
+use bytes::Bytes;
+
+use super::{ConnectionId, Mail, Shard};
+use crate::dialect::Subscribe;
+use crate::hub::{OrganizationId, ShardId};
+use crate::limits::INTEREST_IDLE_MAX;
+use crate::time::{Instant, Now};
+
+/// A change of subscriptions that waits.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub(super) connection: ConnectionId,
+    pub(super) change: Box<Subscribe>,
+    /// What is sent before the reply.
+    pub(super) first: Bytes,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// Nobody was told.
+    #[default]
+    Silent,
+    /// So many shards have not answered yet.
+    Announced {
+        missing: usize,
+        waiters: Vec<Waiter>,
+    },
+    /// All know.
+    Known {
+        /// Since when there is no subscription.
+        idle: Option<Instant>,
+    },
+}
+
+/// What this shard said about each organization.
+#[derive(Debug, Default)]
+pub(super) struct Interest {
+    states: Vec<State>,
+}
+
+impl Interest {
+    fn state(&mut self, organization: OrganizationId) -> &mut State {
+        let index = organization.0 as usize;
+        if self.states.len() <= index {
+            self.states.resize_with(index + 1, State::default);
+        }
+        &mut self.states[index]
+    }
+
+    /// Keeps a change until all shards know.
+    pub(super) fn wait(&mut self, organization: OrganizationId, waiter: Waiter) {
+        if let State::Announced { waiters, .. } = self.state(organization) {
+            waiters.push(waiter);
+        }
+    }
+}
+
+impl Shard {
+    /// Sees to it that all shards know that this one listens to an organization. No if answers are missing.
+    pub(super) fn announce(&mut self, organization: OrganizationId) -> bool {
+        let others = self.others();
+        match self.interest.state(organization) {
+            State::Known { idle } => {
+                *idle = None;
+                true
+            }
+            State::Announced { .. } => false,
+            silent @ State::Silent => {
+                if others.is_empty() {
+                    return true;
+                }
+                *silent = State::Announced {
+                    missing: others.len(),
+                    waiters: Vec::new(),
+                };
+                self.tell(organization, true);
+                false
+            }
+        }
+    }
+
+    fn tell(&mut self, organization: OrganizationId, listens: bool) {
+        for shard in self.others() {
+            let mail = Mail::Interest {
+                organization,
+                listens,
+            };
+            self.send(shard, mail);
+        }
+    }
+
+    /// Another shard listens from now on, or does no more.
+    pub(super) fn learn_interest(
+        &mut self,
+        from: ShardId,
+        organization: OrganizationId,
+        listens: bool,
+    ) {
+        self.hub.set_listener(organization, from, listens);
+        if listens {
+            self.send(from, Mail::InterestKnown { organization });
+        }
+    }
+
+    /// Another shard knows that this one listens.
+    pub(super) fn interest_known(&mut self, now: Now, organization: OrganizationId) {
+        let state = self.interest.state(organization);
+        let State::Announced { missing, waiters } = state else {
+            return;
+        };
+        *missing -= 1;
+        if *missing == 0 {
+            let waiters = std::mem::take(waiters);
+            *state = State::Known { idle: None };
+            self.subscribe_waiters(now, waiters);
+        }
+    }
+
+    /// Takes back what was said about organizations without subscriptions.
+    pub(super) fn sweep_interest(&mut self, now: Now) {
+        for index in 0..self.interest.states.len() {
+            let organization = OrganizationId(index as u32);
+            let used = self.hub.subscriptions_of(organization) > 0;
+            let State::Known { idle } = &mut self.interest.states[index] else {
+                continue;
+            };
+            if used {
+                *idle = None;
+                continue;
+            }
+            let since = *idle.get_or_insert(now.instant);
+            if now.instant.since(since) >= INTEREST_IDLE_MAX {
+                self.interest.states[index] = State::Silent;
+                self.tell(organization, false);
+            }
+        }
+    }
+}
