@@ -12,6 +12,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use crate::audience::{Audience, Opening};
 use crate::failure::{During, Failure};
 use crate::machine::{pin, reserve_descriptors, thread_cpu};
 use crate::reader::Kind;
@@ -30,6 +31,9 @@ pub(crate) struct HelperArgs {
     /// Where the sender listens; only for the reader.
     #[arg(long)]
     address: Option<SocketAddr>,
+    /// Read WebSocket frames, at most so many from each socket at a time, instead of answers.
+    #[arg(long)]
+    frames: Option<usize>,
 }
 
 /// Sender and reader, connected to each other.
@@ -41,15 +45,18 @@ pub(crate) struct Floor {
 }
 
 impl Floor {
-    /// Starts both and connects them `connections` times.
+    /// Starts both and connects them `connections` times. The reader reads answers to polls, or at
+    /// most so many WebSocket frames from each socket at a time.
     pub(crate) fn open(
         connections: usize,
         sender_core: usize,
         reader_core: usize,
+        frames: Option<usize>,
     ) -> Result<Self, Failure> {
-        let mut sender = Helper::start("floor-sender", connections, sender_core, None)?;
-        let address = sender.hear()?;
-        let mut reader = Helper::start("floor-reader", connections, reader_core, Some(&address))?;
+        let mut sender = Helper::start("floor-sender", connections, sender_core, &[])?;
+        let mut options = vec!["--address".to_owned(), sender.hear()?];
+        options.extend(frames.map(|frames| format!("--frames={frames}")));
+        let mut reader = Helper::start("floor-reader", connections, reader_core, &options)?;
         // The reader first: without it the sender would wait for ever.
         for helper in [&mut reader, &mut sender] {
             helper.expect("ready")?;
@@ -72,8 +79,14 @@ impl Floor {
 
     /// Sends an answer on every socket, and gives the sender's cpu for each once all are received.
     pub(crate) fn answer(&mut self, answer: &[u8]) -> Result<Duration, Failure> {
-        self.reader.say("receive")?;
-        self.sender.say(&encode_hex(answer))?;
+        self.send(answer, 1)
+    }
+
+    /// Sends `bytes`, which are so many answers or frames, in one write on every socket, and gives the
+    /// sender's cpu for each write once all are received.
+    pub(crate) fn send(&mut self, bytes: &[u8], count: u64) -> Result<Duration, Failure> {
+        self.reader.say(&format!("receive {count}"))?;
+        self.sender.say(&encode_hex(bytes))?;
         let nanos: f64 = self.sender.hear()?.parse().during("the floor's sender")?;
         self.reader.expect("received")?;
         Ok(Duration::from_secs_f64(
@@ -94,17 +107,13 @@ impl Helper {
         role: &str,
         connections: usize,
         core: usize,
-        address: Option<&str>,
+        options: &[String],
     ) -> Result<Self, Failure> {
         let program = std::env::current_exe().during("finding this program")?;
         let mut command = Command::new(program);
         command.args([role, "--connections", &connections.to_string()]);
         command.args(["--core", &core.to_string()]);
-        command.args(
-            address
-                .into_iter()
-                .flat_map(|address| ["--address", address]),
-        );
+        command.args(options);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().during(role)?;
         match (child.stdin.take(), child.stdout.take()) {
@@ -204,23 +213,52 @@ pub(crate) fn receive(args: HelperArgs) -> Result<(), Failure> {
     let address = args
         .address
         .ok_or_else(|| Failure::new("the floor's reader: --address"))?;
-    let mut swarm = Swarm::open(address, Kind::Poll, args.connections, |_| {
-        "floor".to_owned()
-    })?;
+    match args.frames {
+        None => receive_answers(address, args.connections),
+        Some(frames) => receive_frames(address, args.connections, frames),
+    }
+}
+
+fn receive_answers(address: SocketAddr, connections: usize) -> Result<(), Failure> {
+    let mut swarm = Swarm::open(address, Kind::Poll, connections, |_| "floor".to_owned())?;
     say("ready")?;
     for line in io::stdin().lines() {
-        if line.during("standard input")? == "ask" {
+        let line = line.during("standard input")?;
+        if line == "ask" {
             swarm.ask_again()?;
             say("asked")?;
             continue;
         }
-        let wanted = swarm.heard().answers + swarm.count();
+        let wanted = swarm.heard().answers + parse_count(&line)? * swarm.count();
         swarm.pump_until("the floor's sender has sent", |heard| {
             heard.answers >= wanted
         })?;
         say("received")?;
     }
     Ok(())
+}
+
+fn receive_frames(
+    address: SocketAddr,
+    connections: usize,
+    frames_max: usize,
+) -> Result<(), Failure> {
+    let mut audience = Audience::open(address, Opening::Raw, connections, frames_max)?;
+    say("ready")?;
+    for line in io::stdin().lines() {
+        audience.expect(parse_count(&line.during("standard input")?)?);
+        audience.hear()?;
+        say("received")?;
+    }
+    Ok(())
+}
+
+/// How many answers or frames from each socket `receive <count>` asks for.
+fn parse_count(line: &str) -> Result<u64, Failure> {
+    let count = line
+        .strip_prefix("receive ")
+        .and_then(|count| count.parse().ok());
+    count.ok_or_else(|| Failure::new(format!("the floor's reader was told {line}")))
 }
 
 fn say(word: impl std::fmt::Display) -> Result<(), Failure> {

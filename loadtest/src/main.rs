@@ -2,18 +2,24 @@
 //!
 //! It shares no code with the server, so that a mistake cannot hide on both sides. Reading order:
 //! [`mode`] (what is measured), [`target`] and [`machine`] (the server, as the kernel sees it),
-//! [`swarm`] and [`reader`] (the subscribers), [`floor`] (what nothing can be cheaper than).
+//! [`swarm`] and [`reader`] (the subscribers), [`audience`] (those that only count what they are sent),
+//! [`floor`] (what nothing can be cheaper than).
 
+mod audience;
+mod books;
 mod event_stream;
 mod failure;
 mod floor;
+mod frames;
 mod http;
 mod machine;
 mod mode;
 mod peer;
+mod pipeline;
 mod publisher;
 mod reader;
 mod report;
+mod scrape;
 mod swarm;
 mod target;
 mod websocket;
@@ -45,6 +51,8 @@ enum Command {
     Wake(mode::wake::WakeArgs),
     /// Events accepted over HTTP, beside nginx with nchan.
     Publish(mode::publish::PublishArgs),
+    /// cpu per delivery when every event goes to every subscriber, beside the kernel's floor.
+    FanOut(mode::fan_out::FanOutArgs),
     /// cpu per delivery with more and more shards.
     Shards(mode::shards::ShardsArgs),
     #[command(hide = true)]
@@ -69,6 +77,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     let report = match &cli.command {
         Command::Idle(args) => mode::idle::run(args)?,
         Command::Wake(args) => mode::wake::run(args)?,
+        Command::FanOut(args) => mode::fan_out::run(args)?,
         Command::Shards(args) => mode::shards::run(args)?,
         Command::Publish(args) => match mode::publish::run(args)? {
             Ok(report) => report,

@@ -273,12 +273,7 @@ impl Reader {
             Opcode::Ping => websocket::encode_control(Opcode::Pong, frame.payload, replies),
             Opcode::Pong => {}
             Opcode::Close => {
-                // RFC 6455 §7.1.5: without a code it is 1005.
-                let code = frame
-                    .payload
-                    .first_chunk()
-                    .map_or(1005, |two| u16::from_be_bytes(*two));
-                return Err(ReaderError::Closed(code));
+                return Err(ReaderError::Closed(websocket::close_code(frame.payload)));
             }
         }
         Ok(used)

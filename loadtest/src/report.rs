@@ -138,6 +138,13 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// How far apart the extremes are, in percent of the middle.
+pub(crate) fn spread_percent(values: &[f64]) -> f64 {
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    (most - least) * 100.0 / median(values)
+}
+
 /// The middle of the ratios of what was measured in turns: whatever else the machine did, it did it
 /// to both of a pair.
 pub(crate) fn median_ratio(numerators: &[f64], denominators: &[f64]) -> f64 {
@@ -173,6 +180,7 @@ mod tests {
         assert!((median(&[3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
         assert!((median(&[4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < 1e-9);
         assert!(median(&[]).is_nan());
+        assert!((spread_percent(&[3.0, 1.0, 2.0]) - 100.0).abs() < 1e-9);
         let ratio = median_ratio(&[2.0, 9.0, 30.0], &[1.0, 3.0, 10.0]);
         assert!((ratio - 3.0).abs() < 1e-9);
     }

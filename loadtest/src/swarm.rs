@@ -18,13 +18,13 @@ use crate::reader::{Kind, Progress, Reader};
 /// Connections from one address: the ports of one go from 32768 to 60999 and are shared.
 const CONNECTIONS_PER_ADDRESS: usize = 10_000;
 /// Connections that are opened before answers are looked at.
-const OPEN_BATCH: usize = 64;
+pub(crate) const OPEN_BATCH: usize = 64;
 /// Events taken from the kernel at a time.
 const EVENTS_BATCH: usize = 1_024;
 /// Where everything is received.
 const SCRATCH_BYTES: usize = 64 * 1024;
 /// Nothing that is waited for takes longer.
-const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 struct Peer {
@@ -222,7 +222,7 @@ impl Peer {
 }
 
 /// A connected socket without Nagle's delay, from one of several loopback addresses.
-fn connect(address: SocketAddr, index: usize) -> Result<std::net::TcpStream, Failure> {
+pub(crate) fn connect(address: SocketAddr, index: usize) -> Result<std::net::TcpStream, Failure> {
     let what = "connecting to the server";
     let socket = Socket::new(
         Domain::for_address(address),
@@ -245,7 +245,7 @@ fn connect(address: SocketAddr, index: usize) -> Result<std::net::TcpStream, Fai
 }
 
 /// Sends a few hundred bytes, for which an idle connection always has room.
-fn send(stream: &mut TcpStream, bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn send(stream: &mut TcpStream, bytes: &[u8]) -> Result<(), Failure> {
     let sent = stream.write(bytes).during("sending to the server")?;
     if sent < bytes.len() {
         return Err(Failure::new("the server does not read what it is sent"));

@@ -86,18 +86,23 @@ impl fmt::Display for FrameError {
     }
 }
 
-/// One frame from a server.
+/// Longest header of a frame from a server: two bytes and the longest form of a length.
+pub(crate) const HEADER_BYTES_MAX: usize = 10;
+
+/// The header of one frame from a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Frame<'a> {
-    /// What it is for.
+pub(crate) struct Header {
+    /// What the frame is for.
     pub(crate) opcode: Opcode,
-    /// Its bytes.
-    pub(crate) payload: &'a [u8],
+    /// Bytes of the header.
+    pub(crate) bytes: usize,
+    /// Bytes that follow it.
+    pub(crate) payload_bytes: usize,
 }
 
-impl<'a> Frame<'a> {
-    /// Reads one frame from the start of `bytes`, and says how many bytes it took.
-    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Option<(Self, usize)>, FrameError> {
+impl Header {
+    /// Reads the header that `bytes` begins with; `None` means that more bytes are needed.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Self>, FrameError> {
         let &[first, second, ref rest @ ..] = bytes else {
             return Ok(None);
         };
@@ -117,14 +122,14 @@ impl<'a> Frame<'a> {
         if second & 0x80 != 0 {
             return Err(FrameError::Masked);
         }
-        let (length, start, shortest) = match second {
+        let (length, bytes, shortest) = match second {
             126 => match rest.first_chunk::<2>() {
                 None => return Ok(None),
                 Some(two) => (u64::from(u16::from_be_bytes(*two)), 4, 126),
             },
             127 => match rest.first_chunk::<8>() {
                 None => return Ok(None),
-                Some(eight) => (u64::from_be_bytes(*eight), 10, 1 << 16),
+                Some(eight) => (u64::from_be_bytes(*eight), HEADER_BYTES_MAX, 1 << 16),
             },
             short => (u64::from(short), 2, 0),
         };
@@ -132,10 +137,40 @@ impl<'a> Frame<'a> {
         if length < shortest || length > FRAME_BYTES_MAX || (is_control && length > 125) {
             return Err(FrameError::Length);
         }
-        let end = start + usize::try_from(length).map_err(|_| FrameError::Length)?;
-        let payload = bytes.get(start..end);
+        let payload_bytes = usize::try_from(length).map_err(|_| FrameError::Length)?;
+        Ok(Some(Self {
+            opcode,
+            bytes,
+            payload_bytes,
+        }))
+    }
+}
+
+/// One frame from a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frame<'a> {
+    /// What it is for.
+    pub(crate) opcode: Opcode,
+    /// Its bytes.
+    pub(crate) payload: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    /// Reads one frame from the start of `bytes`, and says how many bytes it took.
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Option<(Self, usize)>, FrameError> {
+        let Some(header) = Header::parse(bytes)? else {
+            return Ok(None);
+        };
+        let (opcode, end) = (header.opcode, header.bytes + header.payload_bytes);
+        let payload = bytes.get(header.bytes..end);
         Ok(payload.map(|payload| (Frame { opcode, payload }, end)))
     }
+}
+
+/// RFC 6455 §7.1.5: the code of a close frame's payload; without one it is 1005.
+pub(crate) fn close_code(payload: &[u8]) -> u16 {
+    let two = payload.first_chunk();
+    two.map_or(1005, |two| u16::from_be_bytes(*two))
 }
 
 /// Appends a masked control frame; `payload` is at most 125 bytes.
@@ -143,6 +178,23 @@ pub(crate) fn encode_control(opcode: Opcode, payload: &[u8], buf: &mut Vec<u8>) 
     let payload = &payload[..payload.len().min(125)];
     let length = u8::try_from(payload.len()).unwrap_or(125);
     buf.extend_from_slice(&[0x80 | opcode.bits(), 0x80 | length]);
+    put_masked(payload, buf);
+}
+
+/// Appends a masked text message; `text` is at most 65,535 bytes.
+pub(crate) fn encode_text(text: &str, buf: &mut Vec<u8>) {
+    let payload = &text.as_bytes()[..text.len().min(0xffff)];
+    let length = u16::try_from(payload.len()).unwrap_or(u16::MAX);
+    if let Ok(short @ ..=125) = u8::try_from(length) {
+        buf.extend_from_slice(&[0x81, 0x80 | short]);
+    } else {
+        buf.extend_from_slice(&[0x81, 0xfe]);
+        buf.extend_from_slice(&length.to_be_bytes());
+    }
+    put_masked(payload, buf);
+}
+
+fn put_masked(payload: &[u8], buf: &mut Vec<u8>) {
     buf.extend_from_slice(&MASK);
     buf.extend(
         payload
@@ -224,6 +276,24 @@ mod tests {
             .map(|(byte, mask)| byte ^ mask)
             .collect();
         assert_eq!(unmasked, b"abcde");
+    }
+
+    #[test]
+    fn texts_are_masked_with_the_shortest_length() {
+        for (length, start) in [
+            (0, vec![0x81, 0x80]),
+            (125, vec![0x81, 0xfd]),
+            (126, vec![0x81, 0xfe, 0, 126]),
+        ] {
+            let mut buf = Vec::new();
+            encode_text(&"t".repeat(length), &mut buf);
+            assert_eq!(buf[..start.len()], start);
+            assert_eq!(buf.len(), start.len() + 4 + length);
+            assert!(
+                buf.get(start.len() + 4)
+                    .is_none_or(|&byte| byte == b't' ^ 0x37)
+            );
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What can be measured: one file a mode.
 
+pub(crate) mod fan_out;
 pub(crate) mod idle;
 pub(crate) mod publish;
 pub(crate) mod shards;

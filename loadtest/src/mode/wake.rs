@@ -51,7 +51,7 @@ pub(crate) fn run(args: &WakeArgs) -> Result<Report, Failure> {
     let cores = (args.target.server_core, args.target.probe_core);
     let target = Target::open(&args.target, 1, Some(cores.0))?;
     pin(cores.1)?;
-    let mut floor = Floor::open(args.polls, cores.0, cores.1)?;
+    let mut floor = Floor::open(args.polls, cores.0, cores.1, None)?;
     let mut publisher = Publisher::connect(target.address, &session(0))?;
     let mut swarm = Swarm::open(target.address, Kind::Poll, args.polls, |_| session(0))?;
 

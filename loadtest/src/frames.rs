@@ -1,0 +1,269 @@
+//! Counts the frames of one WebSocket without reading them: header by header, however bytes are cut.
+//!
+//! Bytes in, counts out; it must never know sockets. What is inside of a frame is only kept where
+//! somebody wants to look at it: a client that parses every event would be slower than the server.
+
+use std::fmt;
+
+use crate::websocket::{FrameError, HEADER_BYTES_MAX, Header, Opcode, close_code, encode_control};
+
+/// Why counting ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CountError {
+    /// Not RFC 6455.
+    Frame(FrameError),
+    /// The server closed the WebSocket with this code.
+    Closed(u16),
+}
+
+impl fmt::Display for CountError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Frame(error) => error.fmt(f),
+            Self::Closed(code) => write!(f, "closed with code {code}"),
+        }
+    }
+}
+
+impl From<FrameError> for CountError {
+    fn from(error: FrameError) -> Self {
+        Self::Frame(error)
+    }
+}
+
+/// A text frame that has come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counted<'a> {
+    /// Its bytes, header and all.
+    pub(crate) bytes: usize,
+    /// The frame itself, if frames are kept.
+    pub(crate) kept: Option<&'a [u8]>,
+}
+
+/// Where in a WebSocket's frames its bytes have arrived.
+#[derive(Debug)]
+pub(crate) struct FrameCounter {
+    /// The beginning of a header that is not complete.
+    header: [u8; HEADER_BYTES_MAX],
+    header_bytes: usize,
+    /// The frame under way and how many bytes of it are to come.
+    current: Option<(Header, usize)>,
+    keeps: bool,
+    /// The frame under way, if it is kept or a control frame.
+    kept: Vec<u8>,
+}
+
+impl FrameCounter {
+    /// A counter at the start of a frame. One that keeps frames lends each when it is complete.
+    pub(crate) fn new(keeps: bool) -> Self {
+        Self {
+            header: [0; HEADER_BYTES_MAX],
+            header_bytes: 0,
+            current: None,
+            keeps,
+            kept: Vec::new(),
+        }
+    }
+
+    /// Takes what was received. Tells `each` of every text frame that ends in it; what must be sent
+    /// back is appended to `replies`.
+    pub(crate) fn feed(
+        &mut self,
+        mut bytes: &[u8],
+        replies: &mut Vec<u8>,
+        mut each: impl FnMut(Counted<'_>),
+    ) -> Result<(), CountError> {
+        while !bytes.is_empty() {
+            let Some((header, left)) = self.current else {
+                bytes = self.begin(bytes)?;
+                // A frame may be empty, and ends where it begins.
+                if let Some((header, 0)) = self.current {
+                    self.end(header, replies, &mut each)?;
+                }
+                continue;
+            };
+            let (part, rest) = bytes.split_at(left.min(bytes.len()));
+            if self.keeps || header.opcode != Opcode::Text {
+                self.kept.extend_from_slice(part);
+            }
+            bytes = rest;
+            self.current = Some((header, left - part.len()));
+            if part.len() == left {
+                self.end(header, replies, &mut each)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a header or a part of it, and gives the bytes after.
+    fn begin<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], CountError> {
+        // Nearly always a header comes in one piece.
+        let whole = if self.header_bytes == 0 {
+            Header::parse(bytes)?
+        } else {
+            None
+        };
+        let (header, rest) = if let Some(header) = whole {
+            self.header[..header.bytes].copy_from_slice(&bytes[..header.bytes]);
+            (header, &bytes[header.bytes..])
+        } else {
+            self.header[self.header_bytes] = bytes[0];
+            self.header_bytes += 1;
+            let rest = &bytes[1..];
+            match Header::parse(&self.header[..self.header_bytes])? {
+                None => return Ok(rest),
+                Some(header) => (header, rest),
+            }
+        };
+        self.header_bytes = 0;
+        self.current = Some((header, header.payload_bytes));
+        if self.keeps || header.opcode != Opcode::Text {
+            self.kept.clear();
+            self.kept.extend_from_slice(&self.header[..header.bytes]);
+        }
+        Ok(rest)
+    }
+
+    fn end(
+        &mut self,
+        header: Header,
+        replies: &mut Vec<u8>,
+        each: &mut impl FnMut(Counted<'_>),
+    ) -> Result<(), CountError> {
+        self.current = None;
+        let payload = self.kept.get(header.bytes..).unwrap_or_default();
+        match header.opcode {
+            Opcode::Text => each(Counted {
+                bytes: header.bytes + header.payload_bytes,
+                kept: self.keeps.then_some(&*self.kept),
+            }),
+            Opcode::Ping => encode_control(Opcode::Pong, payload, replies),
+            Opcode::Pong => {}
+            Opcode::Close => return Err(CountError::Closed(close_code(payload))),
+        }
+        Ok(())
+    }
+}
+
+/// The digits of [`sequence_field`] in a frame, wherever a dialect puts the payload's fields.
+pub(crate) fn sequence(frame: &[u8]) -> Option<u64> {
+    let marker = SEQUENCE_MARKER.as_bytes();
+    let at = frame
+        .windows(marker.len())
+        .position(|part| part == marker)?;
+    let digits = frame.get(at + marker.len()..)?.get(..SEQUENCE_DIGITS)?;
+    str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// A JSON field by which an event is known; always of the same length, so that frames are too.
+pub(crate) fn sequence_field(sequence: u64) -> String {
+    format!("{SEQUENCE_MARKER}{sequence:0SEQUENCE_DIGITS$}\"")
+}
+
+const SEQUENCE_MARKER: &str = "\"probe\":\"";
+const SEQUENCE_DIGITS: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(payload: &str) -> Vec<u8> {
+        let length = payload.len();
+        let mut frame = vec![0x81];
+        if length < 126 {
+            frame.push(u8::try_from(length).expect("short"));
+        } else {
+            frame.push(126);
+            frame.extend_from_slice(&u16::try_from(length).expect("medium").to_be_bytes());
+        }
+        frame.extend_from_slice(payload.as_bytes());
+        frame
+    }
+
+    /// Lengths of frames, frames, replies, and how it ended.
+    type Outcome = (Vec<usize>, Vec<Vec<u8>>, Vec<u8>, Result<(), CountError>);
+
+    /// All that a transcript amounts to, fed in the given pieces.
+    fn count<'b>(keeps: bool, pieces: impl IntoIterator<Item = &'b [u8]>) -> Outcome {
+        let mut counter = FrameCounter::new(keeps);
+        let (mut lengths, mut frames, mut replies) = (Vec::new(), Vec::new(), Vec::new());
+        for piece in pieces {
+            let fed = counter.feed(piece, &mut replies, |counted| {
+                lengths.push(counted.bytes);
+                frames.extend(counted.kept.map(<[u8]>::to_vec));
+            });
+            if fed.is_err() {
+                return (lengths, frames, replies, fed);
+            }
+        }
+        (lengths, frames, replies, Ok(()))
+    }
+
+    #[test]
+    fn frames_are_counted_however_they_are_cut() {
+        let long = "x".repeat(300);
+        let frames = [
+            text("a"),
+            text(""),
+            text(&"y".repeat(125)),
+            text(&long),
+            text(&"z".repeat(126)),
+        ];
+        let ping = [0x89, 2, b'h', b'i'];
+        let unasked = [0x8a, 0];
+        let transcript = [
+            &frames[0][..],
+            &frames[1],
+            &ping,
+            &frames[2],
+            &frames[3],
+            &unasked,
+            &frames[4],
+        ]
+        .concat();
+        let lengths: Vec<usize> = frames.iter().map(Vec::len).collect();
+        let mut replies = Vec::new();
+        encode_control(Opcode::Pong, b"hi", &mut replies);
+        for keeps in [false, true] {
+            let kept = if keeps { frames.to_vec() } else { Vec::new() };
+            let expected = (lengths.clone(), kept, replies.clone(), Ok(()));
+            assert_eq!(count(keeps, [&*transcript]), expected);
+            assert_eq!(count(keeps, transcript.chunks(1)), expected);
+            for cut in 0..transcript.len() {
+                let (head, tail) = transcript.split_at(cut);
+                assert_eq!(count(keeps, [head, tail]), expected, "cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_that_is_not_complete_does_not_count() {
+        let frame = text("abc");
+        for end in 0..frame.len() {
+            assert!(count(false, [&frame[..end]]).0.is_empty(), "{end}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_frame_ends_the_count() {
+        let transcript = [&text("a")[..], &[0x88, 2, 0x03, 0xf5]].concat();
+        let (lengths, _, _, result) = count(false, transcript.chunks(1));
+        assert_eq!((lengths, result), (vec![3], Err(CountError::Closed(1013))));
+        let (_, _, _, result) = count(false, [&[0x88, 0][..]]);
+        assert_eq!(result, Err(CountError::Closed(1005)));
+        let (_, _, _, result) = count(false, [&[0x82, 0][..]]);
+        assert_eq!(result, Err(CountError::Frame(FrameError::Opcode)));
+    }
+
+    #[test]
+    fn an_event_is_known_wherever_its_field_stands() {
+        let field = sequence_field(1_234);
+        assert_eq!(
+            sequence(format!(r#"{{"type":"probe","data":{{{field},"a":1}}}}"#).as_bytes()),
+            Some(1_234)
+        );
+        assert_eq!(field.len(), sequence_field(9_999_999_999).len());
+        assert_eq!(sequence(br#"{"type":"probe"}"#), None);
+        assert_eq!(sequence(br#"{"probe":"12"}"#), None);
+    }
+}
