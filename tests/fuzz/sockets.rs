@@ -115,7 +115,7 @@ fn run(seed: u64) {
     });
     let publisher = node.connect(fuzzer.below(shards));
     let mut strangers: Vec<usize> = Vec::new();
-    let mut published = Vec::new();
+    let mut expected = Vec::new();
     for step in 0..STEPS as u64 {
         strangers.retain(|&peer| !node.peers[peer].is_over());
         if strangers.len() < STRANGERS {
@@ -130,14 +130,14 @@ fn run(seed: u64) {
                 request("POST /api/sessions/s/events", "", &event),
             );
             assert_eq!(answer.status, 200);
-            published.push(step);
+            expected.push(step);
         }
         node.settle();
         let millis = fuzzer.below(1_000) as u64;
         node.pass(Duration::from_millis(millis));
         for honest in &mut honest {
             honest.read(&mut node);
-            assert_eq!(honest.received, published);
+            assert_eq!(honest.received, expected);
         }
     }
     for peer in 0..node.peers.len() {

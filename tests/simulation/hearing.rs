@@ -331,7 +331,10 @@ fn value_of(told: &Told, property: &str) -> Option<Value> {
 fn fits(wanted: &Value, value: &Value) -> bool {
     match (wanted, value) {
         (Value::String(star), value) if star == "*" => !value.is_null(),
-        (Value::String(text), Value::Bool(_) | Value::Number(_)) => *text == value.to_string(),
+        (Value::String(text), Value::Bool(_) | Value::Number(_)) => {
+            let literal = value.to_string();
+            *text == literal
+        }
         (wanted, value) => wanted == value && !value.is_array() && !value.is_object(),
     }
 }
