@@ -214,7 +214,7 @@ impl World {
     fn json(&mut self, depth: usize) -> Json {
         match self.below(if depth == 0 { 7 } else { 12 }) {
             0 => Json::Null,
-            1 | 2 => Json::Literal(self.pick(&LITERALS)),
+            1 | 2 => Json::Literal(self.pick(&LITERALS).to_owned()),
             3..7 => Json::Text(self.pick(&TEXTS).to_owned()),
             7 => {
                 let count = self.below(3);

@@ -9,7 +9,7 @@ use fanfare::hub::{Address, NamePattern, Names, Property, PropertyFilter, ValueF
 pub(crate) enum Json {
     Null,
     /// A number or boolean, as it is written.
-    Literal(&'static str),
+    Literal(String),
     Text(String),
     List(Vec<Json>),
     Object(Vec<(String, Json)>),

@@ -137,16 +137,7 @@ impl World {
                     node.deliver(from, to);
                 }
             }
-            25..50 => {
-                let peer = random.below(node.peers.len());
-                // Of the many that were, most are gone: look around for one that is not.
-                let most = random.pick(&[1, 10, 100, usize::MAX, usize::MAX]);
-                let all = (0..node.peers.len()).map(|i| (peer + i) % node.peers.len());
-                let busy = all
-                    .into_iter()
-                    .find(|&peer| !node.peers[peer].outgoing.is_empty());
-                node.receive(busy.unwrap_or(peer), most);
-            }
+            25..50 => self.receive(),
             50..70 => {
                 node.turn(random.below(shards));
             }
@@ -162,17 +153,7 @@ impl World {
                 publisher.read(node, oracle, hearing, now);
                 publisher.act(node, random, &self.tokens[token], hearing, now);
             }
-            86..90 => {
-                let peers = self.readers.iter().filter_map(Reader::peer);
-                let peers: Vec<usize> = peers
-                    .chain(self.subscribers.iter().filter_map(Subscriber::peer))
-                    .chain(self.publishers.iter().filter_map(Publisher::peer))
-                    .collect();
-                if !peers.is_empty() {
-                    let window = random.pick(&[0, 1, 50, 5_000, usize::MAX]);
-                    node.open_window(random.pick(&peers), window);
-                }
-            }
+            86..90 => self.open_window(),
             90..93 if !self.readers.is_empty() => {
                 let reader = random.below(self.readers.len());
                 self.readers[reader].break_off(node, random, oracle);
@@ -208,6 +189,30 @@ impl World {
         let is_steady = STEADY.contains(&index) && subscriber.peer().is_some();
         if random.once_in(if is_steady { 40 } else { 3 }) && !(is_steady && self.is_calm) {
             subscriber.act(node, random, &self.tokens, is_steady, now);
+        }
+    }
+
+    /// A shard receives what some peer sent, or a part of it.
+    fn receive(&mut self) {
+        let (node, random) = (&mut self.node, &mut self.random);
+        let peer = random.below(node.peers.len());
+        // Of the many that were, most are gone: look around for one that is not.
+        let most = random.pick(&[1, 10, 100, usize::MAX, usize::MAX]);
+        let mut all = (0..node.peers.len()).map(|i| (peer + i) % node.peers.len());
+        let busy = all.find(|&peer| !node.peers[peer].outgoing.is_empty());
+        node.receive(busy.unwrap_or(peer), most);
+    }
+
+    /// Some client takes more from now on, or nothing.
+    fn open_window(&mut self) {
+        let peers = self.readers.iter().filter_map(Reader::peer);
+        let peers: Vec<usize> = peers
+            .chain(self.subscribers.iter().filter_map(Subscriber::peer))
+            .chain(self.publishers.iter().filter_map(Publisher::peer))
+            .collect();
+        if !peers.is_empty() {
+            let window = self.random.pick(&[0, 1, 50, 5_000, usize::MAX]);
+            self.node.open_window(self.random.pick(&peers), window);
         }
     }
 
