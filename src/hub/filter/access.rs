@@ -274,13 +274,13 @@ impl Access {
                     continue;
                 }
                 match self.child(at, atom) {
-                    None => {}
                     Some(Below::Node(child)) => to_visit.push(child),
-                    Some(Below::One { program, is_met }) => {
-                        if is_met || programs.holds(program, facts) {
-                            found.push(program);
-                        }
+                    Some(Below::One { program, is_met })
+                        if is_met || programs.holds(program, facts) =>
+                    {
+                        found.push(program);
                     }
+                    _ => {}
                 }
             }
         }
