@@ -328,16 +328,11 @@ fn change(c: &mut Criterion) {
         .collect();
     let events = events(EVENTS, &mut random);
     let (first, spare) = wanted.split_at(count);
-    let before = resident_bytes();
     let mut table = FilterTable::new(SEED);
     let mut ids: Vec<_> = (0..count).map(|_| None).collect();
     for (at, wanted) in first.iter().enumerate() {
         ids[at] = Some(table.subscribe(SubscriberId(at as u32), wanted));
     }
-    let each = resident_bytes().saturating_sub(before) / count;
-    note(&format!(
-        "{each} bytes for each of {count} filters, strings included"
-    ));
     let (mut at, mut total) = (0usize, 0usize);
     let mut swap = |table: &mut FilterTable, wanted: &[Subscription]| {
         at = (at + 7_919) % ids.len();
@@ -400,6 +395,34 @@ fn pauses(wanted: &[Subscription]) {
     }
 }
 
+/// What a filter takes, in the mix and if no two have anything in common. The first of the benchmarks:
+/// memory that another freed would be used again and not be counted.
+fn memory(_: &mut Criterion) {
+    let count = scaled(1_000_000);
+    let mixed = filters(count, &mut Random::new(SEED));
+    let apart = |at: usize, property| asks(property, vec![text(&format!("us-{at:07}"))]);
+    memory_of("the mix", count, |at| of_mix(&mixed[at]));
+    memory_of("one value of its own", count, |at| {
+        subscription(Names::Every, vec![apart(at, "user")])
+    });
+    memory_of("one value of its own, one shared", count, |at| {
+        let shared = asks("priority", vec![text(&value_text(4, at as u32 % 5))]);
+        subscription(Names::Every, vec![apart(at, "user"), shared])
+    });
+}
+
+/// Builds a table and says what it takes. It is forgotten, not freed: see [`memory`].
+fn memory_of(what: &str, count: usize, wanted: impl Fn(usize) -> Subscription) {
+    let before = resident_bytes();
+    let table = table((0..count).map(wanted));
+    let each = resident_bytes().saturating_sub(before) / count;
+    note(&format!(
+        "{what}: {each} bytes for each of {} filters, strings included",
+        table.programs()
+    ));
+    std::mem::forget(table);
+}
+
 /// Memory of this process that is in use.
 fn resident_bytes() -> usize {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
@@ -407,5 +430,13 @@ fn resident_bytes() -> usize {
     4_096 * resident.unwrap_or(0usize)
 }
 
-criterion_group!(benches, mix, unselective, alternatives, tree, change);
+criterion_group!(
+    benches,
+    memory,
+    mix,
+    unselective,
+    alternatives,
+    tree,
+    change
+);
 criterion_main!(benches);

@@ -4,7 +4,8 @@
 //! down to the children of their next clause's atoms. Matching visits a node only if all atoms on the
 //! way to it hold, so every list is short, or consists of programs that nothing tells apart. The order
 //! of a program's clauses is fixed when it is made; so is its way through the nodes, and it is found
-//! again without being searched for. (Bursting as in a burst trie; access predicates as in Le Subscribe;
+//! again without being searched for. Where a single program would be all of a child it stands in place
+//! of a node, in the index of children: most values are asked for by few. (Bursting as in a burst trie; access predicates as in Le Subscribe;
 //! clauses that several atoms can meet as in a BE-tree.)
 
 use super::atoms::{Atom, Facts};
@@ -34,13 +35,59 @@ impl Node {
         self.list.len() > FILTER_LIST_ENTRIES
             || new.is_blind() && self.list.blind() > FILTER_LIST_BLIND
     }
+
+    /// The program, if there is but one.
+    fn only(&self) -> Option<u32> {
+        self.list.only().filter(|_| self.children == 0)
+    }
+}
+
+/// What a number in the index is: a node, or a program with or without clauses that are not yet met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Below {
+    Node(u32),
+    One { program: u32, is_met: bool },
+}
+
+/// What a child is, as four bytes: there may be a million.
+#[derive(Clone, Copy, Debug)]
+struct Packed(u32);
+
+impl Packed {
+    /// It is a program.
+    const ONE: u32 = 1 << 31;
+    /// A program whose clauses are all met.
+    const MET: u32 = 1 << 30;
+
+    fn node(node: u32) -> Self {
+        debug_assert!(node & Self::ONE == 0);
+        Self(node)
+    }
+
+    /// A program beneath a node of this depth.
+    fn one(program: u32, depth: u16, programs: &Programs) -> Self {
+        debug_assert!(program & (Self::ONE | Self::MET) == 0);
+        let is_met = programs.clauses(program).count() <= usize::from(depth) + 1;
+        Self(Self::ONE | program | if is_met { Self::MET } else { 0 })
+    }
+
+    #[inline]
+    fn open(self) -> Below {
+        if self.0 & Self::ONE == 0 {
+            return Below::Node(self.0);
+        }
+        Below::One {
+            program: self.0 & !(Self::ONE | Self::MET),
+            is_met: self.0 & Self::MET != 0,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Child {
     node: u32,
     atom: Atom,
-    to: u32,
+    to: Packed,
 }
 
 fn child_hash(node: u32, atom: Atom) -> u32 {
@@ -93,10 +140,18 @@ impl Access {
         self.nodes.remove(root);
     }
 
-    fn child(&self, node: u32, atom: Atom) -> Option<u32> {
+    #[inline]
+    fn child(&self, node: u32, atom: Atom) -> Option<Below> {
         let is = |entry: &Child| entry.node == node && entry.atom == atom;
         let found = self.children.find(child_hash(node, atom), is);
-        found.map(|entry| entry.to)
+        found.map(|entry| entry.to.open())
+    }
+
+    /// Makes a child that is there something else.
+    fn put(&mut self, node: u32, atom: Atom, to: Packed) {
+        let is = |entry: &Child| entry.node == node && entry.atom == atom;
+        let found = self.children.find_mut(child_hash(node, atom), is);
+        found.expect("a child").to = to;
     }
 
     /// Adds a program beneath a node.
@@ -120,24 +175,27 @@ impl Access {
     }
 
     fn insert_below(&mut self, node: u32, program: u32, alternatives: &[u32], programs: &Programs) {
+        let depth = self.nodes[node].depth;
         for &atom in alternatives {
             let atom = Atom(atom);
-            let child = self.child(node, atom).unwrap_or_else(|| {
-                let depth = self.nodes[node].depth + 1;
-                let child = self.nodes.insert(Node {
-                    depth,
-                    ..Node::default()
-                });
-                self.children.insert(Child {
-                    node,
-                    atom,
-                    to: child,
-                });
-                self.nodes[node].children += 1;
-                self.nodes[node].signature |= child_bit(atom);
-                child
-            });
-            self.insert(child, program, programs);
+            match self.child(node, atom) {
+                None => {
+                    let to = Packed::one(program, depth, programs);
+                    self.children.insert(Child { node, atom, to });
+                    self.nodes[node].children += 1;
+                    self.nodes[node].signature |= child_bit(atom);
+                }
+                Some(Below::One { program: first, .. }) => {
+                    let child = self.nodes.insert(Node {
+                        depth: depth + 1,
+                        ..Node::default()
+                    });
+                    self.put(node, atom, Packed::node(child));
+                    self.insert(child, first, programs);
+                    self.insert(child, program, programs);
+                }
+                Some(Below::Node(child)) => self.insert(child, program, programs),
+            }
         }
     }
 
@@ -166,11 +224,22 @@ impl Access {
     fn remove_below(&mut self, node: u32, program: u32, alternatives: &[u32], programs: &Programs) {
         for &atom in alternatives {
             let atom = Atom(atom);
-            let Some(child) = self.child(node, atom) else {
-                continue;
+            let is_empty = match self.child(node, atom) {
+                None => false,
+                Some(Below::One { program: one, .. }) => one == program,
+                Some(Below::Node(child)) => {
+                    let is_empty = self.remove(child, program, programs);
+                    if let Some(last) = self.nodes[child].only() {
+                        let to = Packed::one(last, self.nodes[node].depth, programs);
+                        self.put(node, atom, to);
+                        self.nodes.remove(child);
+                    } else if is_empty {
+                        self.nodes.remove(child);
+                    }
+                    is_empty
+                }
             };
-            if self.remove(child, program, programs) {
-                self.nodes.remove(child);
+            if is_empty {
                 self.children
                     .remove(child_hash(node, atom), |e| e.node == node && e.atom == atom);
                 self.nodes[node].children -= 1;
@@ -201,10 +270,17 @@ impl Access {
                 continue;
             }
             for &atom in facts.atoms() {
-                if node.signature & child_bit(atom) != 0
-                    && let Some(child) = self.child(at, atom)
-                {
-                    to_visit.push(child);
+                if node.signature & child_bit(atom) == 0 {
+                    continue;
+                }
+                match self.child(at, atom) {
+                    Some(Below::Node(child)) => to_visit.push(child),
+                    Some(Below::One { program, is_met })
+                        if is_met || programs.holds(program, facts) =>
+                    {
+                        found.push(program);
+                    }
+                    _ => {}
                 }
             }
         }

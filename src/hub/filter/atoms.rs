@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::FixedState;
 
-use super::ends::Ends;
+use super::ends::{Ends, Known};
 use super::index::{Handle, Index};
 use super::pages::Pool;
 use super::wild::WildNames;
@@ -48,8 +48,7 @@ pub(super) enum Kind {
 
 #[derive(Debug, Default)]
 struct Record {
-    text: Box<str>,
-    ends: Ends,
+    text: Known,
     property: u32,
     hash: u32,
     /// Programs that ask for it.
@@ -95,9 +94,13 @@ impl Atoms {
         let atom = self
             .lookup(hash, kind, property, text.as_bytes())
             .unwrap_or_else(|| {
+                // A pattern is found again by its text when it is removed.
+                let known = match kind {
+                    Kind::Wild => Known::whole(text),
+                    _ => Known::of(text),
+                };
                 let id = self.records.insert(Record {
-                    text: text.into(),
-                    ends: Ends::of(text.as_bytes()),
+                    text: known,
                     property,
                     hash,
                     references: 0,
@@ -124,9 +127,9 @@ impl Atoms {
         }
         let record = self.records.remove(atom.0);
         self.index.remove(record.hash, |entry| entry.id == atom.0);
-        match record.kind {
-            Kind::Wild => self.wild.remove(&record.text, atom),
-            Kind::Name => self.exact_names -= 1,
+        match (record.kind, &record.text) {
+            (Kind::Wild, Known::Whole(text, _)) => self.wild.remove(text, atom),
+            (Kind::Name, _) => self.exact_names -= 1,
             _ => {}
         }
         (record.kind, record.property, true)
@@ -149,9 +152,7 @@ impl Atoms {
         let found = self.index.find(hash, |entry| {
             entry.hash == hash && {
                 let record = &self.records[entry.id];
-                record.property == property
-                    && record.kind == kind
-                    && record.ends.same(record.text.as_bytes(), ends, text)
+                record.property == property && record.kind == kind && record.text.is(ends, text)
             }
         });
         found.map(|entry| Atom(entry.id))

@@ -35,6 +35,45 @@ impl Ends {
     }
 }
 
+/// A text that is known, to compare others with.
+#[derive(Debug)]
+pub(super) enum Known {
+    /// A short text is its length and its ends.
+    Short(u8, Ends),
+    Whole(Box<str>, Ends),
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self::Short(0, Ends::default())
+    }
+}
+
+impl Known {
+    /// What it takes to know a text again.
+    pub(super) fn of(text: &str) -> Self {
+        if text.len() <= SHORT_BYTES {
+            Self::Short(text.len() as u8, Ends::of(text.as_bytes()))
+        } else {
+            Self::whole(text)
+        }
+    }
+
+    /// A text that must also be told.
+    pub(super) fn whole(text: &str) -> Self {
+        Self::Whole(text.into(), Ends::of(text.as_bytes()))
+    }
+
+    /// Whether it is `text` with these ends.
+    #[inline]
+    pub(super) fn is(&self, ends: Ends, text: &[u8]) -> bool {
+        match self {
+            Self::Short(len, known) => *known == ends && usize::from(*len) == text.len(),
+            Self::Whole(whole, known) => known.same(whole.as_bytes(), ends, text),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,6 +85,10 @@ mod tests {
             for (a, b) in [(a.clone(), b.clone()), (a.clone() + &tail, b + &tail), (a.clone(), a)] {
                 let (a, b) = (a.as_bytes(), b.as_bytes());
                 prop_assert_eq!(Ends::of(a).same(a, Ends::of(b), b), a == b);
+                let known = std::str::from_utf8(a).unwrap();
+                for known in [Known::of(known), Known::whole(known)] {
+                    prop_assert_eq!(known.is(Ends::of(b), b), a == b);
+                }
             }
         }
     }

@@ -72,6 +72,14 @@ impl List {
         self.entries.is_empty()
     }
 
+    /// The program, if there is but one.
+    pub(super) fn only(&self) -> Option<u32> {
+        match *self.entries {
+            [entry] => Some(entry.program()),
+            _ => None,
+        }
+    }
+
     /// How many entries may be blind; a few that are not are counted too.
     pub(super) fn blind(&self) -> usize {
         let is_blind = |tag: &&u8| **tag == Atom::ALWAYS.tag();
