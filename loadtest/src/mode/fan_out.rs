@@ -74,8 +74,9 @@ const COLUMNS: [&str; 9] = [
 /// One server with everything connected to it.
 struct Arena {
     driver: String,
-    target: Target,
+    /// Before the server, so that it is dropped first: nobody is left for a leaving server to wait for.
     audience: Audience,
+    target: Target,
 }
 
 /// What one round found.
@@ -180,8 +181,8 @@ impl Arena {
         audience.attach(target.address, form)?;
         Ok(Self {
             driver,
-            target,
             audience,
+            target,
         })
     }
 
