@@ -34,7 +34,7 @@ impl Sysadm {
         socket.classes = classes;
         socket.subscribed_in = Some(identity.organization);
         let changed = Changed {
-            subscribe: named.last().map(AsRef::as_ref),
+            subscribe: named.last().copied(),
             ..Changed::default()
         };
         Reaction::Subscribe(Box::new(Subscribe {
@@ -59,7 +59,7 @@ impl Sysadm {
             socket.classes.remove(&NamePattern::parse(class));
         }
         let changed = Changed {
-            unsubscribe: named.last().map(AsRef::as_ref),
+            unsubscribe: named.last().copied(),
             ..Changed::default()
         };
         Reaction::Subscribe(Box::new(Subscribe {
