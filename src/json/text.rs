@@ -59,7 +59,7 @@ fn unescape(text: &str) -> (Option<char>, usize) {
     (Some(character), 2)
 }
 
-/// `\uXXXX`, or two of them if they are a surrogate pair (RFC 8259 §7).
+/// `\u` and four hexadecimal digits, or twice that if they are a surrogate pair (RFC 8259 §7).
 fn unescape_unicode(text: &str) -> (Option<char>, usize) {
     let Some(first) = code_unit(text) else {
         return (None, 2);
@@ -75,7 +75,7 @@ fn unescape_unicode(text: &str) -> (Option<char>, usize) {
     }
 }
 
-/// The code unit of the `\uXXXX` that `text` begins with.
+/// The code unit of the `\u` escape that `text` begins with.
 fn code_unit(text: &str) -> Option<u32> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     // `from_str_radix` takes a sign, JSON does not.
