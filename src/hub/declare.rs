@@ -93,13 +93,8 @@ impl Hub {
     }
 
     /// Live subscriptions learn what the tree learned: `parents`, as the tree answered for `child`. A
-    /// session that is not in its table yet is left out.
-    pub(super) fn teach(
-        &mut self,
-        organization: OrganizationId,
-        child: Child<'_>,
-        parents: &Parents,
-    ) {
+    /// session that is not in its table yet is left to whoever puts it there.
+    fn teach(&mut self, organization: OrganizationId, child: Child<'_>, parents: &Parents) {
         if let Child::Session(index) = child
             && !parents.is_empty()
             && let Some(session) = self.sessions.get(index)

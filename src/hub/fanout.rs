@@ -71,6 +71,12 @@ impl Fanout {
         true
     }
 
+    /// The other shards that listen to an organization.
+    fn listeners_of(&self, organization: OrganizationId) -> &[ShardId] {
+        let listeners = self.listeners.get(organization.0 as usize);
+        listeners.map_or(&[], Vec::as_slice)
+    }
+
     fn hear(&mut self, event: &Arc<Event>) {
         if count(&self.counts, event.scope.organization) > 0 {
             self.heard.push(Arc::clone(event));
@@ -129,8 +135,7 @@ impl Hub {
 
     /// The other shards that an event of this organization is mailed to.
     pub fn listeners(&self, organization: OrganizationId) -> &[ShardId] {
-        let listeners = self.fanout.listeners.get(organization.0 as usize);
-        listeners.map_or(&[], Vec::as_slice)
+        self.fanout.listeners_of(organization)
     }
 
     /// Whether the last event of a name is kept on all shards.
@@ -147,8 +152,7 @@ impl Hub {
 
     /// Hears an event that another shard accepted: [`Effect::Hear`].
     pub fn hear_from_mail(&mut self, event: &Arc<Event>) {
-        self.fanout.retain(event);
-        self.fanout.hear(event);
+        self.offer_here(event);
     }
 
     /// Appends the events to be matched to `out`, oldest first, and forgets them.
@@ -192,11 +196,7 @@ impl Hub {
                 .extend(others.map(|shard| Effect::Hear(shard, Arc::clone(event))));
             return;
         }
-        let listeners = self
-            .fanout
-            .listeners
-            .get(event.scope.organization.0 as usize);
-        for &shard in listeners.map_or(&[][..], Vec::as_slice) {
+        for &shard in self.fanout.listeners_of(event.scope.organization) {
             self.effects.push(Effect::Hear(shard, Arc::clone(event)));
         }
     }

@@ -213,13 +213,15 @@ impl Hub {
             }
         }
         let index = self.sessions.vacant_index();
-        let organization = key.organization;
-        let parents = self.learn(organization, Child::Session(index), parents)?;
+        let parents = self.learn(key.organization, Child::Session(index), parents)?;
+        if !parents.is_empty() {
+            self.teach_filters(&key.scope(), &parents);
+        }
         let retention = Retention {
             age: retention.unwrap_or(self.config.retention.age),
             ..self.config.retention
         };
-        let index = self.sessions.insert(Session {
+        Ok(self.sessions.insert(Session {
             key,
             hash,
             log: Log::new(self.ids.epoch(), retention),
@@ -230,9 +232,7 @@ impl Hub {
             status: Status::default(),
             woken: false,
             doomed: false,
-        });
-        self.teach(organization, Child::Session(index), &parents);
-        Ok(index)
+        }))
     }
 
     /// Lets a session end once its readers were shown its last event: nobody finds it any more.
