@@ -6,6 +6,8 @@
 )]
 
 mod access;
+#[path = "../support/child.rs"]
+mod child;
 mod config;
 mod publish;
 mod support;

@@ -2,13 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Longer than anything here takes, shorter than anybody's patience.
-const DEADLINE: Duration = Duration::from_secs(30);
+use crate::child::{DEADLINE, await_exit};
 
 /// The program, away from the environment of whoever runs the tests.
 pub(crate) fn fanfare(args: &[&str]) -> Command {
@@ -31,21 +30,6 @@ pub(crate) fn run(args: &[&str]) -> Finished {
 pub(crate) fn finish(mut child: Child) -> Finished {
     await_exit(&mut child);
     child.wait_with_output().expect("its output is read").into()
-}
-
-/// Waits for a child to end by itself.
-pub(crate) fn await_exit(child: &mut Child) -> ExitStatus {
-    let start = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().expect("our own child") {
-            return status;
-        }
-        if start.elapsed() > DEADLINE {
-            child.kill().expect("our own child");
-            panic!("the program did not end");
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// What a run of the program left behind.

@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read};
 
-use crate::support::{Script, await_exit, fanfare, field, run};
+use crate::child::await_exit;
+use crate::support::{Script, fanfare, field, run};
 
 fn head(next: u64) -> String {
     format!(

@@ -6,6 +6,8 @@
     reason = "tests of the program have sockets, threads and a clock"
 )]
 
+#[path = "../support/child.rs"]
+mod child;
 #[path = "../support/server.rs"]
 mod server;
 

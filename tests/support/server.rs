@@ -16,8 +16,8 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longer than anything here takes, shorter than anybody's patience.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) use crate::child::DEADLINE;
+use crate::child::await_exit;
 
 /// Lines that the server writes to standard output when it is ready.
 const BANNER_LINES: usize = 4;
@@ -263,21 +263,6 @@ impl Drop for Server {
         if thread::panicking() {
             note("the server said", &self.log());
         }
-    }
-}
-
-/// Waits for a child to end by itself.
-pub(crate) fn await_exit(child: &mut Child) -> ExitStatus {
-    let start = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().expect("our own child") {
-            return status;
-        }
-        if start.elapsed() > DEADLINE {
-            child.kill().expect("our own child");
-            panic!("the program did not end");
-        }
-        thread::sleep(Duration::from_millis(5));
     }
 }
 
