@@ -9,6 +9,7 @@ pub mod live;
 pub mod render;
 pub mod sessions;
 mod socket;
+pub mod stream;
 pub mod sysadm;
 #[cfg(test)]
 mod testing;

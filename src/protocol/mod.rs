@@ -1,5 +1,6 @@
 //! What RFCs define: bytes to values and back, without I/O, without a clock, without the hub.
 
+pub mod grpc;
 pub mod http1;
 pub mod sse;
 pub mod websocket;

@@ -1,7 +1,7 @@
 //! The house as tables: ranks, homes and bounds. Where a rule is wrong, it is changed here.
 
 /// Every top-level module and its rank: a module imports from lower ranks only.
-pub(crate) const RANKS: [(&str, u8); 16] = [
+pub(crate) const RANKS: [(&str, u8); 17] = [
     ("limits", 0),
     ("time", 0),
     ("metrics", 0),
@@ -18,6 +18,7 @@ pub(crate) const RANKS: [(&str, u8); 16] = [
     ("server", 8),
     ("cli", 8),
     ("main", 8),
+    ("build", 8),
 ];
 
 /// Imports between equals that are allowed: what an operator sets is checked against hard bounds.
@@ -27,7 +28,7 @@ pub(crate) const SAME_RANK: [(&str, &str); 1] = [("config", "limits")];
 pub(crate) const DIALECTS: [&str; 6] = ["sessions", "sysadm", "live", "stream", "pubsub", "admin"];
 
 /// Outside crates that have a home: crate, modules that may name it, and what others do instead.
-pub(crate) const HOMES: [(&str, &[&str], &str); 16] = [
+pub(crate) const HOMES: [(&str, &[&str], &str); 20] = [
     (
         "monoio",
         &["runtime"],
@@ -67,6 +68,14 @@ pub(crate) const HOMES: [(&str, &[&str], &str); 16] = [
         "httparse",
         &["protocol"],
         "use `protocol`'s HTTP/1.1 parser",
+    ),
+    ("h2", &["connection"], "speak to a stream of `connection`"),
+    ("http", &["connection"], "use `protocol`'s heads and fields"),
+    ("tokio", &["connection"], "there is no runtime but ours"),
+    (
+        "prost",
+        &["dialect", "build"],
+        "take the values that a dialect makes of messages",
     ),
     (
         "simd_json",

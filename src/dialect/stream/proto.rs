@@ -1,0 +1,75 @@
+//! The messages of `event.proto`.
+//!
+//! `google.protobuf.Struct` and `Value` are kept as the bytes they came in ([`RawMessage`]), for
+//! payloads are JSON text everywhere else.
+
+use bytes::{Buf, BufMut};
+use prost::DecodeError;
+use prost::encoding::{
+    DecodeContext, WireType, decode_varint, encode_key, encode_varint, skip_field,
+};
+
+#[expect(
+    missing_docs,
+    unreachable_pub,
+    clippy::pedantic,
+    reason = "generated from event.proto, which has the documentation"
+)]
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/apis.event.v2.rs"));
+}
+
+pub(super) use generated::*;
+
+/// The fields of a message, as on the wire. Merging concatenates them, which is what merging means
+/// (Protocol Buffers, "Last One Wins").
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RawMessage(pub Vec<u8>);
+
+impl prost::Message for RawMessage {
+    fn encode_raw(&self, out: &mut impl BufMut) {
+        out.put_slice(&self.0);
+    }
+
+    fn merge_field(
+        &mut self,
+        tag: u32,
+        wire_type: WireType,
+        buf: &mut impl Buf,
+        ctx: DecodeContext,
+    ) -> Result<(), DecodeError> {
+        let bytes = match wire_type {
+            WireType::Varint => {
+                let value = decode_varint(buf)?;
+                encode_key(tag, wire_type, &mut self.0);
+                encode_varint(value, &mut self.0);
+                return Ok(());
+            }
+            // No field of these messages is a group: one is unknown, and passed over.
+            WireType::StartGroup | WireType::EndGroup => {
+                return skip_field(wire_type, tag, buf, ctx);
+            }
+            WireType::ThirtyTwoBit => 4,
+            WireType::SixtyFourBit => 8,
+            WireType::LengthDelimited => decode_varint(buf)?,
+        };
+        if bytes > buf.remaining() as u64 {
+            // What it says is the same for every message that is cut short.
+            return skip_field(WireType::ThirtyTwoBit, tag, &mut &b""[..], ctx);
+        }
+        encode_key(tag, wire_type, &mut self.0);
+        if wire_type == WireType::LengthDelimited {
+            encode_varint(bytes, &mut self.0);
+        }
+        self.0.put(buf.take(bytes as usize));
+        Ok(())
+    }
+
+    fn encoded_len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn clear(&mut self) {
+        self.0.clear();
+    }
+}
