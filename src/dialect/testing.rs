@@ -144,6 +144,7 @@ pub(super) fn event(name: &str, payload: &str) -> Event {
         payload: Bytes::copy_from_slice(payload.as_bytes()),
         metadata: None,
         origin: None,
+        correlation: None,
         scope: scope(Address::Organization),
         parents: Parents::default(),
         time_ms: 1_700_000_000_123,

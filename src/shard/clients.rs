@@ -52,7 +52,7 @@ impl Shard {
             self.with(now, index, |connection, _| {
                 connection.wait_for_subscription();
             });
-            let waiter = Waiter {
+            let waiter = Waiter::Subscribe {
                 connection,
                 change,
                 first,
@@ -64,19 +64,23 @@ impl Shard {
         true
     }
 
-    /// Every shard knows now that this one listens: those who waited for it hear from now on.
-    pub(super) fn subscribe_waiters(&mut self, now: Now, waiters: Vec<Waiter>) {
-        for waiter in waiters {
-            let ConnectionId { index, .. } = waiter.connection;
-            if self.entry(waiter.connection).is_some() {
-                self.put_in_force(now, index, &waiter.change, waiter.first);
-                self.consume_held(now, index);
-            }
+    /// Every shard knows now that this one listens: who waited for it hears from now on.
+    pub(super) fn subscribe_waiter(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        change: &Subscribe,
+        first: Bytes,
+    ) {
+        if self.entry(connection).is_some() {
+            self.put_in_force(now, connection.index, change, first);
+            self.consume_held(now, connection.index);
         }
     }
 
     fn put_in_force(&mut self, now: Now, index: u32, change: &Subscribe, first: Bytes) {
-        // What was heard until now comes before the answer.
+        // What was heard until now comes before the answer, and is not for who only subscribes now.
+        self.fan_out(now);
         self.settle_group(now, index);
         self.unsubscribe(index);
         let Some(entry) = self.connections.get_mut(index as usize) else {

@@ -21,6 +21,7 @@ mod input;
 mod interest;
 mod mail;
 mod readers;
+mod spread;
 mod state;
 
 use std::collections::VecDeque;

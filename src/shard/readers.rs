@@ -275,6 +275,10 @@ impl Shard {
             }
         }
         self.scratch = scratch;
+        debug_assert!(
+            !self.hub.has_news(),
+            "an answer was given, and the rest not"
+        );
         self.settle_groups(now);
     }
 

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use fanfare::hub::{
-    Address, Effect, Epoch, Event, EventId, HubConfig, OrganizationId, Parents, Refusal, ScopeName,
-    SessionKey, Status,
+    Address, Effect, Epoch, Event, EventId, HubConfig, OrganizationId, Parents, Refusal, Scope,
+    ScopeName, SessionKey, Status,
 };
 use fanfare::time::{Instant, Now};
 
@@ -39,6 +39,28 @@ pub(crate) struct NaiveSession {
 
 pub(crate) type Key = (u32, String);
 
+/// The organization that another shard listens to.
+pub(crate) const LISTENED: u32 = 1;
+
+/// Of what a call says the parents.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Child<'a> {
+    Session(usize),
+    Project(&'a str),
+    Group(&'a str),
+}
+
+impl<'a> Child<'a> {
+    /// Of a group or a project.
+    pub(crate) fn of(address: &'a Address) -> Option<Self> {
+        match address {
+            Address::Group(g) => Some(Self::Group(g.as_str())),
+            Address::Project(p) => Some(Self::Project(p.as_str())),
+            Address::Organization | Address::Session(_) => None,
+        }
+    }
+}
+
 pub(crate) struct NaiveHub {
     pub(crate) config: HubConfig,
     pub(crate) sessions: HashMap<Key, NaiveSession>,
@@ -52,6 +74,8 @@ pub(crate) struct NaiveHub {
     pub(crate) woken_any_order: bool,
     pub(crate) ended: Vec<u32>,
     pub(crate) effects: Vec<Effect>,
+    /// What stood above the scope of the events that were accepted last.
+    pub(crate) above_events: Parents,
     pub(crate) last_id: Option<EventId>,
     uids: usize,
 }
@@ -102,6 +126,7 @@ impl NaiveHub {
             woken_any_order: false,
             ended: Vec::new(),
             effects: Vec::new(),
+            above_events: Parents::default(),
             last_id: None,
             uids: 0,
         }
@@ -200,21 +225,35 @@ impl NaiveHub {
     pub(crate) fn place(
         &mut self,
         now: Now,
-        session: &SessionKey,
+        scope: &Scope,
         parents: &Parents,
     ) -> Result<Parents, Refusal> {
-        self.expire(now);
-        let key = key(session);
-        let Some(uid) = self.used(now, session).ok().map(|s| s.uid) else {
-            if self.config.declared_scopes {
-                return Err(Refusal::Undeclared);
-            }
-            let uid = self.insert(now, &key, parents)?.uid;
-            return Ok(self.parents(key.0, uid));
+        let organization = scope.organization;
+        let Address::Session(token) = &scope.address else {
+            self.beneath(organization.0, &scope.address)?;
+            let Some(child) = Child::of(&scope.address) else {
+                let nothing = parents.is_empty().then(Parents::default);
+                return nothing.ok_or(Refusal::Contradiction);
+            };
+            self.check(organization.0, child, parents)?;
+            return self.learn(organization.0, child, parents);
         };
-        let project = parents.project.as_ref().map(ScopeName::as_str);
-        let group = parents.group.as_ref().map(ScopeName::as_str);
-        self.learn(key.0, Some(uid), project, group)
+        let session = SessionKey {
+            organization,
+            token: token.clone(),
+        };
+        let key = key(&session);
+        let uid = if let Ok(session) = self.used(now, &session) {
+            let uid = session.uid;
+            self.check(key.0, Child::Session(uid), parents)?;
+            self.learn_session(&key, uid, parents)?;
+            uid
+        } else if self.config.declared_scopes {
+            return Err(Refusal::Undeclared);
+        } else {
+            self.insert(now, &key, parents)?.uid
+        };
+        Ok(self.parents(key.0, uid))
     }
 
     pub(crate) fn used(
@@ -239,9 +278,7 @@ impl NaiveHub {
         }
         self.uids += 1;
         let uid = self.uids;
-        let project = parents.project.as_ref().map(ScopeName::as_str);
-        let group = parents.group.as_ref().map(ScopeName::as_str);
-        self.learn(key.0, Some(uid), project, group)?;
+        self.learn_session(key, uid, parents)?;
         let session = NaiveSession {
             uid,
             epoch: None,
@@ -259,43 +296,107 @@ impl NaiveHub {
         Ok(self.sessions.entry(key.clone()).or_insert(session))
     }
 
+    /// What a call says, added to the facts; none if it contradicts them.
+    fn learned(
+        &self,
+        organization: u32,
+        child: Child<'_>,
+        said: &Parents,
+    ) -> Result<Facts, Refusal> {
+        let facts = self.facts.get(&organization).cloned().unwrap_or_default();
+        let project = said.project.as_ref().map(ScopeName::as_str);
+        let group = said.group.as_ref().map(ScopeName::as_str);
+        let learned = match child {
+            Child::Session(uid) => facts.with(Some(uid), project, group),
+            Child::Project(p) if project.is_some_and(|said| said != p) => None,
+            Child::Project(p) => facts.with(None, Some(p), group),
+            Child::Group(g) if project.is_some() || group.is_some_and(|said| said != g) => None,
+            Child::Group(g) => facts.with(None, None, Some(g)),
+        };
+        learned.ok_or(Refusal::Contradiction)
+    }
+
+    /// Whether a call that uses scopes may say this; nothing is learned.
+    pub(crate) fn check(
+        &self,
+        organization: u32,
+        child: Child<'_>,
+        said: &Parents,
+    ) -> Result<(), Refusal> {
+        let known = self.facts.get(&organization).cloned().unwrap_or_default();
+        let learned = self.learned(organization, child, said)?;
+        let names = |facts: &Facts| facts.groups.len() + facts.projects.len();
+        if self.config.declared_scopes && names(&learned) > names(&known) {
+            return Err(Refusal::Undeclared);
+        }
+        Ok(())
+    }
+
     pub(crate) fn learn(
         &mut self,
         organization: u32,
-        session: Option<usize>,
-        project: Option<&str>,
-        group: Option<&str>,
+        child: Child<'_>,
+        said: &Parents,
     ) -> Result<Parents, Refusal> {
+        let learned = self.learned(organization, child, said)?;
         let facts = self.facts.entry(organization).or_default();
-        let learned = facts.with(session, project, group);
-        let learned = learned.ok_or(Refusal::Contradiction)?;
         let news = learned.above() != facts.above();
         *facts = learned;
-        let parents = match (session, project) {
-            (Some(uid), _) => self.parents(organization, uid),
-            (None, Some(p)) => Parents {
+        let parents = match child {
+            Child::Session(uid) => self.parents(organization, uid),
+            Child::Project(p) => Parents {
                 group: facts.group_of_project(p).map(ScopeName::new),
                 project: Some(ScopeName::new(p)),
             },
-            (None, None) => unreachable!(),
+            Child::Group(g) => Parents {
+                group: Some(ScopeName::new(g)),
+                project: None,
+            },
         };
         if news {
-            let organization = OrganizationId(organization);
-            let parents = parents.clone();
             self.effects.push(Effect::Learn {
-                organization,
-                parents,
+                organization: OrganizationId(organization),
+                session: None,
+                parents: parents.clone(),
             });
         }
         Ok(parents)
     }
 
-    pub(crate) fn parents(&self, organization: u32, uid: usize) -> Parents {
-        let facts = &self.facts[&organization];
-        Parents {
-            group: facts.group_of(uid).map(ScopeName::new),
-            project: facts.project_of(uid).map(ScopeName::new),
+    /// Learns what is above a session. Whoever listens to its organization is told.
+    pub(crate) fn learn_session(
+        &mut self,
+        key: &Key,
+        uid: usize,
+        said: &Parents,
+    ) -> Result<(), Refusal> {
+        let before = self.facts.get(&key.0).map(|facts| facts.parents(uid));
+        let parents = self.learn(key.0, Child::Session(uid), said)?;
+        if parents != before.unwrap_or_default() && key.0 == LISTENED {
+            self.effects.push(Effect::Learn {
+                organization: OrganizationId(key.0),
+                session: Some(ScopeName::new(&key.1)),
+                parents,
+            });
         }
+        Ok(())
+    }
+
+    /// What is above an address above sessions.
+    pub(crate) fn parents_above(&self, organization: u32, address: &Address) -> Parents {
+        let facts = self.facts.get(&organization);
+        let group = match address {
+            Address::Project(p) => facts.and_then(|facts| facts.group_of_project(p.as_str())),
+            _ => None,
+        };
+        Parents {
+            group: group.map(ScopeName::new),
+            project: None,
+        }
+    }
+
+    pub(crate) fn parents(&self, organization: u32, uid: usize) -> Parents {
+        self.facts[&organization].parents(uid)
     }
 
     pub(crate) fn facts_of(&mut self, uid: usize) -> &mut Facts {

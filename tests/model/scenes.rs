@@ -15,6 +15,7 @@ fn publish(address: Address, payloads: &[&str]) -> Command {
             organization: OrganizationId(0),
             address,
         },
+        parents: Parents::default(),
         drafts: payloads.iter().map(|p| draft(p)).collect(),
     }
 }
@@ -92,8 +93,9 @@ fn exchange(hubs: &mut [Hub; 2], now: Now) -> usize {
                 Effect::Hear(to, event) => hubs[to.index()].hear_from_mail(&event),
                 Effect::Learn {
                     organization,
+                    session,
                     parents,
-                } => hubs[1 - from].learn_from_mail(organization, &parents),
+                } => hubs[1 - from].learn_from_mail(organization, session.as_ref(), &parents),
             }
         }
     }

@@ -28,7 +28,9 @@ pub use super::handshake_fields;
 use super::{Action, Call, Refused, Responder, Tools};
 use crate::auth::Directory;
 use crate::config::SessionsConfig;
-use crate::hub::{Address, Command, OrganizationId, Scope, ScopeName, SessionKey, Transition};
+use crate::hub::{
+    Address, Command, OrganizationId, Parents, Scope, ScopeName, SessionKey, Transition,
+};
 use crate::limits::{IDEMPOTENCY_KEY_BYTES_MAX, SCOPE_NAME_BYTES_MAX};
 use crate::protocol::http1::{Framing, Head, Method, Version, decode_segment};
 use access::reads;
@@ -274,7 +276,11 @@ impl Sessions {
             address: Address::Session(ScopeName::new(token)),
         };
         Ok(Action::Execute(Box::new(Call {
-            command: Command::Publish { scope, drafts },
+            command: Command::Publish {
+                scope,
+                parents: Parents::default(),
+                drafts,
+            },
             idempotency_key: idempotency_key.map(Box::from),
             pending: super::Pending::Sessions(Pending::Publish),
         })))
