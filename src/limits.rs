@@ -46,6 +46,26 @@ pub const WEBSOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest message of the `/echo` route, which exists for protocol test suites.
 pub const ECHO_MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+// --- HTTP/2 and gRPC ------------------------------------------------------------------------------
+
+/// Frames without use (all but HEADERS and DATA that has bytes) that a peer may send per second on top of
+/// what its calls and our answers call for. Clients send a handful at the start and a PING every few
+/// seconds; at this rate they cost about a thousandth of a core.
+pub const HTTP2_CONTROL_FRAMES_PER_SECOND_MAX: u32 = 1_000;
+/// Frames without use that each HEADERS and each DATA frame with bytes calls for: a window for the answer
+/// and one for the connection, a PING that measures it, a reset.
+pub const HTTP2_CONTROL_FRAMES_PER_USEFUL_FRAME: u32 = 4;
+/// Bytes sent to a peer that call for one frame without use. A frame of ours with the smallest event has
+/// over 100 bytes, and clients that tune their windows answer it with two updates and a PING (grpc-go's
+/// estimate of the bandwidth). More than the 17 bytes of a PING's answer, or flooding would pay for itself.
+pub const HTTP2_SENT_BYTES_PER_CONTROL_FRAME: usize = 32;
+/// Most frames without use that a peer may have in store for what it was sent or did: it may answer
+/// 3 MiB of ours late, or send all of them at once, which is a tenth of a second's work.
+pub const HTTP2_CONTROL_FRAMES_STORED_MAX: u32 = 100_000;
+/// Longest message of a gRPC status, in bytes before encoding: three times as many fit into the 8 KiB of
+/// trailers that clients read (PROTOCOL-HTTP2, "Responses").
+pub const GRPC_STATUS_MESSAGE_BYTES_MAX: usize = 2 * 1024;
+
 // --- Server-sent events ---------------------------------------------------------------------------
 
 /// A comment is sent on an idle event stream this often, so that proxies keep it open.
@@ -282,6 +302,10 @@ const _: () = assert!(HTTP_CHUNK_LINE_BYTES_MAX <= u16::MAX as usize);
 const _: () = assert!(HTTP_TRAILER_BYTES_MAX <= u16::MAX as usize);
 const _: () = assert!(WEBSOCKET_PIECE_BYTES_MAX <= RECV_BUFFER_BYTES);
 const _: () = assert!(WEBSOCKET_MESSAGE_BYTES_MAX <= ECHO_MESSAGE_BYTES_MAX);
+const _: () = assert!(HTTP2_SENT_BYTES_PER_CONTROL_FRAME > 17);
+const _: () = assert!(HTTP2_CONTROL_FRAMES_PER_SECOND_MAX <= HTTP2_CONTROL_FRAMES_STORED_MAX);
+const _: () = assert!(RECV_BUFFER_BYTES / 9 < HTTP2_CONTROL_FRAMES_STORED_MAX as usize);
+const _: () = assert!(3 * GRPC_STATUS_MESSAGE_BYTES_MAX < 8 * 1024);
 const _: () = assert!(LOG_EVENTS_DEFAULT <= LOG_EVENTS_MAX);
 const _: () = assert!(PUBLISH_BYTES_MAX <= LOG_BYTES_DEFAULT);
 const _: () = assert!(LOG_BYTES_DEFAULT <= LOGS_BYTES_DEFAULT);
