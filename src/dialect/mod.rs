@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod live;
 pub mod render;
+pub mod rpc;
 pub mod sessions;
 mod socket;
 pub mod stream;
