@@ -206,6 +206,13 @@ pub const CLASSES_MAX: usize = 1_024;
 pub const CLASSES_PER_CONNECTION_MAX: usize = 1_024;
 /// Deepest nesting of a message from a client of a dialect's socket.
 pub const MESSAGE_DEPTH_MAX: usize = JSON_DEPTH_MAX;
+/// Longest event name of the stream dialect, and longest alternative in a subscription, in characters: its
+/// origin's bound.
+pub const STREAM_NAME_CHARS_MAX: usize = 128;
+/// Most names in one subscription of the stream dialect: each is a pattern to match.
+pub const STREAM_NAMES_MAX: usize = 64;
+/// Longest correlation id of the stream dialect, in bytes: it is repeated with the reply.
+pub const STREAM_CORRELATION_BYTES_MAX: usize = 256;
 /// How long after its start a node publishes its first `system-state`, by default.
 pub const SYSTEM_STATE_FIRST_DEFAULT: Duration = Duration::from_secs(60);
 /// How often a node publishes its `system-state`, by default.
@@ -312,6 +319,8 @@ const _: () = assert!(LOG_BYTES_DEFAULT <= LOGS_BYTES_DEFAULT);
 const _: () = assert!(SEND_QUEUE_BYTES_MIN <= SEND_QUEUE_BYTES_DEFAULT);
 const _: () = assert!(LIVE_FILTERS_DEFAULT <= LIVE_FILTERS_MAX);
 const _: () = assert!(LIVE_VALUE_BYTES_DEFAULT <= LIVE_VALUE_BYTES_MAX);
+// A character has at most 4 bytes.
+const _: () = assert!(4 * STREAM_NAME_CHARS_MAX <= PATTERN_BYTES_MAX);
 const _: () = assert!(LOGINS_MAX < u32::MAX as usize);
 const _: () = assert!(PASSWORD_MEMORY_KIB_MIN < PASSWORD_MEMORY_KIB_MAX);
 const _: () = assert!(SESSIONS_MAX < SCOPES_MAX);
