@@ -48,6 +48,21 @@ pub const ECHO_MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 // --- HTTP/2 and gRPC ------------------------------------------------------------------------------
 
+/// Most streams that one connection may have open at once. Clients open further connections; RFC 9113 §6.5.2
+/// recommends no less than 100.
+pub const HTTP2_STREAMS_MAX: u32 = 256;
+/// What a peer may send on one stream before we have read it.
+pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+/// The same for all streams of a connection together.
+pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// Longest list of header fields, uncompressed, as RFC 9113 §6.5.2 counts it: as long as an HTTP/1.1 head.
+pub const HTTP2_HEADER_LIST_BYTES_MAX: u32 = HTTP_HEAD_BYTES_MAX as u32;
+/// Bytes of one stream that are given to the protocol at once, beyond what the peer's windows allow to be sent.
+pub const HTTP2_STREAM_SEND_BYTES_MAX: usize = 128 * 1024;
+/// Bytes that are taken from the protocol at once for the send queue of a connection.
+pub const HTTP2_OUTPUT_BYTES_MAX: usize = 256 * 1024;
+/// A connection with streams is pinged this often when it is idle; one without is told to leave.
+pub const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(30);
 /// Frames without use (all but HEADERS and DATA that has bytes) that a peer may send per second on top of
 /// what its calls and our answers call for. Clients send a handful at the start and a PING every few
 /// seconds; at this rate they cost about a thousandth of a core.
@@ -211,6 +226,10 @@ pub const MESSAGE_DEPTH_MAX: usize = JSON_DEPTH_MAX;
 pub const STREAM_NAME_CHARS_MAX: usize = 128;
 /// Most names in one subscription of the stream dialect: each is a pattern to match.
 pub const STREAM_NAMES_MAX: usize = 64;
+/// Most subscriptions of one client of the stream dialect.
+pub const STREAM_SUBSCRIPTIONS_MAX: usize = 1_024;
+/// Longest session id that a client of the stream dialect may call itself by; clients send UUIDs.
+pub const STREAM_SESSION_ID_BYTES_MAX: usize = 128;
 /// Longest correlation id of the stream dialect, in bytes: it is repeated with the reply.
 pub const STREAM_CORRELATION_BYTES_MAX: usize = 256;
 /// How long after its start a node publishes its first `system-state`, by default.

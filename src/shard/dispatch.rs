@@ -1,10 +1,13 @@
 //! Commands on their way to a home shard, and answers on their way back.
 
+use std::sync::Arc;
+
 use super::{ConnectionId, Effect, Mail, PasswordCheck, ReplyTo, Shard, Ticket};
 use crate::auth::{LoginToken, Secret, UserId};
 use crate::dialect::{Call, Exchange, Pending, sessions};
 use crate::hub::{
-    Address, Answer, Begin, Command, Login, OrganizationId, Refusal, ScopeName, ShardId,
+    Address, Answer, Begin, Command, Correlation, Login, OrganizationId, Refusal, ScopeName,
+    ShardId, SubscriberId,
 };
 use crate::limits::{MESH_OUTBOX_MESSAGES_MAX, PASSWORD_CHECKS_MAX};
 use crate::time::Now;
@@ -24,10 +27,14 @@ impl Shard {
             return true;
         };
         let Call {
-            command,
+            mut command,
             idempotency_key,
+            correlation_id,
             pending,
         } = call;
+        if let Some(correlation_id) = correlation_id {
+            self.mark_own(id, correlation_id, &mut command);
+        }
         let answer = if asks_where_a_session_stands(&command) {
             self.find_place(now, id, command)
         } else {
@@ -40,6 +47,22 @@ impl Shard {
             connection.wait(pending, exchange);
         });
         false
+    }
+
+    /// Says of the events of a publish whose they are, so that their sender finds its mark on its own copy.
+    fn mark_own(&self, sender: ConnectionId, correlation_id: Box<str>, command: &mut Command) {
+        let Command::Publish { drafts, .. } = command else {
+            return;
+        };
+        let correlation = Arc::new(Correlation {
+            shard: self.id,
+            subscriber: SubscriberId(sender.index),
+            serial: sender.serial,
+            id: correlation_id,
+        });
+        for draft in drafts {
+            draft.correlation = Some(Arc::clone(&correlation));
+        }
     }
 
     /// Gives a connection an answer and does what follows. No if there is more to wait for.
@@ -325,7 +348,7 @@ impl Shard {
             return;
         };
         if self.answer(now, id.index, pending, answer, exchange) {
-            self.consume_held(now, id.index);
+            self.go_on(now, id.index);
         }
     }
 

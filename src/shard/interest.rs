@@ -178,19 +178,19 @@ impl Shard {
                 asked: 0,
             };
             for waiter in waiters {
-                self.go_on(now, waiter);
+                self.wake_waiter(now, waiter);
             }
         }
     }
 
     /// All shards know: what was waiting for it is done.
-    fn go_on(&mut self, now: Now, waiter: Waiter) {
+    fn wake_waiter(&mut self, now: Now, waiter: Waiter) {
         match waiter {
             Waiter::Subscribe {
                 connection,
                 change,
                 first,
-            } => self.subscribe_waiter(now, connection, &change, first),
+            } => self.subscribe_waiter(now, connection, *change, first),
             Waiter::Place {
                 connection,
                 command,

@@ -23,6 +23,7 @@ mod mail;
 mod readers;
 mod spread;
 mod state;
+mod streams;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -34,7 +35,8 @@ use crate::buf::Arena;
 use crate::config::{Config, Scopes, SlowConsumer};
 use crate::connection::{Connection, Context, Expired};
 use crate::dialect::{
-    AllMetrics, Dialects, admin::Admin, live::Live, sessions::Sessions, sysadm::Sysadm,
+    AllMetrics, Dialects, admin::Admin, live::Live, rpc::Rpc, sessions::Sessions, stream,
+    sysadm::Sysadm,
 };
 use crate::hub::{
     self, Event, Hub, HubConfig, Idempotency, Ids, MatchScratch, Placement, Retention,
@@ -59,6 +61,7 @@ use interest::Interest;
 use mail::Ticket;
 use readers::{FeedRendering, PollRendering};
 use state::StateSchedule;
+use streams::Stream;
 
 /// One connection of one shard. An index is used again, a pair of index and serial is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,6 +105,8 @@ pub struct Shard {
     connections_max: usize,
     next_serial: u32,
     dirty: VecDeque<u32>,
+    /// The same, of streams.
+    dirty_streams: VecDeque<u32>,
     deadlines: Deadlines,
     effects: VecDeque<Effect>,
     outboxes: Vec<VecDeque<Mail>>,
@@ -140,6 +145,7 @@ struct Scratch {
     woken: Vec<SessionIndex>,
     readers: Vec<u32>,
     hub_effects: Vec<hub::Effect>,
+    stream_input: Vec<u8>,
 }
 
 /// A connection and what the shard keeps about it.
@@ -151,6 +157,8 @@ struct Scratch {
 struct Entry {
     connection: Connection,
     serial: u32,
+    /// What takes the place of a socket, if it is a stream of another connection.
+    stream: Option<Box<Stream>>,
     /// What it hears, if it is a dialect's client.
     subscriptions: Option<Box<Subscriptions>>,
     /// Bytes counted into the gauge.
@@ -178,6 +186,7 @@ macro_rules! context {
                 now: $now,
                 placement: &$shard.placement,
                 ids: &mut $shard.ids,
+                draining: $shard.draining,
             },
             date: &$shard.date,
             arena: &mut $shard.arena,
@@ -216,6 +225,8 @@ impl Shard {
                 sessions: Sessions::new(&config.sessions, Arc::clone(&directory)),
                 sysadm: Sysadm::new(&config.sysadm, Arc::clone(&directory), hostname),
                 live: Live::new(&config.live, Arc::clone(&directory)),
+                stream: stream::Stream::new(&config.stream, Arc::clone(&directory)),
+                rpc: Rpc::default(),
                 admin: Admin {
                     metrics: Arc::clone(&metrics),
                 },
@@ -225,6 +236,7 @@ impl Shard {
             connections_max: config.server.connections_max.min(CONNECTIONS_MAX),
             next_serial: 0,
             dirty: VecDeque::new(),
+            dirty_streams: VecDeque::new(),
             deadlines: Deadlines::default(),
             effects: VecDeque::new(),
             outboxes: (0..shards).map(|_| VecDeque::new()).collect(),
@@ -268,12 +280,14 @@ impl Shard {
             return None;
         }
         self.metrics().connections_accepted.add(1);
+        self.metrics().connections.add(1);
         Some(self.insert(Connection::new(now)))
     }
 
     /// Takes a connection that another shard has released.
     pub fn adopt(&mut self, now: Now, connection: Connection) -> ConnectionId {
         let id = self.insert(connection);
+        self.metrics().connections.add(1);
         if self.draining {
             self.drain_connection(now, id.index);
         }
@@ -299,6 +313,7 @@ impl Shard {
         let index = self.connections.insert(Entry {
             connection,
             serial,
+            stream: None,
             subscriptions: None,
             counted: 0,
             scheduled: Instant::NEVER,
@@ -308,7 +323,6 @@ impl Shard {
             moving: false,
             finished: false,
         }) as u32;
-        self.metrics().connections.add(1);
         self.touch(index);
         ConnectionId { index, serial }
     }
@@ -355,10 +369,20 @@ impl Shard {
             index,
             serial: entry.serial,
         };
-        let has_work = !connection.send_queue.is_empty() || connection.is_closing();
+        let is_stream = entry.stream.is_some();
+        let has_work = !connection.send_queue.is_empty()
+            || connection.is_closing()
+            || entry
+                .stream
+                .as_ref()
+                .is_some_and(|stream| stream.must_begin(connection));
         if has_work && !entry.dirty && !entry.blocked && !entry.finished {
             entry.dirty = true;
-            self.dirty.push_back(index);
+            if is_stream {
+                self.dirty_streams.push_back(index);
+            } else {
+                self.dirty.push_back(index);
+            }
         }
         let due = connection.due();
         if due < entry.scheduled {
@@ -367,7 +391,11 @@ impl Shard {
         }
         if entry.paused && connection.wants_input() {
             entry.paused = false;
-            self.effects.push_back(Effect::Resume(id));
+            if is_stream {
+                self.resumed.push(index);
+            } else {
+                self.effects.push_back(Effect::Resume(id));
+            }
         }
         let deaf = entry.subscriptions.is_some() && connection.hears().is_none();
         let buffered = connection.send_queue.len() + connection.held_bytes();
@@ -394,6 +422,11 @@ impl Shard {
         self.drop_subscriptions(entry.subscriptions);
         self.forget_group(index);
         self.metrics().buffered_bytes.sub(entry.counted as u64);
+        if let Some(stream) = entry.stream {
+            self.drop_stream(index, *stream);
+            return;
+        }
+        self.remove_streams(now, &entry.connection);
         self.metrics().connections.sub(1);
         self.effects.push_back(Effect::Close(id));
     }

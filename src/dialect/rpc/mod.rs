@@ -9,9 +9,11 @@ mod descriptors;
 pub mod health;
 pub mod reflection;
 mod route;
+mod socket;
 
 pub use reflection::Reflection;
 pub use route::{Method, Service};
+pub use socket::{Rpc, Socket};
 
 use crate::protocol::grpc::{Code, Status};
 

@@ -39,6 +39,7 @@ impl Publish {
             payload: self.payload.clone(),
             metadata: self.metadata.clone(),
             origin,
+            correlation: None,
         }
     }
 
