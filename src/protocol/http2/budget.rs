@@ -66,26 +66,18 @@ impl AbuseBudget {
         let millis = now.since(self.counted).as_millis() as u64;
         self.counted = now.max(self.counted);
         self.bring(millis.saturating_mul(SECOND) / 1_000, SECOND);
-        let (mut useful, mut useless, mut most) = (0, 0, FrameKind::Unknown);
-        for kind in FrameKind::ALL {
-            let count = frames.count(kind);
-            if kind.is_useful() {
-                useful += u64::from(count);
-            } else {
-                useless += u64::from(count);
-                if count > frames.count(most) {
-                    most = kind;
-                }
-            }
-        }
+        let useful = u64::from(frames.useful());
         // First what is brought: the order of frames within one piece of input is chance.
         self.bring(useful * USEFUL_FRAME, STORED_MAX);
-        if let Some(rest) = self.stored.checked_sub(useless * FRAME_COST) {
+        if let Some(rest) = self
+            .stored
+            .checked_sub(u64::from(frames.useless()) * FRAME_COST)
+        {
             self.stored = rest;
             Verdict::Fine
         } else {
             self.stored = 0;
-            Verdict::Excessive(most)
+            Verdict::Excessive(frames.most_useless())
         }
     }
 
