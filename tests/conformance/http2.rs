@@ -63,9 +63,10 @@ fn scan(bytes: &[u8], cuts: impl IntoIterator<Item = usize>) -> FrameTally {
 
 #[test]
 fn section_3_4_the_preface_is_24_bytes() {
-    let octets = "505249202a20485454502f322e300d0a0d0a534d0d0a0d0a";
-    let hex: String = PREFACE.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(hex, octets);
+    let octets: u128 = 0x5052_4920_2a20_4854_5450_2f32_2e30_0d0a;
+    assert_eq!(PREFACE[..16], octets.to_be_bytes());
+    let octets: u64 = 0x0d0a_534d_0d0a_0d0a;
+    assert_eq!(PREFACE[16..], octets.to_be_bytes());
 }
 
 #[test]
