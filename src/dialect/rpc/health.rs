@@ -33,7 +33,7 @@ impl Watched {
     }
 }
 
-/// Answers `Check`: the state of one service, or NOT_FOUND.
+/// Answers `Check`: the state of one service, or `NOT_FOUND`.
 pub fn check(request: &[u8], serving: bool) -> Result<Vec<u8>, Status> {
     let HealthCheckRequest { service } = decode(request)?;
     if !is_known(&service) {

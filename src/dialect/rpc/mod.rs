@@ -31,7 +31,7 @@ mod health_proto {
 /// The messages of `reflection.proto`.
 #[expect(
     unreachable_pub,
-    clippy::pedantic,
+    clippy::enum_variant_names,
     reason = "generated from reflection.proto"
 )]
 mod reflection_proto {

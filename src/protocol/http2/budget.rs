@@ -10,7 +10,8 @@
 //!
 //! Each can be had for work that is bounded elsewhere: streams by h2 and by rate limits, bytes by the
 //! peer's own reading. The answer to a PING or SETTINGS is shorter than what a frame costs, so that a flood
-//! does not feed itself.
+//! does not feed itself. What well-behaved clients need is far less: gRPC's C core sends two window updates
+//! per call, and in calls, subscriptions and cancelled calls never went below 998 of its first 1,000 frames.
 
 use super::scanner::{FrameKind, FrameTally};
 use crate::limits::{
@@ -66,26 +67,18 @@ impl AbuseBudget {
         let millis = now.since(self.counted).as_millis() as u64;
         self.counted = now.max(self.counted);
         self.bring(millis.saturating_mul(SECOND) / 1_000, SECOND);
-        let (mut useful, mut useless, mut most) = (0, 0, FrameKind::Unknown);
-        for kind in FrameKind::ALL {
-            let count = frames.count(kind);
-            if kind.is_useful() {
-                useful += u64::from(count);
-            } else {
-                useless += u64::from(count);
-                if count > frames.count(most) {
-                    most = kind;
-                }
-            }
-        }
+        let useful = u64::from(frames.useful());
         // First what is brought: the order of frames within one piece of input is chance.
         self.bring(useful * USEFUL_FRAME, STORED_MAX);
-        if let Some(rest) = self.stored.checked_sub(useless * FRAME_COST) {
+        if let Some(rest) = self
+            .stored
+            .checked_sub(u64::from(frames.useless()) * FRAME_COST)
+        {
             self.stored = rest;
             Verdict::Fine
         } else {
             self.stored = 0;
-            Verdict::Excessive(most)
+            Verdict::Excessive(frames.most_useless())
         }
     }
 
@@ -110,6 +103,11 @@ mod tests {
 
     fn at(millis: u64) -> Instant {
         Instant::from_millis(millis)
+    }
+
+    #[test]
+    fn it_is_small() {
+        assert!(size_of::<AbuseBudget>() <= 16);
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! Frames, HPACK, flow control and the states of streams are the h2 crate's, in `connection`. It bounds
 //! what costs memory or lives within one stream: resets of streams not yet accepted, CONTINUATION frames
 //! of one head, the size of a head, small and empty DATA frames, errors of streams. What it answers or
-//! ignores without counting (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM of what is gone, unknown
-//! types: CVE-2019-9512 and its kin) is counted here: [`FrameScanner`] sees the frames go by,
+//! ignores without counting (PING, SETTINGS, PRIORITY, `WINDOW_UPDATE`, `RST_STREAM` of what is gone,
+//! unknown types: CVE-2019-9512 and its kin) is counted here: [`FrameScanner`] sees the frames go by,
 //! [`AbuseBudget`] knows how many there may be.
 
 mod budget;

@@ -95,6 +95,23 @@ impl FrameTally {
         self.0[kind as usize]
     }
 
+    /// Frames that a connection is for.
+    pub const fn useful(&self) -> u32 {
+        self.count(FrameKind::Data) + self.count(FrameKind::Headers)
+    }
+
+    /// All other frames.
+    pub fn useless(&self) -> u32 {
+        self.0.iter().sum::<u32>() - self.useful()
+    }
+
+    /// Which of the other frames there were most of.
+    pub fn most_useless(&self) -> FrameKind {
+        let useless = FrameKind::ALL.into_iter().filter(|kind| !kind.is_useful());
+        let most = useless.max_by_key(|kind| self.count(*kind));
+        most.unwrap_or(FrameKind::Unknown)
+    }
+
     /// Counts one more.
     pub const fn add(&mut self, kind: FrameKind) {
         self.0[kind as usize] += 1;
