@@ -11,6 +11,7 @@ mod mesh;
 mod naive_commands;
 mod naive_filters;
 mod naive_hub;
+mod naive_tree;
 mod scenes;
 mod scope_tree;
 mod targets;

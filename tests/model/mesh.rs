@@ -114,7 +114,7 @@ impl Mesh {
         match letter {
             Letter::Command(command, subscriber) => {
                 let answer = self.hubs[to].execute(at(0), command.clone());
-                if let Some(place) = self.place(command, answer, subscriber) {
+                if let Some(place) = place(command, answer, subscriber) {
                     self.letters[to][from].push_back(place);
                 }
             }
@@ -160,31 +160,11 @@ impl Mesh {
             return;
         }
         let answer = self.hubs[home].execute(at(0), command.clone());
-        if let Some(Letter::Place(subscriber, scope, parents)) =
-            self.place(command, answer, subscriber)
+        if let Some(Letter::Place(subscriber, scope, parents)) = place(command, answer, subscriber)
         {
             self.put_in_force(home, subscriber, scope, parents);
         }
         self.spread(home);
-    }
-
-    /// The letter that answers a subscriber to be.
-    fn place(
-        &self,
-        command: Command,
-        answer: Answer,
-        subscriber: Option<SubscriberId>,
-    ) -> Option<Letter> {
-        assert!(
-            !matches!(answer, Answer::Refused(_)),
-            "{command:?}: {answer:?}"
-        );
-        match (command, answer) {
-            (Command::Place { scope, .. }, Answer::Parents(parents)) => {
-                Some(Letter::Place(subscriber?, scope, parents))
-            }
-            _ => None,
-        }
     }
 
     fn put_in_force(&mut self, at: usize, subscriber: SubscriberId, scope: Scope, above: Parents) {
@@ -222,6 +202,18 @@ impl Mesh {
     }
 }
 
+/// The letter that answers a subscriber to be.
+fn place(command: Command, answer: Answer, subscriber: Option<SubscriberId>) -> Option<Letter> {
+    let is_refused = matches!(answer, Answer::Refused(_));
+    assert!(!is_refused, "{command:?}: {answer:?}");
+    match (command, answer) {
+        (Command::Place { scope, .. }, Answer::Parents(parents)) => {
+            Some(Letter::Place(subscriber?, scope, parents))
+        }
+        _ => None,
+    }
+}
+
 #[test]
 fn a_call_may_not_move_what_is_placed() {
     let mut mesh = Mesh::new(3);
@@ -234,27 +226,27 @@ fn a_call_may_not_move_what_is_placed() {
         group: group.map(name),
         project: project.map(name),
     };
-    let place = |address, parents| Command::Place {
+    let stands = |address, parents| Command::Place {
         scope: scope(address),
         parents,
     };
     let session = || Address::Session(name("s"));
     let both = Answer::Parents(said(Some("p"), Some("g")));
-    let project = place(Address::Project(name("p")), said(None, Some("g")));
+    let project = stands(Address::Project(name("p")), said(None, Some("g")));
     assert_eq!(mesh.execute(&project), both);
     mesh.settle();
     // The group is what the project's home said.
-    let in_project = place(session(), said(Some("p"), None));
+    let in_project = stands(session(), said(Some("p"), None));
     assert_eq!(mesh.execute(&in_project), both);
     let refused = Answer::Refused(Refusal::Contradiction);
     let wrong = [
-        place(session(), said(Some("q"), None)),
-        place(session(), said(None, Some("h"))),
-        place(Address::Project(name("p")), said(None, Some("h"))),
-        place(Address::Project(name("p")), said(Some("q"), None)),
-        place(Address::Group(name("g")), said(None, Some("h"))),
-        place(Address::Group(name("g")), said(Some("p"), None)),
-        place(Address::Organization, said(None, Some("g"))),
+        stands(session(), said(Some("q"), None)),
+        stands(session(), said(None, Some("h"))),
+        stands(Address::Project(name("p")), said(None, Some("h"))),
+        stands(Address::Project(name("p")), said(Some("q"), None)),
+        stands(Address::Group(name("g")), said(None, Some("h"))),
+        stands(Address::Group(name("g")), said(Some("p"), None)),
+        stands(Address::Organization, said(None, Some("g"))),
     ];
     for command in &wrong {
         assert_eq!(mesh.execute(command), refused, "{command:?}");
@@ -269,12 +261,12 @@ fn a_call_may_not_move_what_is_placed() {
         assert_eq!(mesh.execute(&publish), refused, "{publish:?}");
     }
     let itself = said(None, Some("g"));
-    let group = place(Address::Group(name("g")), itself.clone());
+    let group = stands(Address::Group(name("g")), itself.clone());
     assert_eq!(mesh.execute(&group), Answer::Parents(itself));
-    let top = place(Address::Organization, Parents::default());
+    let top = stands(Address::Organization, Parents::default());
     assert_eq!(mesh.execute(&top), Answer::Parents(Parents::default()));
     assert_eq!(
-        mesh.execute(&place(session(), Parents::default())),
+        mesh.execute(&stands(session(), Parents::default())),
         both,
         "nothing has changed"
     );

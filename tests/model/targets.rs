@@ -186,9 +186,8 @@ fn check(mesh: &mut Mesh, subscribers: &[(SubscriberId, Node)], what: &str) {
     for told in TREE {
         let heard = mesh.publish(&told.scope());
         for (subscriber, node) in subscribers {
-            let hears = heard.contains(subscriber);
             assert_eq!(
-                hears,
+                heard.contains(subscriber),
                 node.hears(told),
                 "{what}: {told:?} at {node:?} ({subscriber:?})"
             );
