@@ -71,7 +71,8 @@ fn labels() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec("[a-c]", 0..3)
 }
 
-fn commands() -> impl Strategy<Value = Command> {
+/// To a session, to what is above one, and where either stands.
+fn targeted() -> impl Strategy<Value = Command> {
     let to_session =
         (session_keys(), some_parents(), all_drafts()).prop_map(|(session, parents, drafts)| {
             Command::Publish {
@@ -94,6 +95,10 @@ fn commands() -> impl Strategy<Value = Command> {
     ];
     let place =
         (scopes, all_parents()).prop_map(|(scope, parents)| Command::Place { scope, parents });
+    prop_oneof![8 => to_session, 4 => above, 2 => place]
+}
+
+fn commands() -> impl Strategy<Value = Command> {
     let declare = (0..2u32, all_parents()).prop_map(|(o, parents)| Command::Declare {
         organization: OrganizationId(o),
         project: parents.project.unwrap_or_else(|| ScopeName::new("p")),
@@ -133,9 +138,7 @@ fn commands() -> impl Strategy<Value = Command> {
             prefix: prefix.to_owned(),
         });
     prop_oneof![
-        8 => to_session,
-        4 => above,
-        2 => place,
+        14 => targeted(),
         1 => declare,
         4 => create,
         3 => session_keys().prop_map(|session| Command::Read { session }),

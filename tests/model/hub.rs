@@ -11,7 +11,8 @@ use fanfare::time::Now;
 use proptest::prelude::*;
 
 use crate::calls::{Op, at, configs, ops};
-use crate::naive_hub::{LISTENED, NaiveHub, NaiveSession};
+use crate::naive_hub::{NaiveHub, NaiveSession};
+use crate::naive_tree::LISTENED;
 
 /// The hub, the naive hub, and the readers as their connections know them.
 struct Pair {

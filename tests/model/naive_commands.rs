@@ -7,7 +7,8 @@ use fanfare::hub::{
 };
 use fanfare::time::Now;
 
-use crate::naive_hub::{Child, Key, NaiveEvent, NaiveHub, key, text};
+use crate::naive_hub::{Key, NaiveEvent, NaiveHub, key, text};
+use crate::naive_tree::Child;
 
 impl NaiveHub {
     /// The answer that `actual` should be.
@@ -52,24 +53,7 @@ impl NaiveHub {
                 self.learn(organization.0, child, &parents)
                     .map(Answer::Parents)
             }
-            Command::Create {
-                session,
-                parents,
-                labels,
-                expires_ms,
-                retention,
-            } => {
-                if self.used(now, session).is_ok() {
-                    return Err(Refusal::Exists);
-                }
-                let created = self.insert(now, &key(session), parents)?;
-                created.labels.clone_from(labels);
-                created.expires_ms = *expires_ms;
-                if let Some(age) = retention {
-                    created.age_ms = age.as_millis() as u64;
-                }
-                Ok(Answer::Created(session.token.clone()))
-            }
+            Command::Create { .. } => self.create(now, command),
             Command::Read { session } => self.view(now, session, actual),
             Command::ReadAny { token } => self.view_any(now, token, actual),
             Command::Transition {
@@ -79,19 +63,7 @@ impl NaiveHub {
             Command::Resume {
                 session,
                 resume_token,
-            } => {
-                let status = self.used(now, session)?.status;
-                if status != Status::Pending {
-                    return Err(Refusal::Status(status));
-                }
-                self.announce(now, session, "\"resume\"", &text(resume_token))?;
-                let session = self.sessions.remove(&key(session)).unwrap();
-                self.facts_of(session.uid).remove(session.uid);
-                if !session.connections.is_empty() {
-                    self.doomed.push(session);
-                }
-                Ok(Answer::Done)
-            }
+            } => self.resume(now, session, &text(resume_token)),
             Command::SetLabels { session, labels } => {
                 self.used(now, session)?.labels.clone_from(labels);
                 Ok(Answer::Done)
@@ -109,6 +81,48 @@ impl NaiveHub {
                 prefix,
             } => Ok(self.find(organization.0, prefix, actual)),
         }
+    }
+
+    fn create(&mut self, now: Now, command: &Command) -> Result<Answer, Refusal> {
+        let Command::Create {
+            session,
+            parents,
+            labels,
+            expires_ms,
+            retention,
+        } = command
+        else {
+            unreachable!("{command:?} creates nothing");
+        };
+        if self.used(now, session).is_ok() {
+            return Err(Refusal::Exists);
+        }
+        let created = self.insert(now, &key(session), parents)?;
+        created.labels.clone_from(labels);
+        created.expires_ms = *expires_ms;
+        if let Some(age) = retention {
+            created.age_ms = age.as_millis() as u64;
+        }
+        Ok(Answer::Created(session.token.clone()))
+    }
+
+    fn resume(
+        &mut self,
+        now: Now,
+        session: &SessionKey,
+        resume_token: &str,
+    ) -> Result<Answer, Refusal> {
+        let status = self.used(now, session)?.status;
+        if status != Status::Pending {
+            return Err(Refusal::Status(status));
+        }
+        self.announce(now, session, "\"resume\"", resume_token)?;
+        let session = self.sessions.remove(&key(session)).unwrap();
+        self.facts_of(session.uid).remove(session.uid);
+        if !session.connections.is_empty() {
+            self.doomed.push(session);
+        }
+        Ok(Answer::Done)
     }
 
     fn view_any(
