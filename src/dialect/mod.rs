@@ -22,6 +22,8 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
+use crate::auth::Directory;
+use crate::config::Config;
 use crate::hub::{Answer, Command, Ids, Placement};
 use crate::metrics::Metrics;
 use crate::protocol::http1::{DateCache, Head, Method, Response, Version};
@@ -188,6 +190,25 @@ impl Responder<'_> {
 }
 
 impl Dialects {
+    /// All dialects, as configured. `hostname` and `metrics` are for clients that ask.
+    pub fn new(
+        config: &Config,
+        directory: &Arc<Directory>,
+        hostname: Box<str>,
+        metrics: AllMetrics,
+    ) -> Self {
+        let directory = || Arc::clone(directory);
+        Self {
+            sessions: sessions::Sessions::new(&config.sessions, directory()),
+            sysadm: sysadm::Sysadm::new(&config.sysadm, directory(), hostname),
+            live: live::Live::new(&config.live, directory()),
+            stream: stream::Stream::new(&config.stream, directory()),
+            rpc: rpc::Rpc::default(),
+            admin: admin::Admin { metrics },
+            echo: config.server.echo,
+        }
+    }
+
     /// Finds whose path this is.
     pub fn route<'b>(&self, path: &'b str) -> Route<'b> {
         if let Some(route) = sessions::Route::parse(path) {

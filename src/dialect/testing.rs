@@ -3,12 +3,12 @@
 use bytes::{Bytes, BytesMut};
 use uuid::Uuid;
 
-use super::{Action, Exchange, Reaction, Responder, Subscribe, Tools};
+use super::{Action, Change, Exchange, Reaction, Responder, Subscribe, Tools};
 use crate::auth::{Directory, TokenDigest};
 use crate::config::{OrganizationConfig, TokenConfig, UserConfig};
 use crate::hub::{
     Address, Event, EventId, EventName, Ids, OrganizationId, Parents, Placement, Scope, ScopeName,
-    ShardId,
+    ShardId, Subscription,
 };
 use crate::protocol::Parsed;
 use crate::protocol::http1::{DateCache, Head, Scratch, parse_head};
@@ -77,6 +77,7 @@ impl Ground {
             now: self.now,
             placement: &self.placement,
             ids: &mut self.ids,
+            draining: false,
         }
     }
 
@@ -133,6 +134,15 @@ pub(super) fn subscribe(reaction: Reaction) -> Subscribe {
     match reaction {
         Reaction::Subscribe(subscribe) => *subscribe,
         other => panic!("no subscription: {other:?}"),
+    }
+}
+
+/// The subscriptions that take the place of all others.
+#[track_caller]
+pub(super) fn replaced(change: Change) -> Vec<Subscription> {
+    match change {
+        Change::Replace(subscriptions) => subscriptions,
+        other => panic!("not all are replaced: {other:?}"),
     }
 }
 

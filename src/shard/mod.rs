@@ -21,6 +21,7 @@ mod input;
 mod interest;
 mod mail;
 mod readers;
+mod settings;
 mod spread;
 mod state;
 mod streams;
@@ -32,17 +33,13 @@ use slab::Slab;
 
 use crate::auth::{Directory, Logins};
 use crate::buf::Arena;
-use crate::config::{Config, Scopes, SlowConsumer};
+use crate::config::SlowConsumer;
 use crate::connection::{Connection, Context, Expired};
-use crate::dialect::{
-    AllMetrics, Dialects, admin::Admin, live::Live, rpc::Rpc, sessions::Sessions, stream,
-    sysadm::Sysadm,
-};
+use crate::dialect::{AllMetrics, Dialects};
 use crate::hub::{
-    self, Event, Hub, HubConfig, Idempotency, Ids, MatchScratch, Placement, Retention,
-    SessionIndex, ShardId,
+    self, Event, Hub, Idempotency, Ids, MatchScratch, Placement, SessionIndex, ShardId,
 };
-use crate::limits::{CONNECTIONS_MAX, SESSIONS_MAX, SWEEP_KEYS, SWEEP_LOGINS, SWEEP_SESSIONS};
+use crate::limits::{CONNECTIONS_MAX, SWEEP_KEYS, SWEEP_LOGINS, SWEEP_SESSIONS};
 use crate::metrics::Metrics;
 use crate::protocol::http1::DateCache;
 use crate::time::{Instant, Now};
@@ -50,6 +47,7 @@ use crate::time::{Instant, Now};
 pub use effect::{Effect, PasswordCheck};
 pub use flush::Flushed;
 pub use mail::{Mail, ReplyTo};
+pub use settings::ShardSettings;
 pub use state::Machine;
 
 use clients::Subscriptions;
@@ -60,6 +58,7 @@ use groups::Groups;
 use interest::Interest;
 use mail::Ticket;
 use readers::{FeedRendering, PollRendering};
+use settings::hub_config;
 use state::StateSchedule;
 use streams::Stream;
 
@@ -70,25 +69,6 @@ pub struct ConnectionId {
     pub index: u32,
     /// Which of those that were kept there.
     pub serial: u32,
-}
-
-/// What a shard is made from. Equal on all shards of a node but for `shard` and `seed`.
-#[derive(Clone, Debug)]
-pub struct ShardSettings {
-    /// Which shard.
-    pub shard: ShardId,
-    /// Who is home to what.
-    pub placement: Placement,
-    /// What the operator decided.
-    pub config: Arc<Config>,
-    /// Who may do what.
-    pub directory: Arc<Directory>,
-    /// Counters of all shards.
-    pub metrics: AllMetrics,
-    /// The machine's name, for clients that ask.
-    pub hostname: Box<str>,
-    /// Where tokens, epochs and ids are drawn from: from the operating system, unless in a test.
-    pub seed: [u8; 32],
 }
 
 /// One core's share of the hub.
@@ -221,17 +201,7 @@ impl Shard {
             ids,
             idempotency,
             logins: Logins::default(),
-            dialects: Dialects {
-                sessions: Sessions::new(&config.sessions, Arc::clone(&directory)),
-                sysadm: Sysadm::new(&config.sysadm, Arc::clone(&directory), hostname),
-                live: Live::new(&config.live, Arc::clone(&directory)),
-                stream: stream::Stream::new(&config.stream, Arc::clone(&directory)),
-                rpc: Rpc::default(),
-                admin: Admin {
-                    metrics: Arc::clone(&metrics),
-                },
-                echo: config.server.echo,
-            },
+            dialects: Dialects::new(&config, &directory, hostname, Arc::clone(&metrics)),
             connections: Slab::new(),
             connections_max: config.server.connections_max.min(CONNECTIONS_MAX),
             next_serial: 0,
@@ -497,27 +467,6 @@ impl Shard {
     /// Mail for another shard, oldest first; what is not taken waits and is bounded.
     pub fn outbox(&mut self, to: ShardId) -> &mut VecDeque<Mail> {
         &mut self.outboxes[to.index()]
-    }
-}
-
-/// What the operator decided, as far as it concerns the hub.
-fn hub_config(config: &Config) -> HubConfig {
-    HubConfig {
-        retention: Retention {
-            age: config.hub.retention.age,
-            events: config.hub.retention.events,
-            bytes: config.hub.retention.bytes,
-        },
-        session_ttl: config.hub.session_ttl,
-        logs_bytes_max: config.hub.logs_bytes_max,
-        sessions_max: SESSIONS_MAX,
-        declared_scopes: config.hub.scopes == Scopes::Declared,
-        retained_names: config
-            .sysadm
-            .retained
-            .iter()
-            .map(|name| name.as_str().into())
-            .collect(),
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::auth::Directory;
 use crate::config::Config;
 use crate::connection::Then;
-use crate::dialect::{AllMetrics, Call, Exchange, Pending, Subscribe, sessions};
+use crate::dialect::{AllMetrics, Call, Change, Exchange, Pending, Subscribe, sessions};
 use crate::hub::{
     Address, Answer, Command, Draft, EventName, Names, OrganizationId, Parents, Placement, Scope,
     ScopeName, ShardId, Subscription,
@@ -90,6 +90,7 @@ impl Three {
                 parents: Parents::default(),
             },
             idempotency_key: None,
+            correlation_id: None,
             // Nobody's here, so that nothing follows from the answer by itself.
             pending: Pending::Sessions(sessions::Pending::Simple),
         };
@@ -99,12 +100,12 @@ impl Three {
     /// Subscribes with the answer.
     fn subscribe(&mut self, client: &Client, parents: Parents) {
         let change = Subscribe {
-            subscriptions: vec![Subscription {
+            change: Change::Replace(vec![Subscription {
                 scope: client.session.clone(),
                 parents,
                 names: Names::Every,
                 properties: Vec::new(),
-            }],
+            }]),
             retained: Vec::new(),
             reply: b"in-force".to_vec(),
         };

@@ -20,6 +20,7 @@ fn event(name: &str, payload: &str, address: Address) -> Event {
         payload: Bytes::from(payload.to_owned()),
         metadata: None,
         origin: None,
+        correlation: None,
         scope: Scope {
             organization: OrganizationId(0),
             address,
