@@ -63,6 +63,8 @@ pub const HTTP2_STREAM_SEND_BYTES_MAX: usize = 128 * 1024;
 pub const HTTP2_OUTPUT_BYTES_MAX: usize = 256 * 1024;
 /// A connection with streams is pinged this often when it is idle; one without is told to leave.
 pub const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(30);
+/// Bytes that may be under way between two shards for one stream that reads a log at home elsewhere.
+pub const RELAY_BYTES_MAX: usize = 256 * 1024;
 /// Frames without use (all but HEADERS and DATA that has bytes) that a peer may send per second on top of
 /// what its calls and our answers call for. Clients send a handful at the start and a PING every few
 /// seconds; at this rate they cost about a thousandth of a core.

@@ -98,6 +98,8 @@ enum State {
     Waiting(Pending, Exchange),
     /// A long poll waits for an event.
     Parked(Parked),
+    /// A stream whose reader is on another shard.
+    Relayed,
     /// An event stream or a WebSocket follows a log.
     Feed(Box<Feed>),
     /// A dialect's client talks over a WebSocket.
@@ -224,7 +226,7 @@ impl Connection {
             State::Feed(_) | State::Echo(_) => self.step_websocket(buf, ctx),
             State::Http2(_) => self.step_http2(buf, ctx),
             State::Request(_) => self.step_request(buf, ctx),
-            State::Waiting(..) | State::Parked(_) => Step {
+            State::Waiting(..) | State::Parked(_) | State::Relayed => Step {
                 used: 0,
                 then: Then::More { keep: buf.len() },
             },
@@ -261,7 +263,7 @@ impl Connection {
     /// Whether the socket should be read: not while answers or unread output pile up.
     pub fn wants_input(&self) -> bool {
         let waits = match &self.state {
-            State::Waiting(..) | State::Parked(_) => true,
+            State::Waiting(..) | State::Parked(_) | State::Relayed => true,
             State::Client(client) => !client.is_ready(),
             _ => false,
         };
@@ -445,6 +447,22 @@ impl Connection {
             self.arm(Timer::Idle, ctx.now);
         } else {
             self.close();
+        }
+    }
+
+    /// Waits for what the home of a session has for this stream: [`relay`](Self::relay).
+    pub fn await_relay(&mut self) {
+        self.disarm();
+        self.state = State::Relayed;
+    }
+
+    /// Sends what a reader on another shard has for this stream.
+    pub fn relay(&mut self, bytes: Bytes, ended: bool) {
+        if matches!(self.state, State::Relayed) {
+            self.send_queue.push(bytes);
+            if ended {
+                self.close();
+            }
         }
     }
 

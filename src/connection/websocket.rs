@@ -249,6 +249,7 @@ impl Connection {
             | State::Request(_)
             | State::Waiting(..)
             | State::Parked(_)
+            | State::Relayed
             | State::Closing(_) => {}
             State::Http2(_) => self.drain_http2(),
         }

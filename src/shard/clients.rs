@@ -28,7 +28,7 @@ impl Shard {
         match then {
             Then::Again | Then::More { .. } | Then::Streams => true,
             Then::Call(call, exchange) => self.call(now, index, *call, exchange),
-            Then::Listen(listen, exchange) => self.try_listen(now, index, &listen, exchange),
+            Then::Listen(listen, exchange) => self.try_listen(now, index, listen, exchange),
             Then::Open(open, exchange) => self.open(now, index, *open, exchange),
             Then::Subscribe(change) => self.subscribe(now, index, change, Bytes::new()),
         }

@@ -21,7 +21,7 @@ impl Shard {
     pub fn flush(&mut self, now: Now, mut write: impl FnMut(ConnectionId, &SendQueue) -> Flushed) {
         loop {
             // Streams first, so that what they have to say is one write of their connection.
-            self.flush_streams(now);
+            self.flush_inner(now);
             let Some(index) = self.dirty.pop_front() else {
                 return;
             };

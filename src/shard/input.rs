@@ -136,7 +136,7 @@ impl Shard {
                 Then::More { keep } => return start..start + keep,
                 Then::Streams => self.serve_streams(now, index),
                 Then::Listen(listen, exchange) => {
-                    if !self.try_listen(now, index, &listen, exchange) {
+                    if !self.try_listen(now, index, listen, exchange) {
                         // The request goes along to the session's home, to be parsed again there.
                         return rest;
                     }
@@ -155,18 +155,24 @@ impl Shard {
         &mut self,
         now: Now,
         index: u32,
-        listen: &Listen,
+        listen: Box<Listen>,
         exchange: Exchange,
     ) -> bool {
         let home = self.placement.home_of_hash(listen.hash);
-        if home != self.id {
-            if let Some(id) = self.id_of(index) {
-                self.connections[index as usize].moving = true;
-                self.effects.push_back(Effect::Move(id, home));
-            }
-            return false;
+        if home == self.id {
+            self.listen(now, index, &listen, exchange);
+            return true;
         }
-        self.listen(now, index, listen, exchange);
-        true
+        let Some(id) = self.id_of(index) else {
+            return true;
+        };
+        let entry = &mut self.connections[index as usize];
+        if entry.stream.is_some() {
+            self.ask_relay(now, id, home, listen, exchange);
+            return true;
+        }
+        entry.moving = true;
+        self.effects.push_back(Effect::Move(id, home));
+        false
     }
 }

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::ConnectionId;
+use crate::dialect::Exchange;
+use crate::dialect::sessions::Listen;
 use crate::hub::{Answer, Command, Event, OrganizationId, Parents, ScopeName, ShardId};
 
 /// A message between two shards. Between the same two, order is kept.
@@ -48,6 +52,38 @@ pub enum Mail {
     InterestKnown {
         /// Whose.
         organization: OrganizationId,
+    },
+    /// A stream of the sender, which cannot move, wants to read a log of the receiver.
+    Listen {
+        /// The stream, on the sender.
+        stream: ConnectionId,
+        /// What it asks for.
+        listen: Box<Listen>,
+        /// How its answer is framed.
+        exchange: Exchange,
+    },
+    /// What a reader of the sender has for a stream of the receiver.
+    Relayed {
+        /// The reader, on the sender.
+        reader: ConnectionId,
+        /// The stream, on the receiver.
+        stream: ConnectionId,
+        /// What is to be sent.
+        bytes: Bytes,
+        /// Nothing follows, and the reader is gone.
+        ended: bool,
+    },
+    /// Bytes of [`Relayed`](Self::Relayed) were taken.
+    Taken {
+        /// The reader, on the receiver.
+        reader: ConnectionId,
+        /// How many.
+        bytes: usize,
+    },
+    /// A stream of the sender that has a reader on the receiver is gone.
+    Abandoned {
+        /// The stream, on the sender.
+        stream: ConnectionId,
     },
     /// A project or group came to be known, or what stands above a session.
     Learn {

@@ -21,12 +21,13 @@ mod input;
 mod interest;
 mod mail;
 mod readers;
+mod relays;
 mod settings;
 mod spread;
 mod state;
 mod streams;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use slab::Slab;
@@ -58,6 +59,7 @@ use groups::Groups;
 use interest::Interest;
 use mail::Ticket;
 use readers::{FeedRendering, PollRendering};
+use relays::Relay;
 use settings::hub_config;
 use state::StateSchedule;
 use streams::Stream;
@@ -85,8 +87,8 @@ pub struct Shard {
     connections_max: usize,
     next_serial: u32,
     dirty: VecDeque<u32>,
-    /// The same, of streams.
-    dirty_streams: VecDeque<u32>,
+    /// The same, of those without a socket.
+    dirty_inner: VecDeque<u32>,
     deadlines: Deadlines,
     effects: VecDeque<Effect>,
     outboxes: Vec<VecDeque<Mail>>,
@@ -99,6 +101,8 @@ pub struct Shard {
     feed_rendering: Option<FeedRendering>,
     /// Fan-out's view of the connections, by index.
     listeners: Vec<Listener>,
+    /// Readers for streams of other shards, by those.
+    relays: BTreeMap<(ShardId, ConnectionId), u32>,
     groups: Groups,
     /// Scratch: events to be matched, and who they are for.
     heard: Vec<Arc<Event>>,
@@ -139,6 +143,8 @@ struct Entry {
     serial: u32,
     /// What takes the place of a socket, if it is a stream of another connection.
     stream: Option<Box<Stream>>,
+    /// The same, if it reads a log for a stream of another shard.
+    relay: Option<Box<Relay>>,
     /// What it hears, if it is a dialect's client.
     subscriptions: Option<Box<Subscriptions>>,
     /// Bytes counted into the gauge.
@@ -206,7 +212,7 @@ impl Shard {
             connections_max: config.server.connections_max.min(CONNECTIONS_MAX),
             next_serial: 0,
             dirty: VecDeque::new(),
-            dirty_streams: VecDeque::new(),
+            dirty_inner: VecDeque::new(),
             deadlines: Deadlines::default(),
             effects: VecDeque::new(),
             outboxes: (0..shards).map(|_| VecDeque::new()).collect(),
@@ -218,6 +224,7 @@ impl Shard {
             poll_rendering: None,
             feed_rendering: None,
             listeners: Vec::new(),
+            relays: BTreeMap::new(),
             groups: Groups::default(),
             heard: Vec::new(),
             matches: MatchScratch::default(),
@@ -284,6 +291,7 @@ impl Shard {
             connection,
             serial,
             stream: None,
+            relay: None,
             subscriptions: None,
             counted: 0,
             scheduled: Instant::NEVER,
@@ -339,7 +347,7 @@ impl Shard {
             index,
             serial: entry.serial,
         };
-        let is_stream = entry.stream.is_some();
+        let has_socket = entry.stream.is_none() && entry.relay.is_none();
         let has_work = !connection.send_queue.is_empty()
             || connection.is_closing()
             || entry
@@ -348,10 +356,10 @@ impl Shard {
                 .is_some_and(|stream| stream.must_begin(connection));
         if has_work && !entry.dirty && !entry.blocked && !entry.finished {
             entry.dirty = true;
-            if is_stream {
-                self.dirty_streams.push_back(index);
-            } else {
+            if has_socket {
                 self.dirty.push_back(index);
+            } else {
+                self.dirty_inner.push_back(index);
             }
         }
         let due = connection.due();
@@ -361,10 +369,10 @@ impl Shard {
         }
         if entry.paused && connection.wants_input() {
             entry.paused = false;
-            if is_stream {
-                self.resumed.push(index);
-            } else {
+            if has_socket {
                 self.effects.push_back(Effect::Resume(id));
+            } else {
+                self.resumed.push(index);
             }
         }
         let deaf = entry.subscriptions.is_some() && connection.hears().is_none();
@@ -393,7 +401,11 @@ impl Shard {
         self.forget_group(index);
         self.metrics().buffered_bytes.sub(entry.counted as u64);
         if let Some(stream) = entry.stream {
-            self.drop_stream(index, *stream);
+            self.drop_stream(id, *stream);
+            return;
+        }
+        if let Some(relay) = entry.relay {
+            self.drop_relay(id, &relay);
             return;
         }
         self.remove_streams(now, &entry.connection);

@@ -8,6 +8,7 @@
 //!
 //! A stream is woken (`h2` says so) when it has input, has room again, or is given up by its peer.
 
+use super::relays::Served;
 use super::{ConnectionId, Shard};
 use crate::connection::{
     Connection, Ending, NewStream, StreamNews, StreamRead, StreamSocket, StreamWrite,
@@ -19,6 +20,8 @@ use crate::time::Now;
 pub(super) struct Stream {
     parent: u32,
     socket: StreamSocket,
+    /// Where it is served, if it reads a log of another shard.
+    pub(super) served: Option<Served>,
 }
 
 impl Stream {
@@ -54,7 +57,11 @@ impl Shard {
             entry.connection.attach_stream(index, &mut socket);
         }
         if let Some(entry) = self.connections.get_mut(index as usize) {
-            entry.stream = Some(Box::new(Stream { parent, socket }));
+            entry.stream = Some(Box::new(Stream {
+                parent,
+                socket,
+                served: None,
+            }));
         }
         self.metrics().http2_streams.add(1);
         self.go_on(now, index);
@@ -108,10 +115,25 @@ impl Shard {
         }
     }
 
-    /// Hands the bytes of all streams that have some to their parents.
-    pub(super) fn flush_streams(&mut self, now: Now) {
-        while let Some(index) = self.dirty_streams.pop_front() {
-            self.flush_stream(now, index);
+    pub(super) fn stream_mut(&mut self, index: u32) -> Option<&mut Stream> {
+        self.connections
+            .get_mut(index as usize)?
+            .stream
+            .as_deref_mut()
+    }
+
+    /// Hands the bytes of all connections without a socket to whoever takes them.
+    pub(super) fn flush_inner(&mut self, now: Now) {
+        while let Some(index) = self.dirty_inner.pop_front() {
+            let Some(entry) = self.connections.get_mut(index as usize) else {
+                continue;
+            };
+            entry.dirty = false;
+            let is_relay = entry.relay.is_some();
+            match self.id_of(index) {
+                Some(id) if is_relay => self.flush_relay(now, id),
+                _ => self.flush_stream(now, index),
+            }
         }
     }
 
@@ -119,7 +141,6 @@ impl Shard {
         let Some(entry) = self.connections.get_mut(index as usize) else {
             return;
         };
-        entry.dirty = false;
         let (Some(stream), false) = (&mut entry.stream, entry.blocked) else {
             return;
         };
@@ -130,10 +151,14 @@ impl Shard {
         let queue = &connection.send_queue;
         match stream.socket.write(queue, connection.is_call(), ending) {
             StreamWrite::Sent(_) if ends => self.remove(now, index),
-            StreamWrite::Sent(bytes) => self.sent(now, index, bytes),
+            StreamWrite::Sent(bytes) => {
+                self.acknowledge_relay(index, bytes);
+                self.sent(now, index, bytes);
+            }
             StreamWrite::Blocked(bytes) => {
                 entry.blocked = true;
                 entry.connection.blocked(now);
+                self.acknowledge_relay(index, bytes);
                 self.sent(now, index, bytes);
                 self.judge_slow(now, index);
             }
@@ -155,12 +180,12 @@ impl Shard {
     }
 
     /// A stream's connection is gone; dropping its socket tells the peer, if it does not know.
-    pub(super) fn drop_stream(&mut self, index: u32, stream: Stream) {
+    pub(super) fn drop_stream(&mut self, id: ConnectionId, stream: Stream) {
         self.metrics().http2_streams.sub(1);
         let parent = stream.parent;
-        drop(stream);
+        self.abandon(id, stream.served);
         if let Some(entry) = self.connections.get_mut(parent as usize) {
-            entry.connection.detach_stream(index);
+            entry.connection.detach_stream(id.index);
         }
         self.wake_parent(parent);
     }

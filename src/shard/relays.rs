@@ -1,0 +1,229 @@
+//! Readers whose session is at home elsewhere, and who cannot move there: streams of HTTP/2.
+//!
+//! A connection that reads a session's log moves to the session's home. A stream cannot, for its connection may
+//! have others. So its home gets a connection without a socket, which reads the log as any other, and what that
+//! would send is mailed:
+//!
+//! ```text
+//!   stream's shard                         session's home
+//!   Relayed ◄──── Mail::Relayed (bytes, end) ──── Parked or Feed
+//!           ────► Mail::Taken (how many) ───────► sends more
+//!           ────► Mail::Abandoned ──────────────► gone
+//! ```
+
+use bytes::{Bytes, BytesMut};
+
+use super::{ConnectionId, Mail, Shard};
+use crate::connection::{Connection, Ending};
+use crate::dialect::Exchange;
+use crate::dialect::sessions::Listen;
+use crate::hub::{Refusal, ShardId};
+use crate::limits::RELAY_BYTES_MAX;
+use crate::time::Now;
+
+/// A reader of this shard whose bytes are mailed.
+#[derive(Debug)]
+pub(super) struct Relay {
+    shard: ShardId,
+    stream: ConnectionId,
+    /// Bytes that were mailed and are not taken yet.
+    underway: usize,
+    /// The stream knows that this is the end, or is gone.
+    ended: bool,
+}
+
+/// Where a stream's reader is served.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Served {
+    home: ShardId,
+    /// The reader there; unknown until it was heard of.
+    reader: Option<ConnectionId>,
+}
+
+impl Shard {
+    /// Has a session's home serve a stream that wants to read.
+    pub(super) fn ask_relay(
+        &mut self,
+        now: Now,
+        stream: ConnectionId,
+        home: ShardId,
+        listen: Box<Listen>,
+        exchange: Exchange,
+    ) {
+        if !self.has_room(home) {
+            self.with(now, stream.index, |connection, ctx| {
+                connection.refuse_listen(Refusal::Busy, exchange, ctx);
+            });
+            return;
+        }
+        if let Some(stream) = self.stream_mut(stream.index) {
+            let reader = None;
+            stream.served = Some(Served { home, reader });
+        }
+        self.with(now, stream.index, |connection, _| connection.await_relay());
+        self.send(
+            home,
+            Mail::Listen {
+                stream,
+                listen,
+                exchange,
+            },
+        );
+    }
+
+    /// A stream of another shard wants to read a log of this one.
+    pub(super) fn begin_relay(
+        &mut self,
+        now: Now,
+        shard: ShardId,
+        stream: ConnectionId,
+        listen: &Listen,
+        exchange: Exchange,
+    ) {
+        let ConnectionId { index, .. } = self.insert(Connection::new(now));
+        if let Some(entry) = self.connections.get_mut(index as usize) {
+            entry.relay = Some(Box::new(Relay {
+                shard,
+                stream,
+                underway: 0,
+                ended: false,
+            }));
+        }
+        self.relays.insert((shard, stream), index);
+        self.listen(now, index, listen, exchange);
+    }
+
+    /// Mails what a reader has to send, as much as may be under way.
+    pub(super) fn flush_relay(&mut self, now: Now, reader: ConnectionId) {
+        let Some(entry) = self.entry(reader) else {
+            return;
+        };
+        let (Some(relay), false) = (&mut entry.relay, entry.blocked) else {
+            return;
+        };
+        let queue = &entry.connection.send_queue;
+        let bytes = queue.len().min(RELAY_BYTES_MAX - relay.underway);
+        relay.underway += bytes;
+        let ends = !matches!(entry.connection.ending(), Ending::Open);
+        let (to, shard) = (relay.stream, relay.shard);
+        let ended = ends && bytes == queue.len();
+        let mail = Mail::Relayed {
+            reader,
+            stream: to,
+            bytes: joined(queue.range(0..bytes), bytes),
+            ended,
+        };
+        if bytes < queue.len() {
+            entry.blocked = true;
+            entry.connection.blocked(now);
+        }
+        if bytes > 0 || ended {
+            self.send(shard, mail);
+        }
+        if ended {
+            self.remove_relay(now, reader.index);
+        } else {
+            self.sent(now, reader.index, bytes);
+        }
+    }
+
+    /// Bytes came for a stream from the home of the session that it reads.
+    pub(super) fn relayed(
+        &mut self,
+        now: Now,
+        reader: ConnectionId,
+        stream: ConnectionId,
+        bytes: Bytes,
+        ended: bool,
+    ) {
+        if self.entry(stream).is_none() {
+            // Its end was told, and what was under way is of no use.
+            return;
+        }
+        if let Some(stream) = self.stream_mut(stream.index)
+            && let Some(served) = &mut stream.served
+        {
+            served.reader = Some(reader);
+            if ended {
+                stream.served = None;
+            }
+        }
+        self.with(now, stream.index, |connection, _| {
+            connection.relay(bytes, ended);
+        });
+    }
+
+    /// A stream took bytes: the home may mail more.
+    pub(super) fn acknowledge_relay(&mut self, index: u32, bytes: usize) {
+        let served = self.stream_mut(index).and_then(|stream| stream.served);
+        if let Some(Served {
+            home,
+            reader: Some(reader),
+        }) = served
+            && bytes > 0
+        {
+            self.send(home, Mail::Taken { reader, bytes });
+        }
+    }
+
+    /// Bytes that were mailed for a reader of this shard have been taken.
+    pub(super) fn taken(&mut self, reader: ConnectionId, bytes: usize) {
+        if let Some(entry) = self.entry(reader)
+            && let Some(relay) = &mut entry.relay
+        {
+            relay.underway -= bytes;
+            entry.blocked = false;
+            self.touch(reader.index);
+        }
+    }
+
+    /// A stream that is gone had a reader elsewhere.
+    pub(super) fn abandon(&mut self, stream: ConnectionId, served: Option<Served>) {
+        if let Some(Served { home, .. }) = served {
+            self.send(home, Mail::Abandoned { stream });
+        }
+    }
+
+    /// The stream of a reader of this shard is gone.
+    pub(super) fn abandoned(&mut self, now: Now, shard: ShardId, stream: ConnectionId) {
+        if let Some(&index) = self.relays.get(&(shard, stream)) {
+            self.remove_relay(now, index);
+        }
+    }
+
+    /// Removes a reader whose stream knows that it ends, or is gone.
+    fn remove_relay(&mut self, now: Now, index: u32) {
+        let entry = self.connections.get_mut(index as usize);
+        if let Some(relay) = entry.and_then(|entry| entry.relay.as_mut()) {
+            relay.ended = true;
+            self.remove(now, index);
+        }
+    }
+
+    /// A reader of this shard is gone.
+    pub(super) fn drop_relay(&mut self, reader: ConnectionId, relay: &Relay) {
+        self.relays.remove(&(relay.shard, relay.stream));
+        if relay.ended {
+            return;
+        }
+        let mail = Mail::Relayed {
+            reader,
+            stream: relay.stream,
+            bytes: Bytes::new(),
+            ended: true,
+        };
+        self.send(relay.shard, mail);
+    }
+}
+
+/// Slices as one; without copying if there is only one.
+fn joined(mut parts: impl Iterator<Item = Bytes>, bytes: usize) -> Bytes {
+    let first = parts.next().unwrap_or_default();
+    if first.len() == bytes {
+        return first;
+    }
+    let mut all = BytesMut::with_capacity(bytes);
+    all.extend_from_slice(&first);
+    parts.for_each(|part| all.extend_from_slice(&part));
+    all.freeze()
+}
