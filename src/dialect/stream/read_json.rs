@@ -1,7 +1,7 @@
 //! Requests as JSON text.
 //!
 //! The text is validated once, whole; then its spans are lent, so that payload and metadata keep the bytes
-//! that were sent. Names of fields are lowerCamel or snake_case, unknown ones are ignored, `null` is absent,
+//! that were sent. Names of fields are in camel or snake case, unknown ones are ignored, `null` is absent,
 //! of a repeated field the last one counts: as in the JSON form of Protocol Buffers.
 
 use std::borrow::Cow;
