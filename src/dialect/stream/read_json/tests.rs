@@ -175,22 +175,25 @@ fn wrong_types_are_named() {
             r#"{"correlationId":7,"ping":"a"}"#,
             "\"correlationId\" must be a string",
         ),
-        (r#"{"subscribe":{"name":1}}"#, "\"name\" must be a string"),
+        (
+            r#"{"subscribe":{"name":1}}"#,
+            "\"subscribe.name\" must be a string",
+        ),
         (
             r#"{"subscribe":{"name":"a","events":"b"}}"#,
-            "\"events\" must be an array of strings",
+            "\"subscribe.events\" must be an array of strings",
         ),
         (
             r#"{"subscribe":{"name":"a","events":["b",1]}}"#,
-            "\"events\" must be an array of strings",
+            "\"subscribe.events\" must be an array of strings",
         ),
         (
             r#"{"subscribe":{"name":"a","events":[["b"]]}}"#,
-            "\"events\" must be an array of strings",
+            "\"subscribe.events\" must be an array of strings",
         ),
         (
             r#"{"subscribe":{"name":"a","target":"p"}}"#,
-            "\"target\" must be an object",
+            "\"subscribe.target\" must be an object",
         ),
         (
             r#"{"publish":{"name":"a","payload":{},"target":{"projectId":1}}}"#,
