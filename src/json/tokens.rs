@@ -1,7 +1,7 @@
 //! The tokens of JSON text that is known to be valid, in document order: the whole tree in one walk.
 //!
-//! [`fields`](super::fields()) finds the end of each value before it lends it, so walking a tree with it looks at
-//! a text as often as that is nested. This looks at each byte once.
+//! [`fields`](super::fields()) finds the end of each value before it lends it, so walking a tree with it looks
+//! at a text as often as that is nested. This looks at each byte once.
 
 use super::token::{is_space, scalar_end, skip_space, string_end};
 

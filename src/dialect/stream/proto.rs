@@ -73,3 +73,43 @@ impl prost::Message for RawMessage {
         self.0.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+
+    use super::*;
+
+    #[test]
+    fn fields_are_kept_and_parts_put_after_one_another() {
+        // A varint, text, 64 and 32 bits.
+        let fields = b"\x08\x96\x01\x1a\x02hi\x11\x01\0\0\0\0\0\0\0\x25\0\0\0\x01";
+        let mut message = RawMessage::decode(&fields[..]).expect("decodes");
+        assert_eq!(message.encode_to_vec(), fields);
+        message.merge(&b"\x28\x00"[..]).expect("decodes");
+        assert_eq!(message.0, [&fields[..], b"\x28\x00"].concat());
+        message.clear();
+        assert_eq!(message, RawMessage::default());
+    }
+
+    #[test]
+    fn groups_are_passed_over() {
+        let message = RawMessage::decode(&b"\x08\x01\x7b\x13\x08\x01\x14\x7c\x10\x02"[..]);
+        assert_eq!(message, Ok(RawMessage(b"\x08\x01\x10\x02".to_vec())));
+    }
+
+    #[test]
+    fn what_is_cut_short_is_refused() {
+        for fields in [
+            &b"\x08"[..],
+            b"\x08\x96",
+            b"\x1a\x03hi",
+            b"\x1a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01hi",
+            b"\x11\0\0\0\0\0\0\0",
+            b"\x25\0\0\0",
+            b"\x7b\x08\x01",
+        ] {
+            assert!(RawMessage::decode(fields).is_err(), "{fields:x?}");
+        }
+    }
+}

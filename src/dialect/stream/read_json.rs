@@ -1,7 +1,7 @@
 //! Requests as JSON text.
 //!
 //! The text is validated once, whole; then its spans are lent, so that payload and metadata keep the bytes
-//! that were sent. Names of fields are lowerCamel or snake_case, unknown ones are ignored, `null` is absent,
+//! that were sent. Names of fields are in camel or snake case, unknown ones are ignored, `null` is absent,
 //! of a repeated field the last one counts: as in the JSON form of Protocol Buffers.
 
 use std::borrow::Cow;
@@ -52,18 +52,17 @@ pub(super) fn request(message: &[u8]) -> Request {
 }
 
 fn asked(kinds: [Option<&[u8]>; 4], unknown: Option<String>) -> Result<Asked, Status> {
-    let mut given = KINDS.iter().zip(kinds);
-    let mut given = given.by_ref().filter(|(_, value)| value.is_some());
-    let first = given.next();
-    if let (Some((first, _)), Some((second, _))) = (first, given.next()) {
+    let given = KINDS.iter().zip(kinds);
+    let mut given = given.filter(|(_, value)| value.is_some());
+    if let (Some((first, _)), Some((second, _))) = (given.next(), given.next()) {
         return Err(invalid(format!(
             "\"{first}\" and \"{second}\" are both set; a message asks one thing"
         )));
     }
-    let wanted = |value| object("", first.map_or("", |first| first.0), value).and_then(wanted);
+    let wanted = |kind, value| wanted(object("", kind, value)?, &format!("{kind}."));
     match kinds {
-        [Some(value), ..] => Ok(Asked::Subscribe(wanted(value)?)),
-        [_, Some(value), ..] => Ok(Asked::Unsubscribe(wanted(value)?)),
+        [Some(value), ..] => Ok(Asked::Subscribe(wanted("subscribe", value)?)),
+        [_, Some(value), ..] => Ok(Asked::Unsubscribe(wanted("unsubscribe", value)?)),
         [_, _, Some(value), _] => {
             let event = publish(object("", "publish", value)?, "publish.")?;
             Ok(Asked::Publish(Box::new(event)))
@@ -118,7 +117,8 @@ fn publish(json: &[u8], at: &str) -> Result<Publish, Status> {
     event.checked(at)
 }
 
-fn wanted(json: &[u8]) -> Result<Wanted, Status> {
+/// Reads a subscription from a valid object; `at` stands before the names of fields in errors.
+fn wanted(json: &[u8], at: &str) -> Result<Wanted, Status> {
     let (mut names, mut from, mut events) = (None, None, None);
     for (name, value) in fields(json) {
         match &*name {
@@ -128,11 +128,14 @@ fn wanted(json: &[u8]) -> Result<Wanted, Status> {
             _ => {}
         }
     }
-    let name = names.map(|name| text("", "name", name)).transpose()?;
+    let name = names.map(|name| text(at, "name", name)).transpose()?;
     let wanted = Wanted {
         name: name.unwrap_or_default().into(),
-        target: target("", from)?,
-        events: events.map(texts).transpose()?.unwrap_or_default(),
+        target: target(at, from)?,
+        events: events
+            .map(|events| texts(at, events))
+            .transpose()?
+            .unwrap_or_default(),
     };
     wanted.check()?;
     Ok(wanted)
@@ -156,8 +159,8 @@ fn target(at: &str, json: Option<&[u8]>) -> Result<Option<Target>, Status> {
 }
 
 /// The elements of `events`.
-fn texts(json: &[u8]) -> Result<Vec<Box<str>>, Status> {
-    let error = || wrong_type("", "events", "an array of strings");
+fn texts(at: &str, json: &[u8]) -> Result<Vec<Box<str>>, Status> {
+    let error = || wrong_type(at, "events", "an array of strings");
     let mut tokens = json::tokens(json);
     if tokens.next() != Some(Token::Array) {
         return Err(error());

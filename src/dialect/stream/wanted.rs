@@ -54,9 +54,10 @@ impl Wanted {
         }
     }
 
-    /// Reads what the query of `GET /event/v2/stream` asks for: `subscribe.name`, `subscribe.events` (may be
-    /// repeated), `subscribe.target.layoutId`, `…projectId`, `…collectionId`. Names of fields in any case, or
-    /// with underscores; of others the last one counts. `None` if no `subscribe.` is there.
+    /// Reads what the query of `GET /event/v2/stream` asks for: `subscribe.name`, `subscribe.events`,
+    /// `subscribe.target.layoutId`, `…projectId`, `…collectionId`. Names of fields in any case, or with
+    /// underscores. `events` may come several times; of the others the last one counts. `None` if no
+    /// `subscribe.` is there.
     pub fn from_query(query: Option<&str>) -> Result<Option<Self>, Status> {
         let mut wanted: Option<Self> = None;
         for (key, value) in query_pairs(query.unwrap_or("")) {

@@ -1,10 +1,13 @@
 //! The mapping beside an independent reader and writer of the same messages: the trees of `prost-types`.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
-use prost::Message as _;
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+use prost::{DecodeError, Message as _};
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value as Tree};
-use serde_json::{Value, json};
+use serde_json::value::RawValue;
 
 use super::*;
 use crate::json;
@@ -38,43 +41,71 @@ fn object(fields: &[(&str, Tree)]) -> Vec<u8> {
     Struct { fields }.encode_to_vec()
 }
 
-/// What a tree says, if JSON can say it.
-fn model(tree: &Tree) -> Option<Value> {
-    Some(match tree.kind.as_ref()? {
-        Kind::NullValue(_) => Value::Null,
-        Kind::NumberValue(number) => Value::Number(serde_json::Number::from_f64(*number)?),
-        Kind::StringValue(text) => Value::from(text.as_str()),
-        Kind::BoolValue(is) => Value::from(*is),
-        Kind::StructValue(fields) => model_struct(fields)?,
+/// A tree as JSON can say it, if it can.
+fn model(tree: &Tree) -> Option<Tree> {
+    Some(value(match tree.kind.as_ref()? {
+        Kind::NullValue(_) => Kind::NullValue(0),
+        Kind::NumberValue(number) if !number.is_finite() => return None,
+        Kind::StructValue(tree) => return model_struct(tree),
         Kind::ListValue(list) => {
-            Value::Array(list.values.iter().map(model).collect::<Option<_>>()?)
+            let values = list.values.iter().map(model).collect::<Option<_>>()?;
+            Kind::ListValue(ListValue { values })
         }
+        other => other.clone(),
+    }))
+}
+
+fn model_struct(tree: &Struct) -> Option<Tree> {
+    let fields = tree.fields.iter();
+    let fields = fields.map(|(name, tree)| Some((name.clone(), model(tree)?)));
+    let fields = fields.collect::<Option<_>>()?;
+    Some(value(Kind::StructValue(Struct { fields })))
+}
+
+/// JSON as a tree: `serde_json` takes it apart, and `std` reads the numbers, which it does exactly.
+fn read(json: &[u8]) -> Tree {
+    let json = std::str::from_utf8(json).expect("UTF-8");
+    read_raw(serde_json::from_str(json).expect("valid JSON"))
+}
+
+fn read_raw(json: &RawValue) -> Tree {
+    let json = json.get();
+    let valid = "valid JSON";
+    value(match json.as_bytes()[0] {
+        b'n' => Kind::NullValue(0),
+        b't' | b'f' => Kind::BoolValue(json == "true"),
+        b'"' => Kind::StringValue(serde_json::from_str(json).expect(valid)),
+        b'[' => {
+            let items: Vec<&RawValue> = serde_json::from_str(json).expect(valid);
+            let values = items.into_iter().map(read_raw).collect();
+            Kind::ListValue(ListValue { values })
+        }
+        b'{' => {
+            let fields: BTreeMap<String, &RawValue> = serde_json::from_str(json).expect(valid);
+            let fields = fields.into_iter();
+            let fields = fields.map(|(name, json)| (name, read_raw(json))).collect();
+            Kind::StructValue(Struct { fields })
+        }
+        _ => Kind::NumberValue(json.parse().expect("a number")),
     })
 }
 
-fn model_struct(tree: &Struct) -> Option<Value> {
+/// A tree without infinity as another prints it.
+fn print(tree: &Struct) -> serde_json::Value {
     let fields = tree.fields.iter();
-    let fields = fields.map(|(name, tree)| Some((name.clone(), model(tree)?)));
-    Some(Value::Object(fields.collect::<Option<_>>()?))
+    let fields = fields.map(|(name, tree)| (name.clone(), print_value(tree)));
+    serde_json::Value::Object(fields.collect())
 }
 
-/// JSON with all numbers as doubles, which is what they are on the wire.
-fn doubles(value: &Value) -> Value {
-    match value {
-        Value::Number(number) => Value::from(number.as_f64()),
-        Value::Array(items) => Value::Array(items.iter().map(doubles).collect()),
-        Value::Object(fields) => {
-            let fields = fields
-                .iter()
-                .map(|(name, value)| (name.clone(), doubles(value)));
-            Value::Object(fields.collect())
-        }
-        other => other.clone(),
+fn print_value(tree: &Tree) -> serde_json::Value {
+    match tree.kind.as_ref().expect("a kind") {
+        Kind::NullValue(_) => serde_json::Value::Null,
+        Kind::NumberValue(number) => serde_json::Value::from(*number),
+        Kind::StringValue(text) => serde_json::Value::from(text.as_str()),
+        Kind::BoolValue(is) => serde_json::Value::from(*is),
+        Kind::StructValue(tree) => print(tree),
+        Kind::ListValue(list) => list.values.iter().map(print_value).collect(),
     }
-}
-
-fn read(json: &[u8]) -> Value {
-    doubles(&serde_json::from_slice(json).expect("valid JSON"))
 }
 
 #[test]
@@ -138,7 +169,7 @@ fn lone_surrogates_become_replacement_characters() {
 #[test]
 fn numbers_beyond_doubles_become_the_largest() {
     assert_eq!(
-        back(r#"[1e999,-1e999,1e-999,-0,12345678901234567890]"#),
+        back("[1e999,-1e999,1e-999,-0,12345678901234567890]"),
         r#"{"data":[1.7976931348623157e308,-1.7976931348623157e308,0,-0,12345678901234567000]}"#
     );
 }
@@ -289,7 +320,7 @@ fn depth_has_a_bound() {
 fn trees() -> impl Strategy<Value = Struct> {
     let number = prop_oneof![
         any::<i32>().prop_map(f64::from),
-        any::<i32>().prop_map(|number| f64::from(number) / 64.0),
+        any::<f64>().prop_filter("finite", |number| number.is_finite()),
     ];
     let leaf = prop_oneof![
         Just(Kind::NullValue(0)),
@@ -325,14 +356,42 @@ fn change(bytes: &mut Vec<u8>, (kind, at, with): (u8, prop::sample::Index, u8)) 
     }
 }
 
+/// Whether a map in a message of this name has an entry that is not length-delimited. That is no entry, but
+/// `prost` does not look and reads one.
+fn has_odd_entry(mut wire: &[u8], message: &str) -> Result<bool, DecodeError> {
+    while !wire.is_empty() {
+        let (number, wire_type) = decode_key(&mut wire)?;
+        let inside = match (message, number) {
+            ("Struct", 1) if wire_type != WireType::LengthDelimited => return Ok(true),
+            ("Struct", 1) => "Entry",
+            ("Entry", 2) | ("ListValue", 1) => "Value",
+            ("Value", 5) => "Struct",
+            ("Value", 6) => "ListValue",
+            _ => "",
+        };
+        let before = wire;
+        skip_field(wire_type, number, &mut wire, DecodeContext::default())?;
+        if !inside.is_empty() && wire_type == WireType::LengthDelimited {
+            let mut content = &before[..before.len() - wire.len()];
+            decode_varint(&mut content)?;
+            if has_odd_entry(content, inside)? {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
 /// Where `prost-types` can read bytes, they say the same here, or are refused if JSON cannot say it.
 fn assert_as_prost_reads(wire: &[u8]) -> Result<(), TestCaseError> {
     let read_here = struct_to_json(wire).map(|json| {
         assert!(json::depth(&json) <= crate::limits::JSON_DEPTH_MAX);
         read(&json)
     });
-    if let Ok(tree) = Struct::decode(wire) {
-        prop_assert_eq!(read_here.ok(), model_struct(&tree).as_ref().map(doubles));
+    if let Ok(tree) = Struct::decode(wire)
+        && !matches!(has_odd_entry(wire, "Struct"), Ok(true))
+    {
+        prop_assert_eq!(read_here.ok(), model_struct(&tree));
     }
     Ok(())
 }
@@ -346,7 +405,7 @@ proptest! {
 
     #[test]
     fn what_is_written_others_read(tree in trees(), pretty: bool) {
-        let json = model_struct(&tree).expect("no infinity is in it");
+        let json = print(&tree);
         let json = if pretty { format!("{json:#}") } else { json.to_string() };
         let wire = wire_of(&json);
         prop_assert_eq!(Struct::decode(&wire[..]).expect("decodes"), tree);
@@ -397,7 +456,7 @@ proptest! {
 
     #[test]
     fn large_integers_are_doubles(number: i64) {
-        let json = json!({ "a": number }).to_string();
+        let json = format!("{{\"a\":{number}}}");
         prop_assert_eq!(read(back(&json).as_bytes()), read(json.as_bytes()));
     }
 }
