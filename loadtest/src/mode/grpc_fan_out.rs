@@ -122,7 +122,10 @@ fn measure(
         window: args.windows.iter().copied().max().unwrap_or(1).into(),
         payload_bytes: args.payload,
     };
-    let open = |subject: &Subject| StreamAudience::open(subject.target.address, shape);
+    let open = |subject: &Subject| {
+        let audience = StreamAudience::open(subject.target.address, shape);
+        audience.map_err(|failure| subject.blame(&failure))
+    };
     let mut audiences: Vec<StreamAudience> = subjects.iter().map(open).collect::<Result<_, _>>()?;
     for &window in &args.windows {
         let mut figures: Vec<Figures> = subjects.iter().map(|_| Figures::default()).collect();
@@ -183,7 +186,7 @@ fn turn(
     window: u16,
 ) -> Result<Turn, Failure> {
     let target = &subject.target;
-    let named = |failure: Failure| Failure::new(format!("{}: {failure}", subject.name));
+    let named = |failure: Failure| subject.blame(&failure);
     target
         .settle(|duration| audience.pump_for(duration))
         .map_err(named)?;

@@ -125,7 +125,7 @@ fn turn(
     in_flight: usize,
 ) -> Result<(Called, Usage), Failure> {
     let target = &subject.target;
-    let named = |failure: Failure| Failure::new(format!("{}: {failure}", subject.name));
+    let named = |failure: Failure| subject.blame(&failure);
     target
         .settle(|duration| callers.pump_for(duration))
         .map_err(named)?;

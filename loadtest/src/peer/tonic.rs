@@ -34,6 +34,13 @@ pub(crate) struct Subject {
     pub(crate) target: Target,
 }
 
+impl Subject {
+    /// The failure, with the name of the server that it is about.
+    pub(crate) fn blame(&self, failure: &Failure) -> Failure {
+        Failure::new(format!("{}: {failure}", self.name))
+    }
+}
+
 /// Starts everybody on the server's core, the Fanfare server first.
 pub(crate) fn start(
     args: &TargetArgs,

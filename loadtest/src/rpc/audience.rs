@@ -302,3 +302,44 @@ fn parse(message: &[u8]) -> Result<Told<'_>, String> {
         None => Err("a message is not protocol buffers".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the listener says to these events, told by a server that repeats what was published.
+    fn hear(sequences: &[u64]) -> Result<u64, String> {
+        let mut record = Record {
+            books: Books::new(1, 4, false),
+            finder: SequenceFinder::default(),
+            subscribed: 0,
+            published: 0,
+        };
+        (0..4).for_each(|_| record.books.start());
+        let (mut listener, mut template) = (Listener::default(), Template::new(128, false));
+        for &sequence in sequences {
+            let message = message::told_event(template.numbered(sequence));
+            listener.hear(Heard::Data(&message), &mut record)?;
+        }
+        Ok(record.books.finished())
+    }
+
+    #[test]
+    fn every_event_comes_once_and_in_order() {
+        assert_eq!(hear(&[0, 1, 2, 3]), Ok(4));
+        for (wrong, sequences) in [
+            ("lost", &[0, 2][..]),
+            ("twice", &[0, 0]),
+            ("swapped", &[1, 0]),
+            ("never published", &[0, 1, 2, 3, 4]),
+        ] {
+            assert!(hear(sequences).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_stream_that_is_over_is_noticed() {
+        assert!(data(Heard::Ended).is_err());
+        assert!(data(Heard::Reset(7)).is_err());
+    }
+}

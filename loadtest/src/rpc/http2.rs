@@ -70,7 +70,7 @@ pub(crate) enum FrameError {
 impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Length => "unusable frame length",
+            Self::Length => "not HTTP/2, or a frame of unusable length",
             Self::Padded => "padded frame",
             Self::Continuation => "headers in several frames",
         })

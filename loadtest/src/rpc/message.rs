@@ -241,6 +241,14 @@ fn consume(
     Ok(used)
 }
 
+/// What a server tells of a published event, with its prefix.
+#[cfg(test)]
+pub(crate) fn told_event(published: &[u8]) -> Vec<u8> {
+    let mut message = Vec::new();
+    put_message(&field(100, &published[PREFIX_BYTES..]), &mut message);
+    message
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
