@@ -37,6 +37,7 @@ fn draft(name: &Bytes, payload: &Bytes) -> Draft {
         payload: payload.clone(),
         metadata: None,
         origin: None,
+        correlation: None,
     }
 }
 
@@ -48,6 +49,7 @@ fn bytes_of_draft() -> (Bytes, Bytes) {
 fn publish(c: &mut Criterion) {
     let placement = Placement::new(7, 1);
     let (name, payload) = bytes_of_draft();
+    let none = Parents::default();
     let mut group = c.benchmark_group("hub_log/publish");
     group.throughput(Throughput::Elements(1));
     for sessions in [1u64, 1_000, 100_000] {
@@ -57,7 +59,7 @@ fn publish(c: &mut Criterion) {
                 let token = format!("session-{i}");
                 let hash = placement.session_hash(&token);
                 let drafts = std::iter::once(draft(&name, &payload));
-                hub.publish_session(at(0), ORGANIZATION, &token, hash, drafts);
+                hub.publish_session(at(0), ORGANIZATION, &token, hash, &none, drafts);
                 (token, hash)
             })
             .collect();
@@ -69,7 +71,7 @@ fn publish(c: &mut Criterion) {
                 count += 1;
                 let (token, hash) = &tokens[(count.wrapping_mul(0x9e37_79b9) % sessions) as usize];
                 let drafts = std::iter::once(draft(&name, &payload));
-                hub.publish_session(at(count / 2_000), ORGANIZATION, token, *hash, drafts)
+                hub.publish_session(at(count / 2_000), ORGANIZATION, token, *hash, &none, drafts)
             });
         });
     }
@@ -81,8 +83,9 @@ fn resume(c: &mut Criterion) {
     let mut hub = hub(&placement);
     let hash = placement.session_hash("s");
     let (name, payload) = bytes_of_draft();
+    let none = Parents::default();
     let drafts = vec![draft(&name, &payload); 1_000];
-    hub.publish_session(at(0), ORGANIZATION, "s", hash, drafts.into_iter());
+    hub.publish_session(at(0), ORGANIZATION, "s", hash, &none, drafts.into_iter());
     let reader = hub.attach(at(0), ORGANIZATION, "s", hash, 1).unwrap();
     let log = hub.log(reader).unwrap();
     let cursor = Cursor {
@@ -159,7 +162,14 @@ fn publish_to_group(c: &mut Criterion) {
             count += 1;
             let scope = scope.clone();
             let drafts = vec![draft(&name, &payload)];
-            hub.execute(at(count * 100), Command::Publish { scope, drafts })
+            hub.execute(
+                at(count * 100),
+                Command::Publish {
+                    scope,
+                    parents: Parents::default(),
+                    drafts,
+                },
+            )
         });
     });
     group.finish();

@@ -46,6 +46,41 @@ pub const WEBSOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest message of the `/echo` route, which exists for protocol test suites.
 pub const ECHO_MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+// --- HTTP/2 and gRPC ------------------------------------------------------------------------------
+
+/// Most streams that one connection may have open at once. Clients open further connections; RFC 9113 §6.5.2
+/// recommends no less than 100.
+pub const HTTP2_STREAMS_MAX: u32 = 256;
+/// What a peer may send on one stream before we have read it.
+pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+/// The same for all streams of a connection together.
+pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// Longest list of header fields, uncompressed, as RFC 9113 §6.5.2 counts it: as long as an HTTP/1.1 head.
+pub const HTTP2_HEADER_LIST_BYTES_MAX: u32 = HTTP_HEAD_BYTES_MAX as u32;
+/// Bytes of one stream that are given to the protocol at once, beyond what the peer's windows allow to be sent.
+pub const HTTP2_STREAM_SEND_BYTES_MAX: usize = 128 * 1024;
+/// Bytes that are taken from the protocol at once for the send queue of a connection.
+pub const HTTP2_OUTPUT_BYTES_MAX: usize = 256 * 1024;
+/// A connection with streams is pinged this often when it is idle; one without is told to leave.
+pub const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(30);
+/// Frames without use (all but HEADERS and DATA that has bytes) that a peer may send per second on top of
+/// what its calls and our answers call for. Clients send a handful at the start and a PING every few
+/// seconds; at this rate they cost about a thousandth of a core.
+pub const HTTP2_CONTROL_FRAMES_PER_SECOND_MAX: u32 = 1_000;
+/// Frames without use that each HEADERS and each DATA frame with bytes calls for: a window for the answer
+/// and one for the connection, a PING that measures it, a reset.
+pub const HTTP2_CONTROL_FRAMES_PER_USEFUL_FRAME: u32 = 4;
+/// Bytes sent to a peer that call for one frame without use. A frame of ours with the smallest event has
+/// over 100 bytes, and clients that tune their windows answer it with two updates and a PING (grpc-go's
+/// estimate of the bandwidth). More than the 17 bytes of a PING's answer, or flooding would pay for itself.
+pub const HTTP2_SENT_BYTES_PER_CONTROL_FRAME: usize = 32;
+/// Most frames without use that a peer may have in store for what it was sent or did: it may answer
+/// 3 MiB of ours late, or send all of them at once, which is a tenth of a second's work.
+pub const HTTP2_CONTROL_FRAMES_STORED_MAX: u32 = 100_000;
+/// Longest message of a gRPC status, in bytes before encoding: three times as many fit into the 8 KiB of
+/// trailers that clients read (PROTOCOL-HTTP2, "Responses").
+pub const GRPC_STATUS_MESSAGE_BYTES_MAX: usize = 2 * 1024;
+
 // --- Server-sent events ---------------------------------------------------------------------------
 
 /// A comment is sent on an idle event stream this often, so that proxies keep it open.
@@ -186,6 +221,17 @@ pub const CLASSES_MAX: usize = 1_024;
 pub const CLASSES_PER_CONNECTION_MAX: usize = 1_024;
 /// Deepest nesting of a message from a client of a dialect's socket.
 pub const MESSAGE_DEPTH_MAX: usize = JSON_DEPTH_MAX;
+/// Longest event name of the stream dialect, and longest alternative in a subscription, in characters: its
+/// origin's bound.
+pub const STREAM_NAME_CHARS_MAX: usize = 128;
+/// Most names in one subscription of the stream dialect: each is a pattern to match.
+pub const STREAM_NAMES_MAX: usize = 64;
+/// Most subscriptions of one client of the stream dialect.
+pub const STREAM_SUBSCRIPTIONS_MAX: usize = 1_024;
+/// Longest session id that a client of the stream dialect may call itself by; clients send UUIDs.
+pub const STREAM_SESSION_ID_BYTES_MAX: usize = 128;
+/// Longest correlation id of the stream dialect, in bytes: it is repeated with the reply.
+pub const STREAM_CORRELATION_BYTES_MAX: usize = 256;
 /// How long after its start a node publishes its first `system-state`, by default.
 pub const SYSTEM_STATE_FIRST_DEFAULT: Duration = Duration::from_secs(60);
 /// How often a node publishes its `system-state`, by default.
@@ -282,12 +328,18 @@ const _: () = assert!(HTTP_CHUNK_LINE_BYTES_MAX <= u16::MAX as usize);
 const _: () = assert!(HTTP_TRAILER_BYTES_MAX <= u16::MAX as usize);
 const _: () = assert!(WEBSOCKET_PIECE_BYTES_MAX <= RECV_BUFFER_BYTES);
 const _: () = assert!(WEBSOCKET_MESSAGE_BYTES_MAX <= ECHO_MESSAGE_BYTES_MAX);
+const _: () = assert!(HTTP2_SENT_BYTES_PER_CONTROL_FRAME > 17);
+const _: () = assert!(HTTP2_CONTROL_FRAMES_PER_SECOND_MAX <= HTTP2_CONTROL_FRAMES_STORED_MAX);
+const _: () = assert!(RECV_BUFFER_BYTES / 9 < HTTP2_CONTROL_FRAMES_STORED_MAX as usize);
+const _: () = assert!(3 * GRPC_STATUS_MESSAGE_BYTES_MAX < 8 * 1024);
 const _: () = assert!(LOG_EVENTS_DEFAULT <= LOG_EVENTS_MAX);
 const _: () = assert!(PUBLISH_BYTES_MAX <= LOG_BYTES_DEFAULT);
 const _: () = assert!(LOG_BYTES_DEFAULT <= LOGS_BYTES_DEFAULT);
 const _: () = assert!(SEND_QUEUE_BYTES_MIN <= SEND_QUEUE_BYTES_DEFAULT);
 const _: () = assert!(LIVE_FILTERS_DEFAULT <= LIVE_FILTERS_MAX);
 const _: () = assert!(LIVE_VALUE_BYTES_DEFAULT <= LIVE_VALUE_BYTES_MAX);
+// A character has at most 4 bytes.
+const _: () = assert!(4 * STREAM_NAME_CHARS_MAX <= PATTERN_BYTES_MAX);
 const _: () = assert!(LOGINS_MAX < u32::MAX as usize);
 const _: () = assert!(PASSWORD_MEMORY_KIB_MIN < PASSWORD_MEMORY_KIB_MAX);
 const _: () = assert!(SESSIONS_MAX < SCOPES_MAX);

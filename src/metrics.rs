@@ -51,6 +51,8 @@ macro_rules! metrics {
 metrics! {
     /// Connections open now.
     gauge connections,
+    /// Streams of HTTP/2 connections open now.
+    gauge http2_streams,
     /// Connections accepted since start.
     counter connections_accepted,
     /// Connections that moved to the home shard of their session.

@@ -146,6 +146,7 @@ pub(crate) fn event(name: &str, payload: Bytes) -> Event {
         payload,
         metadata: None,
         origin: None,
+        correlation: None,
         scope: everywhere(),
         parents: Parents::default(),
         time_ms: 1_700_000_000_000,

@@ -40,6 +40,7 @@ impl Config {
         self.check_sessions()?;
         self.check_sysadm()?;
         self.check_live()?;
+        self.check_stream()?;
         self.check_organizations()
     }
 
@@ -84,19 +85,14 @@ impl Config {
         if let Some(timeout) = sessions.poll_timeout_max {
             duration("sessions.poll_timeout_max", timeout)?;
         }
-        let CorsConfig {
-            allow_origin,
-            allow_headers,
-            allow_methods,
-        } = &sessions.cors;
-        for (key, value) in [
-            ("sessions.cors.allow_origin", allow_origin),
-            ("sessions.cors.allow_headers", allow_headers),
-            ("sessions.cors.allow_methods", allow_methods),
-        ] {
-            text(key, value, limits::CORS_VALUE_BYTES_MAX)?;
-        }
-        Ok(())
+        cors("sessions.cors", &sessions.cors)
+    }
+
+    fn check_stream(&self) -> Result<(), ConfigError> {
+        let publish_bytes_max = self.stream.publish_bytes_max;
+        let most = limits::PUBLISH_BYTES_MAX;
+        bytes("stream.publish_bytes_max", publish_bytes_max, most)?;
+        cors("stream.cors", &self.stream.cors)
     }
 
     fn check_sysadm(&self) -> Result<(), ConfigError> {
@@ -188,6 +184,23 @@ fn duration(key: &str, value: Duration) -> Result<(), ConfigError> {
     let found = format_duration(value);
     let problem = format!("expected a duration above zero and up to {max}, found {found}");
     Err(ConfigError::new(key, problem))
+}
+
+fn cors(section: &str, cors: &CorsConfig) -> Result<(), ConfigError> {
+    let CorsConfig {
+        allow_origin,
+        allow_headers,
+        allow_methods,
+    } = cors;
+    for (key, value) in [
+        ("allow_origin", allow_origin),
+        ("allow_headers", allow_headers),
+        ("allow_methods", allow_methods),
+    ] {
+        let key = format!("{section}.{key}");
+        text(&key, value, limits::CORS_VALUE_BYTES_MAX)?;
+    }
+    Ok(())
 }
 
 /// Texts end up in answers and log lines: a line break in one would start a field of its own

@@ -103,6 +103,8 @@ pub struct Config {
     pub sysadm: SysadmConfig,
     /// `[live]`: the live dialect.
     pub live: LiveConfig,
+    /// `[stream]`: the stream dialect.
+    pub stream: StreamConfig,
     /// `[[organizations]]`: none is open mode.
     pub organizations: Vec<OrganizationConfig>,
 }
@@ -201,7 +203,16 @@ pub struct LiveConfig {
     pub value_bytes_max: usize,
 }
 
-/// `[sessions.cors]`: field values, sent as they are. Printable ASCII, never empty.
+/// `[stream]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamConfig {
+    /// Largest body of a publish by POST in bytes, 1 to [`limits::PUBLISH_BYTES_MAX`].
+    pub publish_bytes_max: usize,
+    /// `[stream.cors]`.
+    pub cors: CorsConfig,
+}
+
+/// `[sessions.cors]` and `[stream.cors]`: field values, sent as they are. Printable ASCII, never empty.
 ///
 /// One is helped out: where tokens are asked for, `allow_headers = "*"` is sent as `*, Authorization`,
 /// because to a browser the asterisk does not mean that field (Fetch §3.3.4).
@@ -270,6 +281,15 @@ impl Default for LiveConfig {
         Self {
             filters_max: limits::LIVE_FILTERS_DEFAULT,
             value_bytes_max: limits::LIVE_VALUE_BYTES_DEFAULT,
+        }
+    }
+}
+
+impl Default for StreamConfig {
+    fn default() -> Self {
+        Self {
+            publish_bytes_max: limits::PUBLISH_BYTES_MAX,
+            cors: CorsConfig::default(),
         }
     }
 }

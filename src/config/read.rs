@@ -13,7 +13,7 @@ use super::section::{
 use super::{
     Config, ConfigError, CorsConfig, Driver, HubConfig, LiveConfig, LogConfig, LogFormat,
     OrganizationConfig, RetentionConfig, Scopes, ServerConfig, SessionsConfig, SlowConsumer,
-    SysadmConfig, SysadmErrors, TokenConfig, UserConfig,
+    StreamConfig, SysadmConfig, SysadmErrors, TokenConfig, UserConfig,
 };
 use crate::limits;
 
@@ -52,6 +52,7 @@ impl Config {
         })?;
         root.section("sysadm", |section| sysadm(section, &mut config.sysadm))?;
         root.section("live", |section| live(section, &mut config.live))?;
+        root.section("stream", |section| stream(section, &mut config.stream))?;
         config.organizations = root.tables("organizations", organization)?;
         root.finish()?;
 
@@ -110,16 +111,18 @@ fn sessions(section: &mut Section<'_>, sessions: &mut SessionsConfig) -> Result<
     let timeout = &mut sessions.poll_timeout_max;
     section.read("poll_timeout_max", &SOME_DURATION, timeout)?;
     section.read("token_reads", &BOOLEAN, &mut sessions.token_reads)?;
-    section.section("cors", |section| {
-        let CorsConfig {
-            allow_origin,
-            allow_headers,
-            allow_methods,
-        } = &mut sessions.cors;
-        section.read("allow_origin", &TEXT, allow_origin)?;
-        section.read("allow_headers", &TEXT, allow_headers)?;
-        section.read("allow_methods", &TEXT, allow_methods)
-    })
+    section.section("cors", |section| cors(section, &mut sessions.cors))
+}
+
+fn stream(section: &mut Section<'_>, stream: &mut StreamConfig) -> Result<(), ConfigError> {
+    section.read("publish_bytes_max", &BYTES, &mut stream.publish_bytes_max)?;
+    section.section("cors", |section| cors(section, &mut stream.cors))
+}
+
+fn cors(section: &mut Section<'_>, cors: &mut CorsConfig) -> Result<(), ConfigError> {
+    section.read("allow_origin", &TEXT, &mut cors.allow_origin)?;
+    section.read("allow_headers", &TEXT, &mut cors.allow_headers)?;
+    section.read("allow_methods", &TEXT, &mut cors.allow_methods)
 }
 
 fn sysadm(section: &mut Section<'_>, sysadm: &mut SysadmConfig) -> Result<(), ConfigError> {

@@ -80,6 +80,10 @@ state_interval = 0
 [live]
 filters_max = 3
 value_bytes_max = "1KiB"
+[stream]
+publish_bytes_max = "2KiB"
+[stream.cors]
+allow_origin = "https://example.org"
 "#;
 
 #[test]
@@ -96,6 +100,13 @@ fn every_key_is_read() {
         live: LiveConfig {
             filters_max: 3,
             value_bytes_max: 1_024,
+        },
+        stream: StreamConfig {
+            publish_bytes_max: 2_048,
+            cors: CorsConfig {
+                allow_origin: "https://example.org".to_owned(),
+                ..CorsConfig::default()
+            },
         },
         organizations: Vec::new(),
         server: ServerConfig {
@@ -159,7 +170,7 @@ fn unknown_keys_are_named_and_guessed() {
         "shards = 1",
         "shards",
         1,
-        "known here: server, log, hub, sessions, sysadm, live, organizations",
+        "known here: server, log, hub, sessions, sysadm, live, stream, organizations",
     );
     assert_refused("[sever]", "sever", 1, "did you mean server?");
     assert_refused("[server]\nb=1\na=1", "server.b", 2, "unknown key");
@@ -219,6 +230,8 @@ sysadm.state_interval = "400d" => up to 366d
 live.filters_max = 0 => expected 1 to 16384
 live.filters_max = 16385 => found 16385
 live.value_bytes_max = "1MiB" => to 512KiB
+stream.publish_bytes_max = "2MiB" => to 1MiB
+stream.cors.allow_origin = "" => printable
 "#;
 
 #[test]

@@ -5,7 +5,10 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use super::value::{format_bytes, format_duration};
-use super::{Config, HubConfig, OrganizationConfig, ServerConfig, SessionsConfig, SysadmConfig};
+use super::{
+    Config, CorsConfig, HubConfig, OrganizationConfig, ServerConfig, SessionsConfig, StreamConfig,
+    SysadmConfig,
+};
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -18,6 +21,7 @@ impl fmt::Display for Config {
         writeln!(f, "\n[live]\nfilters_max = {}", self.live.filters_max)?;
         let value_bytes_max = format_bytes(self.live.value_bytes_max);
         writeln!(f, "value_bytes_max = \"{value_bytes_max}\"")?;
+        stream(f, &self.stream)?;
         self.organizations
             .iter()
             .try_for_each(|one| organization(f, one))
@@ -59,8 +63,17 @@ fn sessions(f: &mut fmt::Formatter<'_>, sessions: &SessionsConfig) -> fmt::Resul
         writeln!(f, "poll_timeout_max = \"{}\"", format_duration(timeout))?;
     }
     writeln!(f, "token_reads = {}", sessions.token_reads)?;
-    let cors = &sessions.cors;
-    writeln!(f, "\n[sessions.cors]")?;
+    cors(f, "sessions", &sessions.cors)
+}
+
+fn stream(f: &mut fmt::Formatter<'_>, stream: &StreamConfig) -> fmt::Result {
+    let publish_bytes_max = format_bytes(stream.publish_bytes_max);
+    writeln!(f, "\n[stream]\npublish_bytes_max = \"{publish_bytes_max}\"")?;
+    cors(f, "stream", &stream.cors)
+}
+
+fn cors(f: &mut fmt::Formatter<'_>, section: &str, cors: &CorsConfig) -> fmt::Result {
+    writeln!(f, "\n[{section}.cors]")?;
     writeln!(f, "allow_origin = {}", Quoted(&cors.allow_origin))?;
     writeln!(f, "allow_headers = {}", Quoted(&cors.allow_headers))?;
     writeln!(f, "allow_methods = {}", Quoted(&cors.allow_methods))

@@ -1,23 +1,41 @@
-//! A client of a dialect that talks over a WebSocket: its messages go to the dialect, one at a time.
+//! A client of a dialect that talks over something that stays open: its messages go to the dialect, one at
+//! a time.
 //!
 //! What the dialect's reaction cannot do here, the shard does: [`Then::Call`] and [`Then::Subscribe`].
 //! Until that is done further messages wait in the connection's input.
 
 use bytes::{Bytes, BytesMut};
 
+use super::http2::CallPeer;
+use super::response::ResponsePeer;
 use super::websocket::WebSocketPeer;
 use super::{Connection, Context, State, Then, Timer};
-use crate::dialect::{Encoding, Exchange, Open, Pending, Reaction, Socket, Subscribe};
+use crate::dialect::{
+    Change, Encoding, Exchange, Framing, Open, Opening, Pending, Reaction, Socket, Subscribe,
+};
 use crate::hub::Answer;
 use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
-use crate::protocol::websocket::{CloseCode, encode_text};
+use crate::protocol::grpc::{Code, Status};
+use crate::protocol::websocket::CloseCode;
 
-/// A dialect's client and the socket it talks over.
+/// A dialect's client and what it talks over.
 #[derive(Debug)]
 pub(super) struct Client {
-    pub(super) peer: WebSocketPeer,
+    pub(super) peer: Peer,
+    pub(super) framing: Framing,
     pub(super) socket: Socket,
     waits: Waits,
+}
+
+/// What a client talks over.
+#[derive(Debug)]
+pub(super) enum Peer {
+    /// A WebSocket.
+    WebSocket(WebSocketPeer),
+    /// A call of gRPC.
+    Call(CallPeer),
+    /// A response that does not end.
+    Response(ResponsePeer),
 }
 
 /// What must come before the client's next message is looked at.
@@ -33,7 +51,7 @@ enum Waits {
 }
 
 /// What a client costs beside its connection, as long as nothing is under way.
-const _: () = assert!(size_of::<Client>() <= 224);
+const _: () = assert!(size_of::<Client>() <= 232);
 
 impl Client {
     /// Whether the handshake is answered.
@@ -44,6 +62,14 @@ impl Client {
     /// Whether the client's next message may be looked at.
     pub(super) const fn is_ready(&self) -> bool {
         matches!(self.waits, Waits::No)
+    }
+
+    /// Whether anything may still be said to it.
+    pub(super) const fn may_send(&self) -> bool {
+        match &self.peer {
+            Peer::WebSocket(peer) => peer.may_send(),
+            Peer::Call(_) | Peer::Response(_) => true,
+        }
     }
 
     /// Waits for the answer to a call.
@@ -64,43 +90,75 @@ impl Client {
 }
 
 impl Connection {
-    /// Becomes a dialect's socket. The handshake's answer and the first subscriptions are left to the
+    /// Becomes a dialect's socket. The answer to its request and the first subscriptions are left to the
     /// caller: once the client has its answer, it is to hear everything.
-    pub fn open(&mut self, open: Open, ctx: &mut Context<'_>) -> (Bytes, Subscribe) {
+    pub fn open(
+        &mut self,
+        open: Open,
+        exchange: Exchange,
+        ctx: &mut Context<'_>,
+    ) -> (Bytes, Subscribe) {
         let Open {
-            handshake,
+            opening,
             socket,
             subscriptions,
         } = open;
         ctx.metrics.http_requests.add(1);
-        let answer = ctx
-            .arena
-            .write(|out| handshake.write_response(out, None, b""));
+        self.disarm();
+        let (answer, peer, framing) = match opening {
+            Opening::WebSocket(handshake, protocol) => (
+                ctx.arena
+                    .write(|out| handshake.write_response(out, protocol, b"")),
+                Peer::WebSocket(WebSocketPeer::new(WEBSOCKET_MESSAGE_BYTES_MAX)),
+                Framing::WebSocket,
+            ),
+            Opening::Call(timeout) => {
+                if let Some(timeout) = timeout {
+                    self.arm_deadline(ctx.now.instant + timeout);
+                }
+                let peer = Peer::Call(CallPeer::default());
+                (Bytes::new(), peer, Framing::Grpc)
+            }
+            Opening::Response(streamed) => {
+                let (head, framing) = Self::begin_response(&streamed, exchange, ctx);
+                let peer = ResponsePeer::new(streamed.messages);
+                (head, Peer::Response(peer), framing)
+            }
+        };
         self.state = State::Client(Box::new(Client {
-            peer: WebSocketPeer::new(WEBSOCKET_MESSAGE_BYTES_MAX),
+            peer,
+            framing,
             socket,
             waits: Waits::Opening,
         }));
-        self.disarm();
         let first = Subscribe {
-            subscriptions,
+            change: Change::Replace(subscriptions),
             retained: Vec::new(),
             reply: Vec::new(),
         };
         (answer, first)
     }
 
+    pub(super) fn client(&mut self) -> Option<&mut Client> {
+        match &mut self.state {
+            State::Client(client) => Some(client),
+            _ => None,
+        }
+    }
+
     /// How this client's events are written, as long as it may be sent any.
     pub fn hears(&self) -> Option<Encoding> {
         match &self.state {
-            State::Client(client) if client.peer.may_send() => Some(client.socket.encoding()),
+            State::Client(client) if client.may_send() => {
+                Some(client.socket.encoding(client.framing))
+            }
             _ => None,
         }
     }
 
     /// Waits for [`subscribed`](Self::subscribed).
     pub fn wait_for_subscription(&mut self) {
-        if let State::Client(client) = &mut self.state
+        if let Some(client) = self.client()
             && client.is_open()
         {
             client.waits = Waits::Subscription;
@@ -108,20 +166,29 @@ impl Connection {
     }
 
     /// A change of subscriptions is in force: sends the reply, after `first` (whole frames, or the
-    /// handshake's answer). A client that is leaving is sent neither.
-    pub fn subscribed(&mut self, first: Bytes, reply: &[u8], ctx: &mut Context<'_>) {
-        let State::Client(client) = &mut self.state else {
-            return;
+    /// answer to the request). A client that is leaving is sent neither. Answers what follows.
+    pub fn subscribed(&mut self, first: Bytes, reply: &[u8], ctx: &mut Context<'_>) -> Then {
+        let Some(client) = self.client() else {
+            return Then::Again;
         };
-        let may_send = client.peer.may_send();
+        let may_send = client.may_send();
+        let is_web_socket = matches!(client.peer, Peer::WebSocket(_));
         let waits = std::mem::replace(&mut client.waits, Waits::No);
-        if matches!(waits, Waits::Opening) {
-            self.arm(Timer::Ping, ctx.now);
-        }
         if may_send {
             self.send_queue.push(first);
-            self.send_text(reply, ctx);
+            self.send_message(reply, ctx);
         }
+        if !matches!(waits, Waits::Opening) {
+            return Then::Again;
+        }
+        if is_web_socket {
+            self.arm(Timer::Ping, ctx.now);
+        }
+        let Some(client) = self.client() else {
+            return Then::Again;
+        };
+        let reaction = ctx.dialects.opened(&mut client.socket);
+        self.react(reaction, ctx)
     }
 
     /// The answer to a client's call.
@@ -131,7 +198,7 @@ impl Connection {
         answer: Answer,
         ctx: &mut Context<'_>,
     ) -> Then {
-        let State::Client(client) = &mut self.state else {
+        let Some(client) = self.client() else {
             return Then::Again;
         };
         let socket = &mut client.socket;
@@ -143,7 +210,7 @@ impl Connection {
 
     /// The client's own time is up: [`Socket::due`].
     pub fn expire_client(&mut self, ctx: &mut Context<'_>) -> Then {
-        let State::Client(client) = &mut self.state else {
+        let Some(client) = self.client() else {
             return Then::Again;
         };
         let reaction = ctx
@@ -155,8 +222,8 @@ impl Connection {
     /// Carries out what the dialect wants, as far as it is this connection's to do.
     pub(super) fn react(&mut self, reaction: Reaction, ctx: &mut Context<'_>) -> Then {
         match reaction {
-            Reaction::Reply(text) => {
-                self.send_text(&text, ctx);
+            Reaction::Reply(message) => {
+                self.send_message(&message, ctx);
                 Then::Again
             }
             Reaction::Subscribe(change) => Then::Subscribe(change),
@@ -165,13 +232,41 @@ impl Connection {
                 self.say_goodbye(code, reason, ctx);
                 Then::Again
             }
+            Reaction::End(last, status) => {
+                self.send_message(&last, ctx);
+                self.end_client(*status, ctx);
+                Then::Again
+            }
         }
     }
 
-    fn send_text(&mut self, text: &[u8], ctx: &mut Context<'_>) {
-        if !text.is_empty() && self.may_send() {
-            let frame = ctx.arena.write(|out| encode_text(out, text));
+    fn send_message(&mut self, message: &[u8], ctx: &mut Context<'_>) {
+        let Some(client) = self.client() else {
+            return;
+        };
+        if !message.is_empty() && client.may_send() {
+            let framing = client.framing;
+            let frame = ctx.arena.write(|out| framing.put(message, out));
             self.send_queue.push(frame);
+        }
+    }
+
+    /// Says no more to a client than why.
+    fn end_client(&mut self, status: Status, ctx: &mut Context<'_>) {
+        let Some(client) = self.client() else {
+            return;
+        };
+        match &client.peer {
+            Peer::WebSocket(_) => {
+                self.say_goodbye(close_code(status.code), &status.message, ctx);
+            }
+            Peer::Call(_) => self.end_call(status),
+            Peer::Response(_) => {
+                let framing = client.framing;
+                let end = ctx.arena.write(|out| framing.put_end(&status, out));
+                self.send_queue.push(end);
+                self.close();
+            }
         }
     }
 
@@ -200,7 +295,35 @@ impl Connection {
     pub fn disconnect_slow(&mut self, ctx: &mut Context<'_>) -> u64 {
         let dropped = self.send_queue.drop_events();
         let reason = "too slow: events would have piled up";
-        self.say_goodbye(CloseCode::TRY_AGAIN_LATER, reason, ctx);
+        self.end_client(Status::new(Code::ResourceExhausted, reason), ctx);
         dropped
+    }
+
+    /// The server is leaving: tells the client so, in the way of its dialect. No if it is to be sent away as
+    /// any other connection.
+    pub(super) fn drain_client(&mut self, leave_ms: u64, ctx: &mut Context<'_>) -> bool {
+        let Some(client) = self.client() else {
+            return false;
+        };
+        let socket = &mut client.socket;
+        match ctx.dialects.drain_socket(socket, leave_ms, &mut ctx.tools) {
+            Some(reaction) => {
+                // A socket that is told to leave asks nothing of the hub.
+                self.react(reaction, ctx);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// What a WebSocket's close frame says of a status (RFC 6455 §7.4.1).
+const fn close_code(code: Code) -> CloseCode {
+    match code {
+        Code::Ok => CloseCode::NORMAL,
+        Code::Unavailable => CloseCode::GOING_AWAY,
+        Code::ResourceExhausted => CloseCode::TRY_AGAIN_LATER,
+        Code::Internal | Code::Unknown | Code::DataLoss => CloseCode::INTERNAL_ERROR,
+        _ => CloseCode::POLICY_VIOLATION,
     }
 }

@@ -13,6 +13,7 @@ use crate::protocol::Parsed;
 use crate::protocol::http1::{
     BodyError, CONTINUE, ChunkedDecoder, Framing, Head, HeadError, Scratch, parse_head,
 };
+use crate::protocol::http2::is_preface;
 use crate::protocol::websocket::Handshake;
 
 /// How far the reading of a request has come.
@@ -60,6 +61,20 @@ impl Connection {
             self.arm_reading(buf.len(), in_body, ctx.now);
             return more(buf.len());
         }
+        match is_preface(buf) {
+            Some(false) => {}
+            Some(true) => {
+                self.become_http2(ctx);
+                return Step {
+                    used: 0,
+                    then: Then::Again,
+                };
+            }
+            None => {
+                self.arm_reading(buf.len(), false, ctx.now);
+                return more(buf.len());
+            }
+        }
         let mut scratch = Scratch::new();
         let (head, head_bytes) = match parse_head(buf, &mut scratch) {
             Ok(Parsed::Complete(head, head_bytes)) => (head, head_bytes),
@@ -71,7 +86,7 @@ impl Connection {
                 self.arm_reading(buf.len(), false, ctx.now);
                 return more(buf.len());
             }
-            Err(error) => return self.refuse_head(error, buf.len(), ctx),
+            Err(error) => return self.refuse_broken(error, buf.len(), ctx),
         };
         match self.judge_body(&head, head_bytes, buf.len(), ctx) {
             Body::Here(body_bytes) => {
@@ -192,8 +207,8 @@ impl Connection {
                 Step { used, then }
             }
             // The same bytes were a head before.
-            Ok(Parsed::Partial) => self.refuse_head(HeadError::LineEnd, buf.len(), ctx),
-            Err(error) => self.refuse_head(error, buf.len(), ctx),
+            Ok(Parsed::Partial) => self.refuse_broken(HeadError::LineEnd, buf.len(), ctx),
+            Err(error) => self.refuse_broken(error, buf.len(), ctx),
         }
     }
 
@@ -233,14 +248,24 @@ impl Connection {
     }
 
     /// RFC 9112 §2.2: after a head that cannot be read, nothing that follows can.
-    fn refuse_head(&mut self, error: HeadError, used: usize, ctx: &mut Context<'_>) -> Step {
-        self.respond(Exchange::broken(), ctx, |_, to| {
-            respond_plain_error(to, error.status(), "bad_request", &error.to_string());
-        });
+    fn refuse_broken(&mut self, error: HeadError, used: usize, ctx: &mut Context<'_>) -> Step {
+        self.refuse_head(error, Exchange::broken(), ctx);
         Step {
             used,
             then: Then::Again,
         }
+    }
+
+    /// Refuses a request whose head is not what it should be.
+    pub(super) fn refuse_head(
+        &mut self,
+        error: HeadError,
+        exchange: Exchange,
+        ctx: &mut Context<'_>,
+    ) {
+        self.respond(exchange, ctx, |_, to| {
+            respond_plain_error(to, error.status(), "bad_request", &error.to_string());
+        });
     }
 
     fn refuse_body(&mut self, error: BodyError, request: &[u8], ctx: &mut Context<'_>) -> Step {

@@ -13,15 +13,23 @@
 //!      │ open          ┌─────────┐             └─────────┘
 //!      ├─────────────► │ Client  │ ─────────────────▲
 //!      │ /echo         ┌─────────┐                  │
-//!      └─────────────► │  Echo   │ ─────────────────┘
+//!      ├─────────────► │  Echo   │ ─────────────────┤
+//!      │ preface       └─────────┘                  │
+//!      │               ┌─────────┐                  │
+//!      └─────────────► │  Http2  │ ─────────────────┘
 //!                      └─────────┘
 //! ```
+//!
+//! Each stream of an HTTP/2 connection is a connection too: it begins as `Request` instead of `Http`, and
+//! its socket is a [`StreamSocket`].
 //!
 //! A connection parses and encodes; it does not know the hub beyond its values, nor other connections.
 //! What it cannot do itself it returns as [`Then`].
 
 mod client;
 mod http1;
+mod http2;
+mod response;
 mod send_queue;
 mod timer;
 mod websocket;
@@ -36,14 +44,17 @@ use crate::dialect::{
 use crate::hub::{Answer, Gap, Number, ReaderId};
 use crate::limits::{PIPELINE_BYTES_MAX, SEND_QUEUE_PAUSE_BYTES};
 use crate::metrics::Metrics;
+use crate::protocol::grpc::Status;
 use crate::protocol::http1::DateCache;
 use crate::time::{Instant, Now};
 
+pub use http2::{NewStream, StreamNews, StreamRead, StreamSocket, StreamWrite};
 pub use send_queue::SendQueue;
 pub use timer::{Expired, Timer};
 
-use client::Client;
+use client::{Client, Peer};
 use http1::Reading;
+use http2::{Http2, StreamRequest};
 use websocket::WebSocketPeer;
 
 /// What a connection may consult while it works.
@@ -93,8 +104,23 @@ enum State {
     Client(Box<Client>),
     /// A WebSocket echoes what it gets.
     Echo(Box<WebSocketPeer>),
-    /// The last bytes are on their way; input is discarded.
-    Closing,
+    /// It has streams, each of which is a connection of its own.
+    Http2(Box<Http2>),
+    /// A stream's request, before anything came of it.
+    Request(Box<StreamRequest>),
+    /// The last bytes are on their way, and after them the status, of a call; input is discarded.
+    Closing(Option<Box<Status>>),
+}
+
+/// Whether a connection ends once everything is sent, and how that is told to a stream's peer.
+#[derive(Clone, Copy, Debug)]
+pub enum Ending<'s> {
+    /// It goes on.
+    Open,
+    /// It ends.
+    Plain,
+    /// It is a call, and ends with this.
+    Call(&'s Status),
 }
 
 /// A waiting long poll.
@@ -147,9 +173,11 @@ pub enum Then {
     /// To be attached to a log.
     Listen(Box<Listen>, Exchange),
     /// To become a dialect's socket: [`Connection::open`].
-    Open(Box<Open>),
+    Open(Box<Open>, Exchange),
     /// Other subscriptions, then [`Connection::subscribed`].
     Subscribe(Box<Subscribe>),
+    /// To have its streams looked at: [`Connection::next_stream`].
+    Streams,
 }
 
 impl Then {
@@ -159,7 +187,7 @@ impl Then {
             Action::Done => Self::Again,
             Action::Execute(call) => Self::Call(call, exchange),
             Action::Listen(listen) => Self::Listen(listen, exchange),
-            Action::Open(open) => Self::Open(open),
+            Action::Open(open) => Self::Open(open, exchange),
         }
     }
 }
@@ -188,12 +216,19 @@ impl Connection {
                 used: 0,
                 then: Then::More { keep: buf.len() },
             },
-            State::Feed(_) | State::Client(_) | State::Echo(_) => self.step_websocket(buf, ctx),
+            State::Client(client) => match client.peer {
+                Peer::WebSocket(_) => self.step_websocket(buf, ctx),
+                Peer::Call(_) => self.step_call(buf, ctx),
+                Peer::Response(_) => self.step_response(buf, ctx),
+            },
+            State::Feed(_) | State::Echo(_) => self.step_websocket(buf, ctx),
+            State::Http2(_) => self.step_http2(buf, ctx),
+            State::Request(_) => self.step_request(buf, ctx),
             State::Waiting(..) | State::Parked(_) => Step {
                 used: 0,
                 then: Then::More { keep: buf.len() },
             },
-            State::Closing => Step {
+            State::Closing(_) => Step {
                 used: buf.len(),
                 then: Then::More { keep: 0 },
             },
@@ -230,18 +265,59 @@ impl Connection {
             State::Client(client) => !client.is_ready(),
             _ => false,
         };
-        let stalled = waits && self.input.len() >= PIPELINE_BYTES_MAX;
+        let stalled = waits && self.input.len() >= PIPELINE_BYTES_MAX
+            || self.unread_bytes() >= PIPELINE_BYTES_MAX;
         !self.input_ended && !stalled && self.send_queue.len() < SEND_QUEUE_PAUSE_BYTES
+    }
+
+    /// Whether there is something to do though there is no input.
+    pub fn is_unheard(&self) -> bool {
+        match &self.state {
+            State::Client(client) if client.is_ready() => match &client.peer {
+                Peer::WebSocket(_) => false,
+                Peer::Call(call) => self.input_ended && !call.half_closed,
+                Peer::Response(peer) => peer.is_unheard(),
+            },
+            State::Request(_) => true,
+            _ => false,
+        }
     }
 
     /// Whether the connection ends once everything is sent.
     pub const fn is_closing(&self) -> bool {
-        matches!(self.state, State::Closing)
+        match &self.state {
+            State::Closing(_) => true,
+            State::Http2(peer) => peer.is_closed(),
+            _ => false,
+        }
+    }
+
+    /// How a stream's connection ends once everything is sent.
+    pub fn ending(&self) -> Ending<'_> {
+        match &self.state {
+            State::Closing(None) => Ending::Plain,
+            State::Closing(Some(status)) => Ending::Call(status),
+            _ => Ending::Open,
+        }
+    }
+
+    /// Whether this is a call of gRPC, or was one until its end.
+    pub fn is_call(&self) -> bool {
+        match &self.state {
+            State::Client(client) => matches!(client.peer, Peer::Call(_)),
+            State::Closing(status) => status.is_some(),
+            _ => false,
+        }
     }
 
     /// Whether the peer has closed its half.
     pub const fn input_ended(&self) -> bool {
         self.input_ended
+    }
+
+    /// The peer of a stream will send no more. Unlike a socket's end this says nothing of who listens.
+    pub fn end_stream_input(&mut self) {
+        self.input_ended = true;
     }
 
     /// The connection's reader, if it has one.
@@ -386,7 +462,7 @@ impl Connection {
 
     /// Sends what is queued, then closes; input is discarded from now on.
     pub fn close(&mut self) {
-        self.state = State::Closing;
+        self.state = State::Closing(None);
         self.input = Vec::new();
         self.disarm();
     }

@@ -81,14 +81,32 @@ impl SendQueue {
 
     /// The waiting chunks, in order.
     pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        let (one, many) = match &self.chunks {
-            Chunks::Empty => (None, None),
-            Chunks::One(chunk) => (Some(chunk), None),
-            Chunks::Many(chunks) => (None, Some(chunks)),
-        };
+        let (one, many) = self.parts();
         one.into_iter()
             .chain(many.into_iter().flatten())
             .map(|chunk| &chunk.bytes[..])
+    }
+
+    /// Part of the waiting bytes, as shared slices.
+    pub fn range(&self, range: std::ops::Range<usize>) -> impl Iterator<Item = Bytes> {
+        let (one, many) = self.parts();
+        let mut begin = 0;
+        one.into_iter()
+            .chain(many.into_iter().flatten())
+            .filter_map(move |chunk| {
+                let (from, to) = (begin, begin + chunk.bytes.len());
+                begin = to;
+                let part = range.start.max(from)..range.end.min(to);
+                (!part.is_empty()).then(|| chunk.bytes.slice(part.start - from..part.end - from))
+            })
+    }
+
+    fn parts(&self) -> (Option<&Chunk>, Option<&VecDeque<Chunk>>) {
+        match &self.chunks {
+            Chunks::Empty => (None, None),
+            Chunks::One(chunk) => (Some(chunk), None),
+            Chunks::Many(chunks) => (None, Some(chunks)),
+        }
     }
 
     /// The only chunk, if there is exactly one.

@@ -5,9 +5,11 @@
 use super::{Connection, Context, State};
 use crate::dialect::sessions::render::Encoding;
 use crate::limits::{
-    HTTP_BODY_TIMEOUT, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE_TIMEOUT, LINGER_TIMEOUT,
-    SSE_COMMENT_INTERVAL, WEBSOCKET_CLOSE_TIMEOUT, WEBSOCKET_PING_INTERVAL, WRITE_TIMEOUT,
+    HTTP_BODY_TIMEOUT, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE_TIMEOUT, HTTP2_PING_INTERVAL,
+    LINGER_TIMEOUT, SSE_COMMENT_INTERVAL, WEBSOCKET_CLOSE_TIMEOUT, WEBSOCKET_PING_INTERVAL,
+    WRITE_TIMEOUT,
 };
+use crate::protocol::grpc::{Code, Status};
 use crate::protocol::sse;
 use crate::time::{Instant, Now};
 
@@ -32,6 +34,10 @@ pub enum Timer {
     Goodbye,
     /// The peer must close its half.
     Linger,
+    /// An HTTP/2 connection must show that it lives, or what for.
+    Http2,
+    /// A call must have ended.
+    Deadline,
 }
 
 /// What the shard must do about a connection whose time is up.
@@ -53,7 +59,7 @@ impl Connection {
     /// Starts a timer.
     pub(super) fn arm(&mut self, timer: Timer, now: Now) {
         let after = match timer {
-            Timer::None | Timer::Poll => {
+            Timer::None | Timer::Poll | Timer::Deadline => {
                 self.disarm();
                 return;
             }
@@ -62,11 +68,18 @@ impl Connection {
             Timer::Body => HTTP_BODY_TIMEOUT,
             Timer::Comment => SSE_COMMENT_INTERVAL,
             Timer::Ping => WEBSOCKET_PING_INTERVAL,
+            Timer::Http2 => HTTP2_PING_INTERVAL,
             Timer::Goodbye => WEBSOCKET_CLOSE_TIMEOUT,
             Timer::Linger => LINGER_TIMEOUT,
         };
         self.timer = timer;
         self.due = now.instant + after;
+    }
+
+    /// Ends a call then, if it has not ended before.
+    pub(super) const fn arm_deadline(&mut self, due: Instant) {
+        self.timer = Timer::Deadline;
+        self.due = due;
     }
 
     /// Stops the timer.
@@ -97,7 +110,7 @@ impl Connection {
     /// When the client's dialect wants to be asked, until there is nothing to say to it any more.
     fn client_due(&self) -> Instant {
         match &self.state {
-            State::Client(client) if client.peer.may_send() => client.socket.due(),
+            State::Client(client) if client.may_send() => client.socket.due(),
             _ => Instant::NEVER,
         }
     }
@@ -136,7 +149,7 @@ impl Connection {
         self.input_ended = true;
         match &self.state {
             State::Waiting(..) => false,
-            State::Closing => self.send_queue.is_empty(),
+            State::Closing(_) => self.send_queue.is_empty(),
             State::Http(_) if !self.send_queue.is_empty() => {
                 self.close();
                 false
@@ -183,6 +196,12 @@ impl Connection {
                 Expired::Flush
             }
             Timer::Ping => self.ping(ctx),
+            Timer::Http2 => self.expire_http2(ctx),
+            Timer::Deadline => {
+                let message = "the client's deadline passed";
+                self.end_call(Status::new(Code::DeadlineExceeded, message));
+                Expired::Flush
+            }
         }
     }
 

@@ -2,10 +2,10 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::client::Client;
+use super::client::{Client, Peer};
 use super::{Connection, Context, Expired, Feed, State, Step, Then, Timer};
 use crate::dialect::sessions::render::Encoding;
-use crate::dialect::{Reaction, Socket};
+use crate::dialect::{Message, Reaction, Socket};
 use crate::hub::{Number, ReaderId};
 use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
 use crate::protocol::websocket::{
@@ -84,7 +84,10 @@ impl Connection {
             State::Feed(feed) => feed.web_socket.as_mut().map(|peer| (peer, Use::Refuse)),
             State::Client(client) => {
                 let Client { peer, socket, .. } = &mut **client;
-                Some((peer, Use::Talk(socket)))
+                match peer {
+                    Peer::WebSocket(peer) => Some((peer, Use::Talk(socket))),
+                    Peer::Call(_) | Peer::Response(_) => None,
+                }
             }
             State::Echo(peer) => Some((peer, Use::Echo)),
             _ => None,
@@ -222,6 +225,9 @@ impl Connection {
             // It is told once it has its handshake's answer.
             return false;
         }
+        if self.drain_client(retry_ms, ctx) {
+            return false;
+        }
         if self.web_socket().is_some() {
             self.say_goodbye(CloseCode::GOING_AWAY, "the server is leaving", ctx);
             return false;
@@ -240,9 +246,11 @@ impl Connection {
             // A request that waits is answered; polls are answered by the shard.
             State::Client(_)
             | State::Echo(_)
+            | State::Request(_)
             | State::Waiting(..)
             | State::Parked(_)
-            | State::Closing => {}
+            | State::Closing(_) => {}
+            State::Http2(_) => self.drain_http2(),
         }
         false
     }
@@ -273,7 +281,11 @@ fn judge(
     match purpose {
         Use::Echo => Outcome::Echo(opcode, message.into_bytes()),
         Use::Talk(socket) => {
-            let reaction = ctx.dialects.message(socket, &message, &mut ctx.tools);
+            let message = match opcode {
+                Opcode::Text => Message::Text(&message),
+                _ => Message::Binary(&message),
+            };
+            let reaction = ctx.dialects.message(socket, message, &mut ctx.tools);
             Outcome::React(reaction)
         }
         Use::Refuse => {

@@ -5,8 +5,11 @@
 //! its line in [`Dialects::route`], and its transcripts under `tests/dialects/`.
 
 pub mod admin;
+mod calls;
+mod cors;
 pub mod live;
 pub mod render;
+pub mod rpc;
 pub mod sessions;
 mod socket;
 pub mod stream;
@@ -19,13 +22,16 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
+use crate::auth::Directory;
+use crate::config::Config;
 use crate::hub::{Answer, Command, Ids, Placement};
 use crate::metrics::Metrics;
 use crate::protocol::http1::{DateCache, Head, Method, Response, Version};
 use crate::time::Now;
 
-pub use render::{Encoding, put_event_name, put_text};
-pub use socket::{Open, Reaction, Socket, Subscribe};
+pub use cors::cors_lines;
+pub use render::{Encoding, Framing, Rendering, put_event_name, put_text};
+pub use socket::{Change, Message, Open, Opening, Reaction, Socket, Streamed, Subscribe};
 pub use upgrade::{check_upgrade, handshake_fields, read_credentials};
 
 /// All dialects as configured, shared by the connections of one shard.
@@ -37,6 +43,10 @@ pub struct Dialects {
     pub sysadm: sysadm::Sysadm,
     /// The live dialect.
     pub live: live::Live,
+    /// The stream dialect.
+    pub stream: stream::Stream,
+    /// The services for gRPC's tools.
+    pub rpc: rpc::Rpc,
     /// Health and metrics.
     pub admin: admin::Admin,
     /// Whether `/echo` is served.
@@ -52,6 +62,10 @@ pub enum Route<'b> {
     Sysadm,
     /// The live dialect's socket.
     Live,
+    /// The stream dialect, without gRPC.
+    Stream(stream::Route),
+    /// A method of gRPC.
+    Rpc(rpc::Method),
     /// Health and metrics.
     Admin(admin::Route),
     /// The echo for protocol test suites.
@@ -80,6 +94,8 @@ pub struct Call {
     pub command: Command,
     /// A repeat with the same key gets the first answer.
     pub idempotency_key: Option<Box<[u8]>>,
+    /// What the sender's own copy of the events it publishes is marked with.
+    pub correlation_id: Option<Box<str>>,
     /// Who turns the answer into a response.
     pub pending: Pending,
 }
@@ -93,6 +109,10 @@ pub enum Pending {
     Sysadm(sysadm::Pending),
     /// A handshake of the live dialect.
     Live(live::Pending),
+    /// One on a socket of the stream dialect.
+    Stream(stream::Pending),
+    /// A publish of the stream dialect, by one request.
+    Posted(Box<stream::Posted>),
 }
 
 /// What a dialect may consult besides the request.
@@ -104,6 +124,8 @@ pub struct Tools<'t> {
     pub placement: &'t Placement,
     /// Names for new sessions.
     pub ids: &'t mut Ids,
+    /// Whether the server is leaving.
+    pub draining: bool,
 }
 
 /// Where a response goes, and what its framing depends on.
@@ -168,6 +190,25 @@ impl Responder<'_> {
 }
 
 impl Dialects {
+    /// All dialects, as configured. `hostname` and `metrics` are for clients that ask.
+    pub fn new(
+        config: &Config,
+        directory: &Arc<Directory>,
+        hostname: Box<str>,
+        metrics: AllMetrics,
+    ) -> Self {
+        let directory = || Arc::clone(directory);
+        Self {
+            sessions: sessions::Sessions::new(&config.sessions, directory()),
+            sysadm: sysadm::Sysadm::new(&config.sysadm, directory(), hostname),
+            live: live::Live::new(&config.live, directory()),
+            stream: stream::Stream::new(&config.stream, directory()),
+            rpc: rpc::Rpc::default(),
+            admin: admin::Admin { metrics },
+            echo: config.server.echo,
+        }
+    }
+
     /// Finds whose path this is.
     pub fn route<'b>(&self, path: &'b str) -> Route<'b> {
         if let Some(route) = sessions::Route::parse(path) {
@@ -178,6 +219,12 @@ impl Dialects {
         }
         if live::PATHS.contains(&path) {
             return Route::Live;
+        }
+        if let Some(route) = stream::Route::parse(path) {
+            return Route::Stream(route);
+        }
+        if let Some(method) = rpc::Method::parse(path) {
+            return Route::Rpc(method);
         }
         if let Some(route) = admin::Route::parse(path) {
             return Route::Admin(route);
@@ -199,6 +246,8 @@ impl Dialects {
         match route {
             Route::Sessions(route) => self.sessions.admit(route, head, to),
             Route::Sysadm | Route::Live => Ok(0),
+            Route::Stream(route) => self.stream.admit(route, head, to),
+            Route::Rpc(_) => self.admit_web_call(head, to),
             Route::Admin(route) => route.admit(head, to),
             Route::Echo => Ok(crate::limits::ECHO_MESSAGE_BYTES_MAX as u64),
             Route::Unknown => Err(respond_plain_error(
@@ -221,7 +270,13 @@ impl Dialects {
     ) {
         match route {
             Route::Sessions(_) => self.sessions.refuse(to, status, code, message),
-            Route::Sysadm | Route::Live | Route::Admin(_) | Route::Echo | Route::Unknown => {
+            Route::Stream(_) => self.stream.refuse_body(status, message, to),
+            Route::Sysadm
+            | Route::Live
+            | Route::Rpc(_)
+            | Route::Admin(_)
+            | Route::Echo
+            | Route::Unknown => {
                 respond_plain_error(to, status, code, message);
             }
         }
@@ -240,6 +295,8 @@ impl Dialects {
             Route::Sessions(route) => self.sessions.handle(route, head, body, tools, to),
             Route::Sysadm => self.sysadm.handle(head, tools, to),
             Route::Live => self.live.handle(head, tools, to),
+            Route::Stream(route) => self.stream.handle(route, head, body, to),
+            Route::Rpc(method) => self.web_call(method, head, body, to),
             Route::Admin(route) => {
                 self.admin.handle(route, to);
                 Action::Done
@@ -272,8 +329,9 @@ impl Dialects {
         match pending {
             Pending::Sessions(pending) => self.sessions.answer(pending, answer, tools, to),
             Pending::Live(pending) => self.live.answer(pending, &answer, to),
+            Pending::Posted(posted) => self.stream.answer_post(*posted, answer, to),
             // A socket's answers go to the socket.
-            Pending::Sysadm(_) => Action::Done,
+            Pending::Sysadm(_) | Pending::Stream(_) => Action::Done,
         }
     }
 }

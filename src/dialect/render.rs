@@ -1,37 +1,202 @@
-//! One event in each encoding of a live subscription: whole WebSocket frames, ready for the kernel.
+//! One event in each encoding of a live subscription: whole frames, ready for the kernel or a stream.
 //!
 //! The shard calls this at most once per event and encoding, however many subscribers there are.
 
-use bytes::BytesMut;
+use bytes::{BufMut as _, BytesMut};
 
 use super::Dialects;
+use super::stream::{self, Form};
 use crate::hub::{Event, EventName};
+use crate::protocol::grpc::{self, Code, Kind, Status};
 use crate::protocol::websocket::encode_text;
 
 /// How events of a live subscription are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
 pub enum Encoding {
     /// `{"args":…,"id":"","name":…,"namespace":"events"}`.
     Sysadm,
     /// One flat object.
     Live,
+    /// A message of the stream dialect.
+    Stream(Framing),
+}
+
+/// Where one message ends and the next begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Framing {
+    /// A WebSocket's text frame.
+    WebSocket,
+    /// A line.
+    Line,
+    /// A line, in a chunk of HTTP/1.1.
+    ChunkedLine,
+    /// A message of gRPC, or of binary gRPC-web.
+    Grpc,
+    /// The same, in a chunk of HTTP/1.1.
+    ChunkedGrpc,
+    /// A message of gRPC-web, as base64 text.
+    WebText,
+    /// The same, in a chunk of HTTP/1.1.
+    ChunkedWebText,
+}
+
+/// The rendering of one event that several framings of a form share.
+#[derive(Debug, Default)]
+pub struct Rendering {
+    json: Vec<u8>,
+    proto: Vec<u8>,
 }
 
 impl Encoding {
     /// How many there are.
-    pub const COUNT: usize = 2;
+    pub const COUNT: usize = 9;
+
+    /// A number of its own, below [`COUNT`](Self::COUNT).
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Sysadm => 0,
+            Self::Live => 1,
+            Self::Stream(framing) => 2 + framing as usize,
+        }
+    }
+}
+
+impl Framing {
+    /// How the messages themselves are written.
+    pub const fn form(self) -> Form {
+        match self {
+            Self::WebSocket | Self::Line | Self::ChunkedLine => Form::Json,
+            Self::Grpc | Self::ChunkedGrpc | Self::WebText | Self::ChunkedWebText => Form::Proto,
+        }
+    }
+
+    /// How a call's messages travel.
+    pub const fn of_call(kind: Kind) -> Self {
+        match kind {
+            Kind::Grpc | Kind::Web => Self::Grpc,
+            Kind::WebText => Self::WebText,
+        }
+    }
+
+    /// The same in chunks of HTTP/1.1.
+    pub const fn chunked(self) -> Self {
+        match self {
+            Self::Line => Self::ChunkedLine,
+            Self::Grpc => Self::ChunkedGrpc,
+            Self::WebText => Self::ChunkedWebText,
+            other => other,
+        }
+    }
+
+    /// Appends one message.
+    pub fn put(self, message: &[u8], out: &mut BytesMut) {
+        match self {
+            Self::WebSocket => encode_text(out, message),
+            Self::Line => {
+                let begin = out.len();
+                out.extend_from_slice(message);
+                // A payload keeps its white space, and may have line feeds.
+                stream::put_on_one_line(&mut out[begin..]);
+                out.put_u8(b'\n');
+            }
+            Self::Grpc => grpc::put_message(out, message),
+            Self::WebText => {
+                let mut framed = BytesMut::with_capacity(message.len() + 5);
+                grpc::put_message(&mut framed, message);
+                grpc::put_text(out, &framed);
+            }
+            Self::ChunkedLine => put_chunk(Self::Line, message, out),
+            Self::ChunkedGrpc => put_chunk(Self::Grpc, message, out),
+            Self::ChunkedWebText => put_chunk(Self::WebText, message, out),
+        }
+    }
+
+    /// Appends the end of a gRPC-web response: its trailers, and the last chunk (RFC 9112 §7.1). Nothing for a
+    /// framing that ends otherwise.
+    pub fn put_end(self, status: &Status, out: &mut BytesMut) {
+        let mut trailers = BytesMut::new();
+        match self {
+            Self::WebSocket | Self::Line => return,
+            Self::ChunkedLine => {}
+            Self::Grpc | Self::ChunkedGrpc => grpc::put_trailers(&mut trailers, status),
+            Self::WebText | Self::ChunkedWebText => {
+                let mut framed = BytesMut::new();
+                grpc::put_trailers(&mut framed, status);
+                grpc::put_text(&mut trailers, &framed);
+            }
+        }
+        match self {
+            Self::Grpc | Self::WebText => out.extend_from_slice(&trailers),
+            _ => {
+                put_chunk_bytes(&trailers, out);
+                out.extend_from_slice(b"0\r\n\r\n");
+            }
+        }
+    }
+}
+
+/// Appends a message as a chunk of its own.
+fn put_chunk(framing: Framing, message: &[u8], out: &mut BytesMut) {
+    let mut framed = BytesMut::with_capacity(message.len() * 3 / 2 + 16);
+    framing.put(message, &mut framed);
+    put_chunk_bytes(&framed, out);
+}
+
+fn put_chunk_bytes(bytes: &[u8], out: &mut BytesMut) {
+    use std::fmt::Write as _;
+    // A chunk of nothing would be the last one.
+    if !bytes.is_empty() {
+        // Writing to a growing buffer cannot fail.
+        let _ = write!(out, "{:x}\r\n", bytes.len());
+        out.extend_from_slice(bytes);
+        out.extend_from_slice(b"\r\n");
+    }
 }
 
 impl Dialects {
-    /// Appends an event as one frame.
-    pub fn encode_event(&self, encoding: Encoding, event: &Event, out: &mut BytesMut) {
-        let mut text = Vec::with_capacity(256 + event.payload.len());
-        match encoding {
-            Encoding::Sysadm => self.sysadm.render(event, &mut text),
-            Encoding::Live => self.live.render(event, &mut text),
+    /// Appends an event as one frame. `rendering` is kept between calls for the same event.
+    pub fn encode_event(
+        &self,
+        encoding: Encoding,
+        event: &Event,
+        rendering: &mut Rendering,
+        out: &mut BytesMut,
+    ) {
+        let Encoding::Stream(framing) = encoding else {
+            let mut text = Vec::with_capacity(256 + event.payload.len());
+            match encoding {
+                Encoding::Sysadm => self.sysadm.render(event, &mut text),
+                _ => self.live.render(event, &mut text),
+            }
+            encode_text(out, &text);
+            return;
+        };
+        let form = framing.form();
+        let message = match form {
+            Form::Json => &mut rendering.json,
+            Form::Proto => &mut rendering.proto,
+        };
+        if message.is_empty() {
+            stream::put_event(form, event, None, message);
         }
-        encode_text(out, &text);
+        framing.put(message, out);
+    }
+
+    /// Appends an event as one frame for the client that published it.
+    pub fn encode_own_event(
+        &self,
+        encoding: Encoding,
+        event: &Event,
+        correlation_id: &str,
+        out: &mut BytesMut,
+    ) {
+        let Encoding::Stream(framing) = encoding else {
+            return self.encode_event(encoding, event, &mut Rendering::default(), out);
+        };
+        let mut message = Vec::with_capacity(256 + event.payload.len());
+        stream::put_event(framing.form(), event, Some(correlation_id), &mut message);
+        framing.put(&message, out);
     }
 
     /// Appends the news that `count` events were dropped, because the client was too slow, as one frame.
@@ -39,6 +204,19 @@ impl Dialects {
         let text = match encoding {
             Encoding::Sysadm => self.sysadm.render_dropped(count),
             Encoding::Live => self.live.render_dropped(count),
+            Encoding::Stream(framing) => {
+                let message = format!("{count} events were dropped: this client is too slow");
+                let status = Status::new(Code::ResourceExhausted, message);
+                let (form, mut message) = (framing.form(), Vec::new());
+                stream::put_reply(
+                    form,
+                    None,
+                    None,
+                    &stream::Reply::Error(&status),
+                    &mut message,
+                );
+                return framing.put(&message, out);
+            }
         };
         encode_text(out, text.as_bytes());
     }

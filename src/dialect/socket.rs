@@ -1,11 +1,14 @@
-//! The dialects whose clients talk over a WebSocket: what is kept of one, and how it reacts.
+//! Clients that talk over something that stays open: what is kept of one, and how it reacts.
 //!
 //! A socket is a state machine of its dialect: messages, answers and time in, [`Reaction`]s out. Frames,
 //! pings and the goodbye are the connection's business; subscriptions are the shard's.
 
-use super::render::Encoding;
-use super::{Call, Dialects, Pending, Tools, live, sysadm};
+use std::time::Duration;
+
+use super::render::{Encoding, Framing};
+use super::{Call, Dialects, Pending, Tools, live, rpc, stream, sysadm};
 use crate::hub::{Answer, Subscription};
+use crate::protocol::grpc::Status;
 use crate::protocol::websocket::{CloseCode, Handshake};
 use crate::time::Instant;
 
@@ -16,23 +19,51 @@ pub enum Socket {
     Sysadm(sysadm::Socket),
     /// Of the live dialect.
     Live(live::Socket),
+    /// Of the stream dialect.
+    Stream(Box<stream::Socket>),
+    /// Of a service for gRPC's tools.
+    Rpc(rpc::Socket),
 }
 
-/// A handshake that was accepted: the connection answers 101 and becomes a socket.
+/// A request that was accepted: the connection answers it and becomes a socket.
 #[derive(Debug)]
 pub struct Open {
-    /// The handshake to answer.
-    pub handshake: Handshake,
+    /// What is answered, and how messages travel from then on.
+    pub opening: Opening,
     /// The client from now on.
     pub socket: Socket,
     /// What it hears from the beginning.
     pub subscriptions: Vec<Subscription>,
 }
 
+/// How a socket begins.
+#[derive(Debug)]
+pub enum Opening {
+    /// As a WebSocket, with the subprotocol that was chosen.
+    WebSocket(Handshake, Option<&'static str>),
+    /// As a response that does not end; nothing more is heard from the client.
+    Response(Box<Streamed>),
+    /// As a gRPC call, which its client gives up after that long.
+    Call(Option<Duration>),
+}
+
+/// A response that does not end.
+#[derive(Debug)]
+pub struct Streamed {
+    /// Its `Content-Type`.
+    pub content_type: &'static str,
+    /// Header lines, each with its CR LF.
+    pub headers: Vec<u8>,
+    /// [`Framing::Line`], [`Framing::Grpc`] or [`Framing::WebText`]; put in chunks where HTTP needs it.
+    pub framing: Framing,
+    /// The messages of the request, each as gRPC frames them.
+    pub messages: Vec<u8>,
+}
+
 /// What a client's message, an answer or the time makes a socket do.
 #[derive(Debug)]
 pub enum Reaction {
-    /// Send this text as one message; nothing if empty.
+    /// Send this as one message; nothing if empty.
     Reply(Vec<u8>),
     /// Change what is heard.
     Subscribe(Box<Subscribe>),
@@ -40,17 +71,48 @@ pub enum Reaction {
     Execute(Box<Call>),
     /// Say goodbye.
     Close(CloseCode, &'static str),
+    /// Send this as the last message, unless empty, and end with a status.
+    End(Vec<u8>, Box<Status>),
 }
 
 /// A change of what a socket hears.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscribe {
-    /// All that it hears from now on.
-    pub subscriptions: Vec<Subscription>,
+    /// What changes.
+    pub change: Change,
     /// Names whose retained event is sent first, in this order.
     pub retained: Vec<Box<str>>,
-    /// The text of the reply, after them.
+    /// The reply, after them, as one message; nothing if empty.
     pub reply: Vec<u8>,
+}
+
+/// How a socket's subscriptions change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// These are all from now on.
+    Replace(Vec<Subscription>),
+    /// One more, behind the others.
+    Add(Subscription),
+    /// The one at this place is gone, and the last one takes it.
+    Remove(usize),
+}
+
+/// A client's message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message<'m> {
+    /// Text; valid UTF-8.
+    Text(&'m [u8]),
+    /// Bytes.
+    Binary(&'m [u8]),
+}
+
+impl<'m> Message<'m> {
+    /// What was sent, whatever it is.
+    pub const fn bytes(self) -> &'m [u8] {
+        match self {
+            Self::Text(bytes) | Self::Binary(bytes) => bytes,
+        }
+    }
 }
 
 impl Reaction {
@@ -61,11 +123,12 @@ impl Reaction {
 }
 
 impl Socket {
-    /// How this client's events are written.
-    pub const fn encoding(&self) -> Encoding {
+    /// How this client's events are written, where messages travel in `framing`.
+    pub const fn encoding(&self, framing: Framing) -> Encoding {
         match self {
             Self::Sysadm(_) => Encoding::Sysadm,
             Self::Live(_) => Encoding::Live,
+            Self::Stream(_) | Self::Rpc(_) => Encoding::Stream(framing),
         }
     }
 
@@ -73,17 +136,43 @@ impl Socket {
     pub fn due(&self) -> Instant {
         match self {
             Self::Sysadm(socket) => socket.due(),
-            Self::Live(_) => Instant::NEVER,
+            Self::Stream(socket) => socket.due(),
+            Self::Live(_) | Self::Rpc(_) => Instant::NEVER,
         }
     }
 }
 
 impl Dialects {
-    /// A client sent a message, text or binary.
-    pub fn message(&self, socket: &mut Socket, text: &[u8], tools: &mut Tools<'_>) -> Reaction {
+    /// A client may be spoken to from now on.
+    pub fn opened(&self, socket: &mut Socket) -> Reaction {
         match socket {
-            Socket::Sysadm(socket) => self.sysadm.message(socket, text, tools),
-            Socket::Live(socket) => self.live.message(socket, text),
+            Socket::Stream(socket) => self.stream.opened(socket),
+            Socket::Sysadm(_) | Socket::Live(_) | Socket::Rpc(_) => Reaction::nothing(),
+        }
+    }
+
+    /// A client sent a message.
+    pub fn message(
+        &self,
+        socket: &mut Socket,
+        message: Message<'_>,
+        tools: &mut Tools<'_>,
+    ) -> Reaction {
+        match socket {
+            Socket::Sysadm(socket) => self.sysadm.message(socket, message.bytes(), tools),
+            Socket::Live(socket) => self.live.message(socket, message.bytes()),
+            Socket::Stream(socket) => self.stream.message(socket, message),
+            Socket::Rpc(socket) => self.rpc.message(socket, message.bytes(), tools.draining),
+        }
+    }
+
+    /// A client will send no more messages; its last one was reacted to.
+    pub fn half_closed(&self, socket: &mut Socket) -> Reaction {
+        match socket {
+            // A WebSocket has its own way to end.
+            Socket::Sysadm(_) | Socket::Live(_) => Reaction::nothing(),
+            Socket::Stream(socket) => self.stream.half_closed(socket),
+            Socket::Rpc(socket) => self.rpc.half_closed(socket),
         }
     }
 
@@ -99,6 +188,9 @@ impl Dialects {
             (Socket::Sysadm(socket), Pending::Sysadm(pending)) => {
                 self.sysadm.answer(socket, pending, answer, tools)
             }
+            (Socket::Stream(socket), Pending::Stream(pending)) => {
+                self.stream.answer(socket, pending, answer)
+            }
             // Nobody asks on another's behalf.
             _ => Reaction::nothing(),
         }
@@ -108,7 +200,23 @@ impl Dialects {
     pub fn expire_socket(&self, socket: &mut Socket, tools: &mut Tools<'_>) -> Reaction {
         match socket {
             Socket::Sysadm(socket) => self.sysadm.expire(socket, tools),
-            Socket::Live(_) => Reaction::nothing(),
+            Socket::Stream(socket) => self.stream.expire(socket),
+            Socket::Live(_) | Socket::Rpc(_) => Reaction::nothing(),
+        }
+    }
+
+    /// The server is leaving, and `leave_ms` from now at the latest the socket will be closed. `None` if it may
+    /// be closed at once.
+    pub fn drain_socket(
+        &self,
+        socket: &mut Socket,
+        leave_ms: u64,
+        tools: &mut Tools<'_>,
+    ) -> Option<Reaction> {
+        match socket {
+            Socket::Sysadm(_) | Socket::Live(_) => None,
+            Socket::Stream(socket) => self.stream.drain(socket, leave_ms, tools),
+            Socket::Rpc(socket) => Some(self.rpc.drain(socket)),
         }
     }
 }

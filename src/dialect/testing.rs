@@ -3,12 +3,12 @@
 use bytes::{Bytes, BytesMut};
 use uuid::Uuid;
 
-use super::{Action, Exchange, Reaction, Responder, Subscribe, Tools};
+use super::{Action, Change, Exchange, Reaction, Responder, Subscribe, Tools};
 use crate::auth::{Directory, TokenDigest};
 use crate::config::{OrganizationConfig, TokenConfig, UserConfig};
 use crate::hub::{
     Address, Event, EventId, EventName, Ids, OrganizationId, Parents, Placement, Scope, ScopeName,
-    ShardId,
+    ShardId, Subscription,
 };
 use crate::protocol::Parsed;
 use crate::protocol::http1::{DateCache, Head, Scratch, parse_head};
@@ -77,6 +77,7 @@ impl Ground {
             now: self.now,
             placement: &self.placement,
             ids: &mut self.ids,
+            draining: false,
         }
     }
 
@@ -136,6 +137,15 @@ pub(super) fn subscribe(reaction: Reaction) -> Subscribe {
     }
 }
 
+/// The subscriptions that take the place of all others.
+#[track_caller]
+pub(super) fn replaced(change: Change) -> Vec<Subscription> {
+    match change {
+        Change::Replace(subscriptions) => subscriptions,
+        other => panic!("not all are replaced: {other:?}"),
+    }
+}
+
 /// An event of the first organization.
 pub(super) fn event(name: &str, payload: &str) -> Event {
     Event {
@@ -144,6 +154,7 @@ pub(super) fn event(name: &str, payload: &str) -> Event {
         payload: Bytes::copy_from_slice(payload.as_bytes()),
         metadata: None,
         origin: None,
+        correlation: None,
         scope: scope(Address::Organization),
         parents: Parents::default(),
         time_ms: 1_700_000_000_123,

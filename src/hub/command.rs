@@ -13,10 +13,25 @@ pub enum Command {
     Publish {
         /// Where to.
         scope: Scope,
+        /// What the call says stands above the scope; learned or checked before anything is accepted. With
+        /// both a project and a group above a session, the project's home has been asked: [`Place`](Self::Place).
+        parents: Parents,
         /// What.
         drafts: Vec<Draft>,
     },
-    /// Learn, or check, the group above a project. Answered by [`Answer::Parents`].
+    /// Learn, or check, what stands above a scope, which comes to be known; for calls that name both, and
+    /// before a subscription below the organization. Answered by [`Answer::Parents`].
+    ///
+    /// Who names both a project and a group above a session puts the project's question first, with the
+    /// group, and then the session's with the answer: a project's home decides what its group is.
+    Place {
+        /// Which scope. `scopes = "declared"` refuses one that is unknown.
+        scope: Scope,
+        /// What the call says stands above it.
+        parents: Parents,
+    },
+    /// Learn, or check, the group above a project, which is thereby declared. Answered by
+    /// [`Answer::Parents`].
     Declare {
         /// Whose tree.
         organization: OrganizationId,
@@ -168,7 +183,8 @@ pub enum Answer {
         /// For a session scope: the epoch of its log and the first event's number in it.
         position: Option<(Epoch, Number)>,
     },
-    /// The parents of a project as they stand now.
+    /// What stands above a scope now. A project or group is itself part of the answer, which so may be
+    /// given back as what stands above that scope, or above a session in it.
     Parents(Parents),
     /// A session was created.
     Created(ScopeName),

@@ -7,6 +7,7 @@ use super::command::{Answer, Refusal};
 use super::effect::Effect;
 use super::hub::Hub;
 use super::scope::{Address, OrganizationId, Parents, Scope, ScopeName, SessionKey};
+use super::session::SessionIndex;
 use super::tree::{Child, LearnError};
 use crate::time::Now;
 
@@ -20,31 +21,61 @@ impl From<LearnError> for Refusal {
 }
 
 impl Hub {
-    /// Learns, or checks, what is above a session, creating it if need be. For calls that carry a
-    /// session together with its parents. Answers [`Answer::Parents`].
-    pub fn place(&mut self, now: Now, session: &SessionKey, parents: &Parents) -> Answer {
-        let result = match self.use_key(now, session) {
-            Ok(index) => self.learn(session.organization, Child::Session(index), parents),
-            Err(_) => self.check_implicit().and_then(|()| {
-                let token = session.token.as_str();
-                let hash = self.placement.session_hash(token);
-                let index = self.insert(now, session.clone(), hash, parents, None)?;
-                Ok(self.tree.parents(index))
-            }),
+    /// Learns, or checks, what stands above a scope. A session is created if need be.
+    pub(super) fn place(
+        &mut self,
+        now: Now,
+        scope: &Scope,
+        parents: &Parents,
+    ) -> Result<Answer, Refusal> {
+        let organization = scope.organization;
+        let Address::Session(token) = &scope.address else {
+            self.check_known(scope)?;
+            self.foresee_above(scope, parents)?;
+            return self.learn_above(scope, parents).map(Answer::Parents);
         };
-        result.map_or_else(Answer::Refused, Answer::Parents)
+        let key = SessionKey {
+            organization,
+            token: token.clone(),
+        };
+        let parents = if let Ok(index) = self.use_key(now, &key) {
+            self.foresee(organization, Child::Session(index), parents)?;
+            self.learn_session(index, &key, parents)?
+        } else {
+            self.check_implicit()?;
+            let hash = self.placement.session_hash(token.as_str());
+            let index = self.insert(now, key, hash, parents, None)?;
+            self.tree.parents(index)
+        };
+        Ok(Answer::Parents(parents))
     }
 
     /// Learns what another shard's tree learned: [`Effect::Learn`]. What contradicts this shard's
-    /// tree, or finds no room in it, is left out: the same will be answered to commands.
-    pub fn learn_from_mail(&mut self, organization: OrganizationId, parents: &Parents) {
+    /// tree, or finds no room in it, is left out: the same will be answered to commands. Of a session
+    /// elsewhere only the subscriptions here learn, and what its home says is true.
+    pub fn learn_from_mail(
+        &mut self,
+        organization: OrganizationId,
+        session: Option<&ScopeName>,
+        parents: &Parents,
+    ) {
         let child = match (&parents.project, &parents.group) {
             (Some(project), _) => Child::Project(project),
             (None, Some(group)) => Child::Group(group),
             (None, None) => return,
         };
-        if let Ok(parents) = self.tree.learn(organization, child, parents) {
-            self.teach(organization, child, &parents);
+        let learned = self.tree.learn(organization, child, parents);
+        if let Ok(learned) = &learned {
+            self.teach(organization, learned);
+        }
+        if let Some(session) = session {
+            let scope = Scope {
+                organization,
+                address: Address::Session(session.clone()),
+            };
+            // The home may not have heard yet in which group the project is.
+            let above = learned.as_ref().unwrap_or(parents);
+            self.teach_filters(&scope, above);
         }
     }
 
@@ -72,8 +103,81 @@ impl Hub {
         }
     }
 
-    /// Teaches the tree, and tells the other shards if it did not know.
-    pub(super) fn learn(
+    /// Whether a scope above sessions may be used: one that nobody declared may if scopes need not be.
+    pub(super) fn check_known(&self, scope: &Scope) -> Result<(), Refusal> {
+        if self.tree.knows(scope) {
+            Ok(())
+        } else {
+            self.check_implicit()
+        }
+    }
+
+    /// What will stand above a child once `parents` are learned, which cannot be refused then; nothing
+    /// is learned yet. For calls that use scopes, and thus must not declare them.
+    pub(super) fn foresee(
+        &self,
+        organization: OrganizationId,
+        child: Child<'_>,
+        parents: &Parents,
+    ) -> Result<Parents, Refusal> {
+        let foreseen = self.tree.foresee(organization, child, parents)?;
+        if foreseen.added > 0 {
+            self.check_implicit()?;
+        }
+        Ok(foreseen.parents)
+    }
+
+    /// [`foresee`](Self::foresee), for a group or a project; there is nothing above an organization.
+    pub(super) fn foresee_above(
+        &self,
+        scope: &Scope,
+        parents: &Parents,
+    ) -> Result<Parents, Refusal> {
+        match Child::above_sessions(&scope.address) {
+            Some(child) => self.foresee(scope.organization, child, parents),
+            None if parents.is_empty() => Ok(Parents::default()),
+            None => Err(Refusal::Contradiction),
+        }
+    }
+
+    /// Learns what is above a group or a project.
+    pub(super) fn learn_above(
+        &mut self,
+        scope: &Scope,
+        parents: &Parents,
+    ) -> Result<Parents, Refusal> {
+        match Child::above_sessions(&scope.address) {
+            Some(child) => self.learn(scope.organization, child, parents),
+            None => Ok(Parents::default()),
+        }
+    }
+
+    /// Learns, or checks, what is above a session, and tells live subscriptions at it, here and
+    /// elsewhere. `index` is the session's, or the one that it will have.
+    pub(super) fn learn_session(
+        &mut self,
+        index: SessionIndex,
+        session: &SessionKey,
+        parents: &Parents,
+    ) -> Result<Parents, Refusal> {
+        let organization = session.organization;
+        let before = self.tree.parents(index);
+        let parents = self.learn(organization, Child::Session(index), parents)?;
+        if parents != before {
+            self.teach_filters(&session.scope(), &parents);
+            if !self.listeners(organization).is_empty() {
+                self.effects.push(Effect::Learn {
+                    organization,
+                    session: Some(session.token.clone()),
+                    parents: parents.clone(),
+                });
+            }
+        }
+        Ok(parents)
+    }
+
+    /// Teaches the tree, and tells the other shards of groups and projects that it did not know.
+    fn learn(
         &mut self,
         organization: OrganizationId,
         child: Child<'_>,
@@ -81,28 +185,20 @@ impl Hub {
     ) -> Result<Parents, Refusal> {
         let revision = self.tree.revision();
         let parents = self.tree.learn(organization, child, parents)?;
-        self.teach(organization, child, &parents);
+        self.teach(organization, &parents);
         if self.tree.revision() != revision && self.placement.shards() > 1 {
-            let parents = parents.clone();
             self.effects.push(Effect::Learn {
                 organization,
-                parents,
+                session: None,
+                parents: parents.clone(),
             });
         }
         Ok(parents)
     }
 
-    /// Live subscriptions learn what the tree learned: `parents`, as the tree answered for `child`. A
-    /// session that is not in its table yet is left to whoever puts it there.
-    fn teach(&mut self, organization: OrganizationId, child: Child<'_>, parents: &Parents) {
-        if let Child::Session(index) = child
-            && !parents.is_empty()
-            && let Some(session) = self.sessions.get(index)
-        {
-            let scope = session.key.scope();
-            self.teach_filters(&scope, parents);
-        }
-        // Whatever the child was, this is what the answer says about its project.
+    /// Live subscriptions at a project and beneath it learn its group, as the tree answered for
+    /// whatever child.
+    fn teach(&mut self, organization: OrganizationId, parents: &Parents) {
         if let (Some(project), Some(group)) = (&parents.project, &parents.group) {
             let scope = Scope {
                 organization,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::event::Event;
-use super::scope::{OrganizationId, Parents, ShardId};
+use super::scope::{OrganizationId, Parents, ScopeName, ShardId};
 
 /// Something other shards' hubs must be told, in the order given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,11 +13,15 @@ pub enum Effect {
     Append(Arc<Event>),
     /// To one: offer an accepted event to live subscriptions: `Hub::hear_from_mail`.
     Hear(ShardId, Arc<Event>),
-    /// To all: a project or a group came to be known: `Hub::learn_from_mail`. Without it, sessions of
-    /// another shard beneath the project would miss what is told to the group.
+    /// Something came to be known: `Hub::learn_from_mail`. A project or a group goes to all: without it,
+    /// sessions of another shard beneath the project would miss what is told to the group. What stands
+    /// above a session goes to those who listen to the organization: without it, their subscriptions
+    /// at the session would miss what is told above.
     Learn {
         /// Whose tree.
         organization: OrganizationId,
+        /// The session whose parents these are, if it is about one.
+        session: Option<ScopeName>,
         /// The project, and its group if both are known.
         parents: Parents,
     },

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::scope::{Parents, Scope};
+use super::filter::SubscriberId;
+use super::scope::{Parents, Scope, ShardId};
 use crate::json;
 
 /// Identity of an event: a `UUIDv7`, so that ids sort by time of acceptance.
@@ -86,6 +88,20 @@ impl EventName {
     }
 }
 
+/// Which subscriber published an event, and what its own copy of it is marked with. The hub carries it and
+/// never looks inside; only dialects whose clients publish where they listen say it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correlation {
+    /// The shard that the subscriber is on.
+    pub shard: ShardId,
+    /// The subscriber there.
+    pub subscriber: SubscriberId,
+    /// Which of those that had this number there: numbers are used again.
+    pub serial: u32,
+    /// The mark, as the subscriber chose it.
+    pub id: Box<str>,
+}
+
 /// An event that has been accepted: it has an id and a time. Its number differs from log to log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -99,6 +115,8 @@ pub struct Event {
     pub metadata: Option<Bytes>,
     /// The publisher's own client id.
     pub origin: Option<Bytes>,
+    /// Who is to find its own mark on it.
+    pub correlation: Option<Arc<Correlation>>,
     /// Where it was addressed.
     pub scope: Scope,
     /// What stood above that scope when it was accepted.
@@ -115,6 +133,9 @@ impl Event {
             + self.payload.len()
             + self.metadata.as_ref().map_or(0, Bytes::len)
             + self.origin.as_ref().map_or(0, Bytes::len)
+            + self.correlation.as_ref().map_or(0, |correlation| {
+                size_of::<Correlation>() + correlation.id.len()
+            })
     }
 }
 
@@ -129,6 +150,8 @@ pub struct Draft {
     pub metadata: Option<Bytes>,
     /// The publisher's own client id.
     pub origin: Option<Bytes>,
+    /// Who is to find its own mark on the event.
+    pub correlation: Option<Arc<Correlation>>,
 }
 
 #[cfg(test)]

@@ -98,14 +98,42 @@ fn slot<T: Clone + Default>(table: &mut Vec<T>, organization: OrganizationId) ->
 }
 
 impl Hub {
-    /// Adds a live subscription.
+    /// Adds a live subscription. Its parents are those that the scope's home answered to
+    /// [`Command::Place`](super::Command::Place), at once after the answer: what is learned later, this
+    /// shard is told.
     pub fn subscribe(
         &mut self,
         subscriber: SubscriberId,
         subscription: &Subscription,
     ) -> SubscriptionId {
-        *slot(&mut self.fanout.counts, subscription.scope.organization) += 1;
-        self.fanout.filters.subscribe(subscriber, subscription)
+        let scope = &subscription.scope;
+        *slot(&mut self.fanout.counts, scope.organization) += 1;
+        let id = self.fanout.filters.subscribe(subscriber, subscription);
+        if let Some(parents) = self.with_group(subscription) {
+            self.teach_filters(scope, &parents);
+        }
+        id
+    }
+
+    /// What stands above a subscription's scope, if this shard's tree knows a group that the
+    /// subscription does not: it may have been learned while the scope's home, which did not know it
+    /// either, had its answer under way.
+    fn with_group(&self, subscription: &Subscription) -> Option<Parents> {
+        let (scope, parents) = (&subscription.scope, &subscription.parents);
+        let project = match (&scope.address, &parents.project) {
+            _ if parents.group.is_some() => None,
+            (Address::Project(name), _) | (Address::Session(_), Some(name)) => Some(name),
+            _ => None,
+        };
+        let project = Scope {
+            organization: scope.organization,
+            address: Address::Project(project?.clone()),
+        };
+        let group = self.tree.parents_of(&project).group?;
+        Some(Parents {
+            group: Some(group),
+            project: parents.project.clone(),
+        })
     }
 
     /// Removes a live subscription of an organization.
@@ -153,6 +181,11 @@ impl Hub {
     /// Hears an event that another shard accepted: [`Effect::Hear`].
     pub fn hear_from_mail(&mut self, event: &Arc<Event>) {
         self.offer_here(event);
+    }
+
+    /// Whether there is something to tell that was not taken: effects, or events to be matched.
+    pub fn has_news(&self) -> bool {
+        !self.effects.is_empty() || !self.fanout.heard.is_empty()
     }
 
     /// Appends the events to be matched to `out`, oldest first, and forgets them.

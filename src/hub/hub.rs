@@ -120,15 +120,20 @@ impl Hub {
     /// Executes a command for a scope that this shard is home to. A refused command changes nothing.
     pub fn execute(&mut self, now: Now, command: Command) -> Answer {
         let result = match command {
-            Command::Publish { scope, drafts } => match &scope.address {
+            Command::Publish {
+                scope,
+                parents,
+                drafts,
+            } => match &scope.address {
                 Address::Session(token) => {
-                    let organization = scope.organization;
-                    let hash = self.placement.session_hash(token.as_str());
+                    let (organization, token) = (scope.organization, token.as_str());
+                    let hash = self.placement.session_hash(token);
                     let drafts = drafts.into_iter();
-                    return self.publish_session(now, organization, token.as_str(), hash, drafts);
+                    return self.publish_session(now, organization, token, hash, &parents, drafts);
                 }
-                _ => self.publish_above(now, &scope, drafts),
+                _ => self.publish_above(now, &scope, &parents, drafts),
             },
+            Command::Place { scope, parents } => self.place(now, &scope, &parents),
             Command::Declare {
                 organization,
                 project,

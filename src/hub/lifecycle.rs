@@ -20,7 +20,6 @@ use super::event::{Draft, EventName};
 use super::hub::Hub;
 use super::scope::{OrganizationId, Parents, ScopeName, SessionKey};
 use super::session::{Log, ReaderList, Retention, Session, SessionIndex};
-use super::tree::Child;
 use crate::limits::SESSIONS_MAX;
 use crate::time::Now;
 
@@ -213,10 +212,7 @@ impl Hub {
             }
         }
         let index = self.sessions.vacant_index();
-        let parents = self.learn(key.organization, Child::Session(index), parents)?;
-        if !parents.is_empty() {
-            self.teach_filters(&key.scope(), &parents);
-        }
+        self.learn_session(index, &key, parents)?;
         let retention = Retention {
             age: retention.unwrap_or(self.config.retention.age),
             ..self.config.retention
@@ -257,6 +253,7 @@ fn server_draft(name: &'static [u8], payload: Bytes) -> Draft {
         payload,
         metadata: None,
         origin: None,
+        correlation: None,
     }
 }
 

@@ -28,7 +28,7 @@ mod tree;
 
 pub use command::{Answer, Command, Login, Refusal, SessionView, Status, Transition};
 pub use effect::Effect;
-pub use event::{Draft, Epoch, Event, EventId, EventName, Number};
+pub use event::{Correlation, Draft, Epoch, Event, EventId, EventName, Number};
 pub use filter::{FilterTable, MatchScratch, SubscriberId, SubscriptionId};
 pub use hub::{Hub, HubConfig};
 pub use idempotency::{Begin, Idempotency};
@@ -38,4 +38,4 @@ pub use scope::{
 };
 pub use session::{Cursor, Gap, Log, ReaderId, Resume, Retention, SessionIndex};
 pub use subscription::{NamePattern, Names, Property, PropertyFilter, Subscription, ValueFilter};
-pub use tree::{Child, LearnError, ScopeTree};
+pub use tree::{Child, Foreseen, LearnError, ScopeTree};

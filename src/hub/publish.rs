@@ -1,8 +1,8 @@
 //! Publishing: drafts become events, events go into logs, readers are woken.
 //!
 //! A publish is accepted whole or refused whole: the bytes of all its events are weighed before the
-//! first is appended. Events for a scope above the session are appended to each session beneath, on
-//! this shard at once and on the others by mail.
+//! first is appended, and what the call says of the tree is learned only then. Events for a scope above the
+//! session are appended to each session beneath, on this shard at once and on the others by mail.
 
 use std::sync::Arc;
 
@@ -12,25 +12,29 @@ use super::event::{Draft, Event};
 use super::hub::Hub;
 use super::scope::{OrganizationId, Parents, Scope, ScopeName, SessionKey};
 use super::session::SessionIndex;
+use super::tree::Child;
 use crate::time::Now;
 
 impl Hub {
     /// Publishes to one session, creating it if need be; `hash` is
     /// [`Placement::session_hash`](super::Placement::session_hash) of the token. No key is
-    /// allocated if the session exists. Without drafts, nothing happens.
+    /// allocated if the session exists. `parents` are what the call says stands above it: empty, most of
+    /// the time. Without drafts, nothing happens.
     pub fn publish_session(
         &mut self,
         now: Now,
         organization: OrganizationId,
         token: &str,
         hash: u64,
+        parents: &Parents,
         drafts: impl ExactSizeIterator<Item = Draft>,
     ) -> Answer {
         if drafts.len() == 0 {
             return Answer::Done;
         }
         let mut events = std::mem::take(&mut self.staged);
-        let result = self.try_publish(now, (organization, token, hash), drafts, &mut events);
+        let session = (organization, token, hash);
+        let result = self.try_publish(now, session, parents, drafts, &mut events);
         events.clear();
         self.staged = events;
         result.unwrap_or_else(Answer::Refused)
@@ -40,41 +44,47 @@ impl Hub {
         &mut self,
         now: Now,
         (organization, token, hash): (OrganizationId, &str, u64),
+        parents: &Parents,
         drafts: impl Iterator<Item = Draft>,
         events: &mut Vec<Arc<Event>>,
     ) -> Result<Answer, Refusal> {
         // The session if it exists, else the key to create it by once everything is known to fit.
         let known = self.use_session(now, organization, token, hash);
-        let place = if let Some(index) = known {
-            Ok(index)
+        let key = if let Some(index) = known {
+            let session = self.sessions.get(index).ok_or(Refusal::NotFound)?;
+            session.key.clone()
         } else {
             self.check_implicit()?;
             let token = ScopeName::new(token);
-            Err(SessionKey {
+            SessionKey {
                 organization,
                 token,
-            })
+            }
         };
-        let scope = match &place {
-            Ok(index) => self.sessions.get(*index).map(|s| s.key.scope()),
-            Err(key) => Some(key.scope()),
+        let above = if parents.is_empty() {
+            known.map_or_else(Parents::default, |index| self.tree.parents(index))
+        } else {
+            let index = known.unwrap_or_else(|| self.sessions.vacant_index());
+            self.foresee(organization, Child::Session(index), parents)?
         };
-        let parents = known.map_or_else(Parents::default, |index| self.tree.parents(index));
-        let place_of_events = (scope.ok_or(Refusal::NotFound)?, parents);
-        let bytes = self.stage(now, place_of_events, drafts, events);
+        let bytes = self.stage(now, (key.scope(), above), drafts, events);
         let Some(id) = events.first().map(|event| event.id) else {
             return Ok(Answer::Done);
         };
-        let growth = match place {
-            Ok(index) => self.growth(now, index, bytes),
-            Err(_) => bytes,
+        let growth = match known {
+            Some(index) => self.growth(now, index, bytes),
+            None => bytes,
         };
         if !self.make_room(now, growth) {
             return Err(Refusal::Busy);
         }
-        let index = match place {
-            Ok(index) => index,
-            Err(key) => self.insert(now, key, hash, &Parents::default(), None)?,
+        let index = if let Some(index) = known {
+            if !parents.is_empty() {
+                self.learn_session(index, &key, parents)?;
+            }
+            index
+        } else {
+            self.insert(now, key, hash, parents, None)?
         };
         let log = self.sessions.get(index).map(|session| &session.log);
         let position = log.map(|log| (log.epoch(), log.next()));
@@ -90,13 +100,17 @@ impl Hub {
         &mut self,
         now: Now,
         scope: &Scope,
+        parents: &Parents,
         drafts: Vec<Draft>,
     ) -> Result<Answer, Refusal> {
-        if self.config.declared_scopes && !self.tree.knows(scope) {
-            return Err(Refusal::Undeclared);
-        }
+        self.check_known(scope)?;
+        let above = if parents.is_empty() {
+            self.tree.parents_of(scope)
+        } else {
+            self.foresee_above(scope, parents)?.above(&scope.address)
+        };
         let mut events = Vec::with_capacity(drafts.len());
-        let place = (scope.clone(), self.tree.parents_of(scope));
+        let place = (scope.clone(), above);
         let bytes = self.stage(now, place, drafts.into_iter(), &mut events);
         let Some(id) = events.first().map(|event| event.id) else {
             return Ok(Answer::Done);
@@ -110,6 +124,9 @@ impl Hub {
             fits = self.make_room(now, growth);
         }
         if fits {
+            if !parents.is_empty() {
+                self.learn_above(scope, parents)?;
+            }
             for &index in &beneath {
                 for event in &events {
                     self.append(now, index, Arc::clone(event));
@@ -215,6 +232,7 @@ impl Hub {
             payload: draft.payload,
             metadata: draft.metadata,
             origin: draft.origin,
+            correlation: draft.correlation,
             scope,
             parents,
             time_ms: now.unix_ms,

@@ -97,6 +97,20 @@ pub struct Parents {
 }
 
 impl Parents {
+    /// Those that stand above an address, which may itself be among them.
+    #[must_use]
+    pub fn above(self, address: &Address) -> Self {
+        let Self { group, project } = self;
+        match address {
+            Address::Session(_) => Self { group, project },
+            Address::Project(_) => Self {
+                group,
+                project: None,
+            },
+            Address::Group(_) | Address::Organization => Self::default(),
+        }
+    }
+
     /// Whether the call named no parent.
     pub const fn is_empty(&self) -> bool {
         self.group.is_none() && self.project.is_none()

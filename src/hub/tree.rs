@@ -42,6 +42,26 @@ pub enum Child<'a> {
     Group(&'a ScopeName),
 }
 
+impl<'a> Child<'a> {
+    /// A group or a project; there is nothing to learn about an organization.
+    pub(super) const fn above_sessions(address: &'a Address) -> Option<Self> {
+        match address {
+            Address::Group(name) => Some(Self::Group(name)),
+            Address::Project(name) => Some(Self::Project(name)),
+            Address::Organization | Address::Session(_) => None,
+        }
+    }
+}
+
+/// What [`ScopeTree::learn`] would answer and do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreseen {
+    /// What would stand above the child, as `learn` would answer.
+    pub parents: Parents,
+    /// How many groups and projects would come to be known.
+    pub added: usize,
+}
+
 /// Organizations, groups and projects, and the sessions of one shard beneath them.
 #[derive(Debug)]
 pub struct ScopeTree {
@@ -94,12 +114,7 @@ impl ScopeTree {
         parents: &Parents,
     ) -> Result<Parents, LearnError> {
         let plan = self.plan(organization, child, parents)?;
-        let is_new = |named: Option<Named<'_>>| matches!(named, Some(Named::New(_)));
-        // Organizations are configured and few: a session without parents always finds room.
-        let added = usize::from(is_new(plan.project)) + usize::from(is_new(plan.group));
-        if added > 0 && self.nodes.len() + added > self.nodes_max {
-            return Err(LearnError::Full);
-        }
+        self.count_added(&plan)?;
         let root = self.nodes.find(organization, Level::Organization, "");
         let root = root.unwrap_or_else(|| {
             self.nodes
@@ -113,6 +128,26 @@ impl ScopeTree {
             group: group.and_then(|id| self.nodes.name(id)),
             project: project.and_then(|id| self.nodes.name(id)),
         })
+    }
+
+    /// What [`learn`](Self::learn) would do; an error if it would refuse. Nothing is learned.
+    pub fn foresee(
+        &self,
+        organization: OrganizationId,
+        child: Child<'_>,
+        parents: &Parents,
+    ) -> Result<Foreseen, LearnError> {
+        let plan = self.plan(organization, child, parents)?;
+        let added = self.count_added(&plan)?;
+        let name = |named| match named {
+            Named::Known(id) => self.nodes.name(id),
+            Named::New(name) => Some(name.clone()),
+        };
+        let parents = Parents {
+            group: plan.group.and_then(name),
+            project: plan.project.and_then(name),
+        };
+        Ok(Foreseen { parents, added })
     }
 
     /// What is above a session.
@@ -214,6 +249,17 @@ impl ScopeTree {
         };
         let group = agree(agree(known_group, project_group)?, named_group)?;
         Ok(Plan { project, group })
+    }
+
+    /// How many nodes a plan adds, if there is room for them.
+    fn count_added(&self, plan: &Plan<'_>) -> Result<usize, LearnError> {
+        let is_new = |named: Option<Named<'_>>| matches!(named, Some(Named::New(_)));
+        // Organizations are configured and few: a session without parents always finds room.
+        let added = usize::from(is_new(plan.project)) + usize::from(is_new(plan.group));
+        if added > 0 && self.nodes.len() + added > self.nodes_max {
+            return Err(LearnError::Full);
+        }
+        Ok(added)
     }
 
     /// Makes the nodes of a plan, and links them; returns the project and the group.

@@ -2,6 +2,7 @@
 
 pub mod grpc;
 pub mod http1;
+pub mod http2;
 pub mod sse;
 pub mod websocket;
 

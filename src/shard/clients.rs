@@ -10,8 +10,8 @@ use super::fanout::Listener;
 use super::interest::Waiter;
 use super::{ConnectionId, Shard};
 use crate::connection::{Connection, Then};
-use crate::dialect::{Open, Subscribe};
-use crate::hub::{OrganizationId, SubscriberId, SubscriptionId};
+use crate::dialect::{Change, Encoding, Exchange, Open, Rendering, Subscribe};
+use crate::hub::{OrganizationId, SubscriberId, Subscription, SubscriptionId};
 use crate::time::Now;
 
 /// What one connection hears.
@@ -26,16 +26,18 @@ impl Shard {
     /// input is looked at.
     pub(super) fn carry_on(&mut self, now: Now, index: u32, then: Then) -> bool {
         match then {
-            Then::Again | Then::More { .. } => true,
+            Then::Again | Then::More { .. } | Then::Streams => true,
             Then::Call(call, exchange) => self.call(now, index, *call, exchange),
             Then::Listen(listen, exchange) => self.try_listen(now, index, &listen, exchange),
-            Then::Open(open) => self.open(now, index, *open),
+            Then::Open(open, exchange) => self.open(now, index, *open, exchange),
             Then::Subscribe(change) => self.subscribe(now, index, change, Bytes::new()),
         }
     }
 
-    fn open(&mut self, now: Now, index: u32, open: Open) -> bool {
-        let opened = self.with(now, index, |connection, ctx| connection.open(open, ctx));
+    fn open(&mut self, now: Now, index: u32, open: Open, exchange: Exchange) -> bool {
+        let opened = self.with(now, index, |connection, ctx| {
+            connection.open(open, exchange, ctx)
+        });
         let Some((answer, first)) = opened else {
             return true;
         };
@@ -45,14 +47,14 @@ impl Shard {
     /// Changes what a client hears, and then sends `first`, the retained events and the reply. No if that
     /// has to wait.
     fn subscribe(&mut self, now: Now, index: u32, change: Box<Subscribe>, first: Bytes) -> bool {
-        let organization = change.subscriptions.first().map(|s| s.scope.organization);
+        let organization = organization_of(&change.change);
         if let (Some(organization), Some(connection)) = (organization, self.id_of(index))
             && !self.announce(organization)
         {
             self.with(now, index, |connection, _| {
                 connection.wait_for_subscription();
             });
-            let waiter = Waiter {
+            let waiter = Waiter::Subscribe {
                 connection,
                 change,
                 first,
@@ -60,54 +62,110 @@ impl Shard {
             self.interest.wait(organization, waiter);
             return false;
         }
-        self.put_in_force(now, index, &change, first);
-        true
+        self.put_in_force(now, index, *change, first)
     }
 
-    /// Every shard knows now that this one listens: those who waited for it hear from now on.
-    pub(super) fn subscribe_waiters(&mut self, now: Now, waiters: Vec<Waiter>) {
-        for waiter in waiters {
-            let ConnectionId { index, .. } = waiter.connection;
-            if self.entry(waiter.connection).is_some() {
-                self.put_in_force(now, index, &waiter.change, waiter.first);
-                self.consume_held(now, index);
-            }
+    /// Every shard knows now that this one listens: who waited for it hears from now on.
+    pub(super) fn subscribe_waiter(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        change: Subscribe,
+        first: Bytes,
+    ) {
+        if self.entry(connection).is_some()
+            && self.put_in_force(now, connection.index, change, first)
+        {
+            self.go_on(now, connection.index);
         }
     }
 
-    fn put_in_force(&mut self, now: Now, index: u32, change: &Subscribe, first: Bytes) {
-        // What was heard until now comes before the answer.
+    /// A change of subscriptions is in force from now on. No if what follows from it has to wait.
+    fn put_in_force(&mut self, now: Now, index: u32, change: Subscribe, first: Bytes) -> bool {
+        // What was heard until now comes before the answer, and is not for who only subscribes now.
+        self.fan_out(now);
         self.settle_group(now, index);
-        self.unsubscribe(index);
+        let Subscribe {
+            change,
+            retained,
+            reply,
+        } = change;
+        let organization = organization_of(&change);
+        let entry = self.connections.get(index as usize);
+        let encoding = entry.and_then(|entry| entry.connection.hears());
+        let mut before = first;
+        if let Some(encoding) = encoding {
+            self.change_subscriptions(index, change, encoding);
+            if let (Some(organization), false) = (organization, retained.is_empty()) {
+                let mut out = BytesMut::from(before);
+                for event in retained
+                    .iter()
+                    .filter_map(|name| self.hub.retained(organization, name))
+                {
+                    let mut rendering = Rendering::default();
+                    self.dialects
+                        .encode_event(encoding, &event, &mut rendering, &mut out);
+                    self.metrics().events_delivered.add(1);
+                }
+                before = out.freeze();
+            }
+        } else {
+            self.unsubscribe(index);
+        }
+        let then = self.with(now, index, |connection, ctx| {
+            connection.subscribed(before, &reply, ctx)
+        });
+        let go_on = then.is_none_or(|then| self.carry_on(now, index, then));
+        if self.draining {
+            self.drain_connection(now, index);
+        }
+        go_on
+    }
+
+    /// Adds, removes or replaces the subscriptions of a client.
+    fn change_subscriptions(&mut self, index: u32, change: Change, encoding: Encoding) {
+        if let Change::Replace(_) = &change {
+            self.unsubscribe(index);
+        }
+        let Some(organization) = organization_of(&change) else {
+            if let Change::Remove(place) = change {
+                self.remove_subscription(index, place);
+            }
+            return;
+        };
         let Some(entry) = self.connections.get_mut(index as usize) else {
             return;
         };
-        let encoding = entry.connection.hears();
-        let organization = change.subscriptions.first().map(|s| s.scope.organization);
-        let mut before = BytesMut::from(first);
-        if let (Some(encoding), Some(organization)) = (encoding, organization) {
-            let wanted = change.subscriptions.iter();
-            let ids = wanted.map(|wanted| self.hub.subscribe(SubscriberId(index), wanted));
-            entry.subscriptions = Some(Box::new(Subscriptions {
-                organization,
-                ids: ids.collect(),
-            }));
-            if self.listeners.len() <= index as usize {
-                self.listeners
-                    .resize_with(index as usize + 1, Listener::default);
-            }
-            self.listeners[index as usize].encoding = encoding;
-            let retained = change.retained.iter();
-            for event in retained.filter_map(|name| self.hub.retained(organization, name)) {
-                self.dialects.encode_event(encoding, &event, &mut before);
-                self.metrics().events_delivered.add(1);
-            }
-        }
-        self.with(now, index, |connection, ctx| {
-            connection.subscribed(before.freeze(), &change.reply, ctx);
+        let subscriptions = entry.subscriptions.get_or_insert_with(|| {
+            let ids = Vec::new();
+            Box::new(Subscriptions { organization, ids })
         });
-        if self.draining {
-            self.drain_connection(now, index);
+        let mut add = |wanted: &Subscription| {
+            let id = self.hub.subscribe(SubscriberId(index), wanted);
+            subscriptions.ids.push(id);
+        };
+        match &change {
+            Change::Replace(all) => all.iter().for_each(add),
+            Change::Add(one) => add(one),
+            Change::Remove(_) => {}
+        }
+        if self.listeners.len() <= index as usize {
+            self.listeners
+                .resize_with(index as usize + 1, Listener::default);
+        }
+        let listener = &mut self.listeners[index as usize];
+        listener.encoding = encoding;
+        listener.serial = entry.serial;
+    }
+
+    fn remove_subscription(&mut self, index: u32, place: usize) {
+        let entry = self.connections.get_mut(index as usize);
+        let Some(subscriptions) = entry.and_then(|entry| entry.subscriptions.as_mut()) else {
+            return;
+        };
+        if place < subscriptions.ids.len() {
+            let id = subscriptions.ids.swap_remove(place);
+            self.hub.unsubscribe(subscriptions.organization, id);
         }
     }
 
@@ -134,4 +192,14 @@ impl Shard {
             self.carry_on(now, index, then);
         }
     }
+}
+
+/// Whose events a change makes a client hear, if it hears any.
+fn organization_of(change: &Change) -> Option<OrganizationId> {
+    let subscription = match change {
+        Change::Replace(all) => all.first(),
+        Change::Add(one) => Some(one),
+        Change::Remove(_) => None,
+    };
+    subscription.map(|subscription| subscription.scope.organization)
 }

@@ -6,8 +6,8 @@ use super::{ConnectionId, Effect, Mail, PasswordCheck, ReplyTo, Shard, Ticket};
 use crate::auth::{LoginToken, Secret, UserId};
 use crate::dialect::{Call, Exchange, Pending, sessions};
 use crate::hub::{
-    Address, Answer, Begin, Command, Effect as HubEffect, Login, OrganizationId, Refusal,
-    ScopeName, ShardId,
+    Address, Answer, Begin, Command, Correlation, Login, OrganizationId, Refusal, ScopeName,
+    ShardId, SubscriberId,
 };
 use crate::limits::{MESH_OUTBOX_MESSAGES_MAX, PASSWORD_CHECKS_MAX};
 use crate::time::Now;
@@ -27,11 +27,20 @@ impl Shard {
             return true;
         };
         let Call {
-            command,
+            mut command,
             idempotency_key,
+            correlation_id,
             pending,
         } = call;
-        if let Some(answer) = self.dispatch(now, id, command, idempotency_key) {
+        if let Some(correlation_id) = correlation_id {
+            self.mark_own(id, correlation_id, &mut command);
+        }
+        let answer = if asks_where_a_session_stands(&command) {
+            self.find_place(now, id, command)
+        } else {
+            self.dispatch(now, id, command, idempotency_key)
+        };
+        if let Some(answer) = answer {
             return self.answer(now, index, pending, answer, exchange);
         }
         self.with(now, index, |connection, _| {
@@ -40,7 +49,26 @@ impl Shard {
         false
     }
 
+    /// Says of the events of a publish whose they are, so that their sender finds its mark on its own copy.
+    fn mark_own(&self, sender: ConnectionId, correlation_id: Box<str>, command: &mut Command) {
+        let Command::Publish { drafts, .. } = command else {
+            return;
+        };
+        let correlation = Arc::new(Correlation {
+            shard: self.id,
+            subscriber: SubscriberId(sender.index),
+            serial: sender.serial,
+            id: correlation_id,
+        });
+        for draft in drafts {
+            draft.correlation = Some(Arc::clone(&correlation));
+        }
+    }
+
     /// Gives a connection an answer and does what follows. No if there is more to wait for.
+    ///
+    /// Who publishes is told before anyone hears the event, and what follows begins after that: a
+    /// subscription does not hear what was accepted before it.
     fn answer(
         &mut self,
         now: Now,
@@ -53,6 +81,7 @@ impl Shard {
         let then = self.with(now, index, |connection, ctx| {
             connection.answer(pending, answer, exchange, ctx)
         });
+        self.spread(now);
         then.is_none_or(|then| self.carry_on(now, index, then))
     }
 
@@ -89,7 +118,7 @@ impl Shard {
     }
 
     /// Executes a command here or sends it home. The answer, if it is known at once.
-    fn ask(&mut self, now: Now, reply: ReplyTo, command: Command) -> Option<Answer> {
+    pub(super) fn ask(&mut self, now: Now, reply: ReplyTo, command: Command) -> Option<Answer> {
         if let (Command::Find { .. }, ReplyTo::Connection(connection)) = (&command, &reply) {
             return self.ask_all(now, *connection, &command);
         }
@@ -157,7 +186,8 @@ impl Shard {
         None
     }
 
-    /// Executes a command that this shard is home to.
+    /// Executes a command that this shard is home to. Once the answer is given or on its way, whoever
+    /// gave it calls [`spread`](Self::spread).
     pub(super) fn execute(&mut self, now: Now, command: Command) -> Answer {
         let published = match &command {
             Command::Publish { drafts, .. } => drafts.len(),
@@ -173,36 +203,7 @@ impl Shard {
             self.metrics().events_published.add(published as u64);
         }
         self.end_readers(now);
-        self.post_hub_effects();
-        self.fan_out(now);
         answer
-    }
-
-    /// Whether there is room for the mail that a command may cause: what others must hear of is refused
-    /// whole if one of them cannot be told.
-    fn can_tell(&self, command: &Command) -> bool {
-        let listeners = |organization| {
-            let listeners = self.hub.listeners(organization);
-            listeners.iter().all(|&shard| self.has_room(shard))
-        };
-        let everyone = || self.others().iter().all(|&shard| self.has_room(shard));
-        match command {
-            Command::Publish { scope, drafts } => {
-                let above = !matches!(scope.address, Address::Session(_));
-                if above || drafts.iter().any(|draft| self.hub.retains(&draft.name)) {
-                    everyone()
-                } else {
-                    listeners(scope.organization)
-                }
-            }
-            Command::Create { parents, .. } => parents.is_empty() || everyone(),
-            // The server's own events too: their names may be retained.
-            Command::Declare { .. }
-            | Command::Notify { .. }
-            | Command::Transition { .. }
-            | Command::Resume { .. } => everyone(),
-            _ => true,
-        }
     }
 
     fn log_in(&mut self, now: Now, token: &LoginToken, login: Login) -> Answer {
@@ -249,36 +250,6 @@ impl Shard {
         self.deliver(now, connection, Answer::Verified(right));
     }
 
-    /// Tells the other shards what the hub wants them to know.
-    pub(super) fn post_hub_effects(&mut self) {
-        let mut effects = std::mem::take(&mut self.scratch.hub_effects);
-        self.hub.take_effects(&mut effects);
-        for effect in effects.drain(..) {
-            match effect {
-                HubEffect::Hear(shard, event) => self.send(shard, Mail::Hear(event)),
-                HubEffect::Append(event) => {
-                    for shard in self.others() {
-                        self.send(shard, Mail::Append(Arc::clone(&event)));
-                    }
-                }
-                HubEffect::Learn {
-                    organization,
-                    parents,
-                } => {
-                    for shard in self.others() {
-                        let parents = parents.clone();
-                        let mail = Mail::Learn {
-                            organization,
-                            parents,
-                        };
-                        self.send(shard, mail);
-                    }
-                }
-            }
-        }
-        self.scratch.hub_effects = effects;
-    }
-
     /// Mail came from another shard.
     pub fn mail(&mut self, now: Now, from: ShardId, mail: Mail) {
         match mail {
@@ -287,6 +258,7 @@ impl Shard {
                 if !matches!(reply, ReplyTo::Nobody) {
                     self.send(from, Mail::Answer { reply, answer });
                 }
+                self.spread(now);
             }
             Mail::Keyed {
                 connection,
@@ -298,10 +270,15 @@ impl Shard {
                 let ticket = Ticket { shard, connection };
                 if let Some(answer) = self.ask_once(now, ticket, organization, &key, command) {
                     self.reply(now, ticket, answer);
+                    self.spread(now);
                 }
             }
             Mail::Answer { reply, answer } => match reply {
                 ReplyTo::Connection(connection) => self.deliver(now, connection, answer),
+                ReplyTo::Place(connection, organization) => {
+                    self.interest.found(organization);
+                    self.deliver(now, connection, answer);
+                }
                 ReplyTo::Key(organization, key) => {
                     let instant = now.instant;
                     let waiters =
@@ -331,8 +308,12 @@ impl Shard {
             Mail::InterestKnown { organization } => self.interest_known(now, organization),
             Mail::Learn {
                 organization,
+                session,
                 parents,
-            } => self.hub.learn_from_mail(organization, &parents),
+            } => {
+                let session = session.as_ref();
+                self.hub.learn_from_mail(organization, session, &parents);
+            }
         }
     }
 
@@ -358,7 +339,7 @@ impl Shard {
     }
 
     /// Gives a connection the answer that it waits for, if it still does.
-    fn deliver(&mut self, now: Now, id: ConnectionId, answer: Answer) {
+    pub(super) fn deliver(&mut self, now: Now, id: ConnectionId, answer: Answer) {
         if self.entry(id).is_none() {
             return;
         }
@@ -367,7 +348,7 @@ impl Shard {
             return;
         };
         if self.answer(now, id.index, pending, answer, exchange) {
-            self.consume_held(now, id.index);
+            self.go_on(now, id.index);
         }
     }
 
@@ -380,7 +361,9 @@ impl Shard {
 
     pub(super) fn home_of(&self, command: &Command) -> ShardId {
         match command {
-            Command::Publish { scope, .. } => self.placement.home(scope),
+            Command::Publish { scope, .. } | Command::Place { scope, .. } => {
+                self.placement.home(scope)
+            }
             Command::Declare {
                 organization,
                 project,
@@ -430,9 +413,16 @@ impl Shard {
     }
 }
 
-const fn organization_of(command: &Command) -> OrganizationId {
+const fn asks_where_a_session_stands(command: &Command) -> bool {
     match command {
-        Command::Publish { scope, .. } => scope.organization,
+        Command::Place { scope, .. } => matches!(scope.address, Address::Session(_)),
+        _ => false,
+    }
+}
+
+pub(super) const fn organization_of(command: &Command) -> OrganizationId {
+    match command {
+        Command::Publish { scope, .. } | Command::Place { scope, .. } => scope.organization,
         Command::Declare { organization, .. }
         | Command::Find { organization, .. }
         | Command::Notify { organization, .. } => *organization,

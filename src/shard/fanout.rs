@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use super::groups::GroupId;
 use super::{Shard, context};
 use crate::config::SlowConsumer;
-use crate::dialect::Encoding;
+use crate::dialect::{Encoding, Rendering};
 use crate::time::Now;
 
 /// What fan-out must know of a connection, apart from it: the hot loop stays in a small table.
@@ -17,6 +17,8 @@ use crate::time::Now;
 pub(super) struct Listener {
     group: GroupId,
     pub(super) encoding: Encoding,
+    /// Which of the connections that were kept at its place.
+    pub(super) serial: u32,
 }
 
 impl Default for Listener {
@@ -24,6 +26,7 @@ impl Default for Listener {
         Self {
             group: GroupId::NONE,
             encoding: Encoding::Live,
+            serial: 0,
         }
     }
 }
@@ -36,16 +39,40 @@ impl Shard {
         for event in heard.drain(..) {
             self.hub.match_event(&event, &mut self.matches);
             let mut frames = [None; Encoding::COUNT];
+            let mut rendering = Rendering::default();
+            let publisher = event.correlation.as_deref();
+            let publisher = publisher.filter(|publisher| publisher.shard == self.id);
+            let mut own_copy = None;
             for &subscriber in &self.matches.subscribers {
                 let Some(listener) = self.listeners.get_mut(subscriber.0 as usize) else {
                     continue;
                 };
                 let encoding = listener.encoding;
-                let frame = *frames[encoding as usize].get_or_insert_with(|| {
+                if let Some(publisher) = publisher
+                    && (publisher.subscriber, publisher.serial) == (subscriber, listener.serial)
+                {
+                    own_copy = Some((subscriber, encoding, &publisher.id));
+                    continue;
+                }
+                let frame = *frames[encoding.index()].get_or_insert_with(|| {
                     let mut out = BytesMut::new();
-                    self.dialects.encode_event(encoding, &event, &mut out);
+                    self.dialects
+                        .encode_event(encoding, &event, &mut rendering, &mut out);
                     self.groups.add(out.freeze())
                 });
+                if listener.group == GroupId::NONE {
+                    listener.group = GroupId::empty(encoding);
+                    self.grouped.push(subscriber.0);
+                }
+                listener.group = self.groups.extend(listener.group, frame);
+            }
+            if let Some((subscriber, encoding, correlation_id)) = own_copy {
+                // Last, so that nobody else's way through the groups is disturbed.
+                let mut out = BytesMut::new();
+                self.dialects
+                    .encode_own_event(encoding, &event, correlation_id, &mut out);
+                let frame = self.groups.add(out.freeze());
+                let listener = &mut self.listeners[subscriber.0 as usize];
                 if listener.group == GroupId::NONE {
                     listener.group = GroupId::empty(encoding);
                     self.grouped.push(subscriber.0);

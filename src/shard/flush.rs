@@ -19,35 +19,63 @@ pub enum Flushed {
 impl Shard {
     /// Offers each connection's unsent bytes to `write`, until they are taken or refused.
     pub fn flush(&mut self, now: Now, mut write: impl FnMut(ConnectionId, &SendQueue) -> Flushed) {
-        while let Some(index) = self.dirty.pop_front() {
+        loop {
+            // Streams first, so that what they have to say is one write of their connection.
+            self.flush_streams(now);
+            let Some(index) = self.dirty.pop_front() else {
+                return;
+            };
             let Some(entry) = self.connections.get_mut(index as usize) else {
                 continue;
             };
             entry.dirty = false;
+            if entry.blocked || entry.finished {
+                continue;
+            }
             let id = ConnectionId {
                 index,
                 serial: entry.serial,
             };
-            if entry.blocked || entry.finished {
-                continue;
+            if entry.connection.has_streams() {
+                entry.connection.pump();
+                self.serve_streams(now, index);
             }
-            if !entry.connection.send_queue.is_empty() {
-                self.metrics[self.id.index()].writes.add(1);
-                match write(id, &entry.connection.send_queue) {
-                    Flushed::Sent(bytes) => self.sent(now, index, bytes),
-                    Flushed::Blocked(bytes) => {
-                        entry.blocked = true;
-                        entry.connection.blocked(now);
-                        self.sent(now, index, bytes);
-                        self.judge_slow(now, index);
-                    }
-                    Flushed::Broken => {
-                        self.remove(now, index);
-                        continue;
-                    }
-                }
-            }
+            self.offer(now, id, &mut write);
             self.finish_if_done(now, id);
+        }
+    }
+
+    /// Offers one connection's unsent bytes.
+    fn offer(
+        &mut self,
+        now: Now,
+        id: ConnectionId,
+        write: &mut impl FnMut(ConnectionId, &SendQueue) -> Flushed,
+    ) {
+        let Some(entry) = self.entry(id) else {
+            return;
+        };
+        if entry.connection.send_queue.is_empty() {
+            return;
+        }
+        let flushed = write(id, &entry.connection.send_queue);
+        let metrics = &self.metrics[self.id.index()];
+        metrics.writes.add(1);
+        match flushed {
+            Flushed::Sent(bytes) => {
+                metrics.bytes_sent.add(bytes as u64);
+                self.sent(now, id.index, bytes);
+            }
+            Flushed::Blocked(bytes) => {
+                metrics.bytes_sent.add(bytes as u64);
+                if let Some(entry) = self.entry(id) {
+                    entry.blocked = true;
+                    entry.connection.blocked(now);
+                }
+                self.sent(now, id.index, bytes);
+                self.judge_slow(now, id.index);
+            }
+            Flushed::Broken => self.remove(now, id.index),
         }
     }
 
@@ -59,8 +87,7 @@ impl Shard {
         }
     }
 
-    fn sent(&mut self, now: Now, index: u32, bytes: usize) {
-        self.metrics().bytes_sent.add(bytes as u64);
+    pub(super) fn sent(&mut self, now: Now, index: u32, bytes: usize) {
         let Some(entry) = self.connections.get_mut(index as usize) else {
             return;
         };

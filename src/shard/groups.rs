@@ -19,7 +19,7 @@ impl GroupId {
 
     /// The empty sequence of one encoding. Each has its own, so that only frames of one encoding follow it.
     pub(super) const fn empty(encoding: Encoding) -> Self {
-        Self(encoding as u32)
+        Self(encoding.index() as u32)
     }
 }
 

@@ -63,13 +63,22 @@ impl Shard {
         wants
     }
 
+    /// Goes on with a connection that may have been waiting, whatever it is.
+    pub(super) fn go_on(&mut self, now: Now, index: u32) {
+        self.consume_held(now, index);
+        let entry = self.connections.get(index as usize);
+        if entry.is_some_and(|entry| entry.stream.is_some()) {
+            self.serve_stream(now, index);
+        }
+    }
+
     /// Goes on with the input that a connection holds; ends it if there will be no more.
     pub(super) fn consume_held(&mut self, now: Now, index: u32) {
         self.step_held(now, index);
         let Some(entry) = self.connections.get_mut(index as usize) else {
             return;
         };
-        if entry.moving || !entry.connection.input_ended() {
+        if entry.moving || entry.stream.is_some() || !entry.connection.input_ended() {
             return;
         }
         if entry.connection.end_input() {
@@ -79,11 +88,12 @@ impl Shard {
         }
     }
 
-    fn step_held(&mut self, now: Now, index: u32) {
+    pub(super) fn step_held(&mut self, now: Now, index: u32) {
         let Some(entry) = self.connections.get_mut(index as usize) else {
             return;
         };
-        if entry.moving || entry.connection.held_bytes() == 0 {
+        let connection = &entry.connection;
+        if entry.moving || (connection.held_bytes() == 0 && !connection.is_unheard()) {
             return;
         }
         let mut input = entry.connection.take_input();
@@ -124,6 +134,7 @@ impl Shard {
             match step.then {
                 Then::Again => {}
                 Then::More { keep } => return start..start + keep,
+                Then::Streams => self.serve_streams(now, index),
                 Then::Listen(listen, exchange) => {
                     if !self.try_listen(now, index, &listen, exchange) {
                         // The request goes along to the session's home, to be parsed again there.

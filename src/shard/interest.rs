@@ -4,22 +4,36 @@
 //! organization, and answered by everyone; what is published anywhere after the last of these answers
 //! comes here. It is taken back when there has been no subscription for a while, so that a client
 //! that comes and goes does not keep all shards busy.
+//!
+//! Who subscribes at a session asks its home first where it stands ([`Command::Place`]). What the home
+//! learns after its answer it tells the shards that it knows to listen: so that question, too, is put only
+//! when all know, and while an answer is missing nothing is taken back. About groups and projects all
+//! shards are told anyway.
 
 use bytes::Bytes;
 
-use super::{ConnectionId, Mail, Shard};
+use super::dispatch::organization_of;
+use super::{ConnectionId, Mail, ReplyTo, Shard};
 use crate::dialect::Subscribe;
-use crate::hub::{OrganizationId, ShardId};
+use crate::hub::{Answer, Command, OrganizationId, ShardId};
 use crate::limits::INTEREST_IDLE_MAX;
 use crate::time::{Instant, Now};
 
-/// A change of subscriptions that waits.
+/// What waits until all shards know.
 #[derive(Debug)]
-pub(super) struct Waiter {
-    pub(super) connection: ConnectionId,
-    pub(super) change: Box<Subscribe>,
-    /// What is sent before the reply.
-    pub(super) first: Bytes,
+pub(super) enum Waiter {
+    /// A change of subscriptions.
+    Subscribe {
+        connection: ConnectionId,
+        change: Box<Subscribe>,
+        /// What is sent before the reply.
+        first: Bytes,
+    },
+    /// A question where a session stands. The connection itself keeps what it is for.
+    Place {
+        connection: ConnectionId,
+        command: Box<Command>,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +50,8 @@ enum State {
     Known {
         /// Since when there is no subscription.
         idle: Option<Instant>,
+        /// Questions to other shards that are not answered; each may become a subscription.
+        asked: usize,
     },
 }
 
@@ -54,10 +70,24 @@ impl Interest {
         &mut self.states[index]
     }
 
-    /// Keeps a change until all shards know.
+    /// Keeps a change or a question until all shards know.
     pub(super) fn wait(&mut self, organization: OrganizationId, waiter: Waiter) {
         if let State::Announced { waiters, .. } = self.state(organization) {
             waiters.push(waiter);
+        }
+    }
+
+    /// A question where a session stands went to another shard.
+    fn ask(&mut self, organization: OrganizationId) {
+        if let State::Known { asked, .. } = self.state(organization) {
+            *asked += 1;
+        }
+    }
+
+    /// It was answered.
+    pub(super) fn found(&mut self, organization: OrganizationId) {
+        if let State::Known { asked, .. } = self.state(organization) {
+            *asked -= 1;
         }
     }
 }
@@ -67,7 +97,7 @@ impl Shard {
     pub(super) fn announce(&mut self, organization: OrganizationId) -> bool {
         let others = self.others();
         match self.interest.state(organization) {
-            State::Known { idle } => {
+            State::Known { idle, .. } => {
                 *idle = None;
                 true
             }
@@ -84,6 +114,31 @@ impl Shard {
                 false
             }
         }
+    }
+
+    /// Asks where a session stands, as soon as all shards know that this one listens. The answer, if it
+    /// is known at once.
+    pub(super) fn find_place(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        command: Command,
+    ) -> Option<Answer> {
+        let organization = organization_of(&command);
+        if !self.announce(organization) {
+            let command = Box::new(command);
+            let waiter = Waiter::Place {
+                connection,
+                command,
+            };
+            self.interest.wait(organization, waiter);
+            return None;
+        }
+        let answer = self.ask(now, ReplyTo::Place(connection, organization), command);
+        if answer.is_none() {
+            self.interest.ask(organization);
+        }
+        answer
     }
 
     fn tell(&mut self, organization: OrganizationId, listens: bool) {
@@ -118,8 +173,34 @@ impl Shard {
         *missing -= 1;
         if *missing == 0 {
             let waiters = std::mem::take(waiters);
-            *state = State::Known { idle: None };
-            self.subscribe_waiters(now, waiters);
+            *state = State::Known {
+                idle: None,
+                asked: 0,
+            };
+            for waiter in waiters {
+                self.wake_waiter(now, waiter);
+            }
+        }
+    }
+
+    /// All shards know: what was waiting for it is done.
+    fn wake_waiter(&mut self, now: Now, waiter: Waiter) {
+        match waiter {
+            Waiter::Subscribe {
+                connection,
+                change,
+                first,
+            } => self.subscribe_waiter(now, connection, *change, first),
+            Waiter::Place {
+                connection,
+                command,
+            } => {
+                if self.entry(connection).is_some()
+                    && let Some(answer) = self.find_place(now, connection, *command)
+                {
+                    self.deliver(now, connection, answer);
+                }
+            }
         }
     }
 
@@ -128,10 +209,10 @@ impl Shard {
         for index in 0..self.interest.states.len() {
             let organization = OrganizationId(index as u32);
             let used = self.hub.subscriptions_of(organization) > 0;
-            let State::Known { idle } = &mut self.interest.states[index] else {
+            let State::Known { idle, asked } = &mut self.interest.states[index] else {
                 continue;
             };
-            if used {
+            if used || *asked > 0 {
                 *idle = None;
                 continue;
             }
@@ -143,3 +224,6 @@ impl Shard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ConnectionId;
-use crate::hub::{Answer, Command, Event, OrganizationId, Parents, ShardId};
+use crate::hub::{Answer, Command, Event, OrganizationId, Parents, ScopeName, ShardId};
 
 /// A message between two shards. Between the same two, order is kept.
 #[derive(Debug)]
@@ -49,10 +49,12 @@ pub enum Mail {
         /// Whose.
         organization: OrganizationId,
     },
-    /// A project or group came to be known.
+    /// A project or group came to be known, or what stands above a session.
     Learn {
         /// Whose tree.
         organization: OrganizationId,
+        /// The session, if it is about one.
+        session: Option<ScopeName>,
         /// What is above what.
         parents: Parents,
     },
@@ -63,6 +65,8 @@ pub enum Mail {
 pub enum ReplyTo {
     /// A connection that waits.
     Connection(ConnectionId),
+    /// A connection that waits to know where a session of the organization stands.
+    Place(ConnectionId, OrganizationId),
     /// All who wait for the first use of an idempotency key.
     Key(OrganizationId, Box<[u8]>),
     /// A question that was put to all shards.

@@ -21,7 +21,10 @@ mod input;
 mod interest;
 mod mail;
 mod readers;
+mod settings;
+mod spread;
 mod state;
+mod streams;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,16 +33,13 @@ use slab::Slab;
 
 use crate::auth::{Directory, Logins};
 use crate::buf::Arena;
-use crate::config::{Config, Scopes, SlowConsumer};
+use crate::config::SlowConsumer;
 use crate::connection::{Connection, Context, Expired};
-use crate::dialect::{
-    AllMetrics, Dialects, admin::Admin, live::Live, sessions::Sessions, sysadm::Sysadm,
-};
+use crate::dialect::{AllMetrics, Dialects};
 use crate::hub::{
-    self, Event, Hub, HubConfig, Idempotency, Ids, MatchScratch, Placement, Retention,
-    SessionIndex, ShardId,
+    self, Event, Hub, Idempotency, Ids, MatchScratch, Placement, SessionIndex, ShardId,
 };
-use crate::limits::{CONNECTIONS_MAX, SESSIONS_MAX, SWEEP_KEYS, SWEEP_LOGINS, SWEEP_SESSIONS};
+use crate::limits::{CONNECTIONS_MAX, SWEEP_KEYS, SWEEP_LOGINS, SWEEP_SESSIONS};
 use crate::metrics::Metrics;
 use crate::protocol::http1::DateCache;
 use crate::time::{Instant, Now};
@@ -47,6 +47,7 @@ use crate::time::{Instant, Now};
 pub use effect::{Effect, PasswordCheck};
 pub use flush::Flushed;
 pub use mail::{Mail, ReplyTo};
+pub use settings::ShardSettings;
 pub use state::Machine;
 
 use clients::Subscriptions;
@@ -57,7 +58,9 @@ use groups::Groups;
 use interest::Interest;
 use mail::Ticket;
 use readers::{FeedRendering, PollRendering};
+use settings::hub_config;
 use state::StateSchedule;
+use streams::Stream;
 
 /// One connection of one shard. An index is used again, a pair of index and serial is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,25 +69,6 @@ pub struct ConnectionId {
     pub index: u32,
     /// Which of those that were kept there.
     pub serial: u32,
-}
-
-/// What a shard is made from. Equal on all shards of a node but for `shard` and `seed`.
-#[derive(Clone, Debug)]
-pub struct ShardSettings {
-    /// Which shard.
-    pub shard: ShardId,
-    /// Who is home to what.
-    pub placement: Placement,
-    /// What the operator decided.
-    pub config: Arc<Config>,
-    /// Who may do what.
-    pub directory: Arc<Directory>,
-    /// Counters of all shards.
-    pub metrics: AllMetrics,
-    /// The machine's name, for clients that ask.
-    pub hostname: Box<str>,
-    /// Where tokens, epochs and ids are drawn from: from the operating system, unless in a test.
-    pub seed: [u8; 32],
 }
 
 /// One core's share of the hub.
@@ -101,6 +85,8 @@ pub struct Shard {
     connections_max: usize,
     next_serial: u32,
     dirty: VecDeque<u32>,
+    /// The same, of streams.
+    dirty_streams: VecDeque<u32>,
     deadlines: Deadlines,
     effects: VecDeque<Effect>,
     outboxes: Vec<VecDeque<Mail>>,
@@ -139,6 +125,7 @@ struct Scratch {
     woken: Vec<SessionIndex>,
     readers: Vec<u32>,
     hub_effects: Vec<hub::Effect>,
+    stream_input: Vec<u8>,
 }
 
 /// A connection and what the shard keeps about it.
@@ -150,6 +137,8 @@ struct Scratch {
 struct Entry {
     connection: Connection,
     serial: u32,
+    /// What takes the place of a socket, if it is a stream of another connection.
+    stream: Option<Box<Stream>>,
     /// What it hears, if it is a dialect's client.
     subscriptions: Option<Box<Subscriptions>>,
     /// Bytes counted into the gauge.
@@ -177,6 +166,7 @@ macro_rules! context {
                 now: $now,
                 placement: &$shard.placement,
                 ids: &mut $shard.ids,
+                draining: $shard.draining,
             },
             date: &$shard.date,
             arena: &mut $shard.arena,
@@ -211,19 +201,12 @@ impl Shard {
             ids,
             idempotency,
             logins: Logins::default(),
-            dialects: Dialects {
-                sessions: Sessions::new(&config.sessions, Arc::clone(&directory)),
-                sysadm: Sysadm::new(&config.sysadm, Arc::clone(&directory), hostname),
-                live: Live::new(&config.live, Arc::clone(&directory)),
-                admin: Admin {
-                    metrics: Arc::clone(&metrics),
-                },
-                echo: config.server.echo,
-            },
+            dialects: Dialects::new(&config, &directory, hostname, Arc::clone(&metrics)),
             connections: Slab::new(),
             connections_max: config.server.connections_max.min(CONNECTIONS_MAX),
             next_serial: 0,
             dirty: VecDeque::new(),
+            dirty_streams: VecDeque::new(),
             deadlines: Deadlines::default(),
             effects: VecDeque::new(),
             outboxes: (0..shards).map(|_| VecDeque::new()).collect(),
@@ -267,12 +250,14 @@ impl Shard {
             return None;
         }
         self.metrics().connections_accepted.add(1);
+        self.metrics().connections.add(1);
         Some(self.insert(Connection::new(now)))
     }
 
     /// Takes a connection that another shard has released.
     pub fn adopt(&mut self, now: Now, connection: Connection) -> ConnectionId {
         let id = self.insert(connection);
+        self.metrics().connections.add(1);
         if self.draining {
             self.drain_connection(now, id.index);
         }
@@ -298,6 +283,7 @@ impl Shard {
         let index = self.connections.insert(Entry {
             connection,
             serial,
+            stream: None,
             subscriptions: None,
             counted: 0,
             scheduled: Instant::NEVER,
@@ -307,7 +293,6 @@ impl Shard {
             moving: false,
             finished: false,
         }) as u32;
-        self.metrics().connections.add(1);
         self.touch(index);
         ConnectionId { index, serial }
     }
@@ -354,10 +339,20 @@ impl Shard {
             index,
             serial: entry.serial,
         };
-        let has_work = !connection.send_queue.is_empty() || connection.is_closing();
+        let is_stream = entry.stream.is_some();
+        let has_work = !connection.send_queue.is_empty()
+            || connection.is_closing()
+            || entry
+                .stream
+                .as_ref()
+                .is_some_and(|stream| stream.must_begin(connection));
         if has_work && !entry.dirty && !entry.blocked && !entry.finished {
             entry.dirty = true;
-            self.dirty.push_back(index);
+            if is_stream {
+                self.dirty_streams.push_back(index);
+            } else {
+                self.dirty.push_back(index);
+            }
         }
         let due = connection.due();
         if due < entry.scheduled {
@@ -366,7 +361,11 @@ impl Shard {
         }
         if entry.paused && connection.wants_input() {
             entry.paused = false;
-            self.effects.push_back(Effect::Resume(id));
+            if is_stream {
+                self.resumed.push(index);
+            } else {
+                self.effects.push_back(Effect::Resume(id));
+            }
         }
         let deaf = entry.subscriptions.is_some() && connection.hears().is_none();
         let buffered = connection.send_queue.len() + connection.held_bytes();
@@ -393,6 +392,11 @@ impl Shard {
         self.drop_subscriptions(entry.subscriptions);
         self.forget_group(index);
         self.metrics().buffered_bytes.sub(entry.counted as u64);
+        if let Some(stream) = entry.stream {
+            self.drop_stream(index, *stream);
+            return;
+        }
+        self.remove_streams(now, &entry.connection);
         self.metrics().connections.sub(1);
         self.effects.push_back(Effect::Close(id));
     }
@@ -463,27 +467,6 @@ impl Shard {
     /// Mail for another shard, oldest first; what is not taken waits and is bounded.
     pub fn outbox(&mut self, to: ShardId) -> &mut VecDeque<Mail> {
         &mut self.outboxes[to.index()]
-    }
-}
-
-/// What the operator decided, as far as it concerns the hub.
-fn hub_config(config: &Config) -> HubConfig {
-    HubConfig {
-        retention: Retention {
-            age: config.hub.retention.age,
-            events: config.hub.retention.events,
-            bytes: config.hub.retention.bytes,
-        },
-        session_ttl: config.hub.session_ttl,
-        logs_bytes_max: config.hub.logs_bytes_max,
-        sessions_max: SESSIONS_MAX,
-        declared_scopes: config.hub.scopes == Scopes::Declared,
-        retained_names: config
-            .sysadm
-            .retained
-            .iter()
-            .map(|name| name.as_str().into())
-            .collect(),
     }
 }
 

@@ -268,13 +268,17 @@ impl Shard {
             // What came behind a poll may itself publish: then there is another round.
             let mut resumed = std::mem::take(&mut self.resumed);
             for index in resumed.drain(..) {
-                self.consume_held(now, index);
+                self.go_on(now, index);
             }
             if self.resumed.is_empty() {
                 self.resumed = resumed;
             }
         }
         self.scratch = scratch;
+        debug_assert!(
+            !self.hub.has_news(),
+            "an answer was given, and the rest not"
+        );
         self.settle_groups(now);
     }
 

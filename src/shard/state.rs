@@ -96,6 +96,7 @@ impl Shard {
                 payload: payload.clone(),
                 metadata: None,
                 origin: None,
+                correlation: None,
             };
             let command = Command::Notify {
                 organization,
@@ -110,6 +111,7 @@ impl Shard {
         let home = self.home_of(&command);
         if home == self.id {
             self.execute(now, command);
+            self.spread(now);
         } else if self.has_room(home) {
             let reply = ReplyTo::Nobody;
             self.send(home, Mail::Command { reply, command });

@@ -142,6 +142,7 @@ fn matching_does_not_allocate() {
         payload: r#"{"a":"\u0062","c":{"d":[1]},"e":null}"#.into(),
         metadata: None,
         origin: None,
+        correlation: None,
         scope: Scope {
             organization,
             address: Address::Session(ScopeName::new("s")),

@@ -193,6 +193,7 @@ fn subscribers_are_found_without_allocating() {
             payload: Bytes::from(payload(i)),
             metadata: None,
             origin: None,
+            correlation: None,
             scope: Scope {
                 organization: OrganizationId(0),
                 address: Address::Organization,

@@ -291,6 +291,7 @@ impl World {
             payload: Bytes::from(text.clone()),
             metadata: None,
             origin: None,
+            correlation: None,
             scope,
             parents,
             time_ms,

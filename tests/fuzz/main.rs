@@ -3,9 +3,11 @@
 //! Valid input is cut, repeated, flipped and spliced, and fed in random pieces. Nothing may panic, no
 //! connection may hold more than its bounds, and when everyone has left nothing may be left behind.
 //! `FANFARE_SEED` repeats one run, `FANFARE_ROUNDS` sets how many there are. `sockets.rs` does the same to
-//! the dialects' sockets, `filters.rs` to the filter table, `json.rs` to the readers of JSON.
+//! the dialects' sockets, `filters.rs` to the filter table, `json.rs` to the readers of JSON, `grpc.rs` to
+//! calls of gRPC.
 
 mod filters;
+mod grpc;
 mod json;
 #[path = "../model/naive_filters.rs"]
 mod naive_filters;

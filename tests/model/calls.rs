@@ -22,7 +22,6 @@ const UNIX_MS: u64 = 1_700_000_000_000;
 pub(crate) enum Op {
     Wait(u64),
     Execute(Command),
-    Place(SessionKey, Parents),
     Mail(Arc<Event>),
     Attach(SessionKey),
     Detach(usize),
@@ -41,6 +40,11 @@ fn all_parents() -> impl Strategy<Value = Parents> {
         prop::option::of(prop::sample::select(names).prop_map(ScopeName::new))
     };
     (name(&PROJECTS), name(&GROUPS)).prop_map(|(project, group)| Parents { group, project })
+}
+
+/// None, most of the time.
+fn some_parents() -> impl Strategy<Value = Parents> {
+    prop_oneof![2 => Just(Parents::default()), 1 => all_parents()]
 }
 
 fn scopes_above() -> impl Strategy<Value = Scope> {
@@ -67,13 +71,34 @@ fn labels() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec("[a-c]", 0..3)
 }
 
+/// To a session, to what is above one, and where either stands.
+fn targeted() -> impl Strategy<Value = Command> {
+    let to_session =
+        (session_keys(), some_parents(), all_drafts()).prop_map(|(session, parents, drafts)| {
+            Command::Publish {
+                scope: session.scope(),
+                parents,
+                drafts,
+            }
+        });
+    let above =
+        (scopes_above(), some_parents(), all_drafts()).prop_map(|(scope, parents, drafts)| {
+            Command::Publish {
+                scope,
+                parents,
+                drafts,
+            }
+        });
+    let scopes = prop_oneof![
+        2 => session_keys().prop_map(|session| session.scope()),
+        1 => scopes_above(),
+    ];
+    let place =
+        (scopes, all_parents()).prop_map(|(scope, parents)| Command::Place { scope, parents });
+    prop_oneof![8 => to_session, 4 => above, 2 => place]
+}
+
 fn commands() -> impl Strategy<Value = Command> {
-    let to_session = (session_keys(), all_drafts()).prop_map(|(session, drafts)| {
-        let scope = session.scope();
-        Command::Publish { scope, drafts }
-    });
-    let above = (scopes_above(), all_drafts())
-        .prop_map(|(scope, drafts)| Command::Publish { scope, drafts });
     let declare = (0..2u32, all_parents()).prop_map(|(o, parents)| Command::Declare {
         organization: OrganizationId(o),
         project: parents.project.unwrap_or_else(|| ScopeName::new("p")),
@@ -113,8 +138,7 @@ fn commands() -> impl Strategy<Value = Command> {
             prefix: prefix.to_owned(),
         });
     prop_oneof![
-        8 => to_session,
-        4 => above,
+        14 => targeted(),
         1 => declare,
         4 => create,
         3 => session_keys().prop_map(|session| Command::Read { session }),
@@ -136,6 +160,7 @@ pub(crate) fn ops() -> impl Strategy<Value = Vec<Op>> {
             payload: Bytes::from(payload.to_string()),
             metadata: None,
             origin: None,
+            correlation: None,
             scope,
             parents: Parents::default(),
             time_ms: UNIX_MS,
@@ -144,7 +169,6 @@ pub(crate) fn ops() -> impl Strategy<Value = Vec<Op>> {
     let op = prop_oneof![
         4 => prop_oneof![0..20u64, 100..900u64].prop_map(Op::Wait),
         16 => commands().prop_map(Op::Execute),
-        1 => (session_keys(), all_parents()).prop_map(|(s, p)| Op::Place(s, p)),
         1 => mail,
         4 => session_keys().prop_map(Op::Attach),
         2 => any::<usize>().prop_map(Op::Detach),
@@ -200,5 +224,6 @@ pub(crate) fn draft(payload: &str) -> Draft {
         payload: Bytes::copy_from_slice(payload.as_bytes()),
         metadata: None,
         origin: None,
+        correlation: None,
     }
 }

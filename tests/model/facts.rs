@@ -1,5 +1,7 @@
 //! What calls have told about the tree, as a plain list of facts.
 
+use fanfare::hub::{Parents, ScopeName};
+
 /// One organization's worth of statements: `(child, parent)`, searched linearly.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
@@ -86,6 +88,14 @@ impl Facts {
     pub(crate) fn group_of(&self, session: usize) -> Option<&str> {
         let mut facts = self.session_in_group.iter();
         facts.find(|f| f.0 == session).map(|f| f.1.as_str())
+    }
+
+    /// What is above a session.
+    pub(crate) fn parents(&self, session: usize) -> Parents {
+        Parents {
+            group: self.group_of(session).map(ScopeName::new),
+            project: self.project_of(session).map(ScopeName::new),
+        }
     }
 
     pub(crate) fn group_of_project(&self, project: &str) -> Option<&str> {

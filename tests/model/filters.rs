@@ -308,6 +308,7 @@ impl World {
             payload: Bytes::from(text),
             metadata: None,
             origin: None,
+            correlation: None,
             scope: Scope {
                 organization: OrganizationId(organization as u32),
                 address,

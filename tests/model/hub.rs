@@ -4,14 +4,15 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use fanfare::hub::{
-    Address, Answer, Command, Effect, Hub, HubConfig, Log, Placement, ReaderId, Scope, SessionKey,
-    ShardId,
+    Address, Answer, Command, Effect, Hub, HubConfig, Log, OrganizationId, Placement, ReaderId,
+    SessionKey, ShardId,
 };
 use fanfare::time::Now;
 use proptest::prelude::*;
 
 use crate::calls::{Op, at, configs, ops};
 use crate::naive_hub::{NaiveHub, NaiveSession};
+use crate::naive_tree::LISTENED;
 
 /// The hub, the naive hub, and the readers as their connections know them.
 struct Pair {
@@ -25,8 +26,10 @@ impl Pair {
     fn new(config: HubConfig) -> Self {
         // Of two shards, so that there are effects; which commands come here is not the hub's say.
         let placement = Placement::new(7, 2);
+        let mut hub = Hub::new(config.clone(), placement.clone(), ShardId(0), [7; 32]);
+        hub.set_listener(OrganizationId(LISTENED), ShardId(1), true);
         Self {
-            hub: Hub::new(config.clone(), placement.clone(), ShardId(0), [7; 32]),
+            hub,
             naive: NaiveHub::new(config),
             readers: HashMap::new(),
             placement,
@@ -39,22 +42,41 @@ impl Pair {
         prop_assert_eq!(&actual, &expected);
         let mut effects = Vec::new();
         self.hub.take_effects(&mut effects);
-        let is_above = |s: &Scope| !matches!(s.address, Address::Session(_));
-        if let (Command::Publish { scope, drafts }, Answer::Published { id, .. }) =
-            (command, &actual)
-            && is_above(scope)
-        {
-            let appended = drafts.iter().zip(effects.drain(..));
-            for (i, (draft, effect)) in appended.enumerate() {
-                let Effect::Append(event) = effect else {
-                    return Err(TestCaseError::fail("an event is for every shard"));
-                };
-                prop_assert!(i > 0 || event.id == *id);
-                prop_assert_eq!((&event.scope, event.time_ms), (scope, now.unix_ms));
-                prop_assert_eq!(&event.payload, &draft.payload);
-            }
+        let is_learned = |effect: &Effect| matches!(effect, Effect::Learn { .. });
+        let (learned, events): (Vec<_>, Vec<_>) = effects.into_iter().partition(is_learned);
+        prop_assert_eq!(learned, std::mem::take(&mut self.naive.effects));
+        self.check_events(now, command, &actual, &events)
+    }
+
+    /// What goes to other shards is what was accepted, with what stands above it now.
+    fn check_events(
+        &self,
+        now: Now,
+        command: &Command,
+        actual: &Answer,
+        effects: &[Effect],
+    ) -> Result<(), TestCaseError> {
+        let (Command::Publish { scope, drafts, .. }, Answer::Published { id, .. }) =
+            (command, actual)
+        else {
+            let server_events = usize::from(*actual == Answer::Done);
+            prop_assert!(effects.len() <= server_events, "{:?}", effects);
+            return Ok(());
+        };
+        let is_above = !matches!(scope.address, Address::Session(_));
+        let is_told = is_above || scope.organization.0 == LISTENED;
+        prop_assert_eq!(effects.len(), if is_told { drafts.len() } else { 0 });
+        for (i, (draft, effect)) in drafts.iter().zip(effects).enumerate() {
+            let event = match effect {
+                Effect::Append(event) if is_above => event,
+                Effect::Hear(ShardId(1), event) if !is_above => event,
+                other => return Err(TestCaseError::fail(format!("{other:?}"))),
+            };
+            prop_assert!(i > 0 || event.id == *id);
+            prop_assert_eq!((&event.scope, event.time_ms), (scope, now.unix_ms));
+            prop_assert_eq!(&event.parents, &self.naive.above_events);
+            prop_assert_eq!(&event.payload, &draft.payload);
         }
-        prop_assert_eq!(effects, std::mem::take(&mut self.naive.effects));
         Ok(())
     }
 
@@ -190,15 +212,6 @@ proptest! {
                         *date += now.unix_ms;
                     }
                     pair.execute(now, &command)?;
-                }
-                Op::Place(session, parents) => {
-                    let actual = pair.hub.place(now, &session, &parents);
-                    let expected = pair.naive.place(now, &session, &parents);
-                    let expected = expected.map_or_else(Answer::Refused, Answer::Parents);
-                    prop_assert_eq!(actual, expected);
-                    let mut effects = Vec::new();
-                    pair.hub.take_effects(&mut effects);
-                    prop_assert_eq!(effects, std::mem::take(&mut pair.naive.effects));
                 }
                 Op::Mail(event) if !tight => {
                     pair.hub.append_from_mail(now, &event);

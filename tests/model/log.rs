@@ -24,6 +24,7 @@ fn event(number: u64, payload_bytes: usize) -> Arc<Event> {
         payload: Bytes::from("1".repeat(payload_bytes)),
         metadata: None,
         origin: None,
+        correlation: None,
         scope: key.scope(),
         parents: fanfare::hub::Parents::default(),
         time_ms: 0,

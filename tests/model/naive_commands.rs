@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use fanfare::hub::{
-    Address, Answer, Command, Draft, Event, OrganizationId, Parents, Refusal, ScopeName,
-    SessionKey, SessionView, Status, Transition,
+    Address, Answer, Command, Draft, Epoch, Event, Number, OrganizationId, Parents, Refusal, Scope,
+    ScopeName, SessionKey, SessionView, Status, Transition,
 };
 use fanfare::time::Now;
 
-use crate::naive_hub::{NaiveEvent, NaiveHub, key, text};
+use crate::naive_hub::{Key, NaiveEvent, NaiveHub, key, text};
+use crate::naive_tree::Child;
 
 impl NaiveHub {
     /// The answer that `actual` should be.
@@ -24,8 +25,19 @@ impl NaiveHub {
         actual: &Answer,
     ) -> Result<Answer, Refusal> {
         match command {
-            Command::Publish { scope, drafts } => {
-                self.publish(now, scope.organization.0, &scope.address, drafts, actual)
+            Command::Publish {
+                scope,
+                parents,
+                drafts,
+            } => match &scope.address {
+                Address::Session(token) => {
+                    let key = (scope.organization.0, token.to_string());
+                    self.publish(now, &key, parents, drafts, actual)
+                }
+                _ => self.publish_above(now, scope, parents, drafts, actual),
+            },
+            Command::Place { scope, parents } => {
+                self.place(now, scope, parents).map(Answer::Parents)
             }
             Command::Declare {
                 organization,
@@ -33,27 +45,15 @@ impl NaiveHub {
                 group,
             } => {
                 let group = group.as_ref().map(ScopeName::as_str);
-                self.learn(organization.0, None, Some(project.as_str()), group)
+                let child = Child::Project(project.as_str());
+                let parents = Parents {
+                    group: group.map(ScopeName::new),
+                    project: None,
+                };
+                self.learn(organization.0, child, &parents)
                     .map(Answer::Parents)
             }
-            Command::Create {
-                session,
-                parents,
-                labels,
-                expires_ms,
-                retention,
-            } => {
-                if self.used(now, session).is_ok() {
-                    return Err(Refusal::Exists);
-                }
-                let created = self.insert(now, &key(session), parents)?;
-                created.labels.clone_from(labels);
-                created.expires_ms = *expires_ms;
-                if let Some(age) = retention {
-                    created.age_ms = age.as_millis() as u64;
-                }
-                Ok(Answer::Created(session.token.clone()))
-            }
+            Command::Create { .. } => self.create(now, command),
             Command::Read { session } => self.view(now, session, actual),
             Command::ReadAny { token } => self.view_any(now, token, actual),
             Command::Transition {
@@ -63,19 +63,7 @@ impl NaiveHub {
             Command::Resume {
                 session,
                 resume_token,
-            } => {
-                let status = self.used(now, session)?.status;
-                if status != Status::Pending {
-                    return Err(Refusal::Status(status));
-                }
-                self.announce(now, session, "\"resume\"", &text(resume_token))?;
-                let session = self.sessions.remove(&key(session)).unwrap();
-                self.facts_of(session.uid).remove(session.uid);
-                if !session.connections.is_empty() {
-                    self.doomed.push(session);
-                }
-                Ok(Answer::Done)
-            }
+            } => self.resume(now, session, &text(resume_token)),
             Command::SetLabels { session, labels } => {
                 self.used(now, session)?.labels.clone_from(labels);
                 Ok(Answer::Done)
@@ -93,6 +81,48 @@ impl NaiveHub {
                 prefix,
             } => Ok(self.find(organization.0, prefix, actual)),
         }
+    }
+
+    fn create(&mut self, now: Now, command: &Command) -> Result<Answer, Refusal> {
+        let Command::Create {
+            session,
+            parents,
+            labels,
+            expires_ms,
+            retention,
+        } = command
+        else {
+            unreachable!("{command:?} creates nothing");
+        };
+        if self.used(now, session).is_ok() {
+            return Err(Refusal::Exists);
+        }
+        let created = self.insert(now, &key(session), parents)?;
+        created.labels.clone_from(labels);
+        created.expires_ms = *expires_ms;
+        if let Some(age) = retention {
+            created.age_ms = age.as_millis() as u64;
+        }
+        Ok(Answer::Created(session.token.clone()))
+    }
+
+    fn resume(
+        &mut self,
+        now: Now,
+        session: &SessionKey,
+        resume_token: &str,
+    ) -> Result<Answer, Refusal> {
+        let status = self.used(now, session)?.status;
+        if status != Status::Pending {
+            return Err(Refusal::Status(status));
+        }
+        self.announce(now, session, "\"resume\"", resume_token)?;
+        let session = self.sessions.remove(&key(session)).unwrap();
+        self.facts_of(session.uid).remove(session.uid);
+        if !session.connections.is_empty() {
+            self.doomed.push(session);
+        }
+        Ok(Answer::Done)
     }
 
     fn view_any(
@@ -116,55 +146,79 @@ impl NaiveHub {
     fn publish(
         &mut self,
         now: Now,
-        organization: u32,
-        address: &Address,
+        key: &Key,
+        parents: &Parents,
         drafts: &[Draft],
         actual: &Answer,
     ) -> Result<Answer, Refusal> {
         let events: Vec<_> = drafts.iter().map(|d| naive_event(now, d)).collect();
         let bytes = events.iter().map(|e| e.bytes).sum();
-        let position = if let Address::Session(token) = address {
-            let key = (organization, token.to_string());
-            let known = self.sessions.get_mut(&key);
-            let growth = match known {
-                Some(session) => {
-                    session.last_used = now.instant;
-                    session.growth(&self.config, now.instant, bytes)
-                }
-                None if self.config.declared_scopes => return Err(Refusal::Undeclared),
-                None => bytes,
-            };
-            self.check_room(now, growth)?;
-            if !self.sessions.contains_key(&key) {
-                self.insert(now, &key, &Parents::default())?;
-            }
-            let session = self.sessions.get_mut(&key).unwrap();
-            let number = session.events.len() as u64;
-            let shown = match actual {
-                Answer::Published { position, .. } => position.map(|(epoch, _)| epoch),
-                _ => None,
-            };
-            session.epoch = session.epoch.or(shown);
-            let epoch = session.epoch.expect("a session's publish says the epoch");
-            self.append(&key, &events);
-            Some((epoch, number))
-        } else {
-            let beneath = self.beneath(organization, address)?;
-            let sessions = beneath.iter().map(|key| &self.sessions[key]);
-            let growths = sessions.map(|s| s.growth(&self.config, now.instant, bytes));
-            self.check_room(now, growths.sum())?;
-            self.woken_any_order |= beneath.len() > 1;
-            for key in &beneath {
-                self.append(key, &events);
-            }
-            None
+        let known = self.sessions.get_mut(key).map(|session| {
+            session.last_used = now.instant;
+            session.uid
+        });
+        let growth = match known {
+            Some(_) => self.sessions[key].growth(&self.config, now.instant, bytes),
+            None if self.config.declared_scopes => return Err(Refusal::Undeclared),
+            None => bytes,
         };
+        self.check(key.0, Child::Session(known.unwrap_or(usize::MAX)), parents)?;
+        self.check_room(now, growth)?;
+        match known {
+            Some(uid) => self.learn_session(key, uid, parents)?,
+            None => self.insert(now, key, parents).map(|_| ())?,
+        }
+        let session = self.sessions.get_mut(key).unwrap();
+        let number = session.events.len() as u64;
+        let shown = match actual {
+            Answer::Published { position, .. } => position.map(|(epoch, _)| epoch),
+            _ => None,
+        };
+        session.epoch = session.epoch.or(shown);
+        let epoch = session.epoch.expect("a session's publish says the epoch");
+        let uid = session.uid;
+        self.append(key, &events);
+        self.above_events = self.parents(key.0, uid);
+        Ok(self.published(actual, Some((epoch, number))))
+    }
+
+    fn publish_above(
+        &mut self,
+        now: Now,
+        scope: &Scope,
+        parents: &Parents,
+        drafts: &[Draft],
+        actual: &Answer,
+    ) -> Result<Answer, Refusal> {
+        let organization = scope.organization.0;
+        let events: Vec<_> = drafts.iter().map(|d| naive_event(now, d)).collect();
+        let bytes = events.iter().map(|e| e.bytes).sum();
+        let beneath = self.beneath(organization, &scope.address)?;
+        if !parents.is_empty() {
+            let child = Child::of(&scope.address).ok_or(Refusal::Contradiction)?;
+            self.check(organization, child, parents)?;
+        }
+        let sessions = beneath.iter().map(|key| &self.sessions[key]);
+        let growths = sessions.map(|s| s.growth(&self.config, now.instant, bytes));
+        self.check_room(now, growths.sum())?;
+        if let (false, Some(child)) = (parents.is_empty(), Child::of(&scope.address)) {
+            self.learn(organization, child, parents)?;
+        }
+        self.woken_any_order |= beneath.len() > 1;
+        for key in &beneath {
+            self.append(key, &events);
+        }
+        self.above_events = self.parents_above(organization, &scope.address);
+        Ok(self.published(actual, None))
+    }
+
+    fn published(&mut self, actual: &Answer, position: Option<(Epoch, Number)>) -> Answer {
         let Answer::Published { id, .. } = *actual else {
             panic!("expected Published, not {actual:?}");
         };
         assert!(Some(id) > self.last_id, "ids rise");
         self.last_id = Some(id);
-        Ok(Answer::Published { id, position })
+        Answer::Published { id, position }
     }
 
     fn transition(

@@ -6,12 +6,12 @@
 use std::collections::HashMap;
 
 use fanfare::hub::{
-    Address, Effect, Epoch, Event, EventId, HubConfig, OrganizationId, Parents, Refusal, ScopeName,
-    SessionKey, Status,
+    Address, Effect, Epoch, Event, EventId, HubConfig, Parents, Refusal, Scope, SessionKey, Status,
 };
 use fanfare::time::{Instant, Now};
 
 use crate::facts::Facts;
+use crate::naive_tree::Child;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NaiveEvent {
@@ -44,7 +44,7 @@ pub(crate) struct NaiveHub {
     pub(crate) sessions: HashMap<Key, NaiveSession>,
     /// Ended, but their readers have not seen the last event.
     pub(crate) doomed: Vec<NaiveSession>,
-    facts: HashMap<u32, Facts>,
+    pub(crate) facts: HashMap<u32, Facts>,
     /// Uids of sessions to show to readers.
     pub(crate) woken: Vec<usize>,
     /// The order is not promised: a woken session was removed and its place taken, or one event
@@ -52,6 +52,8 @@ pub(crate) struct NaiveHub {
     pub(crate) woken_any_order: bool,
     pub(crate) ended: Vec<u32>,
     pub(crate) effects: Vec<Effect>,
+    /// What stood above the scope of the events that were accepted last.
+    pub(crate) above_events: Parents,
     pub(crate) last_id: Option<EventId>,
     uids: usize,
 }
@@ -102,6 +104,7 @@ impl NaiveHub {
             woken_any_order: false,
             ended: Vec::new(),
             effects: Vec::new(),
+            above_events: Parents::default(),
             last_id: None,
             uids: 0,
         }
@@ -200,21 +203,35 @@ impl NaiveHub {
     pub(crate) fn place(
         &mut self,
         now: Now,
-        session: &SessionKey,
+        scope: &Scope,
         parents: &Parents,
     ) -> Result<Parents, Refusal> {
-        self.expire(now);
-        let key = key(session);
-        let Some(uid) = self.used(now, session).ok().map(|s| s.uid) else {
-            if self.config.declared_scopes {
-                return Err(Refusal::Undeclared);
-            }
-            let uid = self.insert(now, &key, parents)?.uid;
-            return Ok(self.parents(key.0, uid));
+        let organization = scope.organization;
+        let Address::Session(token) = &scope.address else {
+            self.beneath(organization.0, &scope.address)?;
+            let Some(child) = Child::of(&scope.address) else {
+                let nothing = parents.is_empty().then(Parents::default);
+                return nothing.ok_or(Refusal::Contradiction);
+            };
+            self.check(organization.0, child, parents)?;
+            return self.learn(organization.0, child, parents);
         };
-        let project = parents.project.as_ref().map(ScopeName::as_str);
-        let group = parents.group.as_ref().map(ScopeName::as_str);
-        self.learn(key.0, Some(uid), project, group)
+        let session = SessionKey {
+            organization,
+            token: token.clone(),
+        };
+        let key = key(&session);
+        let uid = if let Ok(session) = self.used(now, &session) {
+            let uid = session.uid;
+            self.check(key.0, Child::Session(uid), parents)?;
+            self.learn_session(&key, uid, parents)?;
+            uid
+        } else if self.config.declared_scopes {
+            return Err(Refusal::Undeclared);
+        } else {
+            self.insert(now, &key, parents)?.uid
+        };
+        Ok(self.parents(key.0, uid))
     }
 
     pub(crate) fn used(
@@ -239,9 +256,7 @@ impl NaiveHub {
         }
         self.uids += 1;
         let uid = self.uids;
-        let project = parents.project.as_ref().map(ScopeName::as_str);
-        let group = parents.group.as_ref().map(ScopeName::as_str);
-        self.learn(key.0, Some(uid), project, group)?;
+        self.learn_session(key, uid, parents)?;
         let session = NaiveSession {
             uid,
             epoch: None,
@@ -257,45 +272,6 @@ impl NaiveHub {
             connections: Vec::new(),
         };
         Ok(self.sessions.entry(key.clone()).or_insert(session))
-    }
-
-    pub(crate) fn learn(
-        &mut self,
-        organization: u32,
-        session: Option<usize>,
-        project: Option<&str>,
-        group: Option<&str>,
-    ) -> Result<Parents, Refusal> {
-        let facts = self.facts.entry(organization).or_default();
-        let learned = facts.with(session, project, group);
-        let learned = learned.ok_or(Refusal::Contradiction)?;
-        let news = learned.above() != facts.above();
-        *facts = learned;
-        let parents = match (session, project) {
-            (Some(uid), _) => self.parents(organization, uid),
-            (None, Some(p)) => Parents {
-                group: facts.group_of_project(p).map(ScopeName::new),
-                project: Some(ScopeName::new(p)),
-            },
-            (None, None) => unreachable!(),
-        };
-        if news {
-            let organization = OrganizationId(organization);
-            let parents = parents.clone();
-            self.effects.push(Effect::Learn {
-                organization,
-                parents,
-            });
-        }
-        Ok(parents)
-    }
-
-    pub(crate) fn parents(&self, organization: u32, uid: usize) -> Parents {
-        let facts = &self.facts[&organization];
-        Parents {
-            group: facts.group_of(uid).map(ScopeName::new),
-            project: facts.project_of(uid).map(ScopeName::new),
-        }
     }
 
     pub(crate) fn facts_of(&mut self, uid: usize) -> &mut Facts {

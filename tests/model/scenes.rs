@@ -1,9 +1,11 @@
 //! Scenes that random calls to a hub would seldom play.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use fanfare::hub::{
-    Address, Answer, Command, Effect, Event, Hub, HubConfig, OrganizationId, Parents, Placement,
-    Refusal, Scope, ScopeName, SessionView, ShardId,
+    Address, Answer, Command, Correlation, Draft, Effect, Event, Hub, HubConfig, OrganizationId,
+    Parents, Placement, Refusal, Scope, ScopeName, SessionView, ShardId, SubscriberId,
 };
 use fanfare::time::Now;
 
@@ -15,6 +17,7 @@ fn publish(address: Address, payloads: &[&str]) -> Command {
             organization: OrganizationId(0),
             address,
         },
+        parents: Parents::default(),
         drafts: payloads.iter().map(|p| draft(p)).collect(),
     }
 }
@@ -92,8 +95,9 @@ fn exchange(hubs: &mut [Hub; 2], now: Now) -> usize {
                 Effect::Hear(to, event) => hubs[to.index()].hear_from_mail(&event),
                 Effect::Learn {
                     organization,
+                    session,
                     parents,
-                } => hubs[1 - from].learn_from_mail(organization, &parents),
+                } => hubs[1 - from].learn_from_mail(organization, session.as_ref(), &parents),
             }
         }
     }
@@ -246,4 +250,103 @@ fn declared_scopes_refuse_the_unknown() {
         assert!(matches!(answer, Answer::Published { .. }));
     }
     assert_eq!(view(&mut hub, at(0), "s").next, 3);
+}
+
+#[test]
+fn who_uses_scopes_declares_none() {
+    let config = HubConfig {
+        declared_scopes: true,
+        ..HubConfig::default()
+    };
+    let mut hub = Hub::new(config, Placement::new(7, 2), ShardId(0), [7; 32]);
+    hub.set_listener(OrganizationId(0), ShardId(1), true);
+    let created = hub.execute(at(0), create("s", None, None));
+    assert_eq!(created, Answer::Created(ScopeName::new("s")));
+    let calls = |address: Address, project: Option<&str>, group: Option<&str>| {
+        let parents = Parents {
+            group: group.map(ScopeName::new),
+            project: project.map(ScopeName::new),
+        };
+        let scope = Scope {
+            organization: OrganizationId(0),
+            address,
+        };
+        let drafts = vec![draft("1")];
+        let place = Command::Place {
+            scope: scope.clone(),
+            parents: parents.clone(),
+        };
+        let publish = Command::Publish {
+            scope,
+            parents,
+            drafts,
+        };
+        [place, publish]
+    };
+    let session = || Address::Session(ScopeName::new("s"));
+    let project = || Address::Project(ScopeName::new("p"));
+    let undeclared = [
+        calls(session(), Some("p"), None),
+        calls(session(), None, Some("g")),
+        calls(Address::Session(ScopeName::new("new")), None, None),
+        calls(project(), None, None),
+        calls(project(), None, Some("g")),
+        calls(Address::Group(ScopeName::new("g")), None, None),
+    ];
+    for command in undeclared.into_iter().flatten() {
+        let answer = hub.execute(at(0), command);
+        assert_eq!(answer, Answer::Refused(Refusal::Undeclared));
+    }
+    let mut effects = Vec::new();
+    hub.take_effects(&mut effects);
+    assert_eq!((effects.len(), hub.sessions()), (0, 1));
+    assert_eq!(view(&mut hub, at(0), "s").next, 0);
+    // Declared by another session, they may be said of this one.
+    hub.execute(at(0), create("other", Some("p"), Some("g")));
+    let [place, publish] = calls(session(), Some("p"), None);
+    let Answer::Parents(parents) = hub.execute(at(0), place) else {
+        panic!("its project is declared");
+    };
+    assert_eq!(parents.group, Some(ScopeName::new("g")));
+    assert!(matches!(
+        hub.execute(at(0), publish),
+        Answer::Published { .. }
+    ));
+}
+
+#[test]
+fn who_published_travels_with_the_event_and_is_counted() {
+    let mut hub = Hub::new(
+        HubConfig::default(),
+        Placement::new(7, 1),
+        ShardId(0),
+        [7; 32],
+    );
+    let correlation = Arc::new(Correlation {
+        shard: ShardId(2),
+        subscriber: SubscriberId(3),
+        serial: 4,
+        id: "c4".into(),
+    });
+    let scope = Scope {
+        organization: OrganizationId(0),
+        address: Address::Session(ScopeName::new("s")),
+    };
+    hub.execute(
+        at(0),
+        Command::Publish {
+            scope,
+            parents: Parents::default(),
+            drafts: vec![Draft {
+                correlation: Some(Arc::clone(&correlation)),
+                ..draft("0")
+            }],
+        },
+    );
+    let extra = size_of::<Correlation>() + "c4".len();
+    assert_eq!(hub.retained_bytes(), naive_bytes("0") + extra);
+    let hash = Placement::new(7, 1).session_hash("s");
+    let reader = hub.attach(at(0), OrganizationId(0), "s", hash, 1).unwrap();
+    let (_, event) = hub.log(reader).unwrap().range(0).next().unwrap();
+    assert_eq!(event.correlation.as_ref(), Some(&correlation));
 }

@@ -73,7 +73,16 @@ impl Pair {
             Child::Group(_) => parents(None, None),
         };
         let revision = self.tree.revision();
+        let foreseen = self.tree.foresee(organization(home), child, &named);
+        prop_assert_eq!(self.tree.revision(), revision, "nothing is learned");
         let answer = self.tree.learn(organization(home), child, &named);
+        match &foreseen {
+            Ok(foreseen) => {
+                prop_assert_eq!(answer.as_ref(), Ok(&foreseen.parents));
+                prop_assert!(foreseen.added == 0 || self.tree.revision() != revision);
+            }
+            Err(error) => prop_assert_eq!(answer.as_ref(), Err(error)),
+        }
         let facts = self.facts[home].with(session, project, group);
         let expected = match facts {
             None => Err(LearnError::Contradiction),

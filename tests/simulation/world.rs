@@ -1,7 +1,9 @@
 //! The scene: who acts when, what breaks, and what must hold when everybody has left.
 
 use fanfare::config::{Config, SlowConsumer};
-use fanfare::hub::{Address, Command, Draft, EventName, OrganizationId, Scope, ScopeName, ShardId};
+use fanfare::hub::{
+    Address, Command, Draft, EventName, OrganizationId, Parents, Scope, ScopeName, ShardId,
+};
 use fanfare::metrics::Metric;
 use fanfare::shard::{ConnectionId, Mail, ReplyTo};
 
@@ -272,9 +274,11 @@ impl World {
             payload: payload.into(),
             metadata: None,
             origin: None,
+            correlation: None,
         };
         let command = Command::Publish {
             scope,
+            parents: Parents::default(),
             drafts: vec![draft],
         };
         let reply = ReplyTo::Connection(NOBODY);

@@ -3,7 +3,8 @@
 use super::{Live, Socket};
 use crate::auth::{Credentials, Grant, Identity, UserId};
 use crate::dialect::{
-    self, Action, Call, Open, Responder, Tools, check_upgrade, read_credentials, respond_error,
+    self, Action, Call, Open, Opening, Responder, Tools, check_upgrade, read_credentials,
+    respond_error,
 };
 use crate::hub::{Answer, Command};
 use crate::protocol::http1::Head;
@@ -50,6 +51,7 @@ impl Live {
                 Action::Execute(Box::new(Call {
                     command: Command::Verify { user, password },
                     idempotency_key: None,
+                    correlation_id: None,
                     pending: dialect::Pending::Live(pending),
                 }))
             }
@@ -81,7 +83,7 @@ impl Live {
         }
         let organization = identity.organization;
         Action::Open(Box::new(Open {
-            handshake,
+            opening: Opening::WebSocket(handshake, None),
             socket: dialect::Socket::Live(Socket { organization }),
             subscriptions: self.subscriptions(organization, &[]),
         }))

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::auth::{Directory, OrganizationId};
 use crate::config::LiveConfig;
-use crate::dialect::socket::{Reaction, Subscribe};
+use crate::dialect::socket::{Change, Reaction, Subscribe};
 use request::{Limits, Request};
 
 pub use handshake::Pending;
@@ -59,7 +59,7 @@ impl Live {
         };
         match filters.read(&self.limits) {
             Ok(filters) => Reaction::Subscribe(Box::new(Subscribe {
-                subscriptions: self.subscriptions(socket.organization, &filters),
+                change: Change::Replace(self.subscriptions(socket.organization, &filters)),
                 retained: Vec::new(),
                 reply: reply::filtered(filters.len()),
             })),

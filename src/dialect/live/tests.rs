@@ -8,7 +8,7 @@ mod rendering;
 use std::sync::Arc;
 
 use super::*;
-use crate::dialect::testing::{event, organizations, reply, subscribe};
+use crate::dialect::testing::{event, organizations, replaced, reply, subscribe};
 use crate::hub::{Event, FilterTable, MatchScratch, SubscriberId, Subscription};
 
 /// A client of the first of two organizations, and its server.
@@ -47,7 +47,7 @@ impl Client {
         let text = format!(r#"{{"type":"filter","filters":[{}]}}"#, filters.join(","));
         let change = subscribe(self.dialect.message(&mut self.socket, text.as_bytes()));
         assert!(change.retained.is_empty());
-        self.subscriptions = change.subscriptions;
+        self.subscriptions = replaced(change.change);
         String::from_utf8(change.reply).expect("text")
     }
 

@@ -25,10 +25,12 @@ pub use listen::{Form, Listen};
 pub use route::{Function, Route};
 
 pub use super::handshake_fields;
-use super::{Action, Call, Refused, Responder, Tools};
+use super::{Action, Call, Refused, Responder, Tools, cors_lines};
 use crate::auth::Directory;
 use crate::config::SessionsConfig;
-use crate::hub::{Address, Command, OrganizationId, Scope, ScopeName, SessionKey, Transition};
+use crate::hub::{
+    Address, Command, OrganizationId, Parents, Scope, ScopeName, SessionKey, Transition,
+};
 use crate::limits::{IDEMPOTENCY_KEY_BYTES_MAX, SCOPE_NAME_BYTES_MAX};
 use crate::protocol::http1::{Framing, Head, Method, Version, decode_segment};
 use access::reads;
@@ -49,21 +51,10 @@ impl Sessions {
     /// The dialect with its answers' constant headers prepared.
     pub fn new(config: &SessionsConfig, directory: Arc<Directory>) -> Self {
         let closed = directory.anonymous().is_none();
-        let allow_headers = match config.cors.allow_headers.as_str() {
-            // Fetch §3.3.4: of all fields, the asterisk leaves this one out.
-            "*" if closed => "*, Authorization",
-            configured => configured,
-        };
-        let cors = format!(
-            "Access-Control-Allow-Origin: {}\r\n\
-             Access-Control-Allow-Headers: {}\r\n\
-             Access-Control-Allow-Methods: {}\r\n\
-             Access-Control-Expose-Headers: Fanfare-Epoch, Fanfare-Oldest, Fanfare-Next, \
-             Fanfare-Gap, Fanfare-Number, Fanfare-Id\r\n",
-            config.cors.allow_origin, allow_headers, config.cors.allow_methods,
-        );
+        let exposed = "Fanfare-Epoch, Fanfare-Oldest, Fanfare-Next, Fanfare-Gap, Fanfare-Number, \
+             Fanfare-Id";
         Self {
-            cors: Bytes::from(cors),
+            cors: cors_lines(&config.cors, closed, exposed),
             publish_bytes_max: config.publish_bytes_max,
             poll_timeout_max: config.poll_timeout_max,
             token_reads: config.token_reads,
@@ -274,8 +265,13 @@ impl Sessions {
             address: Address::Session(ScopeName::new(token)),
         };
         Ok(Action::Execute(Box::new(Call {
-            command: Command::Publish { scope, drafts },
+            command: Command::Publish {
+                scope,
+                parents: Parents::default(),
+                drafts,
+            },
             idempotency_key: idempotency_key.map(Box::from),
+            correlation_id: None,
             pending: super::Pending::Sessions(Pending::Publish),
         })))
     }
@@ -302,6 +298,7 @@ fn execute(command: Command, pending: Pending) -> Action {
     Action::Execute(Box::new(Call {
         command,
         idempotency_key: None,
+        correlation_id: None,
         pending: super::Pending::Sessions(pending),
     }))
 }

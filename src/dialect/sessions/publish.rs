@@ -101,6 +101,7 @@ fn draft(fields: &Fields<'_>, index: Option<usize>) -> Result<Draft, BodyError> 
         payload,
         metadata: None,
         origin: None,
+        correlation: None,
     })
 }
 

@@ -137,6 +137,7 @@ mod tests {
             payload: Bytes::from_static(payload.as_bytes()),
             metadata: None,
             origin: None,
+            correlation: None,
             scope: Scope {
                 organization: OrganizationId(0),
                 address: Address::Organization,

@@ -1,7 +1,76 @@
 //! The stream dialect: events by name and target, over gRPC, a WebSocket or a chunked HTTP response.
 //!
-//! Its origin is the Event API v2 of API.stream.
+//! Its origin is the Event API v2 of API.stream (package `apis.event.v2`). Whatever the transport, messages are
+//! the same: protocol buffers with gRPC, their JSON form otherwise.
+//!
+//! A message's way: bytes to a [`Request`] (`read_json`, `read_proto`), what follows from it and from the hub's
+//! answers (`socket`), and what the client hears ([`put_reply`], [`put_event`]). What opens a stream is in
+//! `open`, a publish without one in `post`, who may do what in `access`, and what must be asked about a target
+//! in `placing`. `wire` is Protocol Buffers without definitions, [`mapping`] takes payloads from one form to
+//! the other.
 
-mod proto;
+mod access;
+mod errors;
+pub mod mapping;
+mod open;
+mod placing;
+mod post;
+pub mod proto;
+mod publish;
+mod read_json;
+mod read_proto;
+mod refusal;
+mod render;
+mod reply;
+mod request;
+mod route;
+mod socket;
+mod target;
+mod wanted;
+mod wire;
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::auth::Directory;
+use crate::config::StreamConfig;
+use crate::dialect::cors_lines;
+
+pub use post::Posted;
 pub use proto::RawMessage;
+pub use publish::Publish;
+pub use render::{put_event, put_on_one_line, put_published};
+pub use reply::{Reply, put_fatal, put_http_error, put_reply};
+pub use request::{Asked, Form, Request};
+pub use route::Route;
+pub use socket::{Pending, Socket};
+pub use target::Target;
+pub use wanted::{Wanted, WantedKey};
+
+/// The dialect as configured.
+#[derive(Debug)]
+pub struct Stream {
+    /// The header lines that every answer carries.
+    cors: Bytes,
+    publish_bytes_max: usize,
+    directory: Arc<Directory>,
+}
+
+impl Stream {
+    /// The dialect.
+    pub fn new(config: &StreamConfig, directory: Arc<Directory>) -> Self {
+        let closed = directory.anonymous().is_none();
+        let exposed = "Grpc-Status, Grpc-Message";
+        Self {
+            cors: cors_lines(&config.cors, closed, exposed),
+            publish_bytes_max: config.publish_bytes_max,
+            directory,
+        }
+    }
+
+    /// The header lines that every answer carries.
+    pub fn cors(&self) -> &[u8] {
+        &self.cors
+    }
+}

@@ -1,7 +1,8 @@
 //! The messages of `event.proto`.
 //!
 //! `google.protobuf.Struct` and `Value` are kept as the bytes they came in ([`RawMessage`]), for
-//! payloads are JSON text everywhere else.
+//! payloads are JSON text everywhere else. The server reads requests with these types; what it says it
+//! writes without them, and a client that is written in Rust may read that with them.
 
 use bytes::{Buf, BufMut};
 use prost::DecodeError;
@@ -11,7 +12,6 @@ use prost::encoding::{
 
 #[expect(
     missing_docs,
-    unreachable_pub,
     clippy::pedantic,
     reason = "generated from event.proto, which has the documentation"
 )]
@@ -19,7 +19,7 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/apis.event.v2.rs"));
 }
 
-pub(super) use generated::*;
+pub use generated::*;
 
 /// The fields of a message, as on the wire. Merging concatenates them, which is what merging means
 /// (Protocol Buffers, "Last One Wins").

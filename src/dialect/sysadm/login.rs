@@ -8,7 +8,7 @@ use super::reply::{self, Code, Echo};
 use super::request::Request;
 use super::{Login, Socket, Sysadm};
 use crate::auth::{Grant, Identity, LOGIN_TOKEN_CHARS, LoginToken, Secret, UserId};
-use crate::dialect::socket::{Reaction, Subscribe};
+use crate::dialect::socket::{Change, Reaction, Subscribe};
 use crate::dialect::{self, Call, Tools};
 use crate::hub::{Answer, Command, Login as LoginCommand};
 use crate::limits::{PASSWORD_BYTES_MAX, USER_NAME_BYTES_MAX};
@@ -201,7 +201,7 @@ fn settle(socket: &mut Socket, reply: Vec<u8>) -> Reaction {
     }
     socket.classes.clear();
     Reaction::Subscribe(Box::new(Subscribe {
-        subscriptions: Vec::new(),
+        change: Change::Replace(Vec::new()),
         retained: Vec::new(),
         reply,
     }))
@@ -221,6 +221,7 @@ fn ask(command: Command, wait: Wait) -> Reaction {
     Reaction::Execute(Box::new(Call {
         command,
         idempotency_key: None,
+        correlation_id: None,
         pending: dialect::Pending::Sysadm(Pending(wait)),
     }))
 }

@@ -30,7 +30,9 @@ mod tests;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Action, Open, Responder, Tools, check_upgrade, read_credentials, respond_error};
+use super::{
+    Action, Open, Opening, Responder, Tools, check_upgrade, read_credentials, respond_error,
+};
 use crate::auth::{Credentials, Directory, Identity, LoginToken, OrganizationId};
 use crate::config::{SysadmConfig, SysadmErrors};
 use crate::dialect::socket::Reaction;
@@ -146,7 +148,7 @@ impl Sysadm {
             last_message: tools.now.instant,
         };
         Action::Open(Box::new(Open {
-            handshake,
+            opening: Opening::WebSocket(handshake, None),
             socket: super::Socket::Sysadm(socket),
             subscriptions: Vec::new(),
         }))

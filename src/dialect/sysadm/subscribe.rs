@@ -9,7 +9,7 @@ use super::reply::{self, Changed, Code};
 use super::request::Request;
 use super::{Socket, Sysadm};
 use crate::auth::{Grant, Identity, OrganizationId};
-use crate::dialect::socket::{Reaction, Subscribe};
+use crate::dialect::socket::{Change, Reaction, Subscribe};
 use crate::hub::{Address, NamePattern, Names, Parents, Scope, Subscription};
 use crate::limits::{CLASSES_PER_CONNECTION_MAX, PATTERN_BYTES_MAX};
 
@@ -38,7 +38,7 @@ impl Sysadm {
             ..Changed::default()
         };
         Reaction::Subscribe(Box::new(Subscribe {
-            subscriptions: subscriptions(identity.organization, &socket.classes),
+            change: Change::Replace(subscriptions(identity.organization, &socket.classes)),
             retained: self.retained_among(&named),
             reply: reply::changed(&request.echo, &changed),
         }))
@@ -63,7 +63,7 @@ impl Sysadm {
             ..Changed::default()
         };
         Reaction::Subscribe(Box::new(Subscribe {
-            subscriptions: subscriptions(identity.organization, &socket.classes),
+            change: Change::Replace(subscriptions(identity.organization, &socket.classes)),
             retained: Vec::new(),
             reply: reply::changed(&request.echo, &changed),
         }))

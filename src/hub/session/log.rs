@@ -234,6 +234,7 @@ mod tests {
             payload: Bytes::from_static(b"1"),
             metadata: None,
             origin: None,
+            correlation: None,
             scope: key.scope(),
             parents: crate::hub::Parents::default(),
             time_ms: 0,

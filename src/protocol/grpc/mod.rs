@@ -1,6 +1,17 @@
 //! gRPC over HTTP/2, and gRPC-web: what stands inside the bodies and fields of HTTP
 //! (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
+//!
+//! [`CallFields`] judges the fields that begin a call, [`parse_message`] finds the messages in its body,
+//! [`Status`] ends it. gRPC-web says the same within the body ([`put_trailers`]), in base64 if asked to.
+//!
+//! Nothing here knows HTTP's own framing, which methods there are, or what a message means.
 
+mod fields;
+mod frame;
 mod status;
+mod web;
 
+pub use fields::{ACCEPT_ENCODING, CallFields, CallRefusal, Kind, Timeout};
+pub use frame::{MESSAGE_HEADER_BYTES, Message, MessageError, parse_message, put_message};
 pub use status::{Code, Status};
+pub use web::{TextError, decode_text, put_text, put_trailers};

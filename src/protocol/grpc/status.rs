@@ -3,6 +3,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use percent_encoding::{AsciiSet, CONTROLS, PercentEncode, percent_decode, percent_encode};
+
+use crate::limits::GRPC_STATUS_MESSAGE_BYTES_MAX;
+
+/// What is encoded in a status message besides all that is not ASCII (PROTOCOL-HTTP2,
+/// `Percent-Byte-Unencoded`).
+const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
+
 /// A status code of gRPC, by its number on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -44,6 +52,30 @@ pub enum Code {
 }
 
 impl Code {
+    /// The code of this number, if it has one.
+    pub const fn from_number(number: u32) -> Option<Self> {
+        Some(match number {
+            0 => Self::Ok,
+            1 => Self::Cancelled,
+            2 => Self::Unknown,
+            3 => Self::InvalidArgument,
+            4 => Self::DeadlineExceeded,
+            5 => Self::NotFound,
+            6 => Self::AlreadyExists,
+            7 => Self::PermissionDenied,
+            8 => Self::ResourceExhausted,
+            9 => Self::FailedPrecondition,
+            10 => Self::Aborted,
+            11 => Self::OutOfRange,
+            12 => Self::Unimplemented,
+            13 => Self::Internal,
+            14 => Self::Unavailable,
+            15 => Self::DataLoss,
+            16 => Self::Unauthenticated,
+            _ => return None,
+        })
+    }
+
     /// The status of an HTTP answer that says the same.
     pub const fn http_status(self) -> u16 {
         match self {
@@ -86,10 +118,59 @@ impl Status {
             message: message.into(),
         }
     }
+
+    /// The message as `grpc-message` carries it, in pieces of visible ASCII; it is cut, between characters,
+    /// to the bytes that are sure to fit.
+    pub fn encoded_message(&self) -> PercentEncode<'_> {
+        let mut end = self.message.len().min(GRPC_STATUS_MESSAGE_BYTES_MAX);
+        while !self.message.is_char_boundary(end) {
+            end -= 1;
+        }
+        percent_encode(&self.message.as_bytes()[..end], ENCODED)
+    }
+
+    /// The status that the values of `grpc-status` and `grpc-message` stand for, as a client reads them.
+    ///
+    /// Nothing is an error (PROTOCOL-HTTP2): a number that is none, or nobody's, is UNKNOWN, broken
+    /// escapes stay as they are, and what is not UTF-8 becomes U+FFFD.
+    pub fn decode(number: &[u8], message: &[u8]) -> Self {
+        let number = str::from_utf8(number).ok();
+        let code = number
+            .and_then(|number| number.parse().ok())
+            .and_then(Code::from_number)
+            .unwrap_or(Code::Unknown);
+        let message = percent_decode(message).decode_utf8_lossy().into_owned();
+        Self::new(code, message)
+    }
 }
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {}", self.code, self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_codes_and_back() {
+        for number in 0..=16 {
+            let code = Code::from_number(number).expect("a code");
+            assert_eq!(code as u32, number);
+        }
+        assert_eq!(Code::from_number(17), None);
+    }
+
+    #[test]
+    fn a_long_message_is_cut_between_characters() {
+        let status = Status::new(
+            Code::Internal,
+            format!("x{}", "é".repeat(GRPC_STATUS_MESSAGE_BYTES_MAX)),
+        );
+        let encoded = status.encoded_message().to_string();
+        let whole = (GRPC_STATUS_MESSAGE_BYTES_MAX - 1) / 2;
+        assert_eq!(encoded, format!("x{}", "%C3%A9".repeat(whole)));
     }
 }

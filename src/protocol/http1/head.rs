@@ -86,6 +86,9 @@ pub enum Version {
     Http10,
     /// HTTP/1.1: persists by default.
     Http11,
+    /// HTTP/2: frames its bodies itself, and its connection is nobody's business. A head of it says the
+    /// same things in other bytes (RFC 9113 §8.3), so it is the same value here.
+    Http2,
 }
 
 /// How the body of a request is delimited (RFC 9112 §6.3).
@@ -95,7 +98,8 @@ pub enum Framing {
     None,
     /// `Content-Length` bytes follow; zero is possible.
     Length(u64),
-    /// Chunks follow; see [`ChunkedDecoder`](super::ChunkedDecoder).
+    /// Chunks follow; see [`ChunkedDecoder`](super::ChunkedDecoder). In HTTP/2: frames of a stream, until
+    /// it ends.
     Chunked,
 }
 

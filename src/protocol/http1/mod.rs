@@ -16,6 +16,7 @@ mod head;
 mod parse;
 mod response;
 mod target;
+mod translate;
 
 pub use body::{ChunkedDecoder, Decoded};
 pub use date::DateCache;
@@ -23,4 +24,5 @@ pub use error::{BodyError, HeadError};
 pub use head::{Framing, Head, Method, Scratch, Version};
 pub use parse::parse_head;
 pub use response::{CONTINUE, Response, status_text};
-pub use target::{DecodeError, decode_segment, query_last, query_pairs};
+pub use target::{DecodeError, decode_form, decode_segment, query_last, query_pairs};
+pub use translate::{ResponseHead, StreamFields, StreamRequest};

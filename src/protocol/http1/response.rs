@@ -94,9 +94,24 @@ impl<'o> Response<'o> {
     }
 
     /// Ends the head of a body of unknown length, which ends when the connection does
-    /// (RFC 9112 §6.3 rule 8).
+    /// (RFC 9112 §6.3 rule 8), or the stream.
     pub fn finish_streaming(self) {
-        self.out.extend_from_slice(b"Connection: close\r\n\r\n");
+        self.out.extend_from_slice(match self.version {
+            Version::Http2 => b"\r\n",
+            Version::Http10 | Version::Http11 => b"Connection: close\r\n\r\n",
+        });
+    }
+
+    /// Ends the head of a body of unknown length that comes in chunks (RFC 9112 §7.1), if the version has
+    /// them; answers whether it has. The connection closes behind it in any case.
+    pub fn finish_chunked(self) -> bool {
+        if self.version != Version::Http11 {
+            self.finish_streaming();
+            return false;
+        }
+        self.out
+            .extend_from_slice(b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n");
+        true
     }
 
     fn end(
@@ -120,7 +135,8 @@ impl<'o> Response<'o> {
         // RFC 9112 §9.3: an HTTP/1.0 client expects persistence only if it is told.
         self.out
             .extend_from_slice(match (keep_alive, self.version) {
-                (true, Version::Http11) => b"\r\n",
+                // RFC 9113 §8.2.2: in HTTP/2, no field is about the connection.
+                (_, Version::Http2) | (true, Version::Http11) => b"\r\n",
                 (true, Version::Http10) => b"Connection: keep-alive\r\n\r\n",
                 (false, _) => b"Connection: close\r\n\r\n",
             });

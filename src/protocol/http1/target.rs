@@ -163,7 +163,9 @@ pub fn decode_segment(segment: &str) -> Result<Cow<'_, str>, DecodeError> {
         .map_err(|_| DecodeError::Utf8)
 }
 
-fn decode_form(raw: &str) -> Result<Cow<'_, str>, DecodeError> {
+/// Decodes a key or a value of a query as browsers do (WHATWG URL §5.1): `+` is a space, a stray `%`
+/// stands for itself.
+pub fn decode_form(raw: &str) -> Result<Cow<'_, str>, DecodeError> {
     if memchr::memchr(b'+', raw.as_bytes()).is_none() {
         return percent_decode(raw.as_bytes())
             .decode_utf8()

@@ -1,8 +1,15 @@
 //! Contract: "filters are in force from the answer on" — answers and events on one connection, in order.
 
+use fanfare::config::Config;
+use fanfare::hub::ShardId;
+use fanfare::limits::FANOUT_BYTES_MAX;
+use fanfare::shard::{Flushed, Mail};
+
 use super::{PATH, accepted, filter, set, types};
 use crate::stage::everywhere;
 use crate::support::http::request;
+use crate::support::node::{Place, TestNode};
+use crate::support::socket::Socket;
 
 /// A request that publishes one event of that name.
 fn publish(name: &str) -> String {
@@ -106,4 +113,76 @@ fn what_is_published_after_the_answer_is_filtered_and_never_missed() {
             }
         }
     });
+}
+
+/// What a shard sends to another: answers and events, in order.
+fn outbox(node: &mut TestNode, from: usize, to: usize) -> Vec<&'static str> {
+    let outbox = node.shards[from].outbox(ShardId(to as u16));
+    let kinds = outbox.iter().filter_map(|mail| match mail {
+        Mail::Answer { .. } => Some("answer"),
+        Mail::Hear(_) | Mail::Append(_) => Some("event"),
+        _ => None,
+    });
+    kinds.collect()
+}
+
+#[test]
+fn a_publishers_answer_is_mailed_before_its_event() {
+    let mut node = TestNode::new(3, 11, &Config::default());
+    let home = node.home("t");
+    let from = (home + 1) % 3;
+    let _socket = Socket::open(&mut node, from, PATH, "").expect("it is opened");
+    // With a key whose home is the session's, and with one that is remembered elsewhere.
+    let mut seen = [false; 2];
+    for number in 0..40 {
+        let publisher = node.connect(from);
+        let header = match number {
+            0 => String::new(),
+            _ => format!("Idempotency-Key: k{number}\r\n"),
+        };
+        let body = r#"{"type":"life-preserver","data":{}}"#;
+        let text = request("POST /api/sessions/t/events", &header, body);
+        node.send(publisher, text);
+        assert!(node.receive(publisher, usize::MAX));
+        node.turn(from);
+        while node.deliver(from, home) {}
+        let direct = outbox(&mut node, home, from);
+        if number == 0 {
+            assert_eq!(direct, ["answer", "event"]);
+        } else if let Some(place) = direct.iter().position(|&kind| kind == "answer") {
+            assert_eq!((place, direct.len()), (0, 2), "{direct:?}");
+            seen[0] = true;
+        } else {
+            seen[1] = true;
+        }
+        node.settle();
+        assert_eq!(node.response(publisher).expect("an answer").status, 200);
+    }
+    assert_eq!(seen, [true; 2]);
+}
+
+#[test]
+fn a_publishers_answer_is_written_before_its_event() {
+    let mut node = TestNode::new(1, 11, &Config::default());
+    let socket = Socket::open(&mut node, 0, PATH, "").expect("it is opened");
+    // The last event is one too many for the groups: they are put into the send queues at once.
+    let body = format!(r#"{{"type":"n","data":"{}"}}"#, "x".repeat(1_000_000));
+    let count = FANOUT_BYTES_MAX / 1_000_000 + 1;
+    let mut expected = Vec::new();
+    for _ in 0..count {
+        let publisher = node.connect(0);
+        expected.push(node.peers[publisher].place);
+        let text = request("POST /api/sessions/t/events", "", &body);
+        node.send(publisher, text);
+        assert!(node.receive(publisher, usize::MAX));
+    }
+    assert_eq!(node.shards[0].addressed(), 0, "nothing waits any more");
+    expected.push(node.peers[socket.peer].place);
+    let (mut written, now) = (Vec::new(), node.now);
+    node.shards[0].end_tick(now);
+    node.shards[0].flush(now, |id, queue| {
+        written.push(Place::On(0, id));
+        Flushed::Sent(queue.len())
+    });
+    assert_eq!(written, expected);
 }

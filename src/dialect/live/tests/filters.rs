@@ -1,7 +1,7 @@
 //! Filter messages: what is heard, and what is refused.
 
 use super::*;
-use crate::dialect::testing::{name, scope};
+use crate::dialect::testing::{name, replaced, scope};
 use crate::hub::{Address, Names, Parents};
 
 const SUCCESS_0: &str = r#"{"type":"filterResponse","success":true,"filters":0}"#;
@@ -20,7 +20,7 @@ fn the_four_examples_of_the_original() {
     // Those two for user mikey.
     let text = r#"{"type":"filter","filters":[{"property":"type","value":"login"},{"property":"type","value":"logout"},{"property":"username","value":"mikey"}]}"#;
     let change = subscribe(client.dialect.message(&mut client.socket, text.as_bytes()));
-    client.subscriptions = change.subscriptions;
+    client.subscriptions = replaced(change.change);
     assert_eq!(
         change.reply,
         br#"{"type":"filterResponse","success":true,"filters":3}"#

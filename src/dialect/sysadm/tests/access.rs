@@ -1,7 +1,7 @@
 //! Who may ask what: logins by message, and their ends.
 
 use super::*;
-use crate::dialect::testing::subscribe;
+use crate::dialect::testing::{replaced, subscribe};
 use crate::hub::{Login as LoginCommand, Refusal};
 use crate::limits::{LOGIN_TTL, PASSWORD_BYTES_MAX};
 
@@ -222,15 +222,11 @@ fn clearing_is_not_answered_and_ends_subscriptions() {
     client.log_in("a-all");
     let identity = client.identity("a-all");
     let request = r#"{"namespace":"events","name":"subscribe","args":"dispatcher"}"#;
-    assert_eq!(
-        subscribe(client.renewing(request, identity))
-            .subscriptions
-            .len(),
-        1
-    );
+    let begin = subscribe(client.renewing(request, identity));
+    assert_eq!(replaced(begin.change).len(), 1);
     let (_, pending) = call(client.send(&rpc("auth_clear", "{}")));
     let end = subscribe(client.answer(pending, Answer::Done));
-    assert!(end.subscriptions.is_empty() && end.reply.is_empty());
+    assert!(end.reply.is_empty() && replaced(end.change).is_empty());
     // Nothing more to end.
     assert_eq!(client.ask(&rpc("auth_clear", "{}")), "");
 }
@@ -251,8 +247,8 @@ fn subscriptions_survive_only_a_login_that_may_hear_them() {
         match client.answer(pending, Answer::Login(Some(identity))) {
             Reaction::Reply(_) => assert!(survive, "{user}"),
             Reaction::Subscribe(end) => {
-                assert!(!survive && end.subscriptions.is_empty(), "{user}");
                 assert!(!end.reply.is_empty());
+                assert!(!survive && replaced(end.change).is_empty(), "{user}");
             }
             other => panic!("{other:?}"),
         }
@@ -266,8 +262,8 @@ fn a_login_that_ended_meanwhile_serves_nobody() {
     let request = r#"{"namespace":"events","name":"subscribe","id":"1","args":"dispatcher"}"#;
     let (_, pending) = call(client.send(request));
     let end = subscribe(client.answer(pending, Answer::Login(None)));
-    assert!(end.subscriptions.is_empty());
     assert_eq!(String::from_utf8(end.reply).unwrap(), UNAUTHORIZED);
+    assert!(replaced(end.change).is_empty());
     assert_eq!(client.ask(request), UNAUTHORIZED);
 }
 

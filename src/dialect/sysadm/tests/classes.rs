@@ -1,7 +1,7 @@
 //! Subscribing to classes, and what is heard.
 
 use super::*;
-use crate::dialect::testing::subscribe;
+use crate::dialect::testing::{replaced, subscribe};
 use crate::hub::{Address, Names, OrganizationId, Parents, Scope, Subscription};
 use crate::limits::{CLASSES_PER_CONNECTION_MAX, PATTERN_BYTES_MAX};
 
@@ -41,7 +41,7 @@ impl Client {
         let change = subscribe(self.send(&request(name, args)));
         let retained = change.retained.into_iter().map(String::from).collect();
         let reply = String::from_utf8(change.reply).unwrap();
-        (change.subscriptions, retained, reply)
+        (replaced(change.change), retained, reply)
     }
 }
 

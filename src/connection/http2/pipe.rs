@@ -1,0 +1,123 @@
+//! A byte stream in memory: what was received goes in at one end and is read by `h2` at the other, and the
+//! reverse.
+//!
+//! `h2` wants to own its stream, and is asked for bytes from outside it: so the two ends share the buffers.
+//! Both are on the same thread, one after the other; the lock is never waited for. Nothing here wakes
+//! anybody: whoever puts bytes in polls `h2` afterwards.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::limits::HTTP2_OUTPUT_BYTES_MAX;
+
+/// One end of the stream; both ends are equal.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pipe(Arc<Mutex<Buffers>>);
+
+#[derive(Debug, Default)]
+struct Buffers {
+    /// Received, and not read yet.
+    input: BytesMut,
+    /// Written, and not taken yet.
+    output: BytesMut,
+    /// No more is written until what was is on its way.
+    full: bool,
+}
+
+impl Pipe {
+    fn buffers(&self) -> MutexGuard<'_, Buffers> {
+        // Bytes are valid whatever happened to whoever held them.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends what was received.
+    pub(super) fn receive(&self, bytes: &[u8]) {
+        self.buffers().input.extend_from_slice(bytes);
+    }
+
+    /// Bytes that were received and not read.
+    pub(super) fn unread(&self) -> usize {
+        self.buffers().input.len()
+    }
+
+    /// Takes what was written.
+    pub(super) fn take_output(&self) -> Bytes {
+        self.buffers().output.split().freeze()
+    }
+
+    /// Lets nothing more be written, or lets it again.
+    pub(super) fn set_full(&self, full: bool) {
+        self.buffers().full = full;
+    }
+}
+
+impl AsyncRead for Pipe {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut buffers = self.buffers();
+        if buffers.input.is_empty() {
+            // There may always be more: the end of a connection is told otherwise.
+            return Poll::Pending;
+        }
+        let bytes = buf.remaining().min(buffers.input.len());
+        buf.put_slice(&buffers.input[..bytes]);
+        buffers.input.advance(bytes);
+        if buffers.input.is_empty() {
+            // A connection that is idle holds no memory.
+            buffers.input = BytesMut::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Pipe {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut buffers = self.buffers();
+        if buffers.full || buffers.output.len() >= HTTP2_OUTPUT_BYTES_MAX {
+            return Poll::Pending;
+        }
+        buffers.output.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut buffers = self.buffers();
+        if buffers.full || buffers.output.len() >= HTTP2_OUTPUT_BYTES_MAX {
+            return Poll::Pending;
+        }
+        let mut bytes = 0;
+        for slice in slices {
+            buffers.output.extend_from_slice(slice);
+            bytes += slice.len();
+        }
+        Poll::Ready(Ok(bytes))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,197 @@
+//! A request on a stream, before anything came of it.
+//!
+//! Its head is here from the beginning; its body is held until it has ended. A call of gRPC does not wait for
+//! that: it becomes a client at once.
+
+use std::time::Duration;
+
+use super::stream::NewStream;
+use super::{Connection, Context, State, Step, Then, Timer};
+use crate::dialect::{Exchange, Open, Opening, Refused, Route};
+use crate::protocol::grpc::{CallFields, CallRefusal, Code, Kind, Status};
+use crate::protocol::http1::{
+    Head, HeadError, StreamFields, StreamRequest as RequestLine, Version,
+};
+use crate::time::Now;
+
+/// A request under way.
+#[derive(Debug)]
+pub(in crate::connection) struct StreamRequest {
+    head: http::request::Parts,
+    ended: bool,
+    /// Most bytes its body may have, once it was admitted.
+    body_bytes_max: Option<u64>,
+}
+
+/// What a request's head leads to.
+enum Begun {
+    /// Its body is to be read.
+    Admitted(u64),
+    /// It is answered.
+    Refused,
+    /// It is a call.
+    Call(Box<Open>),
+    /// It is a call that ends at once.
+    Ended(Status),
+}
+
+impl Connection {
+    /// The connection of a stream that was just opened.
+    pub fn of_stream(new: &mut NewStream, now: Now) -> Self {
+        let mut connection = Self::new(now);
+        let (head, ()) = http::Request::new(()).into_parts();
+        connection.state = State::Request(Box::new(StreamRequest {
+            head: std::mem::replace(&mut new.head, head),
+            ended: new.ended,
+            body_bytes_max: None,
+        }));
+        connection.input_ended = new.ended;
+        connection.arm(Timer::Body, now);
+        connection
+    }
+
+    pub(in crate::connection) fn step_request(
+        &mut self,
+        buf: &mut [u8],
+        ctx: &mut Context<'_>,
+    ) -> Step {
+        let all = |then| Step {
+            used: buf.len(),
+            then,
+        };
+        let state = std::mem::replace(&mut self.state, State::Closing(None));
+        let State::Request(mut request) = state else {
+            self.state = state;
+            return all(Then::More { keep: 0 });
+        };
+        let body_bytes_max = match request.body_bytes_max {
+            Some(bytes) => bytes,
+            None => match self.begin_request(&request, ctx) {
+                Begun::Admitted(bytes) => *request.body_bytes_max.insert(bytes),
+                Begun::Refused => return all(Then::Again),
+                Begun::Call(open) => {
+                    return Step {
+                        used: 0,
+                        then: Then::Open(open, exchange(&request)),
+                    };
+                }
+                Begun::Ended(status) => {
+                    self.end_call(status);
+                    return all(Then::Again);
+                }
+            },
+        };
+        if buf.len() as u64 > body_bytes_max {
+            let message = format!("more than {body_bytes_max} bytes of body");
+            self.respond(exchange(&request), ctx, |ctx, to| {
+                let route = ctx.dialects.route(request.head.uri.path());
+                ctx.dialects.refuse(route, to, 413, "too_large", &message);
+            });
+            return all(Then::Again);
+        }
+        if !self.input_ended {
+            self.state = State::Request(request);
+            self.arm(Timer::Body, ctx.now);
+            return Step {
+                used: 0,
+                then: Then::More { keep: buf.len() },
+            };
+        }
+        let mut then = Then::Again;
+        let exchange = exchange(&request);
+        self.with_head(&request, ctx, |connection, head, ctx| {
+            let route = ctx.dialects.route(head.path);
+            connection.respond(exchange, ctx, |ctx, to| {
+                let action = ctx.dialects.handle(route, head, buf, &mut ctx.tools, to);
+                then = Then::after(action, exchange);
+            });
+        });
+        all(then)
+    }
+
+    /// Judges a request by its head alone.
+    fn begin_request(&mut self, request: &StreamRequest, ctx: &mut Context<'_>) -> Begun {
+        let exchange = exchange(request);
+        let mut begun = Begun::Refused;
+        self.with_head(request, ctx, |connection, head, ctx| {
+            let route = ctx.dialects.route(head.path);
+            if let Some(fields) = call_fields(head) {
+                let opened = fields.and_then(|timeout| {
+                    let Route::Rpc(method) = route else {
+                        let message = format!("no such method: {}", head.path);
+                        return Err(Status::new(Code::Unimplemented, message));
+                    };
+                    let socket = ctx.dialects.begin_call(method, head)?;
+                    Ok((socket, timeout))
+                });
+                begun = match opened {
+                    Ok((socket, timeout)) => Begun::Call(Box::new(Open {
+                        opening: Opening::Call(timeout),
+                        socket,
+                        subscriptions: Vec::new(),
+                    })),
+                    Err(status) => Begun::Ended(status),
+                };
+                return;
+            }
+            connection.respond(exchange, ctx, |ctx, to| {
+                begun = match ctx.dialects.admit(route, head, to) {
+                    Ok(bytes) => Begun::Admitted(bytes),
+                    Err(Refused) => Begun::Refused,
+                };
+            });
+        });
+        begun
+    }
+
+    /// Makes the request's head a head as dialects read it; refuses one that cannot be.
+    fn with_head(
+        &mut self,
+        request: &StreamRequest,
+        ctx: &mut Context<'_>,
+        work: impl FnOnce(&mut Self, &Head<'_, '_>, &mut Context<'_>),
+    ) {
+        let parts = &request.head;
+        let fields = parts.headers.iter();
+        let fields = fields.map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let fields = StreamFields::new(fields);
+        let line = RequestLine {
+            method: parts.method.as_str(),
+            target: parts
+                .uri
+                .path_and_query()
+                .map_or("*", |target| target.as_str()),
+            ended: request.ended,
+        };
+        let head: Result<Head<'_, '_>, HeadError> = match &fields {
+            Ok(fields) => Head::of_stream(line, fields),
+            Err(error) => Err(*error),
+        };
+        match head {
+            Ok(head) => work(self, &head, ctx),
+            Err(error) => {
+                self.refuse_head(error, exchange(request), ctx);
+            }
+        }
+    }
+}
+
+fn exchange(request: &StreamRequest) -> Exchange {
+    Exchange {
+        version: Version::Http2,
+        keep_alive: false,
+        head_only: request.head.method == http::Method::HEAD,
+    }
+}
+
+/// How long the client of a call waits; `None` if this is no call, or one of gRPC-web.
+fn call_fields(head: &Head<'_, '_>) -> Option<Result<Option<Duration>, Status>> {
+    match CallFields::read(head.headers()) {
+        Ok(fields) if fields.kind == Kind::Grpc => Some(Ok(fields.timeout)),
+        Err(CallRefusal::Status {
+            answer: Kind::Grpc,
+            status,
+        }) => Some(Err(status)),
+        _ => None,
+    }
+}

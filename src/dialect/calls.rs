@@ -1,0 +1,148 @@
+//! Calls of gRPC and of gRPC-web: from a method's path and fields to the client that serves it.
+
+use bytes::BytesMut;
+
+use super::render::Framing;
+use super::socket::{Open, Opening, Socket, Streamed};
+use super::{Action, Dialects, Refused, Responder, respond_error, rpc};
+use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
+use crate::protocol::Parsed;
+use crate::protocol::grpc::{
+    CallFields, CallRefusal, Kind, MESSAGE_HEADER_BYTES, Status, decode_text, parse_message,
+};
+use crate::protocol::http1::{Head, Method};
+
+impl Dialects {
+    /// The client of a call that begins.
+    pub fn begin_call(&self, method: rpc::Method, head: &Head<'_, '_>) -> Result<Socket, Status> {
+        let publishes = match method {
+            rpc::Method::Stream => false,
+            rpc::Method::Publish => true,
+            other => return Ok(Socket::Rpc(rpc::Socket::new(other))),
+        };
+        let socket = self.stream.call(publishes, head)?;
+        Ok(Socket::Stream(Box::new(socket)))
+    }
+
+    /// Judges a call of gRPC-web by its head: the most bytes its body may have, or a refusal (written).
+    pub(super) fn admit_web_call(
+        &self,
+        head: &Head<'_, '_>,
+        to: &mut Responder<'_>,
+    ) -> Result<u64, Refused> {
+        let cors = self.stream.cors();
+        if head.method == Method::Options {
+            return Ok(0);
+        }
+        if head.method != Method::Post {
+            let headers = [cors, &b"Allow: POST, OPTIONS\r\n"[..]];
+            let message = "allowed: POST, OPTIONS";
+            return Err(respond_error(
+                to,
+                &headers,
+                405,
+                "method_not_allowed",
+                message,
+            ));
+        }
+        match CallFields::read(head.headers()) {
+            Ok(fields) if fields.kind.is_web() => {}
+            Err(CallRefusal::Status { answer, .. }) if answer.is_web() => {}
+            Ok(_) | Err(CallRefusal::Status { .. }) => {
+                let message = "gRPC needs HTTP/2; gRPC-web does not";
+                return Err(respond_error(to, &[cors], 505, "http_version", message));
+            }
+            Err(CallRefusal::MediaType) => {
+                let message = "a call is application/grpc or application/grpc-web, with protobuf";
+                return Err(respond_error(to, &[cors], 415, "media_type", message));
+            }
+        }
+        // Base64 takes four bytes for three.
+        let message = WEBSOCKET_MESSAGE_BYTES_MAX + MESSAGE_HEADER_BYTES;
+        Ok((message.div_ceil(3) * 4) as u64)
+    }
+
+    /// Handles a whole request of gRPC-web.
+    pub(super) fn web_call(
+        &self,
+        method: rpc::Method,
+        head: &Head<'_, '_>,
+        body: &[u8],
+        to: &mut Responder<'_>,
+    ) -> Action {
+        if head.method == Method::Options {
+            let exchange = to.exchange;
+            to.begin(204)
+                .raw(self.stream.cors())
+                .empty(exchange.keep_alive);
+            return Action::Done;
+        }
+        let (fields, answer) = match CallFields::read(head.headers()) {
+            Ok(fields) => (Ok(fields), fields.answer),
+            Err(CallRefusal::Status { answer, status }) => (Err(status), answer),
+            // Admitted requests are something else.
+            Err(CallRefusal::MediaType) => return Action::Done,
+        };
+        let begun = fields.and_then(|fields| {
+            let messages = match fields.kind {
+                Kind::WebText => decode_text(body).map_err(|error| error.status())?,
+                Kind::Web | Kind::Grpc => body.to_vec(),
+            };
+            if method == rpc::Method::Publish {
+                return self.stream.post_web(answer, head, one_message(&messages)?);
+            }
+            let socket = self.begin_call(method, head)?;
+            let headers = [self.stream.cors(), b"Cache-Control: no-store\r\n"].concat();
+            Ok(Action::Open(Box::new(Open {
+                opening: Opening::Response(Box::new(Streamed {
+                    content_type: answer.content_type(),
+                    headers,
+                    framing: Framing::of_call(answer),
+                    messages,
+                })),
+                socket,
+                subscriptions: Vec::new(),
+            })))
+        });
+        begun.unwrap_or_else(|status| {
+            respond_web(answer, self.stream.cors(), b"", &status, to);
+            Action::Done
+        })
+    }
+}
+
+/// The only message of a body.
+fn one_message(messages: &[u8]) -> Result<&[u8], Status> {
+    use crate::protocol::grpc::Code;
+    match parse_message(messages, WEBSOCKET_MESSAGE_BYTES_MAX) {
+        Ok(Parsed::Complete(message, used)) if used == messages.len() => Ok(message.bytes),
+        Ok(_) => {
+            let message = "the body is not exactly one message";
+            Err(Status::new(Code::Internal, message))
+        }
+        Err(error) => Err(error.status()),
+    }
+}
+
+/// A whole answer of gRPC-web: a message, unless the call failed, and the trailers.
+pub(super) fn respond_web(
+    kind: Kind,
+    headers: &[u8],
+    message: &[u8],
+    status: &Status,
+    to: &mut Responder<'_>,
+) {
+    let framing = Framing::of_call(kind);
+    let mut body = BytesMut::new();
+    if *status == Status::OK {
+        framing.put(message, &mut body);
+    }
+    framing.put_end(status, &mut body);
+    let exchange = to.exchange;
+    to.begin(200).raw(headers).body(
+        Some(kind.content_type()),
+        &body,
+        exchange.keep_alive,
+        exchange.head_only,
+    );
+}

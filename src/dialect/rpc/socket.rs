@@ -1,0 +1,80 @@
+//! One call of a service for tools: messages in, messages out.
+
+use super::{Method, Reflection, health};
+use crate::dialect::socket::Reaction;
+use crate::protocol::grpc::{Code, Status};
+
+/// The services, built once.
+#[derive(Debug, Default)]
+pub struct Rpc {
+    reflection: Reflection,
+}
+
+/// One call.
+#[derive(Debug)]
+pub struct Socket {
+    method: Method,
+    watched: Option<health::Watched>,
+}
+
+impl Socket {
+    /// A call that begins.
+    pub const fn new(method: Method) -> Self {
+        Self {
+            method,
+            watched: None,
+        }
+    }
+}
+
+impl Rpc {
+    /// A message came.
+    pub fn message(&self, socket: &mut Socket, message: &[u8], draining: bool) -> Reaction {
+        let serving = !draining;
+        let reply = match socket.method {
+            Method::HealthCheck => health::check(message, serving),
+            Method::HealthList => Ok(health::list(serving)),
+            Method::HealthWatch => match (socket.watched, health::watch(message)) {
+                (None, Ok(watched)) => {
+                    socket.watched = Some(watched);
+                    Ok(watched.state(serving))
+                }
+                (None, Err(status)) => Err(status),
+                (Some(_), _) => Err(cardinality("more than one request")),
+            },
+            Method::Reflection => self.reflection.answer(false, message),
+            Method::ReflectionAlpha => self.reflection.answer(true, message),
+            // The stream dialect's.
+            Method::Stream | Method::Publish => Err(cardinality("not served here")),
+        };
+        match reply {
+            Ok(reply) if socket.method.is_unary_response() => {
+                Reaction::End(reply, Box::new(Status::OK))
+            }
+            Ok(reply) => Reaction::Reply(reply),
+            Err(status) => Reaction::End(Vec::new(), Box::new(status)),
+        }
+    }
+
+    /// The client has said all it will, and had its answers.
+    pub fn half_closed(&self, socket: &Socket) -> Reaction {
+        let status = match (socket.method, socket.watched) {
+            (Method::HealthWatch, Some(_)) => return Reaction::nothing(),
+            (Method::Reflection | Method::ReflectionAlpha, _) => Status::OK,
+            _ => cardinality("the call ended without a request"),
+        };
+        Reaction::End(Vec::new(), Box::new(status))
+    }
+
+    /// The server is leaving: those who watch are told, and all calls may end.
+    pub fn drain(&self, socket: &Socket) -> Reaction {
+        let last = socket.watched.map(|watched| watched.state(false));
+        let status = Status::new(Code::Unavailable, "the server is leaving");
+        Reaction::End(last.unwrap_or_default(), Box::new(status))
+    }
+}
+
+/// statuscodes.md, "Request cardinality violation".
+fn cardinality(message: &'static str) -> Status {
+    Status::new(Code::Unimplemented, message)
+}

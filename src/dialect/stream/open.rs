@@ -1,0 +1,208 @@
+//! What opens a stream: a WebSocket's handshake, a request for a response that does not end, a gRPC call.
+
+use bytes::Bytes;
+
+use super::access::{Offer, SUBPROTOCOL};
+use super::socket::Kind;
+use super::{Form, Route, Socket, Stream, Wanted, put_http_error};
+use crate::dialect::render::Framing;
+use crate::dialect::socket::{Open, Opening, Streamed};
+use crate::dialect::{self, Action, Refused, Responder, handshake_fields};
+use crate::limits::STREAM_SESSION_ID_BYTES_MAX;
+use crate::protocol::grpc::{Code, Status};
+use crate::protocol::http1::{Head, Method, decode_form, query_pairs};
+use crate::protocol::websocket::Handshake;
+
+/// RFC 9110 §15.5.2: a 401 says how to do better (RFC 6750 §3).
+const CHALLENGE: &[u8] = b"WWW-Authenticate: Bearer\r\n";
+/// RFC 9110 §10.2.3.
+const RETRY_AFTER: &[u8] = b"Retry-After: 1\r\n";
+
+impl Stream {
+    /// Judges a request by its head: the most bytes its body may have, or a refusal (written).
+    pub fn admit(
+        &self,
+        route: Route,
+        head: &Head<'_, '_>,
+        to: &mut Responder<'_>,
+    ) -> Result<u64, Refused> {
+        if head.method == Method::Options {
+            return Ok(0);
+        }
+        let (allowed, allow, bytes_max): (&[Method], _, _) = match route {
+            Route::Stream => (&[Method::Get], "GET, OPTIONS", 0),
+            Route::Publish => (
+                &[Method::Post],
+                "POST, OPTIONS",
+                self.publish_bytes_max as u64,
+            ),
+        };
+        if !allowed.contains(&head.method) {
+            let header = format!("Allow: {allow}\r\n");
+            let status = Status::new(Code::Unimplemented, format!("allowed: {allow}"));
+            return Err(self.respond_error(405, header.as_bytes(), &status, to));
+        }
+        if route == Route::Publish {
+            let identity = self.identify(head, Offer::default());
+            identity.map_err(|status| self.refuse(&status, to))?;
+        }
+        Ok(bytes_max)
+    }
+
+    /// Handles a whole request that was admitted.
+    pub fn handle(
+        &self,
+        route: Route,
+        head: &Head<'_, '_>,
+        body: &[u8],
+        to: &mut Responder<'_>,
+    ) -> Action {
+        if head.method == Method::Options {
+            let exchange = to.exchange;
+            to.begin(204).raw(&self.cors).empty(exchange.keep_alive);
+            return Action::Done;
+        }
+        let result = match route {
+            Route::Publish => self.post(head, body, to),
+            Route::Stream if head.has_token("upgrade", "websocket") => self.open_socket(head, to),
+            Route::Stream => self.open_response(head, to),
+        };
+        result.unwrap_or(Action::Done)
+    }
+
+    fn open_socket(&self, head: &Head<'_, '_>, to: &mut Responder<'_>) -> Result<Action, Refused> {
+        let handshake = Handshake::check(handshake_fields(head)).map_err(|error| {
+            let status = Status::new(Code::InvalidArgument, error.to_string());
+            self.respond_error(error.status(), error.headers(), &status, to)
+        })?;
+        let offer = Offer::read(head);
+        let socket = session_id(head).and_then(|session_id| {
+            let identity = self.identify(head, offer)?;
+            let first = Wanted::from_query(head.query)?;
+            Ok(Socket::new(
+                identity,
+                Form::Json,
+                Kind::Stream,
+                session_id,
+                first,
+            ))
+        });
+        // A browser's WebSocket shows nothing of a handshake that fails, so it is told on the open socket.
+        let socket = socket.unwrap_or_else(Socket::refused);
+        let protocol = offer.bearer.then_some(SUBPROTOCOL);
+        Ok(open(Opening::WebSocket(handshake, protocol), socket))
+    }
+
+    fn open_response(
+        &self,
+        head: &Head<'_, '_>,
+        to: &mut Responder<'_>,
+    ) -> Result<Action, Refused> {
+        let socket = session_id(head).and_then(|session_id| {
+            let identity = self.identify(head, Offer::default())?;
+            let wanted = Wanted::from_query(head.query)?
+                .ok_or_else(|| Status::new(Code::InvalidArgument, "subscribe.name is missing"))?;
+            let first = Some(wanted);
+            Ok(Socket::new(
+                identity,
+                Form::Json,
+                Kind::Listen,
+                session_id,
+                first,
+            ))
+        });
+        let socket = socket.map_err(|status| self.refuse(&status, to))?;
+        let streamed = Streamed {
+            content_type: "application/json",
+            headers: [&self.cors[..], b"Cache-Control: no-store\r\n"].concat(),
+            framing: Framing::Line,
+            messages: Vec::new(),
+        };
+        Ok(open(Opening::Response(Box::new(streamed)), socket))
+    }
+
+    /// A gRPC call begins: a stream, or one publish.
+    pub fn call(&self, publishes: bool, head: &Head<'_, '_>) -> Result<Socket, Status> {
+        let session_id = session_id(head)?;
+        let identity = self.identify(head, Offer::default())?;
+        let kind = if publishes {
+            Kind::Publish
+        } else {
+            Kind::Stream
+        };
+        Ok(Socket::new(identity, Form::Proto, kind, session_id, None))
+    }
+
+    /// Refuses a request, in this dialect's form.
+    pub(super) fn refuse(&self, status: &Status, to: &mut Responder<'_>) -> Refused {
+        let header = match status.code {
+            Code::Unauthenticated => CHALLENGE,
+            Code::Unavailable | Code::ResourceExhausted => RETRY_AFTER,
+            _ => b"",
+        };
+        self.respond_error(status.code.http_status(), header, status, to)
+    }
+
+    /// Writes an error answer with further header lines, each with its CR LF.
+    pub(super) fn respond_error(
+        &self,
+        http_status: u16,
+        headers: &[u8],
+        status: &Status,
+        to: &mut Responder<'_>,
+    ) -> Refused {
+        let exchange = to.exchange;
+        let mut body = Vec::new();
+        put_http_error(status, &mut body);
+        to.begin(http_status).raw(&self.cors).raw(headers).body(
+            Some("application/json"),
+            &body,
+            exchange.keep_alive,
+            exchange.head_only,
+        );
+        Refused
+    }
+
+    /// Refuses an admitted request whose body does not come as it should.
+    pub fn refuse_body(&self, http_status: u16, message: &str, to: &mut Responder<'_>) {
+        let status = Status::new(Code::InvalidArgument, message.to_owned());
+        self.respond_error(http_status, b"", &status, to);
+    }
+}
+
+fn open(opening: Opening, socket: Socket) -> Action {
+    Action::Open(Box::new(Open {
+        opening,
+        socket: dialect::Socket::Stream(Box::new(socket)),
+        subscriptions: Vec::new(),
+    }))
+}
+
+/// The client's own id, from the field `SessionId` or the query, there in any case.
+pub(super) fn session_id(head: &Head<'_, '_>) -> Result<Option<Bytes>, Status> {
+    let invalid = |what: &str| {
+        let message = format!("sessionId is {what}");
+        Status::new(Code::InvalidArgument, message)
+    };
+    let id = match head.header("sessionid") {
+        Some(id) => {
+            let text = std::str::from_utf8(id).map_err(|_| invalid("not UTF-8"))?;
+            Some(Bytes::copy_from_slice(text.as_bytes()))
+        }
+        None => query_pairs(head.query.unwrap_or(""))
+            .filter(|(key, _)| key.eq_ignore_ascii_case("sessionid"))
+            .last()
+            .map(|(_, value)| decode_form(value))
+            .transpose()
+            .map_err(|error| invalid(&error.to_string()))?
+            .map(|value| Bytes::from(value.into_owned())),
+    };
+    let id = id.filter(|id| !id.is_empty());
+    match &id {
+        Some(long) if long.len() > STREAM_SESSION_ID_BYTES_MAX => {
+            let most = format!("longer than {STREAM_SESSION_ID_BYTES_MAX} bytes");
+            Err(invalid(&most))
+        }
+        _ => Ok(id),
+    }
+}

@@ -1,0 +1,163 @@
+//! One event by one request: `POST /event/v2/publish`, or gRPC-web.
+
+use super::access::{Offer, allow};
+use super::open::session_id;
+use super::placing::Place;
+use super::refusal::of_refusal;
+use super::{Form, Publish, Stream, put_published};
+use crate::auth::Grant;
+use crate::dialect::calls::respond_web;
+use crate::dialect::{self, Action, Call, Refused, Responder};
+use crate::hub::{Answer, Command, EventId, Refusal};
+use crate::limits::IDEMPOTENCY_KEY_BYTES_MAX;
+use crate::protocol::grpc::{Code, Kind, Status};
+use crate::protocol::http1::Head;
+
+/// How a request's body, and its answer's, are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coding {
+    /// JSON.
+    Json,
+    /// gRPC-web.
+    Web(Kind),
+}
+
+/// A publish that waits for the hub.
+#[derive(Debug)]
+pub struct Posted {
+    coding: Coding,
+    publish: Box<Publish>,
+    place: Place,
+    session_id: Option<bytes::Bytes>,
+    key: Option<Box<[u8]>>,
+    /// The collection of its project was asked, and nothing published yet.
+    declared: bool,
+}
+
+impl Coding {
+    const fn form(self) -> Form {
+        match self {
+            Self::Json => Form::Json,
+            Self::Web(_) => Form::Proto,
+        }
+    }
+}
+
+impl Stream {
+    pub(super) fn post(
+        &self,
+        head: &Head<'_, '_>,
+        body: &[u8],
+        to: &mut Responder<'_>,
+    ) -> Result<Action, Refused> {
+        self.begin_post(Coding::Json, head, body)
+            .map_err(|status| self.refuse(&status, to))
+    }
+
+    /// One publish by gRPC-web, to be answered as `kind`; `message` is what the body frames.
+    pub fn post_web(
+        &self,
+        kind: Kind,
+        head: &Head<'_, '_>,
+        message: &[u8],
+    ) -> Result<Action, Status> {
+        self.begin_post(Coding::Web(kind), head, message)
+    }
+
+    fn begin_post(
+        &self,
+        coding: Coding,
+        head: &Head<'_, '_>,
+        body: &[u8],
+    ) -> Result<Action, Status> {
+        let identity = self.identify(head, Offer::default())?;
+        allow(identity, Grant::Publish)?;
+        let publish = Publish::read(coding.form(), body)?;
+        let key = head.header("idempotency-key").map(Box::<[u8]>::from);
+        if key
+            .as_ref()
+            .is_some_and(|key| key.len() > IDEMPOTENCY_KEY_BYTES_MAX)
+        {
+            let message =
+                format!("Idempotency-Key is longer than {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
+            return Err(Status::new(Code::InvalidArgument, message));
+        }
+        let posted = Posted {
+            coding,
+            place: Place::of(identity.organization, publish.target.as_ref()),
+            publish: Box::new(publish),
+            session_id: session_id(head)?,
+            key,
+            declared: false,
+        };
+        Ok(match posted.place.ask_project() {
+            Some(command) => ask(command, None, posted),
+            None => posted.publish(),
+        })
+    }
+
+    /// The hub's answer.
+    pub fn answer_post(&self, posted: Posted, answer: Answer, to: &mut Responder<'_>) -> Action {
+        match answer {
+            Answer::Refused(refusal) => self.refuse_post(&posted, refusal, to),
+            Answer::Published { id, .. } => self.respond_posted(&posted, id, to),
+            _ if !posted.declared => return posted.publish(),
+            // The hub answers each question by its own kind.
+            _ => self.refuse_post(&posted, Refusal::Busy, to),
+        }
+        Action::Done
+    }
+
+    fn respond_posted(&self, posted: &Posted, id: EventId, to: &mut Responder<'_>) {
+        let mut message = Vec::new();
+        put_published(posted.coding.form(), id, &posted.publish, &mut message);
+        match posted.coding {
+            Coding::Json => {
+                let exchange = to.exchange;
+                to.begin(200).raw(&self.cors).body(
+                    Some("application/json"),
+                    &message,
+                    exchange.keep_alive,
+                    exchange.head_only,
+                );
+            }
+            Coding::Web(kind) => respond_web(kind, &self.cors, &message, &Status::OK, to),
+        }
+    }
+
+    fn refuse_post(&self, posted: &Posted, refusal: Refusal, to: &mut Responder<'_>) {
+        let mut status = of_refusal(refusal, &posted.place.scope.address);
+        match posted.coding {
+            Coding::Json => {
+                if refusal == Refusal::Busy {
+                    // To HTTP this is 503, not the 429 of somebody who asks too often.
+                    status.code = Code::Unavailable;
+                }
+                self.refuse(&status, to);
+            }
+            Coding::Web(kind) => respond_web(kind, &self.cors, b"", &status, to),
+        }
+    }
+}
+
+impl Posted {
+    fn publish(mut self) -> Action {
+        let command = Command::Publish {
+            scope: self.place.scope.clone(),
+            parents: self.place.parents.clone(),
+            drafts: vec![self.publish.draft(self.session_id.take())],
+        };
+        self.declared = true;
+        let key = self.key.take();
+        ask(command, key, self)
+    }
+}
+
+fn ask(command: Command, idempotency_key: Option<Box<[u8]>>, posted: Posted) -> Action {
+    Action::Execute(Box::new(Call {
+        command,
+        idempotency_key,
+        correlation_id: None,
+        pending: dialect::Pending::Posted(Box::new(posted)),
+    }))
+}

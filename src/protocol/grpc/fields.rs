@@ -1,0 +1,238 @@
+//! The fields that begin a call (PROTOCOL-HTTP2, "Requests"; PROTOCOL-WEB): what kind of call it is, how
+//! long its client waits, and whether its messages can be read.
+//!
+//! What is not gRPC is told so in HTTP (415), so that nobody takes a 200 for success. What is gRPC, but
+//! wrong, is told by a [`Status`] in the form of the call's own kind.
+
+use std::str;
+use std::time::Duration;
+
+use super::status::{Code, Status};
+
+/// The field that says which encodings of messages we accept, which is none.
+pub const ACCEPT_ENCODING: (&str, &str) = ("grpc-accept-encoding", IDENTITY);
+
+const IDENTITY: &str = "identity";
+
+/// Most digits of a timeout (PROTOCOL-HTTP2, `TimeoutValue`).
+const TIMEOUT_DIGITS_MAX: usize = 8;
+
+/// How a call's messages and its status are carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// gRPC over HTTP/2: the status stands in the trailers.
+    Grpc,
+    /// gRPC-web: the status is the last frame of the body.
+    Web,
+    /// gRPC-web in base64.
+    WebText,
+}
+
+impl Kind {
+    /// The kind that a `Content-Type` or `Accept` names: one media type, with or without parameters,
+    /// in any case (RFC 9110 §8.3.1). Messages are protocol buffers; `+json` and others are not for us.
+    pub fn of_media_type(value: &[u8]) -> Option<Self> {
+        let end = memchr::memchr(b';', value).unwrap_or(value.len());
+        let name = value[..end].trim_ascii();
+        let name = match name.split_last_chunk::<6>() {
+            Some((name, format)) if format.eq_ignore_ascii_case(b"+proto") => name,
+            _ => name,
+        };
+        let kinds = [
+            (&b"application/grpc"[..], Self::Grpc),
+            (b"application/grpc-web", Self::Web),
+            (b"application/grpc-web-text", Self::WebText),
+        ];
+        let found = kinds
+            .into_iter()
+            .find(|(known, _)| name.eq_ignore_ascii_case(known));
+        found.map(|(_, kind)| kind)
+    }
+
+    /// The `Content-Type` of an answer of this kind.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Grpc => "application/grpc",
+            Self::Web => "application/grpc-web+proto",
+            Self::WebText => "application/grpc-web-text+proto",
+        }
+    }
+
+    /// Whether the status is told within the body.
+    pub const fn is_web(self) -> bool {
+        matches!(self, Self::Web | Self::WebText)
+    }
+}
+
+/// What a call's fields say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallFields {
+    /// How the request is carried.
+    pub kind: Kind,
+    /// How the answer is to be carried: as the request, unless an `Accept` of gRPC-web says otherwise.
+    pub answer: Kind,
+    /// How long the client waits, from the arrival of the fields on. Zero if it waits no more.
+    pub timeout: Option<Duration>,
+}
+
+/// A call that is over with its fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallRefusal {
+    /// It is not gRPC with protocol buffers: HTTP 415.
+    MediaType,
+    /// It is, and wrong.
+    Status {
+        /// How the answer is to be carried.
+        answer: Kind,
+        /// What is wrong. With UNIMPLEMENTED goes [`ACCEPT_ENCODING`] (compression.md).
+        status: Status,
+    },
+}
+
+impl CallFields {
+    /// Reads all fields of a request: names in any case, values without white space around them.
+    ///
+    /// A repeated content type must be of the same kind; of other repeated fields each must be right, and
+    /// the shortest timeout counts.
+    pub fn read<'h>(
+        headers: impl Iterator<Item = (&'h str, &'h [u8])>,
+    ) -> Result<Self, CallRefusal> {
+        let (mut kind, mut accepted, mut timeout, mut wrong) = (None, None, None, None);
+        for (name, value) in headers {
+            if name.eq_ignore_ascii_case("content-type") {
+                let found = Kind::of_media_type(value).ok_or(CallRefusal::MediaType)?;
+                if *kind.get_or_insert(found) != found {
+                    return Err(CallRefusal::MediaType);
+                }
+            } else if name.eq_ignore_ascii_case("accept") {
+                accepted = accepted.or_else(|| accepted_kind(value));
+            } else if name.eq_ignore_ascii_case("grpc-timeout") {
+                match Timeout::parse(value) {
+                    Some(Timeout(found)) => {
+                        timeout = Some(timeout.map_or(found, |other: Duration| other.min(found)));
+                    }
+                    // grpc-go, and the agreement of the maintainers in grpc/grpc#26401: INTERNAL.
+                    None => wrong = wrong.or_else(|| Some(malformed_timeout(value))),
+                }
+            } else if name.eq_ignore_ascii_case("grpc-encoding")
+                && !value.eq_ignore_ascii_case(IDENTITY.as_bytes())
+            {
+                wrong = wrong.or_else(|| Some(unknown_encoding(value)));
+            }
+        }
+        let kind = kind.ok_or(CallRefusal::MediaType)?;
+        let answer = if kind.is_web() {
+            accepted.unwrap_or(kind)
+        } else {
+            kind
+        };
+        match wrong {
+            Some(status) => Err(CallRefusal::Status { answer, status }),
+            None => Ok(Self {
+                kind,
+                answer,
+                timeout,
+            }),
+        }
+    }
+}
+
+/// The first kind of gRPC-web in a list of media ranges (RFC 9110 §12.5.1). Weights do not matter:
+/// browsers' clients name one.
+fn accepted_kind(value: &[u8]) -> Option<Kind> {
+    let kinds = value.split(|&byte| byte == b',');
+    kinds
+        .filter_map(Kind::of_media_type)
+        .find(|kind| kind.is_web())
+}
+
+fn malformed_timeout(value: &[u8]) -> Status {
+    let value = value.escape_ascii();
+    let message = format!("grpc-timeout is 1 to 8 digits and a unit, one of HMSmun; not {value}");
+    Status::new(Code::Internal, message)
+}
+
+/// compression.md, test case 4: the description says what is not supported, and what is.
+fn unknown_encoding(value: &[u8]) -> Status {
+    let value = value.escape_ascii();
+    let message = format!("grpc-encoding {value} is not supported; {IDENTITY} is");
+    Status::new(Code::Unimplemented, message)
+}
+
+/// The value of `grpc-timeout`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeout(pub Duration);
+
+impl Timeout {
+    /// Reads digits and a unit. Zero is not a positive integer, but what clients send whose deadline has
+    /// just passed.
+    pub fn parse(value: &[u8]) -> Option<Self> {
+        let (unit, digits) = value.split_last()?;
+        let all_digits = digits.iter().all(u8::is_ascii_digit);
+        if !all_digits || digits.is_empty() || digits.len() > TIMEOUT_DIGITS_MAX {
+            return None;
+        }
+        let count: u64 = str::from_utf8(digits).ok()?.parse().ok()?;
+        Some(Self(match unit {
+            b'H' => Duration::from_secs(count * 3_600),
+            b'M' => Duration::from_secs(count * 60),
+            b'S' => Duration::from_secs(count),
+            b'm' => Duration::from_millis(count),
+            b'u' => Duration::from_micros(count),
+            b'n' => Duration::from_nanos(count),
+            _ => return None,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(headers: &[(&str, &str)]) -> Result<CallFields, CallRefusal> {
+        let headers = headers.iter();
+        CallFields::read(headers.map(|(name, value)| (*name, value.as_bytes())))
+    }
+
+    #[test]
+    fn a_call_needs_one_content_type() {
+        assert_eq!(read(&[]), Err(CallRefusal::MediaType));
+        let grpc = ("Content-Type", "application/grpc");
+        assert!(read(&[grpc, ("content-type", "application/grpc+proto")]).is_ok());
+        let two = [grpc, ("content-type", "application/grpc-web")];
+        assert_eq!(read(&two), Err(CallRefusal::MediaType));
+    }
+
+    #[test]
+    fn what_is_not_grpc_is_told_first() {
+        let fields = [("grpc-timeout", "x"), ("content-type", "text/plain")];
+        assert_eq!(read(&fields), Err(CallRefusal::MediaType));
+    }
+
+    #[test]
+    fn repeated_timeouts_are_all_read() {
+        let grpc = ("content-type", "application/grpc");
+        let fields = read(&[grpc, ("grpc-timeout", "2S"), ("grpc-timeout", "1S")]);
+        let timeout = fields.expect("a call").timeout;
+        assert_eq!(timeout, Some(Duration::from_secs(1)));
+        assert!(read(&[grpc, ("grpc-timeout", "2S"), ("grpc-timeout", "1")]).is_err());
+    }
+
+    #[test]
+    fn an_accept_decides_how_the_web_is_answered() {
+        let answer = |content: &str, accept: &str| {
+            let fields = read(&[("content-type", content), ("accept", accept)]);
+            fields.expect("a call").answer
+        };
+        let (grpc, web) = ("application/grpc", "application/grpc-web+proto");
+        let text = "application/grpc-web-text";
+        assert_eq!(answer(web, text), Kind::WebText);
+        assert_eq!(answer(text, web), Kind::Web);
+        assert_eq!(answer(text, "*/*"), Kind::WebText);
+        assert_eq!(
+            answer(web, "*/*, application/grpc-web-text;q=1"),
+            Kind::WebText
+        );
+        assert_eq!(answer(grpc, text), Kind::Grpc);
+    }
+}

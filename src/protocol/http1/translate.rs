@@ -1,0 +1,158 @@
+//! Between HTTP/2's heads and this module's: the same semantics in other bytes (RFC 9110, RFC 9113 §8.3).
+//!
+//! Dialects read a [`Head`] and write a response as text, whatever the version. A stream's request becomes
+//! a head here, and the text that answers it becomes status and fields again.
+
+use super::error::HeadError;
+use super::fields::decide;
+use super::head::{Framing, Head, Method, Version};
+use super::target::Target;
+use crate::limits::HTTP_HEADERS_MAX;
+
+/// Fields that are about one connection, which HTTP/2 must not carry (RFC 9113 §8.2.2).
+const CONNECTION_FIELDS: [&str; 5] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// A request as it stands in a stream's HEADERS frame.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamRequest<'b> {
+    /// `:method`
+    pub method: &'b str,
+    /// `:path`
+    pub target: &'b str,
+    /// Whether there is no body.
+    pub ended: bool,
+}
+
+/// The fields of a stream's request, for a [`Head`] to borrow.
+#[derive(Debug)]
+pub struct StreamFields<'b>(Vec<httparse::Header<'b>>);
+
+impl<'b> StreamFields<'b> {
+    /// Names, in lower case, and values, as many as a head may have.
+    pub fn new(fields: impl Iterator<Item = (&'b str, &'b [u8])>) -> Result<Self, HeadError> {
+        let fields = fields.map(|(name, value)| httparse::Header { name, value });
+        let fields: Vec<_> = fields.take(HTTP_HEADERS_MAX + 1).collect();
+        if fields.len() > HTTP_HEADERS_MAX {
+            return Err(HeadError::TooManyFields);
+        }
+        Ok(Self(fields))
+    }
+}
+
+impl<'h, 'b> Head<'h, 'b> {
+    /// The head of a stream's request.
+    pub fn of_stream(
+        request: StreamRequest<'b>,
+        fields: &'h StreamFields<'b>,
+    ) -> Result<Self, HeadError> {
+        let method = Method::from_token(request.method)?;
+        let Target { path, query } = Target::parse(method, request.target)?;
+        let decisions = decide(Version::Http2, &fields.0)?;
+        let framing = match decisions.framing {
+            Framing::None if !request.ended => Framing::Chunked,
+            framing => framing,
+        };
+        Ok(Self {
+            method,
+            target: request.target,
+            path,
+            query,
+            version: Version::Http2,
+            framing,
+            keep_alive: false,
+            expect_continue: false,
+            fields: &fields.0,
+        })
+    }
+}
+
+/// A response head that was written as text.
+#[derive(Debug)]
+pub struct ResponseHead<'b> {
+    /// The status.
+    pub status: u16,
+    /// How many bytes the text has; the body follows.
+    pub bytes: usize,
+    /// Names as written, and values; none that are about the connection.
+    pub fields: Vec<(&'b str, &'b [u8])>,
+}
+
+impl<'b> ResponseHead<'b> {
+    /// Reads what [`Response`](super::Response) wrote; `None` if `text` begins with no whole head.
+    pub fn read(text: &'b [u8]) -> Option<Self> {
+        let mut room = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
+        let mut response = httparse::Response::new(&mut room);
+        let httparse::Status::Complete(bytes) = response.parse(text).ok()? else {
+            return None;
+        };
+        let fields = response.headers.iter();
+        let fields = fields.filter(|field| {
+            let name = field.name;
+            !CONNECTION_FIELDS
+                .iter()
+                .any(|other| name.eq_ignore_ascii_case(other))
+        });
+        Some(Self {
+            status: response.code?,
+            bytes,
+            fields: fields.map(|field| (field.name, field.value)).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::http1::{DateCache, Response};
+    use bytes::BytesMut;
+
+    fn request(method: &'static str, ended: bool) -> StreamRequest<'static> {
+        StreamRequest {
+            method,
+            target: "/a/b?c=d",
+            ended,
+        }
+    }
+
+    #[test]
+    fn a_stream_s_request_is_a_head() {
+        let fields = [("accept", &b"*/*"[..]), ("content-length", b"3")];
+        let fields = StreamFields::new(fields.into_iter()).expect("few");
+        let head = Head::of_stream(request("POST", false), &fields).expect("good");
+        assert_eq!((head.path, head.query), ("/a/b", Some("c=d")));
+        assert_eq!(head.framing, Framing::Length(3));
+        assert_eq!(head.header("Accept"), Some(&b"*/*"[..]));
+        let none = StreamFields::new(std::iter::empty()).expect("none");
+        let get = Head::of_stream(request("GET", true), &none).expect("good");
+        assert_eq!(get.framing, Framing::None);
+        let open = Head::of_stream(request("POST", false), &none).expect("good");
+        assert_eq!(open.framing, Framing::Chunked);
+        let unknown = Head::of_stream(request("BREW", true), &none);
+        assert_eq!(unknown.err(), Some(HeadError::MethodUnknown));
+        let many = (0..=HTTP_HEADERS_MAX).map(|_| ("a", &b"b"[..]));
+        let error = StreamFields::new(many).err();
+        assert_eq!(error, Some(HeadError::TooManyFields));
+    }
+
+    #[test]
+    fn a_response_loses_what_is_about_the_connection() {
+        let mut text = BytesMut::new();
+        let date = DateCache::new(0);
+        Response::begin(&mut text, Version::Http11, 426, &date)
+            .raw(b"Upgrade: websocket\r\nConnection: Upgrade\r\n")
+            .header("X-Kept", b"yes")
+            .body(Some("text/plain"), b"body", false, false);
+        let head = ResponseHead::read(&text).expect("whole");
+        assert_eq!(head.status, 426);
+        assert_eq!(&text[head.bytes..], b"body");
+        let names: Vec<_> = head.fields.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["Date", "X-Kept", "Content-Type", "Content-Length"]);
+        assert!(ResponseHead::read(&text[..20]).is_none());
+    }
+}

@@ -1,0 +1,49 @@
+//! What a shard is made from.
+
+use std::sync::Arc;
+
+use crate::auth::Directory;
+use crate::config::{Config, Scopes};
+use crate::dialect::AllMetrics;
+use crate::hub::{HubConfig, Placement, Retention, ShardId};
+use crate::limits::SESSIONS_MAX;
+
+/// What a shard is made from. Equal on all shards of a node but for `shard` and `seed`.
+#[derive(Clone, Debug)]
+pub struct ShardSettings {
+    /// Which shard.
+    pub shard: ShardId,
+    /// Who is home to what.
+    pub placement: Placement,
+    /// What the operator decided.
+    pub config: Arc<Config>,
+    /// Who may do what.
+    pub directory: Arc<Directory>,
+    /// Counters of all shards.
+    pub metrics: AllMetrics,
+    /// The machine's name, for clients that ask.
+    pub hostname: Box<str>,
+    /// Where tokens, epochs and ids are drawn from: from the operating system, unless in a test.
+    pub seed: [u8; 32],
+}
+
+/// What the operator decided, as far as it concerns the hub.
+pub(super) fn hub_config(config: &Config) -> HubConfig {
+    HubConfig {
+        retention: Retention {
+            age: config.hub.retention.age,
+            events: config.hub.retention.events,
+            bytes: config.hub.retention.bytes,
+        },
+        session_ttl: config.hub.session_ttl,
+        logs_bytes_max: config.hub.logs_bytes_max,
+        sessions_max: SESSIONS_MAX,
+        declared_scopes: config.hub.scopes == Scopes::Declared,
+        retained_names: config
+            .sysadm
+            .retained
+            .iter()
+            .map(|name| name.as_str().into())
+            .collect(),
+    }
+}

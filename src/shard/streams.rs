@@ -1,0 +1,174 @@
+//! Streams of HTTP/2: each has a connection of its own here, and what it reads from and writes to is not a
+//! socket but another connection of this shard, its *parent*.
+//!
+//! ```text
+//!   parent receives ──► its streams are looked at ──► each one's connection receives
+//!   a stream's connection has something to send ──► its stream takes it ──► the parent sends
+//! ```
+//!
+//! A stream is woken (`h2` says so) when it has input, has room again, or is given up by its peer.
+
+use super::{ConnectionId, Shard};
+use crate::connection::{
+    Connection, Ending, NewStream, StreamNews, StreamRead, StreamSocket, StreamWrite,
+};
+use crate::time::Now;
+
+/// What a stream's connection reads from and writes to.
+#[derive(Debug)]
+pub(super) struct Stream {
+    parent: u32,
+    socket: StreamSocket,
+}
+
+impl Stream {
+    /// Whether the head of a call is to be sent, though there is no message yet.
+    pub(super) fn must_begin(&self, connection: &Connection) -> bool {
+        connection.is_call() && !self.socket.has_begun()
+    }
+}
+
+impl Shard {
+    /// Sees to the streams of a connection that have something for us.
+    pub(super) fn serve_streams(&mut self, now: Now, parent: u32) {
+        loop {
+            let entry = self.connections.get_mut(parent as usize);
+            match entry.and_then(|entry| entry.connection.next_stream()) {
+                None => return,
+                Some(StreamNews::Opened(new)) => self.open_stream(now, parent, *new),
+                Some(StreamNews::Ready(index)) => self.serve_stream(now, index),
+            }
+        }
+    }
+
+    fn open_stream(&mut self, now: Now, parent: u32, mut new: NewStream) {
+        if self.connections.len() >= self.connections_max {
+            // The client may try again, elsewhere (RFC 9113 §8.7).
+            new.socket.refuse();
+            return;
+        }
+        let connection = Connection::of_stream(&mut new, now);
+        let ConnectionId { index, .. } = self.insert(connection);
+        let mut socket = new.socket;
+        if let Some(entry) = self.connections.get_mut(parent as usize) {
+            entry.connection.attach_stream(index, &mut socket);
+        }
+        if let Some(entry) = self.connections.get_mut(index as usize) {
+            entry.stream = Some(Box::new(Stream { parent, socket }));
+        }
+        self.metrics().http2_streams.add(1);
+        self.go_on(now, index);
+    }
+
+    /// Reads what a stream has, as long as its connection wants it.
+    pub(super) fn serve_stream(&mut self, now: Now, index: u32) {
+        loop {
+            let Some(id) = self.id_of(index) else {
+                return;
+            };
+            let Some(entry) = self.connections.get_mut(index as usize) else {
+                return;
+            };
+            let Some(stream) = &mut entry.stream else {
+                return;
+            };
+            let parent = stream.parent;
+            let wants_input = entry.connection.wants_input();
+            if !wants_input && !entry.connection.input_ended() {
+                entry.paused = true;
+                break;
+            }
+            match stream.socket.read() {
+                StreamRead::Pending => break,
+                StreamRead::Broken => {
+                    self.remove(now, index);
+                    return;
+                }
+                StreamRead::End => {
+                    entry.connection.end_stream_input();
+                    self.step_held(now, index);
+                }
+                StreamRead::Data(data) => {
+                    // The peer is told that there is room again.
+                    self.wake_parent(parent);
+                    let mut bytes = std::mem::take(&mut self.scratch.stream_input);
+                    bytes.clear();
+                    bytes.extend_from_slice(&data);
+                    self.receive(now, id, &mut bytes);
+                    self.scratch.stream_input = bytes;
+                }
+            }
+        }
+        if let Some(entry) = self.connections.get_mut(index as usize)
+            && entry.blocked
+        {
+            // It may have been woken because there is room: the next write will tell.
+            entry.blocked = false;
+            self.touch(index);
+        }
+    }
+
+    /// Hands the bytes of all streams that have some to their parents.
+    pub(super) fn flush_streams(&mut self, now: Now) {
+        while let Some(index) = self.dirty_streams.pop_front() {
+            self.flush_stream(now, index);
+        }
+    }
+
+    fn flush_stream(&mut self, now: Now, index: u32) {
+        let Some(entry) = self.connections.get_mut(index as usize) else {
+            return;
+        };
+        entry.dirty = false;
+        let (Some(stream), false) = (&mut entry.stream, entry.blocked) else {
+            return;
+        };
+        let parent = stream.parent;
+        let connection = &entry.connection;
+        let ending = connection.ending();
+        let ends = !matches!(ending, Ending::Open);
+        let queue = &connection.send_queue;
+        match stream.socket.write(queue, connection.is_call(), ending) {
+            StreamWrite::Sent(_) if ends => self.remove(now, index),
+            StreamWrite::Sent(bytes) => self.sent(now, index, bytes),
+            StreamWrite::Blocked(bytes) => {
+                entry.blocked = true;
+                entry.connection.blocked(now);
+                self.sent(now, index, bytes);
+                self.judge_slow(now, index);
+            }
+            StreamWrite::Broken => self.remove(now, index),
+        }
+        self.wake_parent(parent);
+    }
+
+    /// A connection's streams have something for it to send.
+    fn wake_parent(&mut self, parent: u32) {
+        if let Some(entry) = self.connections.get_mut(parent as usize)
+            && !entry.dirty
+            && !entry.blocked
+            && !entry.finished
+        {
+            entry.dirty = true;
+            self.dirty.push_back(parent);
+        }
+    }
+
+    /// A stream's connection is gone; dropping its socket tells the peer, if it does not know.
+    pub(super) fn drop_stream(&mut self, index: u32, stream: Stream) {
+        self.metrics().http2_streams.sub(1);
+        let parent = stream.parent;
+        drop(stream);
+        if let Some(entry) = self.connections.get_mut(parent as usize) {
+            entry.connection.detach_stream(index);
+        }
+        self.wake_parent(parent);
+    }
+
+    /// Drops the streams of a connection that is gone.
+    pub(super) fn remove_streams(&mut self, now: Now, parent: &Connection) {
+        for &index in parent.streams() {
+            self.remove(now, index);
+        }
+    }
+}
