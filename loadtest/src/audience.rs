@@ -30,10 +30,12 @@ const PUBLISHER: Token = Token(usize::MAX - 1);
 /// How a connection becomes one that is sent frames.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Opening<'a> {
-    /// A handshake for this path; then this message, if any, whose answer is waited for.
+    /// A handshake for this path; then this message, if any, whose answer is waited for and has this
+    /// word in it.
     WebSocket {
         path: &'a str,
         hello: Option<&'a str>,
+        answer: &'a str,
     },
     /// By a request that nobody answers: the floor's sender only sends frames.
     Raw,
@@ -64,6 +66,8 @@ pub(crate) struct Audience {
     /// Subscribers whose first frame has come, until counting begins.
     greeted: usize,
     is_counting: bool,
+    /// What the answers to first messages have in them, as far as frames are kept.
+    answer: String,
 }
 
 impl Audience {
@@ -86,9 +90,13 @@ impl Audience {
             opened: 0,
             greeted: 0,
             is_counting: false,
+            answer: String::new(),
         };
         let (path, fields) = match opening {
-            Opening::WebSocket { path, .. } => (path, websocket::handshake_fields()),
+            Opening::WebSocket { path, answer, .. } => {
+                answer.clone_into(&mut audience.answer);
+                (path, websocket::handshake_fields())
+            }
             Opening::Raw => ("/", String::new()),
         };
         let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{fields}\r\n");
@@ -278,6 +286,8 @@ impl Audience {
             let fed = peer.counter.feed(frames, &mut self.replies, |counted| {
                 if self.is_counting && entered.is_ok() {
                     entered = books.enter(*heard, counted);
+                } else if *heard == 0 && !self.is_counting {
+                    entered = is_answer(counted.kept, &self.answer);
                 }
                 *heard += 1;
                 self.greeted += usize::from(*heard == 1 && !self.is_counting);
@@ -297,6 +307,15 @@ impl Audience {
             }
         }
     }
+}
+
+/// Fails if a first frame was kept and is not the answer that was wanted.
+fn is_answer(frame: Option<&[u8]>, wanted: &str) -> Result<(), String> {
+    let text = String::from_utf8_lossy(frame.unwrap_or(wanted.as_bytes()));
+    if text.contains(wanted) {
+        return Ok(());
+    }
+    Err(format!("the first message was answered {text}"))
 }
 
 /// The length of a whole answer that accepts the handshake.

@@ -3,7 +3,7 @@
 //! It shares no code with the server, so that a mistake cannot hide on both sides. Reading order:
 //! [`mode`] (what is measured), [`target`] and [`machine`] (the server, as the kernel sees it),
 //! [`swarm`] and [`reader`] (the subscribers), [`audience`] (those that only count what they are sent),
-//! [`floor`] (what nothing can be cheaper than).
+//! [`rpc`] (the same over gRPC), [`floor`] (what nothing can be cheaper than).
 
 mod audience;
 mod books;
@@ -19,6 +19,7 @@ mod pipeline;
 mod publisher;
 mod reader;
 mod report;
+mod rpc;
 mod scrape;
 mod swarm;
 mod target;
@@ -53,6 +54,10 @@ enum Command {
     Publish(mode::publish::PublishArgs),
     /// cpu per delivery when every event goes to every subscriber, beside the kernel's floor.
     FanOut(mode::fan_out::FanOutArgs),
+    /// cpu per delivery when every event goes to every gRPC stream, beside a server written with tonic.
+    GrpcFanOut(mode::grpc_fan_out::GrpcFanOutArgs),
+    /// Events accepted by unary gRPC calls, beside a server written with tonic.
+    GrpcPublish(mode::grpc_publish::GrpcPublishArgs),
     /// cpu per delivery with more and more shards.
     Shards(mode::shards::ShardsArgs),
     #[command(hide = true)]
@@ -78,6 +83,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Idle(args) => mode::idle::run(args)?,
         Command::Wake(args) => mode::wake::run(args)?,
         Command::FanOut(args) => mode::fan_out::run(args)?,
+        Command::GrpcFanOut(args) => mode::grpc_fan_out::run(args)?,
+        Command::GrpcPublish(args) => mode::grpc_publish::run(args)?,
         Command::Shards(args) => mode::shards::run(args)?,
         Command::Publish(args) => match mode::publish::run(args)? {
             Ok(report) => report,

@@ -1,4 +1,4 @@
-//! The Fanfare server that is measured: started here and stopped here, or already running.
+//! The server that is measured, Fanfare or a peer of it: started here and stopped here, or already running.
 //!
 //! It knows the command line, the ready line and signals, and nothing of how the server is made.
 
@@ -91,11 +91,14 @@ impl Target {
             .arg("serve")
             .args(["--listen", &free_address()?.to_string()]);
         command.args(["--shards", &shards.to_string(), "--driver", &args.driver]);
-        command
-            .args(&args.server_args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped());
-        let what = args.server.display().to_string();
+        command.args(&args.server_args);
+        Self::start(command, core)
+    }
+
+    /// Starts a program that says where it listens, on one core or wherever it wants.
+    pub(crate) fn start(mut command: Command, core: Option<usize>) -> Result<Self, Failure> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let what = command.get_program().to_string_lossy().into_owned();
         let mut start = || command.spawn().during(&what);
         let mut child = match core {
             Some(core) => on_core(core, start)?,
@@ -212,9 +215,9 @@ fn wait_until_ready(stdout: ChildStdout) -> Result<String, Failure> {
     waited.map_err(|_| Failure::new("the server ended or said nothing instead of being ready"))
 }
 
-/// The address in `fanfare listening on <address> …`.
+/// The address in `<program> listening on <address> …`.
 fn parse_ready(line: &str) -> Option<SocketAddr> {
-    let (_, rest) = line.split_once("fanfare listening on ")?;
+    let (_, rest) = line.split_once(" listening on ")?;
     let word = rest.split([' ', ',', ';']).next()?;
     let address = word
         .strip_prefix("http://")
@@ -234,6 +237,7 @@ mod tests {
             "fanfare listening on 127.0.0.1:7400",
             "fanfare listening on http://127.0.0.1:7400/ (2 shards, io_uring)",
             "12:00 fanfare listening on 127.0.0.1:7400, 1 shard",
+            "fanfare-tonic listening on 127.0.0.1:7400 (1 threads)",
         ] {
             assert_eq!(parse_ready(line), address, "{line}");
         }

@@ -18,10 +18,48 @@ use crate::report::{Cell, Report, median, median_ratio, spread_percent};
 use crate::scrape::Counters;
 use crate::target::{Target, TargetArgs};
 
-/// The path of the live dialect's socket, which hears everything.
-const LIVE_PATH: &str = "/live/ws";
-/// What a subscriber there says first, so that only what is published here is counted.
-const LIVE_HELLO: &str = r#"{"type":"filter","filters":[{"property":"type","value":"probe"}]}"#;
+/// What subscribers of a dialect speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Dialect {
+    /// Every event of the organization, filtered by its type.
+    Live,
+    /// The same by a subscription.
+    Stream,
+}
+
+impl Dialect {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Stream => "stream",
+        }
+    }
+
+    /// The path of its socket.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Live => "/live/ws",
+            Self::Stream => "/event/v2/stream",
+        }
+    }
+
+    /// What a subscriber there says first, so that it hears what is published here and nothing else.
+    fn hello(self) -> &'static str {
+        match self {
+            Self::Live => r#"{"type":"filter","filters":[{"property":"type","value":"probe"}]}"#,
+            Self::Stream => r#"{"subscribe":{"name":"probe"},"correlationId":"c1"}"#,
+        }
+    }
+
+    /// A word in the answer to that.
+    fn answer(self) -> &'static str {
+        match self {
+            Self::Live => "",
+            Self::Stream => "\"subscribed\"",
+        }
+    }
+}
+
 /// With one event in flight, the most that a delivery may cost of what the floor does.
 const RATIO_TARGET: f64 = 1.15;
 /// With sixteen, the most that it may cost: microseconds of cpu.
@@ -35,11 +73,14 @@ pub(crate) struct FanOutArgs {
     /// WebSocket subscribers.
     #[arg(long, default_value_t = 1_000)]
     subscribers: usize,
-    /// What they subscribe to; `{session}` stands for the session that is published to.
-    #[arg(long, default_value = LIVE_PATH)]
-    path: String,
-    /// Their first message, whose answer is waited for. Without it: a filter for the probe's events
-    /// on `/live/ws`, and none elsewhere.
+    /// What they speak; several take turns. The publisher is the same for all.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Dialect::Live])]
+    dialect: Vec<Dialect>,
+    /// Another path than a dialect's; `{session}` stands for the session that is published to.
+    #[arg(long, conflicts_with = "dialect")]
+    path: Option<String>,
+    /// Their first message, whose answer is waited for. Without it: what selects the probe's events
+    /// in the dialect, and none with `--path`.
     #[arg(long)]
     hello: Option<String>,
     /// Events in flight; each window is measured by itself.
@@ -74,6 +115,9 @@ const COLUMNS: [&str; 9] = [
 /// One server with everything connected to it.
 struct Arena {
     driver: String,
+    dialect: Dialect,
+    /// What the table calls it.
+    name: String,
     /// Before the server, so that it is dropped first: nobody is left for a leaving server to wait for.
     audience: Audience,
     target: Target,
@@ -93,19 +137,24 @@ pub(crate) fn run(args: &FanOutArgs) -> Result<Report, Failure> {
         return Err(Failure::new("fan-out: windows and subscribers begin at 1"));
     }
     let drivers = drivers(&args.target);
-    reserve_descriptors(drivers.len() * args.subscribers)?;
+    let count = drivers.len() * args.dialect.len();
+    reserve_descriptors(count * args.subscribers)?;
     let cores = (args.target.server_core, args.target.probe_core);
     let mut report = Report::new("fan-out", &COLUMNS);
-    let mut arenas = Vec::with_capacity(drivers.len());
-    for driver in drivers {
-        let arena = Arena::open(args, driver, window_max.into())?;
-        report.note(&arena.target.banner);
-        arenas.push(arena);
+    let mut arenas = Vec::with_capacity(count);
+    for driver in &drivers {
+        for &dialect in &args.dialect {
+            let arena = Arena::open(args, driver, dialect, window_max.into())?;
+            report.note(&arena.target.banner);
+            arenas.push(arena);
+        }
     }
     pin(cores.1)?;
     let floor_window = Some(window_max.into());
     let mut floor = Floor::open(args.subscribers, cores.0, cores.1, floor_window)?;
-    let (subscribers, path) = (args.subscribers, &args.path);
+    let subscribers = args.subscribers;
+    let dialects: Vec<&str> = args.dialect.iter().map(|dialect| dialect.path()).collect();
+    let path = args.path.clone().unwrap_or(dialects.join(" and "));
     let form = if args.array { "arrays" } else { "one each" };
     report.note(format!(
         "fan-out: {subscribers} subscribers of {path}, requests: {form}, 1 shard"
@@ -121,7 +170,7 @@ pub(crate) fn run(args: &FanOutArgs) -> Result<Report, Failure> {
                 if round > 0 {
                     let frame_bytes = arena.audience.books().frame_bytes();
                     let mut row = figures.add(&found, floor, frame_bytes);
-                    row[0] = Cell::text(&arena.driver);
+                    row[0] = Cell::text(&arena.name);
                     row[1] = Cell::Count(window.into());
                     row[2] = Cell::Count(round.into());
                     report.row(row);
@@ -129,8 +178,9 @@ pub(crate) fn run(args: &FanOutArgs) -> Result<Report, Failure> {
             }
         }
         for (arena, figures) in arenas.iter().zip(&figures) {
-            figures.sum_up(&arena.driver, window, &mut report);
+            figures.sum_up(&arena.name, window, &mut report);
         }
+        compare_dialects(&arenas, &figures, window, &mut report);
     }
     for Arena {
         target, audience, ..
@@ -161,16 +211,22 @@ fn floor_micros(floor: &mut Floor, frame: &[u8], window: u16, turns: u64) -> Res
 }
 
 impl Arena {
-    fn open(args: &FanOutArgs, driver: String, window_max: usize) -> Result<Self, Failure> {
+    fn open(
+        args: &FanOutArgs,
+        driver: &str,
+        dialect: Dialect,
+        window_max: usize,
+    ) -> Result<Self, Failure> {
         let mut target_args = args.target.clone();
-        target_args.driver.clone_from(&driver);
+        driver.clone_into(&mut target_args.driver);
         let target = Target::open(&target_args, 1, Some(args.target.server_core))?;
         let session = session(0);
-        let path = args.path.replace("{session}", &session);
-        let default_hello = (path == LIVE_PATH).then_some(LIVE_HELLO);
+        let path = args.path.as_deref().unwrap_or(dialect.path());
+        let default_hello = args.path.is_none().then_some(dialect.hello());
         let opening = Opening::WebSocket {
-            path: &path,
+            path: &path.replace("{session}", &session),
             hello: args.hello.as_deref().or(default_hello),
+            answer: args.hello.as_ref().map_or(dialect.answer(), |_| ""),
         };
         let mut audience = Audience::open(target.address, opening, args.subscribers, window_max)?;
         let form = Form {
@@ -179,8 +235,14 @@ impl Arena {
             is_array: args.array,
         };
         audience.attach(target.address, form)?;
+        let name = match args.dialect[..] {
+            [_] => driver.to_owned(),
+            _ => format!("{driver} {}", dialect.as_str()),
+        };
         Ok(Self {
-            driver,
+            driver: driver.to_owned(),
+            dialect,
+            name,
             audience,
             target,
         })
@@ -206,6 +268,25 @@ impl Arena {
             micros: used.micros_per(deliveries),
             frames_per_write: (now.delivered - counted.delivered) as f64 / writes.max(1) as f64,
         })
+    }
+}
+
+/// Notes what a delivery in each dialect costs of what it costs in the first, driver by driver.
+fn compare_dialects(arenas: &[Arena], figures: &[Figures], window: u16, report: &mut Report) {
+    let all = || arenas.iter().zip(figures);
+    for (arena, found) in all() {
+        let first = all().find(|(first, _)| first.driver == arena.driver);
+        if let Some((first, base)) = first.filter(|(first, _)| first.dialect != arena.dialect) {
+            let ratio = median_ratio(&found.micros, &base.micros);
+            let (driver, ours, theirs) = (
+                &arena.driver,
+                arena.dialect.as_str(),
+                first.dialect.as_str(),
+            );
+            report.note(format!(
+                "window {window}, {driver}: {ours} costs {ratio:.3} of {theirs}"
+            ));
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What can be measured: one file a mode.
 
 pub(crate) mod fan_out;
+pub(crate) mod grpc_fan_out;
+pub(crate) mod grpc_publish;
 pub(crate) mod idle;
 pub(crate) mod publish;
 pub(crate) mod shards;

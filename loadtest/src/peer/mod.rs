@@ -2,6 +2,7 @@
 //! load generator that asks neither of us. Each is skipped by name where it is not installed.
 
 pub(crate) mod nchan;
+pub(crate) mod tonic;
 pub(crate) mod wrk;
 
 use std::env;

@@ -185,3 +185,112 @@ fn session(metadata: &MetadataMap) -> Option<String> {
     let value = metadata.get("sessionid")?;
     value.to_str().ok().map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use fanfare_tonic::event::event_service_client::EventServiceClient;
+    use fanfare_tonic::event::event_service_server::EventServiceServer;
+    use fanfare_tonic::event::{SubscribePayload, events_stream_request};
+    use fanfare_tonic::prost_types::Struct;
+    use fanfare_tonic::tonic::Code;
+    use fanfare_tonic::tonic::transport::server::TcpIncoming;
+    use fanfare_tonic::tonic::transport::{Channel, Server};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn connect() -> EventServiceClient<Channel> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let events = EventServiceServer::new(Events::new(Arc::default()));
+        let server = Server::builder().add_service(events);
+        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+        let client = EventServiceClient::connect(format!("http://{address}"));
+        client.await.expect("connected")
+    }
+
+    fn publish(name: &str) -> PublishEventRequest {
+        PublishEventRequest {
+            name: name.to_owned(),
+            payload: Some(Struct::default()),
+            ..PublishEventRequest::default()
+        }
+    }
+
+    fn request(correlation: &str, message: events_stream_request::Message) -> EventsStreamRequest {
+        EventsStreamRequest {
+            correlation_id: Some(correlation.to_owned()),
+            message: Some(message),
+        }
+    }
+
+    #[tokio::test]
+    async fn every_request_is_answered_by_its_kind_and_events_follow() {
+        let mut client = connect().await;
+        let subscription = SubscribePayload {
+            name: "a:*".to_owned(),
+            ..SubscribePayload::default()
+        };
+        let requests = [
+            request("1", Asked::Ping("hello".to_owned())),
+            request("2", Asked::Subscribe(subscription.clone())),
+            request("3", Asked::Publish(publish("a:b"))),
+            request("4", Asked::Publish(publish("b"))),
+            request("5", Asked::Ping(String::new())),
+            request("6", Asked::Unsubscribe(subscription.clone())),
+            request("7", Asked::Publish(publish("a:c"))),
+        ];
+        let mut stream = Request::new(tokio_stream::iter(requests));
+        stream
+            .metadata_mut()
+            .insert("sessionid", "me".parse().expect("ASCII"));
+        let mut told = client.stream(stream).await.expect("ok").into_inner();
+        let mut found = Vec::new();
+        while let Some(response) = told.message().await.expect("no error") {
+            assert_eq!(response.session_id.as_deref(), Some("me"));
+            let correlation = response.correlation_id.expect("one's own");
+            let kind = match response.message.expect("something") {
+                Told::Pong(text) => text,
+                Told::Subscribed(asked) | Told::Unsubscribed(asked) => asked.name,
+                Told::Published(event) => format!("published {}", event.name),
+                Told::Event(event) => format!("event {}", event.name),
+                Told::Error(error) => format!("error {}", error.code),
+                Told::ReconnectBefore(_) => "reconnect".to_owned(),
+            };
+            found.push(format!("{correlation} {kind}"));
+        }
+        let expected = [
+            "1 hello",
+            "2 a:*",
+            "3 published a:b",
+            "3 event a:b",
+            "4 published b",
+            "5 error 3",
+            "6 a:*",
+            "7 published a:c",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[tokio::test]
+    async fn a_call_publishes_to_those_who_are_subscribed() {
+        let mut client = connect().await;
+        let (sender, receiver) = mpsc::channel(1);
+        let subscription = SubscribePayload {
+            name: "b|a".to_owned(),
+            ..SubscribePayload::default()
+        };
+        let subscribe = request("1", Asked::Subscribe(subscription));
+        sender.send(subscribe).await.expect("room");
+        let requests = ReceiverStream::new(receiver);
+        let mut told = client.stream(requests).await.expect("ok").into_inner();
+        told.message().await.expect("no error").expect("subscribed");
+        let published = client.publish(publish("a")).await.expect("ok").into_inner();
+        assert_eq!(published.id.len(), 36);
+        let event = told.message().await.expect("no error").expect("an event");
+        assert_eq!(event.correlation_id, None);
+        assert_eq!(event.message, Some(Told::Event(published)));
+        let refused = client.publish(publish("")).await.expect_err("no name");
+        assert_eq!(refused.code(), Code::InvalidArgument);
+    }
+}

@@ -1,0 +1,241 @@
+//! `grpc-fan-out`: every event goes to every gRPC stream. What does a delivery cost in cpu, here and in a
+//! server written with tonic?
+//!
+//! One publisher keeps a window of events in flight on a stream of its own; one is finished when the last
+//! stream has heard it. The servers take turns on one core.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::failure::Failure;
+use crate::machine::{Usage, pin, reserve_descriptors};
+use crate::peer::tonic::{PeerArgs, Subject, start};
+use crate::report::{Cell, Report, median, median_ratio};
+use crate::rpc::audience::{Shape, StreamAudience};
+use crate::target::TargetArgs;
+
+/// Streams, and what is sent to them.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct GrpcFanOutArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    peer: PeerArgs,
+    /// Streams and the connections that carry them, at most 100 on each.
+    #[arg(
+        long,
+        value_name = "STREAMS/CONNECTIONS",
+        value_delimiter = ',',
+        default_value = "100/10,1000/10,1000/100"
+    )]
+    shapes: Vec<Spread>,
+    /// Events in flight; each window is measured by itself.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 16])]
+    windows: Vec<u16>,
+    /// Deliveries of one round, as far as windows go into them.
+    #[arg(long, default_value_t = 200_000)]
+    deliveries: u64,
+    /// Bytes of a payload, as compact JSON.
+    #[arg(long, default_value_t = 128)]
+    payload: usize,
+    /// Rounds of each server that are measured, after one that is not.
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+}
+
+/// So many streams over so many connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Spread {
+    streams: usize,
+    connections: usize,
+}
+
+impl FromStr for Spread {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once('/').ok_or("no slash")?;
+        let number = |digits: &str| digits.parse().map_err(|_| "not a number");
+        let (streams, connections) = (number(parts.0)?, number(parts.1)?);
+        if connections == 0 || streams < connections {
+            return Err("every connection has a stream");
+        }
+        Ok(Self {
+            streams,
+            connections,
+        })
+    }
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.streams, self.connections)
+    }
+}
+
+const COLUMNS: [&str; 10] = [
+    "server",
+    "streams",
+    "window",
+    "round",
+    "deliveries/s",
+    "cpu us/delivery",
+    "deliveries/cpu s",
+    "kernel %",
+    "core busy %",
+    "message bytes",
+];
+
+/// Runs it.
+pub(crate) fn run(args: &GrpcFanOutArgs) -> Result<Report, Failure> {
+    if args.windows.contains(&0) {
+        return Err(Failure::new("grpc-fan-out: windows begin at 1"));
+    }
+    let connections = args.shapes.iter().map(|shape| shape.connections);
+    reserve_descriptors(2 * connections.max().unwrap_or(0))?;
+    let mut report = Report::new("grpc-fan-out", &COLUMNS);
+    let subjects = start(&args.target, &args.peer, &mut report)?;
+    pin(args.target.probe_core)?;
+    let payload = args.payload;
+    report.note(format!(
+        "grpc-fan-out: payload {payload} B, one publisher on a stream of its own, 1 core"
+    ));
+    for &shape in &args.shapes {
+        measure(args, shape, &subjects, &mut report)?;
+    }
+    for subject in subjects {
+        subject.target.stop()?;
+    }
+    Ok(report)
+}
+
+/// One shape: everybody connects to each server, and the servers take turns.
+fn measure(
+    args: &GrpcFanOutArgs,
+    spread: Spread,
+    subjects: &[Subject],
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let shape = Shape {
+        streams: spread.streams,
+        connections: spread.connections,
+        window: args.windows.iter().copied().max().unwrap_or(1).into(),
+        payload_bytes: args.payload,
+    };
+    let open = |subject: &Subject| {
+        let audience = StreamAudience::open(subject.target.address, shape);
+        audience.map_err(|failure| subject.blame(&failure))
+    };
+    let mut audiences: Vec<StreamAudience> = subjects.iter().map(open).collect::<Result<_, _>>()?;
+    for &window in &args.windows {
+        let mut figures: Vec<Figures> = subjects.iter().map(|_| Figures::default()).collect();
+        let named = |name: &str, what: Cell| {
+            let mut row = [const { Cell::Empty }; 10];
+            row[0] = Cell::text(name);
+            row[1] = Cell::text(spread.to_string());
+            row[2] = Cell::Count(window.into());
+            row[3] = what;
+            row
+        };
+        for round in 0..=args.rounds {
+            for ((subject, audience), figures) in
+                subjects.iter().zip(&mut audiences).zip(&mut figures)
+            {
+                let turns = args.deliveries / (audience.streams() * u64::from(window));
+                let found = turn(subject, audience, turns.max(1), window)?;
+                // In the first round pages are touched and windows opened: not what is measured.
+                if round > 0 {
+                    let mut row = named(subject.name, Cell::Count(round.into()));
+                    figures.add(&found, &mut row);
+                    row[9] = Cell::Count(audience.message_bytes() as u64);
+                    report.row(row);
+                }
+            }
+        }
+        for (subject, figures) in subjects.iter().zip(&figures) {
+            let mut row = named(subject.name, Cell::text("median"));
+            row[4] = Cell::Figure(median(&figures.per_second), 0);
+            row[5] = Cell::Figure(median(&figures.micros), 3);
+            row[6] = Cell::Figure(1e6 / median(&figures.micros), 0);
+            report.row(row);
+        }
+        if let [ours, theirs] = &figures[..] {
+            let mut row = named("ratio", Cell::text("median"));
+            let dearer = median_ratio(&ours.micros, &theirs.micros);
+            let faster = median_ratio(&ours.per_second, &theirs.per_second);
+            row[4] = Cell::Figure(faster, 3);
+            row[5] = Cell::Figure(dearer, 3);
+            row[6] = Cell::Figure(median_ratio(&theirs.micros, &ours.micros), 3);
+            report.row(row);
+        }
+    }
+    Ok(())
+}
+
+/// What one round of one server found.
+struct Turn {
+    deliveries: u64,
+    seconds: f64,
+    used: Usage,
+}
+
+fn turn(
+    subject: &Subject,
+    audience: &mut StreamAudience,
+    turns: u64,
+    window: u16,
+) -> Result<Turn, Failure> {
+    let target = &subject.target;
+    let named = |failure: Failure| subject.blame(&failure);
+    target
+        .settle(|duration| audience.pump_for(duration))
+        .map_err(named)?;
+    let before = target.usage()?;
+    let events = turns * u64::from(window);
+    let elapsed = audience.publish(events, window.into()).map_err(named)?;
+    // What the server does after its last message is part of the price.
+    let at_rest = target
+        .settle(|duration| audience.pump_for(duration))
+        .map_err(named)?;
+    Ok(Turn {
+        deliveries: events * audience.streams(),
+        seconds: elapsed.as_secs_f64(),
+        used: at_rest.since(before),
+    })
+}
+
+/// The figures of which medians are printed.
+#[derive(Default)]
+struct Figures {
+    per_second: Vec<f64>,
+    micros: Vec<f64>,
+}
+
+impl Figures {
+    fn add(&mut self, turn: &Turn, row: &mut [Cell; 10]) {
+        let per_second = turn.deliveries as f64 / turn.seconds;
+        let micros = turn.used.micros_per(turn.deliveries);
+        self.per_second.push(per_second);
+        self.micros.push(micros);
+        row[4] = Cell::Figure(per_second, 0);
+        row[5] = Cell::Figure(micros, 3);
+        row[6] = Cell::Figure(1e6 / micros, 0);
+        row[7] = Cell::Figure(turn.used.system_percent(), 0);
+        row[8] = Cell::Figure(turn.used.cpu.as_secs_f64() * 100.0 / turn.seconds, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_is_read_as_it_is_written() {
+        let spread: Spread = "1000/10".parse().expect("sound");
+        assert_eq!((spread.streams, spread.connections), (1_000, 10));
+        assert_eq!(spread.to_string(), "1000/10");
+        for text in ["", "5", "5/0", "5/6", "a/1"] {
+            assert!(text.parse::<Spread>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! A gRPC client that costs little: frames are taken apart and put together by hand, headers are the same
+//! few bytes each time, and of a message only what is counted or compared is looked at.
+//!
+//! It knows RFC 9113, RFC 7541 and gRPC's framing as far as two calls need them, and shares neither code
+//! nor crates with the servers that it measures.
+
+pub(crate) mod audience;
+pub(crate) mod callers;
+mod connection;
+mod http2;
+mod message;
+
+use std::time::{Duration, Instant};
+
+/// `EventService.Stream`.
+const STREAM: &str = "/apis.event.v2.EventService/Stream";
+/// `EventService.Publish`.
+const PUBLISH: &str = "/apis.event.v2.EventService/Publish";
+/// The name of every event that is published here.
+const NAME: &str = "probe";
+
+/// Streams of one connection that any server allows (RFC 9113 §6.5.2 recommends at least so many).
+pub(crate) const STREAMS_PER_CONNECTION_MAX: usize = 100;
+
+/// What is left until `deadline`; nothing once it has passed.
+fn left(deadline: Instant) -> Option<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    (!left.is_zero()).then_some(left)
+}
