@@ -14,8 +14,8 @@ mod source;
 use std::fs;
 
 use house::{
-    BANNED_PATHS, BANNED_WORDS, DIALECTS, FILE_LINES_MAX, HOMES, PROSE_COLUMNS_MAX, RANKS,
-    SAME_RANK, TOP_LEVEL, UNSAFE_HOMES,
+    BANNED_BUT_HERE, BANNED_PATHS, BANNED_WORDS, DIALECTS, FILE_LINES_MAX, HOMES,
+    PROSE_COLUMNS_MAX, RANKS, SAME_RANK, TOP_LEVEL, UNSAFE_HOMES,
 };
 use paths::{crate_paths, paths_from};
 use source::{Source, files, has_extension, read, root, sources, words};
