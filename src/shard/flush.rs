@@ -36,11 +36,15 @@ impl Shard {
                 index,
                 serial: entry.serial,
             };
+            let mut more = false;
             if entry.connection.has_streams() {
-                entry.connection.pump();
+                more = entry.connection.pump();
                 self.serve_streams(now, index);
             }
             self.offer(now, id, &mut write);
+            if more {
+                self.wake_parent(index);
+            }
             self.finish_if_done(now, id);
         }
     }

@@ -168,7 +168,7 @@ impl Shard {
     }
 
     /// A connection's streams have something for it to send.
-    fn wake_parent(&mut self, parent: u32) {
+    pub(super) fn wake_parent(&mut self, parent: u32) {
         if let Some(entry) = self.connections.get_mut(parent as usize)
             && !entry.dirty
             && !entry.blocked

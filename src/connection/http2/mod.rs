@@ -193,17 +193,19 @@ impl Connection {
         }
     }
 
-    /// Lets a connection with streams put its frames into the send queue.
-    pub fn pump(&mut self) {
+    /// Lets a connection with streams put its frames into the send queue; answers whether it has more, for which
+    /// this is to be called again once some were sent.
+    pub fn pump(&mut self) -> bool {
         let full = self.send_queue.len() >= SEND_QUEUE_PAUSE_BYTES;
         let Some(peer) = self.http2() else {
-            return;
+            return false;
         };
         peer.pipe.set_full(full);
         peer.drive();
-        let output = peer.pipe.take_output();
+        let (output, more) = peer.pipe.take_output();
         peer.budget.sent(output.len());
         self.send_queue.push(output);
+        more
     }
 
     /// Bytes that were received and that `h2` has not looked at, because it has too much to send.

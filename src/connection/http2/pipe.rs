@@ -27,6 +27,8 @@ struct Buffers {
     output: BytesMut,
     /// No more is written until what was is on its way.
     full: bool,
+    /// More would have been written.
+    refused: bool,
 }
 
 impl Pipe {
@@ -45,9 +47,11 @@ impl Pipe {
         self.buffers().input.len()
     }
 
-    /// Takes what was written.
-    pub(super) fn take_output(&self) -> Bytes {
-        self.buffers().output.split().freeze()
+    /// Takes what was written, and whether there is more to be.
+    pub(super) fn take_output(&self) -> (Bytes, bool) {
+        let mut buffers = self.buffers();
+        let refused = std::mem::take(&mut buffers.refused);
+        (buffers.output.split().freeze(), refused)
     }
 
     /// Lets nothing more be written, or lets it again.
@@ -86,6 +90,7 @@ impl AsyncWrite for Pipe {
     ) -> Poll<io::Result<usize>> {
         let mut buffers = self.buffers();
         if buffers.full || buffers.output.len() >= HTTP2_OUTPUT_BYTES_MAX {
+            buffers.refused = true;
             return Poll::Pending;
         }
         buffers.output.extend_from_slice(bytes);
@@ -99,6 +104,7 @@ impl AsyncWrite for Pipe {
     ) -> Poll<io::Result<usize>> {
         let mut buffers = self.buffers();
         if buffers.full || buffers.output.len() >= HTTP2_OUTPUT_BYTES_MAX {
+            buffers.refused = true;
             return Poll::Pending;
         }
         let mut bytes = 0;
