@@ -61,6 +61,8 @@ pub const HTTP2_HEADER_LIST_BYTES_MAX: u32 = HTTP_HEAD_BYTES_MAX as u32;
 pub const HTTP2_STREAM_SEND_BYTES_MAX: usize = 128 * 1024;
 /// Bytes that are taken from the protocol at once for the send queue of a connection.
 pub const HTTP2_OUTPUT_BYTES_MAX: usize = 256 * 1024;
+/// Room for output is made in pieces of this many bytes: a frame of ours has about 100.
+pub const HTTP2_OUTPUT_PIECE_BYTES: usize = 16 * 1024;
 /// A connection with streams is pinged this often when it is idle; one without is told to leave.
 pub const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(30);
 /// Bytes that may be under way between two shards for one stream that reads a log at home elsewhere.

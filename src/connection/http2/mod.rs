@@ -68,7 +68,7 @@ enum Phase {
 #[derive(Debug)]
 pub enum StreamNews {
     /// It is new.
-    Opened(Box<NewStream>),
+    Opened(NewStream),
     /// The connection at this index may have something to read, or room to write.
     Ready(u32),
 }
@@ -220,7 +220,7 @@ impl Connection {
     pub fn next_stream(&mut self) -> Option<StreamNews> {
         let peer = self.http2()?;
         if let Some(opened) = peer.opened.pop_front() {
-            return Some(StreamNews::Opened(Box::new(opened)));
+            return Some(StreamNews::Opened(opened));
         }
         if peer.woken.is_empty() {
             peer.ready.take(&mut peer.woken);
@@ -234,7 +234,7 @@ impl Connection {
     pub fn attach_stream(&mut self, index: u32, socket: &mut StreamSocket) {
         if let Some(peer) = self.http2() {
             peer.streams.push(index);
-            socket.attach(peer.ready.waker(index));
+            socket.attach(Arc::clone(&peer.ready), index);
         }
     }
 
@@ -265,6 +265,7 @@ impl Connection {
         if peer.streams.is_empty() {
             peer.say_goodbye();
         } else if is_idle {
+            peer.pipe.shrink();
             if let Some(ping) = &mut peer.ping {
                 // One that is out already is as good.
                 peer.pinged = ping.send_ping(h2::Ping::opaque()).is_ok();

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::limits::HTTP2_OUTPUT_BYTES_MAX;
+use crate::limits::{HTTP2_OUTPUT_BYTES_MAX, HTTP2_OUTPUT_PIECE_BYTES};
 
 /// One end of the stream; both ends are equal.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +29,16 @@ struct Buffers {
     full: bool,
     /// More would have been written.
     refused: bool,
+}
+
+impl Buffers {
+    /// Makes room for output, in pieces that many small writes fit into.
+    fn reserve(&mut self, bytes: usize) {
+        let room = self.output.capacity() - self.output.len();
+        if room < bytes {
+            self.output.reserve(bytes.max(HTTP2_OUTPUT_PIECE_BYTES));
+        }
+    }
 }
 
 impl Pipe {
@@ -54,6 +64,15 @@ impl Pipe {
         (buffers.output.split().freeze(), refused)
     }
 
+    /// Gives back the room of a connection that is idle.
+    pub(super) fn shrink(&self) {
+        let mut buffers = self.buffers();
+        if buffers.input.is_empty() {
+            buffers.input = BytesMut::new();
+        }
+        buffers.output = BytesMut::new();
+    }
+
     /// Lets nothing more be written, or lets it again.
     pub(super) fn set_full(&self, full: bool) {
         self.buffers().full = full;
@@ -73,10 +92,11 @@ impl AsyncRead for Pipe {
         }
         let bytes = buf.remaining().min(buffers.input.len());
         buf.put_slice(&buffers.input[..bytes]);
-        buffers.input.advance(bytes);
-        if buffers.input.is_empty() {
-            // A connection that is idle holds no memory.
-            buffers.input = BytesMut::new();
+        if bytes == buffers.input.len() {
+            // The room is kept for the next input.
+            buffers.input.clear();
+        } else {
+            buffers.input.advance(bytes);
         }
         Poll::Ready(Ok(()))
     }
@@ -93,6 +113,7 @@ impl AsyncWrite for Pipe {
             buffers.refused = true;
             return Poll::Pending;
         }
+        buffers.reserve(bytes.len());
         buffers.output.extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
@@ -107,10 +128,10 @@ impl AsyncWrite for Pipe {
             buffers.refused = true;
             return Poll::Pending;
         }
-        let mut bytes = 0;
+        let bytes = slices.iter().map(|slice| slice.len()).sum();
+        buffers.reserve(bytes);
         for slice in slices {
             buffers.output.extend_from_slice(slice);
-            bytes += slice.len();
         }
         Poll::Ready(Ok(bytes))
     }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::stream::NewStream;
+use super::stream::{NewStream, StreamSocket};
 use super::{Connection, Context, State, Step, Then, Timer};
 use crate::dialect::{Exchange, Open, Opening, Refused, Route};
 use crate::protocol::grpc::{CallFields, CallRefusal, Code, Kind, Status};
@@ -35,19 +35,25 @@ enum Begun {
     Ended(Status),
 }
 
+impl StreamRequest {
+    pub(super) const fn new(head: http::request::Parts, ended: bool) -> Self {
+        Self {
+            head,
+            ended,
+            body_bytes_max: None,
+        }
+    }
+}
+
 impl Connection {
     /// The connection of a stream that was just opened.
-    pub fn of_stream(new: &mut NewStream, now: Now) -> Self {
+    pub fn of_stream(new: NewStream, now: Now) -> (Self, StreamSocket) {
+        let NewStream { request, socket } = new;
         let mut connection = Self::new(now);
-        let (head, ()) = http::Request::new(()).into_parts();
-        connection.state = State::Request(Box::new(StreamRequest {
-            head: std::mem::replace(&mut new.head, head),
-            ended: new.ended,
-            body_bytes_max: None,
-        }));
-        connection.input_ended = new.ended;
+        connection.input_ended = request.ended;
+        connection.state = State::Request(request);
         connection.arm(Timer::Body, now);
-        connection
+        (connection, socket)
     }
 
     pub(in crate::connection) fn step_request(
