@@ -329,7 +329,7 @@ impl Dialects {
         match pending {
             Pending::Sessions(pending) => self.sessions.answer(pending, answer, tools, to),
             Pending::Live(pending) => self.live.answer(pending, &answer, to),
-            Pending::Posted(posted) => self.stream.answer_post(*posted, answer, to),
+            Pending::Posted(posted) => self.stream.answer_post(*posted, &answer, to),
             // A socket's answers go to the socket.
             Pending::Sysadm(_) | Pending::Stream(_) => Action::Done,
         }

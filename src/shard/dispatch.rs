@@ -305,19 +305,7 @@ impl Shard {
                 organization,
                 listens,
             } => self.learn_interest(from, organization, listens),
-            Mail::Listen {
-                stream,
-                listen,
-                exchange,
-            } => self.begin_relay(now, from, stream, &listen, exchange),
-            Mail::Relayed {
-                reader,
-                stream,
-                bytes,
-                ended,
-            } => self.relayed(now, reader, stream, bytes, ended),
-            Mail::Taken { reader, bytes } => self.taken(reader, bytes),
-            Mail::Abandoned { stream } => self.abandoned(now, from, stream),
+            Mail::Relay(mail) => self.relay_mail(now, from, mail),
             Mail::InterestKnown { organization } => self.interest_known(now, organization),
             Mail::Learn {
                 organization,

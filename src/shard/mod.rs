@@ -47,7 +47,7 @@ use crate::time::{Instant, Now};
 
 pub use effect::{Effect, PasswordCheck};
 pub use flush::Flushed;
-pub use mail::{Mail, ReplyTo};
+pub use mail::{Mail, RelayMail, ReplyTo};
 pub use settings::ShardSettings;
 pub use state::Machine;
 
@@ -401,7 +401,7 @@ impl Shard {
         self.forget_group(index);
         self.metrics().buffered_bytes.sub(entry.counted as u64);
         if let Some(stream) = entry.stream {
-            self.drop_stream(id, *stream);
+            self.drop_stream(id, &stream);
             return;
         }
         if let Some(relay) = entry.relay {

@@ -161,9 +161,8 @@ impl StreamSocket {
 
     /// Offers unsent bytes, and after the last of them the end, if it has come.
     pub fn write(&mut self, queue: &SendQueue, is_call: bool, ending: Ending<'_>) -> StreamWrite {
-        let head_bytes = match self.begin(queue, is_call, ending) {
-            Ok(bytes) => bytes,
-            Err(_) => return StreamWrite::Broken,
+        let Ok(head_bytes) = self.begin(queue, is_call, ending) else {
+            return StreamWrite::Broken;
         };
         let Ok(sent) = self.put_body(queue, head_bytes) else {
             return StreamWrite::Broken;
