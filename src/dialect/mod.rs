@@ -115,6 +115,18 @@ pub enum Pending {
     Posted(Box<stream::Posted>),
 }
 
+impl Pending {
+    /// Whether events wait to be published.
+    pub fn publishes(&self) -> bool {
+        match self {
+            Self::Sessions(pending) => matches!(pending, sessions::Pending::Publish),
+            Self::Stream(pending) => pending.publishes(),
+            Self::Posted(_) => true,
+            Self::Sysadm(_) | Self::Live(_) => false,
+        }
+    }
+}
+
 /// What a dialect may consult besides the request.
 #[derive(Debug)]
 pub struct Tools<'t> {

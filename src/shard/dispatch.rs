@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{ConnectionId, Effect, Mail, PasswordCheck, ReplyTo, Shard, Ticket};
 use crate::auth::{LoginToken, Secret, UserId};
-use crate::dialect::{Call, Exchange, Pending, sessions};
+use crate::dialect::{Call, Exchange, Pending};
 use crate::hub::{
     Address, Answer, Begin, Command, Correlation, Login, OrganizationId, Refusal, ScopeName,
     ShardId, SubscriberId,
@@ -354,8 +354,7 @@ impl Shard {
     }
 
     fn count_refusal(&self, pending: &Pending, answer: &Answer) {
-        let publishes = matches!(pending, Pending::Sessions(sessions::Pending::Publish));
-        if publishes && matches!(answer, Answer::Refused(_)) {
+        if pending.publishes() && matches!(answer, Answer::Refused(_)) {
             self.metrics().publishes_refused.add(1);
         }
     }

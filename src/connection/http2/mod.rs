@@ -51,6 +51,8 @@ pub(super) struct Http2 {
     woken: Vec<u32>,
     /// The streams' connections, in no order.
     streams: Vec<u32>,
+    /// There were no streams when that was looked at last.
+    idle: bool,
     ping: Option<h2::PingPong>,
     /// A ping is out and nothing has come since.
     pinged: bool,
@@ -100,6 +102,7 @@ impl Http2 {
             opened: VecDeque::new(),
             woken: Vec::new(),
             streams: Vec::new(),
+            idle: false,
             ping: None,
             pinged: false,
         }
@@ -234,6 +237,7 @@ impl Connection {
     pub fn attach_stream(&mut self, index: u32, socket: &mut StreamSocket) {
         if let Some(peer) = self.http2() {
             peer.streams.push(index);
+            peer.idle = false;
             socket.attach(Arc::clone(&peer.ready), index);
         }
     }
@@ -262,8 +266,13 @@ impl Connection {
         if peer.pinged && is_read {
             return Expired::Drop;
         }
-        if peer.streams.is_empty() {
+        if peer.streams.is_empty() && peer.idle {
+            // Whoever does not even answer this is dropped the next time.
             peer.say_goodbye();
+            peer.pinged = true;
+        } else if peer.streams.is_empty() {
+            peer.idle = true;
+            peer.pipe.shrink();
         } else if is_idle {
             peer.pipe.shrink();
             if let Some(ping) = &mut peer.ping {
