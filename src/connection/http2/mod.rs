@@ -206,6 +206,16 @@ impl Connection {
         self.send_queue.push(output);
     }
 
+    /// Whether there are frames that only waited for room in the send queue, and there is some.
+    pub fn wants_pump(&self) -> bool {
+        match &self.state {
+            State::Http2(peer) => {
+                peer.pipe.is_held_up() && self.send_queue.len() < SEND_QUEUE_PAUSE_BYTES
+            }
+            _ => false,
+        }
+    }
+
     /// Bytes that were received and that `h2` has not looked at, because it has too much to send.
     pub(super) fn unread_bytes(&self) -> usize {
         match &self.state {

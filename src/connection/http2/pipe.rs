@@ -27,6 +27,8 @@ struct Buffers {
     output: BytesMut,
     /// No more is written until what was is on its way.
     full: bool,
+    /// There is more to be written: it was turned away.
+    held_up: bool,
 }
 
 impl Pipe {
@@ -52,7 +54,22 @@ impl Pipe {
 
     /// Lets nothing more be written, or lets it again.
     pub(super) fn set_full(&self, full: bool) {
-        self.buffers().full = full;
+        let mut buffers = self.buffers();
+        buffers.full = full;
+        buffers.held_up = false;
+    }
+
+    /// Whether something was to be written and had no room, since it was last said how much there is.
+    pub(super) fn is_held_up(&self) -> bool {
+        self.buffers().held_up
+    }
+}
+
+impl Buffers {
+    /// Whether something may be written now. Whoever is told no is not woken, but polled again.
+    fn has_room(&mut self) -> bool {
+        self.held_up = self.full || self.output.len() >= HTTP2_OUTPUT_BYTES_MAX;
+        !self.held_up
     }
 }
 
@@ -85,7 +102,7 @@ impl AsyncWrite for Pipe {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut buffers = self.buffers();
-        if buffers.full || buffers.output.len() >= HTTP2_OUTPUT_BYTES_MAX {
+        if !buffers.has_room() {
             return Poll::Pending;
         }
         buffers.output.extend_from_slice(bytes);
@@ -98,7 +115,7 @@ impl AsyncWrite for Pipe {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let mut buffers = self.buffers();
-        if buffers.full || buffers.output.len() >= HTTP2_OUTPUT_BYTES_MAX {
+        if !buffers.has_room() {
             return Poll::Pending;
         }
         let mut bytes = 0;
