@@ -52,7 +52,7 @@ pub(super) struct Http2 {
     /// The streams' connections, in no order.
     streams: Vec<u32>,
     ping: Option<h2::PingPong>,
-    /// A ping is out and nothing has come since.
+    /// The peer was asked for a sign of life and nothing has come since.
     pinged: bool,
 }
 
@@ -140,6 +140,15 @@ impl Http2 {
             Phase::Open(connection) => connection.graceful_shutdown(),
             Phase::Shaking(_) => self.phase = Phase::Closed,
             Phase::Closed => {}
+        }
+    }
+
+    /// Asks the peer for a sign of life.
+    fn ping(&mut self) {
+        if let Some(ping) = &mut self.ping {
+            // `h2` sends none before the answer to the last was looked at.
+            let _ = ping.poll_pong(&mut Task::from_waker(Waker::noop()));
+            self.pinged = ping.send_ping(h2::Ping::opaque()).is_ok();
         }
     }
 
@@ -272,11 +281,10 @@ impl Connection {
         }
         if peer.streams.is_empty() {
             peer.say_goodbye();
+            // The goodbye brings a ping along (RFC 9113 §6.8), so that this too must be answered.
+            peer.pinged = true;
         } else if is_idle {
-            if let Some(ping) = &mut peer.ping {
-                // One that is out already is as good.
-                peer.pinged = ping.send_ping(h2::Ping::opaque()).is_ok();
-            }
+            peer.ping();
         }
         self.pump();
         self.arm(Timer::Http2, ctx.now);
