@@ -5,6 +5,7 @@
 mod floods;
 mod leaving;
 mod readers;
+mod requests;
 
 use fanfare::limits::HTTP2_CONTROL_FRAMES_PER_SECOND_MAX;
 use fanfare::protocol::http2::{
