@@ -1,6 +1,9 @@
 //! The stream dialect by gRPC over HTTP/2, as `h2`'s client and prost see it.
 
+mod calls;
 mod flow;
+mod services;
+mod stream;
 
 use crate::stage::Stage;
 use crate::support::grpc::{PUBLISH, event};
