@@ -36,15 +36,11 @@ impl Shard {
                 index,
                 serial: entry.serial,
             };
-            let mut more = false;
             if entry.connection.has_streams() {
-                more = entry.connection.pump();
+                entry.connection.pump();
                 self.serve_streams(now, index);
             }
             self.offer(now, id, &mut write);
-            if more {
-                self.wake_parent(index);
-            }
             self.finish_if_done(now, id);
         }
     }

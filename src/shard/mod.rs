@@ -353,6 +353,7 @@ impl Shard {
         let has_socket = entry.stream.is_none() && entry.relay.is_none();
         let has_work = !connection.send_queue.is_empty()
             || connection.is_closing()
+            || connection.wants_pump()
             || entry
                 .stream
                 .as_ref()

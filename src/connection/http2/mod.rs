@@ -54,7 +54,7 @@ pub(super) struct Http2 {
     /// There were no streams when that was looked at last.
     idle: bool,
     ping: Option<h2::PingPong>,
-    /// A ping is out and nothing has come since.
+    /// The peer was asked for a sign of life and nothing has come since.
     pinged: bool,
 }
 
@@ -146,6 +146,15 @@ impl Http2 {
         }
     }
 
+    /// Asks the peer for a sign of life.
+    fn ping(&mut self) {
+        if let Some(ping) = &mut self.ping {
+            // `h2` sends none before the answer to the last was looked at.
+            let _ = ping.poll_pong(&mut Task::from_waker(Waker::noop()));
+            self.pinged = ping.send_ping(h2::Ping::opaque()).is_ok();
+        }
+    }
+
     fn end_abruptly(&mut self, reason: h2::Reason) {
         if let Phase::Open(connection) = &mut self.phase {
             connection.abrupt_shutdown(reason);
@@ -196,19 +205,27 @@ impl Connection {
         }
     }
 
-    /// Lets a connection with streams put its frames into the send queue; answers whether it has more, for which
-    /// this is to be called again once some were sent.
-    pub fn pump(&mut self) -> bool {
+    /// Lets a connection with streams put its frames into the send queue.
+    pub fn pump(&mut self) {
         let full = self.send_queue.len() >= SEND_QUEUE_PAUSE_BYTES;
         let Some(peer) = self.http2() else {
-            return false;
+            return;
         };
         peer.pipe.set_full(full);
         peer.drive();
-        let (output, more) = peer.pipe.take_output();
+        let output = peer.pipe.take_output();
         peer.budget.sent(output.len());
         self.send_queue.push(output);
-        more
+    }
+
+    /// Whether there are frames that only waited for room in the send queue, and there is some.
+    pub fn wants_pump(&self) -> bool {
+        match &self.state {
+            State::Http2(peer) => {
+                peer.pipe.is_held_up() && self.send_queue.len() < SEND_QUEUE_PAUSE_BYTES
+            }
+            _ => false,
+        }
     }
 
     /// Bytes that were received and that `h2` has not looked at, because it has too much to send.
@@ -267,18 +284,15 @@ impl Connection {
             return Expired::Drop;
         }
         if peer.streams.is_empty() && peer.idle {
-            // Whoever does not even answer this is dropped the next time.
             peer.say_goodbye();
+            // The goodbye brings a ping along (RFC 9113 §6.8), so that this too must be answered.
             peer.pinged = true;
         } else if peer.streams.is_empty() {
             peer.idle = true;
             peer.pipe.shrink();
         } else if is_idle {
             peer.pipe.shrink();
-            if let Some(ping) = &mut peer.ping {
-                // One that is out already is as good.
-                peer.pinged = ping.send_ping(h2::Ping::opaque()).is_ok();
-            }
+            peer.ping();
         }
         self.pump();
         self.arm(Timer::Http2, ctx.now);

@@ -27,18 +27,8 @@ struct Buffers {
     output: BytesMut,
     /// No more is written until what was is on its way.
     full: bool,
-    /// More would have been written.
-    refused: bool,
-}
-
-impl Buffers {
-    /// Makes room for output, in pieces that many small writes fit into.
-    fn reserve(&mut self, bytes: usize) {
-        let room = self.output.capacity() - self.output.len();
-        if room < bytes {
-            self.output.reserve(bytes.max(HTTP2_OUTPUT_PIECE_BYTES));
-        }
-    }
+    /// There is more to be written: it was turned away.
+    held_up: bool,
 }
 
 impl Pipe {
@@ -57,11 +47,9 @@ impl Pipe {
         self.buffers().input.len()
     }
 
-    /// Takes what was written, and whether there is more to be.
-    pub(super) fn take_output(&self) -> (Bytes, bool) {
-        let mut buffers = self.buffers();
-        let refused = std::mem::take(&mut buffers.refused);
-        (buffers.output.split().freeze(), refused)
+    /// Takes what was written.
+    pub(super) fn take_output(&self) -> Bytes {
+        self.buffers().output.split().freeze()
     }
 
     /// Gives back the room of a connection that is idle.
@@ -75,7 +63,30 @@ impl Pipe {
 
     /// Lets nothing more be written, or lets it again.
     pub(super) fn set_full(&self, full: bool) {
-        self.buffers().full = full;
+        let mut buffers = self.buffers();
+        buffers.full = full;
+        buffers.held_up = false;
+    }
+
+    /// Whether something was to be written and had no room, since it was last said how much there is.
+    pub(super) fn is_held_up(&self) -> bool {
+        self.buffers().held_up
+    }
+}
+
+impl Buffers {
+    /// Makes room for output, in pieces that many small writes fit into.
+    fn reserve(&mut self, bytes: usize) {
+        let room = self.output.capacity() - self.output.len();
+        if room < bytes {
+            self.output.reserve(bytes.max(HTTP2_OUTPUT_PIECE_BYTES));
+        }
+    }
+
+    /// Whether something may be written now. Whoever is told no is not woken, but polled again.
+    fn has_room(&mut self) -> bool {
+        self.held_up = self.full || self.output.len() >= HTTP2_OUTPUT_BYTES_MAX;
+        !self.held_up
     }
 }
 
@@ -109,8 +120,7 @@ impl AsyncWrite for Pipe {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut buffers = self.buffers();
-        if buffers.full || buffers.output.len() >= HTTP2_OUTPUT_BYTES_MAX {
-            buffers.refused = true;
+        if !buffers.has_room() {
             return Poll::Pending;
         }
         buffers.reserve(bytes.len());
@@ -124,8 +134,7 @@ impl AsyncWrite for Pipe {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let mut buffers = self.buffers();
-        if buffers.full || buffers.output.len() >= HTTP2_OUTPUT_BYTES_MAX {
-            buffers.refused = true;
+        if !buffers.has_room() {
             return Poll::Pending;
         }
         let bytes = slices.iter().map(|slice| slice.len()).sum();

@@ -10,7 +10,7 @@ use super::{Connection, Context, State, Step, Then, Timer};
 use crate::dialect::{Exchange, Open, Opening, Refused, Route};
 use crate::protocol::grpc::{CallFields, CallRefusal, Code, Kind, Status};
 use crate::protocol::http1::{
-    Head, HeadError, StreamFields, StreamRequest as RequestLine, Version,
+    Framing, Head, HeadError, StreamFields, StreamRequest as RequestLine, Version,
 };
 use crate::time::Now;
 
@@ -141,9 +141,14 @@ impl Connection {
                 return;
             }
             connection.respond(exchange, ctx, |ctx, to| {
-                begun = match ctx.dialects.admit(route, head, to) {
-                    Ok(bytes) => Begun::Admitted(bytes),
-                    Err(Refused) => Begun::Refused,
+                begun = match (ctx.dialects.admit(route, head, to), head.framing) {
+                    (Ok(most), Framing::Length(bytes)) if bytes > most => {
+                        let message = format!("{bytes} bytes of body; at most {most}");
+                        ctx.dialects.refuse(route, to, 413, "too_large", &message);
+                        Begun::Refused
+                    }
+                    (Ok(most), _) => Begun::Admitted(most),
+                    (Err(Refused), _) => Begun::Refused,
                 };
             });
         });
