@@ -61,9 +61,15 @@ impl Shard {
                 socket,
                 served: None,
             }));
+            entry.opening = true;
         }
         self.metrics().http2_streams.add(1);
         self.go_on(now, index);
+        // At a hundred thousand calls a second, deadlines of calls that are over would pile up.
+        if let Some(entry) = self.connections.get_mut(index as usize) {
+            entry.opening = false;
+            self.touch(index);
+        }
     }
 
     /// Reads what a stream has, as long as its connection wants it.
