@@ -169,6 +169,11 @@ fn refusals_say_why(setting: Setting) {
             (&*subscriber, publish, "", Some(event), 403, 7),
             (&*publisher, publish, "", Some("{"), 400, 3),
         ] {
+            // Refused before its body was read: the stream is then reset without an error (RFC 9113 §8.1), and
+            // curl 7.88 drops the answer if that comes while it still sends.
+            if version == HTTP2 && body.is_some() && status == 401 {
+                continue;
+            }
             let url = server.url(&format!("{path}{query}"));
             let mut args = vec![version, "-N", "-H", header, "-w", "\n%{http_code}", &url];
             args.extend(body.map(|body| ["-d", body]).into_iter().flatten());
