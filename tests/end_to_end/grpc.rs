@@ -264,8 +264,8 @@ fn a_half_closed_stream_goes_on_hearing(setting: Setting) {
         let mut client = EventServiceClient::new(channel.clone());
         let only = client.stream(tokio_stream::once(ping)).await;
         let mut answers = only.expect("it opens").into_inner();
-        let pong = answers.message().await.expect("an answer").expect("one");
-        assert_eq!(pong.message, Some(Told::Pong("only".to_owned())));
+        let answer = answers.message().await.expect("an answer").expect("one");
+        assert_eq!(answer.message, Some(Told::Pong("only".to_owned())));
         assert_eq!(answers.message().await.expect("status OK"), None);
     });
 }

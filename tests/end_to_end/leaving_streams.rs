@@ -8,12 +8,12 @@ use fanfare_tonic::health::health_check_response::ServingStatus;
 use fanfare_tonic::health::health_client::HealthClient;
 use fanfare_tonic::tonic::Code;
 use serde_json::json;
-use tokio::net::TcpStream;
 use tungstenite::Message;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::calls::{Stream, connect, run, wanted};
 use crate::clients::next_event;
+use crate::http2;
 use crate::server::{Server, Setting};
 use crate::stream_sockets::{open, subscribe};
 
@@ -105,20 +105,9 @@ fn a_connection_without_streams_is_told_to_go(setting: Setting) {
     let mut server = Server::start(setting, &[]);
     let mut start = Instant::now();
     run(async {
-        let socket = TcpStream::connect(server.address).await;
-        let shaken = h2::client::handshake(socket.expect("the server accepts")).await;
-        let (requests, connection) = shaken.expect("it speaks HTTP/2");
-        let connection = tokio::spawn(connection);
-        let mut requests = requests.ready().await.expect("it is open");
-        let request = http::Request::get(server.url("/healthz")).body(());
-        let (answer, _) = requests
-            .send_request(request.expect("a request"), true)
-            .expect("it is open");
-        let mut answer = answer.await.expect("an answer");
-        assert_eq!(answer.status(), 200);
-        while let Some(data) = answer.body_mut().data().await {
-            data.expect("a whole body");
-        }
+        let (requests, connection) = http2::open(&server).await;
+        let answer = http2::get(&requests, server.url("/healthz")).await;
+        assert_eq!(answer.await, (200, "ok\n".to_owned()));
         start = Instant::now();
         server.signal("TERM");
         // Both ends have nothing more to do, so it ends well.

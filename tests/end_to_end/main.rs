@@ -68,6 +68,7 @@ mod events;
 mod faults;
 mod grpc;
 mod grpc_web;
+mod http2;
 mod leaving;
 mod leaving_streams;
 mod program;

@@ -67,16 +67,16 @@ fn a_socket_publishes_and_hears(setting: Setting) {
             socket
         })
         .collect();
-    let (mut publisher, _) = open(&server, "SessionId=me", &tokens.publisher);
+    let (mut speaker, _) = open(&server, "SessionId=me", &tokens.publisher);
     for n in 0..10 {
         // Numbers keep their digits from JSON to JSON.
         let event = format!(
             r#"{{"correlationId":"p{n}","publish":{{"name":"app:chat","payload":{{"n":{n}.50}},
                 "target":{{"layoutId":"l","projectId":"p"}},"requestMetadata":{{"why":[1]}}}}}}"#
         );
-        publisher.send(Message::text(event)).expect("it is read");
+        speaker.send(Message::text(event)).expect("it is read");
         let reply = loop {
-            match publisher.read().expect("a reply") {
+            match speaker.read().expect("a reply") {
                 Message::Text(text) => break text,
                 other => assert!(other.is_ping(), "{other:?}"),
             }
@@ -93,7 +93,7 @@ fn a_socket_publishes_and_hears(setting: Setting) {
             assert_eq!(heard["result"]["correlationId"], Value::Null);
         }
     }
-    drop((listeners, publisher));
+    drop((listeners, speaker));
     server.await_metric("subscriptions", 0);
 }
 
@@ -113,8 +113,8 @@ fn all_dialects_hear_one_another(setting: Setting) {
 
     let target = json!({"layoutId": "room", "projectId": "p", "collectionId": "c"});
     let event = json!({"name": "dispatcher", "payload": {"n": 1}, "target": target});
-    let (mut publisher, _) = open(&server, "", "x");
-    let reply = ask(&mut publisher, &json!({"publish": event}));
+    let (mut speaker, _) = open(&server, "", "x");
+    let reply = ask(&mut speaker, &json!({"publish": event}));
     let published = &reply["result"]["published"];
     assert_eq!(&next_event(&mut stream)["result"]["event"], published);
     let heard = next_event(&mut live);
