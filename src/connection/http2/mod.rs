@@ -54,6 +54,8 @@ pub(super) struct Http2 {
     ping: Option<h2::PingPong>,
     /// The peer was asked for a sign of life and nothing has come since.
     pinged: bool,
+    /// It had a stream since its timer was looked at last.
+    served: bool,
 }
 
 enum Phase {
@@ -102,6 +104,7 @@ impl Http2 {
             streams: Vec::new(),
             ping: None,
             pinged: false,
+            served: false,
         }
     }
 
@@ -121,6 +124,7 @@ impl Http2 {
                 Phase::Open(connection) => match connection.poll_accept(&mut task) {
                     Poll::Pending => return,
                     Poll::Ready(Some(Ok((request, response)))) => {
+                        self.served = true;
                         self.opened.push_back(NewStream::new(request, response));
                     }
                     // Whatever was wrong, `h2` has said goodbye for it.
@@ -279,12 +283,16 @@ impl Connection {
         if peer.pinged && is_read {
             return Expired::Drop;
         }
-        if peer.streams.is_empty() {
-            peer.say_goodbye();
-            // The goodbye brings a ping along (RFC 9113 §6.8), so that this too must be answered.
-            peer.pinged = true;
-        } else if is_idle {
-            peer.ping();
+        let served = std::mem::replace(&mut peer.served, !peer.streams.is_empty());
+        match peer.streams.is_empty() {
+            false if is_idle => peer.ping(),
+            true if !served => {
+                peer.say_goodbye();
+                // The goodbye brings a ping along (RFC 9113 §6.8), so that this too must be answered.
+                peer.pinged = true;
+            }
+            // Who makes one call after the other has no stream between two of them.
+            _ => {}
         }
         self.pump();
         self.arm(Timer::Http2, ctx.now);

@@ -178,7 +178,7 @@ fn a_reader_that_never_reads_is_given_up() {
             publish(node, &format!("\"{fill}\""));
             client.settle(node);
         }
-        for _ in 0..70 {
+        for _ in 0..130 {
             node.pass(Duration::from_secs(1));
             client.settle(node);
         }
