@@ -48,6 +48,7 @@ impl Shard {
         if self.connections.len() >= self.connections_max {
             // The client may try again, elsewhere (RFC 9113 §8.7).
             new.socket.refuse();
+            self.wake_parent(parent);
             return;
         }
         let (connection, mut socket) = Connection::of_stream(new, now);
@@ -111,7 +112,7 @@ impl Shard {
                     let mut bytes = std::mem::take(&mut self.scratch.stream_input);
                     bytes.clear();
                     bytes.extend_from_slice(&data);
-                    self.receive(now, id, &mut bytes);
+                    self.take_in(now, id, &mut bytes);
                     self.scratch.stream_input = bytes;
                 }
             }
