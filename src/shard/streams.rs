@@ -97,6 +97,10 @@ impl Shard {
                     self.remove(now, index);
                     return;
                 }
+                StreamRead::End if entry.finished => {
+                    self.remove(now, index);
+                    return;
+                }
                 StreamRead::End => {
                     entry.connection.end_stream_input();
                     self.step_held(now, index);
@@ -161,7 +165,11 @@ impl Shard {
         let ends = !matches!(ending, Ending::Open);
         let queue = &connection.send_queue;
         match stream.socket.write(queue, connection.is_call(), ending) {
-            StreamWrite::Sent(_) if ends => self.remove(now, index),
+            StreamWrite::Sent(bytes) if ends => {
+                let lingers = stream.socket.has_input() && !connection.is_call();
+                self.sent(now, index, bytes);
+                self.end_stream(now, index, lingers);
+            }
             StreamWrite::Sent(bytes) => {
                 self.acknowledge_relay(index, bytes);
                 self.sent(now, index, bytes);
@@ -176,6 +184,22 @@ impl Shard {
             StreamWrite::Broken => self.remove(now, index),
         }
         self.wake_parent(parent);
+    }
+
+    /// Everything was said on a stream. While its request's body is still on its way the stream is not reset, as
+    /// clients that see a reset while they send forget the answer: for a short time the rest is read.
+    fn end_stream(&mut self, now: Now, index: u32, lingers: bool) {
+        let Some(entry) = self.connections.get_mut(index as usize) else {
+            return;
+        };
+        if !lingers {
+            self.remove(now, index);
+            return;
+        }
+        entry.finished = true;
+        entry.connection.linger(now);
+        self.touch(index);
+        self.serve_stream(now, index);
     }
 
     /// A connection's streams have something for it to send.

@@ -114,6 +114,11 @@ impl StreamSocket {
         polled
     }
 
+    /// Whether the request's body has not ended.
+    pub fn has_input(&self) -> bool {
+        self.recv.is_some()
+    }
+
     /// Whether the head was sent.
     pub fn has_begun(&self) -> bool {
         !matches!(self.send, Send::Head(_))
