@@ -3,6 +3,7 @@
 mod live;
 mod sessions;
 mod stage;
+mod stream;
 #[path = "../support/mod.rs"]
 mod support;
 mod sysadm;
