@@ -371,7 +371,8 @@ impl Stream {
 
     /// The server is leaving: tells a stream until when to be gone. `None` if nobody need be told.
     pub fn drain(&self, socket: &mut Socket, leave_ms: u64, tools: &Tools<'_>) -> Option<Reaction> {
-        if matches!(socket.kind, Kind::Publish) {
+        // Whoever was told is not given more time, however often this is called.
+        if matches!(socket.kind, Kind::Publish) || socket.due != Instant::NEVER {
             return Some(Reaction::nothing());
         }
         socket.due = tools.now.instant + Duration::from_millis(leave_ms);
@@ -395,11 +396,9 @@ impl Stream {
 impl Place {
     /// Which address the home was asked about.
     fn asked(&self, step: &Step) -> Address {
-        match (step, &self.parents.project) {
-            (Step::Project(..) | Step::Declared(_), Some(project)) => {
-                Address::Project(project.clone())
-            }
-            _ => self.scope.address.clone(),
+        match step {
+            Step::Project(..) | Step::Declared(_) => self.asked_first(),
+            Step::Scope(..) | Step::Published(_) => self.scope.address.clone(),
         }
     }
 }

@@ -109,7 +109,7 @@ fn a_web_socket_without_a_good_token_is_told_so_and_closed() {
             stage.node.settle();
             assert!(stage.node.peers[socket.peer].is_over());
         }
-        assert_eq!(stage.node.sum("subscriptions"), 0);
+        assert_eq!(super::subscriptions(stage), 0);
     });
 }
 
@@ -133,7 +133,7 @@ fn what_a_stranger_says_is_not_carried_out() {
         let mut socket = socket.expect("it is opened");
         assert_eq!(stage.texts(&mut socket).len(), 1);
         assert_eq!(names(stage, &mut listener), [""; 0]);
-        assert_eq!(stage.node.sum("subscriptions"), 1);
+        assert_eq!(super::subscriptions(stage), 1);
     });
 }
 

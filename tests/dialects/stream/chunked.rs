@@ -92,7 +92,7 @@ fn a_query_that_asks_for_nothing_or_the_impossible_is_refused() {
             assert_eq!(http_error_of(&answer.body).0, 3, "{query}");
             assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
         }
-        assert_eq!(stage.node.sum("subscriptions"), 0);
+        assert_eq!(super::subscriptions(stage), 0);
     });
 }
 
@@ -132,7 +132,7 @@ fn whoever_leaves_leaves_nothing_behind() {
     everywhere(|stage| {
         let broken = open(stage, "subscribe.name=n");
         let halved = open(stage, "subscribe.name=n&subscribe.target.layoutId=l");
-        assert_eq!(stage.node.sum("subscriptions"), 2);
+        assert_eq!(super::subscriptions(stage), 2);
         stage.node.break_off(broken.peer);
         stage.node.close_half(halved.peer);
         stage.node.settle();

@@ -163,6 +163,12 @@ fn http_error_of(body: &str) -> (u64, String) {
     (code, message)
 }
 
+/// How many subscriptions there are; the gauge is set when deadlines are served.
+fn subscriptions(stage: &mut Stage) -> u64 {
+    stage.node.jump(1);
+    stage.node.sum("subscriptions")
+}
+
 /// That a stream still works.
 #[track_caller]
 fn assert_alive(stage: &mut Stage, socket: &mut Socket) {

@@ -127,7 +127,7 @@ fn unsubscribing_is_by_name_and_target() {
         assert_eq!(hear(stage, &mut socket), ["a"]);
         unsubscribe(stage, &mut socket, "a", q);
         assert_eq!(hear(stage, &mut socket), [""; 0]);
-        assert_eq!(stage.node.sum("subscriptions"), 0);
+        assert_eq!(super::subscriptions(stage), 0);
     });
 }
 
@@ -142,7 +142,7 @@ fn subscribing_again_to_the_same_is_idempotent() {
         }
         // No target, an empty one, and one with an empty id are the organization.
         subscribe(stage, &mut socket, "n", r#"{"projectId":""}"#);
-        assert_eq!(stage.node.sum("subscriptions"), 2);
+        assert_eq!(super::subscriptions(stage), 2);
         publish(stage, "n", "");
         assert_eq!(names(stage, &mut socket), ["n"]);
         unsubscribe(stage, &mut socket, "n", "{}");

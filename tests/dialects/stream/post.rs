@@ -221,7 +221,7 @@ fn a_preflight_is_204_and_every_answer_has_the_lines_of_cors() {
     for (config, allowed) in [(Config::default(), "*"), (closed, "*, Authorization")] {
         everywhere_with(&config, |stage| {
             let preflight = "Origin: http://x\r\nAccess-Control-Request-Method: POST\r\n";
-            let web = "Content-Type: application/grpc-web+proto\r\n";
+            let web = "Content-Type: application/grpc-web-text\r\n";
             let calls = "/grpcweb/event/v2/apis.event.v2.EventService";
             let token = bearer("token");
             for (line, headers, sent, status) in [

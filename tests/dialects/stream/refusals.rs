@@ -110,7 +110,7 @@ fn what_is_wrong_with_a_request_is_told_with_its_correlation_id() {
         assert_alive(stage, &mut socket);
         publish(stage, "n", "");
         assert_eq!(names(stage, &mut socket), ["n"]);
-        assert_eq!(stage.node.sum("subscriptions"), 1);
+        assert_eq!(super::subscriptions(stage), 1);
     });
 }
 

@@ -82,7 +82,7 @@ fn a_slow_web_socket_is_closed_with_1013() {
         assert!(stage.node.peers[slow.peer].is_over());
         assert_eq!(tally(&stage.texts(&mut healthy)), (20, 0, 0));
         assert_eq!(stage.node.sum("slow_consumers"), 1);
-        assert_eq!(stage.node.sum("subscriptions"), 1);
+        assert_eq!(super::subscriptions(stage), 1);
     });
 }
 

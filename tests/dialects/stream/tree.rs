@@ -100,7 +100,7 @@ fn given_ones_must_match() {
         }
         // Nothing was published, subscribed to or learned.
         assert_eq!(names(stage, &mut everything), [""; 0]);
-        assert_eq!(stage.node.sum("subscriptions"), 1);
+        assert_eq!(super::subscriptions(stage), 1);
         for target in [
             r#"{"layoutId":"l","projectId":"p","collectionId":"c"}"#,
             r#"{"layoutId":"l","collectionId":"c"}"#,
@@ -108,7 +108,7 @@ fn given_ones_must_match() {
         ] {
             publish(stage, "n", target);
             assert_eq!(names(stage, &mut everything), ["n"], "{target}");
-            subscribe(stage, &mut socket, "n", target);
+            subscribe(stage, &mut socket, "m", target);
         }
     });
 }

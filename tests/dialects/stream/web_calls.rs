@@ -1,8 +1,11 @@
 //! Contract: "gRPC-web" — the responses of `Stream`, over HTTP/1.1: the body of the request is all that the
 //! client says, and what it is told comes in chunks.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use fanfare::config::Config;
 use fanfare_tonic::event::events_stream_request::Message as Asked;
 use fanfare_tonic::event::events_stream_response::Message as Told;
 use fanfare_tonic::event::{
@@ -13,7 +16,7 @@ use fanfare_tonic::prost::Message as _;
 use super::body::Streaming;
 use super::grpc_web::{BINARY, TEXT, framed, frames, from_base64, payload, trailers};
 use super::{body, post};
-use crate::stage::{Stage, everywhere};
+use crate::stage::{Stage, everywhere, everywhere_with};
 use crate::support::http::request;
 
 const PATH: &str = "/grpcweb/event/v2/apis.event.v2.EventService/Stream";
@@ -127,10 +130,10 @@ fn the_messages_of_the_request_are_answered_and_events_follow() {
                 message("2", Some(Asked::Subscribe(wanted("n")))),
                 message("3", Some(Asked::Subscribe(wanted("m")))),
                 message("4", Some(Asked::Unsubscribe(wanted("m")))),
-                message("5", Some(Asked::Publish(publish.clone()))),
-                message("6", None),
-                message("7", Some(Asked::Ping(String::new()))),
+                message("5", None),
+                message("6", Some(Asked::Ping(String::new()))),
                 framed(0, b"\xff"),
+                message("7", Some(Asked::Publish(publish.clone()))),
             ];
             let mut call = Call::begin(stage, kind, &all.concat());
             let (messages, status) = call.read(stage);
@@ -140,17 +143,17 @@ fn the_messages_of_the_request_are_answered_and_events_follow() {
                 ("2", "subscribed n"),
                 ("3", "subscribed m"),
                 ("4", "unsubscribed m"),
-                ("5", "published n"),
-                ("5", "event n"),
+                ("5", "error 3"),
                 ("6", "error 3"),
-                ("7", "error 3"),
                 ("-", "error 3"),
+                ("7", "published n"),
+                ("7", "event n"),
             ];
             assert_eq!(kinds(&messages), told(&expected));
             assert_eq!(messages[0].session_id.as_deref(), Some("s"));
             assert_eq!(messages[1].message, Some(Told::Subscribed(wanted("n"))));
             let (Some(Told::Published(published)), Some(Told::Event(own))) =
-                (&messages[4].message, &messages[5].message)
+                (&messages[7].message, &messages[8].message)
             else {
                 panic!("{messages:?}");
             };
@@ -158,7 +161,7 @@ fn the_messages_of_the_request_are_answered_and_events_follow() {
                 (&published.id, &published.payload),
                 (&own.id, &publish.payload)
             );
-            assert_eq!(messages[5].session_id.as_deref(), Some("s"));
+            assert_eq!(messages[8].session_id.as_deref(), Some("s"));
             // What others publish, from then on.
             for name in ["n", "m", "n"] {
                 let event = body(name, r#"{"a":"b"}"#, r#"{"projectId":"p"}"#);
@@ -227,8 +230,71 @@ fn what_is_no_message_ends_the_call_after_the_answers_to_those_before() {
                 assert_eq!(kinds(&messages), told(&[("1", "subscribed n")]));
                 assert_eq!(status.map(|(code, _)| code), Some(code), "{bad:?}");
                 stage.node.settle();
-                assert_eq!(stage.node.sum("subscriptions"), 0);
+                assert_eq!(super::subscriptions(stage), 0);
             }
+        });
+    }
+}
+
+#[test]
+fn a_slow_client_is_told_resource_exhausted() {
+    let mut config = Config::default();
+    config.hub.send_queue_bytes_max = 16 * 1024;
+    for kind in [BINARY, TEXT] {
+        everywhere_with(&config, |stage| {
+            let asked = message("1", Some(Asked::Subscribe(wanted("n"))));
+            let mut call = Call::begin(stage, kind, &asked);
+            stage.node.open_window(call.streaming.peer, 100);
+            let large = format!(r#"{{"a":"{}"}}"#, "x".repeat(2_000));
+            for _ in 0..20 {
+                assert_eq!(post(stage, "", &body("n", &large, "")).status, 200);
+            }
+            stage.node.open_window(call.streaming.peer, usize::MAX);
+            stage.node.settle();
+            let (messages, status) = call.read(stage);
+            // The event that was begun is sent to its end.
+            assert_eq!(
+                kinds(&messages),
+                told(&[("1", "subscribed n"), ("-", "event n")])
+            );
+            assert_eq!(status.map(|(code, _)| code), Some(8));
+            assert!(stage.node.peers[call.streaming.peer].is_over());
+        });
+    }
+}
+
+#[test]
+fn a_server_that_leaves_says_until_when_and_ends_the_call_as_unavailable() {
+    for kind in [BINARY, TEXT] {
+        everywhere(|stage| {
+            let asked = message("1", Some(Asked::Subscribe(wanted("n"))));
+            let mut call = Call::begin(stage, kind, &asked);
+            call.read(stage);
+            for shard in &mut stage.node.shards {
+                shard.drain(stage.node.now);
+            }
+            stage.node.settle();
+            let (messages, status) = call.read(stage);
+            assert_eq!(status, None);
+            let [
+                EventsStreamResponse {
+                    message: Some(Told::ReconnectBefore(advice)),
+                    ..
+                },
+            ] = &messages[..]
+            else {
+                panic!("{messages:?}");
+            };
+            let before: u64 = advice.before_timestamp.parse().expect("milliseconds");
+            let left = before - stage.node.now.unix_ms;
+            assert!(
+                !advice.reauthenticate && (1..=5_000).contains(&left),
+                "{advice:?}"
+            );
+            stage.node.pass(Duration::from_millis(left + 100));
+            let (messages, status) = call.read(stage);
+            assert_eq!(messages, []);
+            assert_eq!(status.map(|(code, _)| code), Some(14));
         });
     }
 }
