@@ -61,7 +61,10 @@ pub const HTTP2_HEADER_LIST_BYTES_MAX: u32 = HTTP_HEAD_BYTES_MAX as u32;
 pub const HTTP2_STREAM_SEND_BYTES_MAX: usize = 128 * 1024;
 /// Bytes that are taken from the protocol at once for the send queue of a connection.
 pub const HTTP2_OUTPUT_BYTES_MAX: usize = 256 * 1024;
-/// A connection with streams is pinged this often when it is idle; one without is told to leave.
+/// Room for output is made in pieces of this many bytes: a frame of ours has about 100.
+pub const HTTP2_OUTPUT_PIECE_BYTES: usize = 16 * 1024;
+/// An HTTP/2 connection with streams is pinged this often when it is idle; one without is told to leave when it
+/// was without twice in a row.
 pub const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(30);
 /// Bytes that may be under way between two shards for one stream that reads a log at home elsewhere.
 pub const RELAY_BYTES_MAX: usize = 256 * 1024;
@@ -302,6 +305,8 @@ pub const CORS_VALUE_BYTES_MAX: usize = 1024;
 /// How long a leaving server waits for its peers, by default: under the 30 s that most supervisors
 /// grant between SIGTERM and SIGKILL.
 pub const DRAIN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// Clients of a server that leaves are told to come back within this time, each at another moment.
+pub const DRAIN_SPREAD_MS_MAX: u64 = 5_000;
 
 // --- Command line client --------------------------------------------------------------------------
 

@@ -8,7 +8,8 @@ use super::{Action, Dialects, Refused, Responder, respond_error, rpc};
 use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
 use crate::protocol::Parsed;
 use crate::protocol::grpc::{
-    CallFields, CallRefusal, Code, Kind, MESSAGE_HEADER_BYTES, Status, decode_text, parse_message,
+    CallFields, CallRefusal, Code, Kind, MESSAGE_HEADER_BYTES, Status, TextError, decode_text,
+    parse_message,
 };
 use crate::protocol::http1::{Head, Method};
 
@@ -85,7 +86,7 @@ impl Dialects {
         };
         let begun = fields.and_then(|fields| {
             let messages = match fields.kind {
-                Kind::WebText => decode_text(body).map_err(|error| error.status())?,
+                Kind::WebText => decode_text(body).map_err(TextError::status)?,
                 Kind::Web | Kind::Grpc => body.to_vec(),
             };
             if method == rpc::Method::Publish {

@@ -115,6 +115,18 @@ pub enum Pending {
     Posted(Box<stream::Posted>),
 }
 
+impl Pending {
+    /// Whether events wait to be published.
+    pub fn publishes(&self) -> bool {
+        match self {
+            Self::Sessions(pending) => matches!(pending, sessions::Pending::Publish),
+            Self::Stream(pending) => pending.publishes(),
+            Self::Posted(_) => true,
+            Self::Sysadm(_) | Self::Live(_) => false,
+        }
+    }
+}
+
 /// What a dialect may consult besides the request.
 #[derive(Debug)]
 pub struct Tools<'t> {
@@ -329,7 +341,7 @@ impl Dialects {
         match pending {
             Pending::Sessions(pending) => self.sessions.answer(pending, answer, tools, to),
             Pending::Live(pending) => self.live.answer(pending, &answer, to),
-            Pending::Posted(posted) => self.stream.answer_post(*posted, answer, to),
+            Pending::Posted(posted) => self.stream.answer_post(*posted, &answer, to),
             // A socket's answers go to the socket.
             Pending::Sysadm(_) | Pending::Stream(_) => Action::Done,
         }

@@ -64,7 +64,10 @@ impl EventName {
 
     /// A name from plain text.
     pub fn from_text(text: &str) -> Self {
-        Self(Bytes::from(serde_json::Value::from(text).to_string()))
+        let mut json = Vec::with_capacity(text.len() + 2);
+        // Writing text to memory cannot fail.
+        let _ = serde_json::to_writer(&mut json, text);
+        Self(Bytes::from(json))
     }
 
     /// The JSON text, as sent.

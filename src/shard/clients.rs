@@ -95,7 +95,7 @@ impl Shard {
         let encoding = entry.and_then(|entry| entry.connection.hears());
         let mut before = first;
         if let Some(encoding) = encoding {
-            self.change_subscriptions(index, change, encoding);
+            self.change_subscriptions(index, &change, encoding);
             if let (Some(organization), false) = (organization, retained.is_empty()) {
                 let mut out = BytesMut::from(before);
                 for event in retained
@@ -123,13 +123,13 @@ impl Shard {
     }
 
     /// Adds, removes or replaces the subscriptions of a client.
-    fn change_subscriptions(&mut self, index: u32, change: Change, encoding: Encoding) {
-        if let Change::Replace(_) = &change {
+    fn change_subscriptions(&mut self, index: u32, change: &Change, encoding: Encoding) {
+        if let Change::Replace(_) = change {
             self.unsubscribe(index);
         }
-        let Some(organization) = organization_of(&change) else {
+        let Some(organization) = organization_of(change) else {
             if let Change::Remove(place) = change {
-                self.remove_subscription(index, place);
+                self.remove_subscription(index, *place);
             }
             return;
         };
@@ -144,7 +144,7 @@ impl Shard {
             let id = self.hub.subscribe(SubscriberId(index), wanted);
             subscriptions.ids.push(id);
         };
-        match &change {
+        match change {
             Change::Replace(all) => all.iter().for_each(add),
             Change::Add(one) => add(one),
             Change::Remove(_) => {}

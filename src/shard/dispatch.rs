@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{ConnectionId, Effect, Mail, PasswordCheck, ReplyTo, Shard, Ticket};
 use crate::auth::{LoginToken, Secret, UserId};
-use crate::dialect::{Call, Exchange, Pending, sessions};
+use crate::dialect::{Call, Exchange, Pending};
 use crate::hub::{
     Address, Answer, Begin, Command, Correlation, Login, OrganizationId, Refusal, ScopeName,
     ShardId, SubscriberId,
@@ -305,19 +305,7 @@ impl Shard {
                 organization,
                 listens,
             } => self.learn_interest(from, organization, listens),
-            Mail::Listen {
-                stream,
-                listen,
-                exchange,
-            } => self.begin_relay(now, from, stream, &listen, exchange),
-            Mail::Relayed {
-                reader,
-                stream,
-                bytes,
-                ended,
-            } => self.relayed(now, reader, stream, bytes, ended),
-            Mail::Taken { reader, bytes } => self.taken(reader, bytes),
-            Mail::Abandoned { stream } => self.abandoned(now, from, stream),
+            Mail::Relay(mail) => self.relay_mail(now, from, mail),
             Mail::InterestKnown { organization } => self.interest_known(now, organization),
             Mail::Learn {
                 organization,
@@ -366,8 +354,7 @@ impl Shard {
     }
 
     fn count_refusal(&self, pending: &Pending, answer: &Answer) {
-        let publishes = matches!(pending, Pending::Sessions(sessions::Pending::Publish));
-        if publishes && matches!(answer, Answer::Refused(_)) {
+        if pending.publishes() && matches!(answer, Answer::Refused(_)) {
             self.metrics().publishes_refused.add(1);
         }
     }

@@ -53,6 +53,22 @@ pub enum Mail {
         /// Whose.
         organization: OrganizationId,
     },
+    /// About a stream whose reader is on another shard.
+    Relay(RelayMail),
+    /// A project or group came to be known, or what stands above a session.
+    Learn {
+        /// Whose tree.
+        organization: OrganizationId,
+        /// The session, if it is about one.
+        session: Option<ScopeName>,
+        /// What is above what.
+        parents: Parents,
+    },
+}
+
+/// What shards say about a stream of one that reads a log of the other.
+#[derive(Debug)]
+pub enum RelayMail {
     /// A stream of the sender, which cannot move, wants to read a log of the receiver.
     Listen {
         /// The stream, on the sender.
@@ -63,7 +79,7 @@ pub enum Mail {
         exchange: Exchange,
     },
     /// What a reader of the sender has for a stream of the receiver.
-    Relayed {
+    Bytes {
         /// The reader, on the sender.
         reader: ConnectionId,
         /// The stream, on the receiver.
@@ -73,7 +89,7 @@ pub enum Mail {
         /// Nothing follows, and the reader is gone.
         ended: bool,
     },
-    /// Bytes of [`Relayed`](Self::Relayed) were taken.
+    /// Bytes of [`Bytes`](Self::Bytes) were taken.
     Taken {
         /// The reader, on the receiver.
         reader: ConnectionId,
@@ -84,15 +100,6 @@ pub enum Mail {
     Abandoned {
         /// The stream, on the sender.
         stream: ConnectionId,
-    },
-    /// A project or group came to be known, or what stands above a session.
-    Learn {
-        /// Whose tree.
-        organization: OrganizationId,
-        /// The session, if it is about one.
-        session: Option<ScopeName>,
-        /// What is above what.
-        parents: Parents,
     },
 }
 

@@ -47,7 +47,7 @@ use crate::time::{Instant, Now};
 
 pub use effect::{Effect, PasswordCheck};
 pub use flush::Flushed;
-pub use mail::{Mail, ReplyTo};
+pub use mail::{Mail, RelayMail, ReplyTo};
 pub use settings::ShardSettings;
 pub use state::Machine;
 
@@ -60,7 +60,7 @@ use interest::Interest;
 use mail::Ticket;
 use readers::{FeedRendering, PollRendering};
 use relays::Relay;
-use settings::hub_config;
+use settings::{drain_spread_ms, hub_config};
 use state::StateSchedule;
 use streams::Stream;
 
@@ -112,6 +112,8 @@ pub struct Shard {
     interest: Interest,
     send_queue_bytes_max: usize,
     slow_consumer: SlowConsumer,
+    /// Over how long clients are told to come back when this server leaves.
+    drain_spread_ms: u64,
     directory: Arc<Directory>,
     state_schedule: Option<StateSchedule>,
     /// Passwords whose check was asked for and not answered.
@@ -232,6 +234,7 @@ impl Shard {
             interest: Interest::default(),
             send_queue_bytes_max: config.hub.send_queue_bytes_max,
             slow_consumer: config.hub.slow_consumer,
+            drain_spread_ms: drain_spread_ms(&config),
             directory,
             state_schedule: StateSchedule::of(shard, &config.sysadm),
             checks: 0,
@@ -350,6 +353,7 @@ impl Shard {
         let has_socket = entry.stream.is_none() && entry.relay.is_none();
         let has_work = !connection.send_queue.is_empty()
             || connection.is_closing()
+            || connection.wants_pump()
             || entry
                 .stream
                 .as_ref()
@@ -401,7 +405,7 @@ impl Shard {
         self.forget_group(index);
         self.metrics().buffered_bytes.sub(entry.counted as u64);
         if let Some(stream) = entry.stream {
-            self.drop_stream(id, *stream);
+            self.drop_stream(id, &stream);
             return;
         }
         if let Some(relay) = entry.relay {
@@ -460,8 +464,9 @@ impl Shard {
     }
 
     fn drain_connection(&mut self, now: Now, index: u32) {
-        // Spread by index over five seconds, so that they do not all come back at once.
-        let retry_ms = 500 + u64::from(index) * 7_919 % 4_500;
+        // Spread by index, so that they do not all come back at once.
+        let tenth = (self.drain_spread_ms / 10).max(1);
+        let retry_ms = tenth + u64::from(index) * 7_919 % (tenth * 9);
         match self.with(now, index, |connection, ctx| {
             connection.drain(retry_ms, ctx)
         }) {

@@ -6,14 +6,15 @@
 //!
 //! ```text
 //!   stream's shard                         session's home
-//!   Relayed ◄──── Mail::Relayed (bytes, end) ──── Parked or Feed
-//!           ────► Mail::Taken (how many) ───────► sends more
-//!           ────► Mail::Abandoned ──────────────► gone
+//!           ────► RelayMail::Listen ─────────────►
+//!   Relayed ◄──── RelayMail::Bytes (and the end) ─ Parked or Feed
+//!           ────► RelayMail::Taken (how many) ───► sends more
+//!           ────► RelayMail::Abandoned ──────────► gone
 //! ```
 
 use bytes::{Bytes, BytesMut};
 
-use super::{ConnectionId, Mail, Shard};
+use super::{ConnectionId, Mail, RelayMail, Shard};
 use crate::connection::{Connection, Ending};
 use crate::dialect::Exchange;
 use crate::dialect::sessions::Listen;
@@ -63,16 +64,35 @@ impl Shard {
         self.with(now, stream.index, |connection, _| connection.await_relay());
         self.send(
             home,
-            Mail::Listen {
+            Mail::Relay(RelayMail::Listen {
                 stream,
                 listen,
                 exchange,
-            },
+            }),
         );
     }
 
+    /// Another shard has said something about a stream.
+    pub(super) fn relay_mail(&mut self, now: Now, from: ShardId, mail: RelayMail) {
+        match mail {
+            RelayMail::Listen {
+                stream,
+                listen,
+                exchange,
+            } => self.begin_relay(now, from, stream, &listen, exchange),
+            RelayMail::Bytes {
+                reader,
+                stream,
+                bytes,
+                ended,
+            } => self.relayed(now, reader, stream, bytes, ended),
+            RelayMail::Taken { reader, bytes } => self.taken(reader, bytes),
+            RelayMail::Abandoned { stream } => self.abandoned(now, from, stream),
+        }
+    }
+
     /// A stream of another shard wants to read a log of this one.
-    pub(super) fn begin_relay(
+    fn begin_relay(
         &mut self,
         now: Now,
         shard: ShardId,
@@ -107,12 +127,12 @@ impl Shard {
         let ends = !matches!(entry.connection.ending(), Ending::Open);
         let (to, shard) = (relay.stream, relay.shard);
         let ended = ends && bytes == queue.len();
-        let mail = Mail::Relayed {
+        let mail = Mail::Relay(RelayMail::Bytes {
             reader,
             stream: to,
             bytes: joined(queue.range(0..bytes), bytes),
             ended,
-        };
+        });
         if bytes < queue.len() {
             entry.blocked = true;
             entry.connection.blocked(now);
@@ -128,7 +148,7 @@ impl Shard {
     }
 
     /// Bytes came for a stream from the home of the session that it reads.
-    pub(super) fn relayed(
+    fn relayed(
         &mut self,
         now: Now,
         reader: ConnectionId,
@@ -162,12 +182,12 @@ impl Shard {
         }) = served
             && bytes > 0
         {
-            self.send(home, Mail::Taken { reader, bytes });
+            self.send(home, Mail::Relay(RelayMail::Taken { reader, bytes }));
         }
     }
 
     /// Bytes that were mailed for a reader of this shard have been taken.
-    pub(super) fn taken(&mut self, reader: ConnectionId, bytes: usize) {
+    fn taken(&mut self, reader: ConnectionId, bytes: usize) {
         if let Some(entry) = self.entry(reader)
             && let Some(relay) = &mut entry.relay
         {
@@ -180,12 +200,12 @@ impl Shard {
     /// A stream that is gone had a reader elsewhere.
     pub(super) fn abandon(&mut self, stream: ConnectionId, served: Option<Served>) {
         if let Some(Served { home, .. }) = served {
-            self.send(home, Mail::Abandoned { stream });
+            self.send(home, Mail::Relay(RelayMail::Abandoned { stream }));
         }
     }
 
     /// The stream of a reader of this shard is gone.
-    pub(super) fn abandoned(&mut self, now: Now, shard: ShardId, stream: ConnectionId) {
+    fn abandoned(&mut self, now: Now, shard: ShardId, stream: ConnectionId) {
         if let Some(&index) = self.relays.get(&(shard, stream)) {
             self.remove_relay(now, index);
         }
@@ -206,13 +226,13 @@ impl Shard {
         if relay.ended {
             return;
         }
-        let mail = Mail::Relayed {
+        let mail = RelayMail::Bytes {
             reader,
             stream: relay.stream,
             bytes: Bytes::new(),
             ended: true,
         };
-        self.send(relay.shard, mail);
+        self.send(relay.shard, Mail::Relay(mail));
     }
 }
 

@@ -6,7 +6,7 @@ use crate::auth::Directory;
 use crate::config::{Config, Scopes};
 use crate::dialect::AllMetrics;
 use crate::hub::{HubConfig, Placement, Retention, ShardId};
-use crate::limits::SESSIONS_MAX;
+use crate::limits::{DRAIN_SPREAD_MS_MAX, SESSIONS_MAX};
 
 /// What a shard is made from. Equal on all shards of a node but for `shard` and `seed`.
 #[derive(Clone, Debug)]
@@ -46,4 +46,10 @@ pub(super) fn hub_config(config: &Config) -> HubConfig {
             .map(|name| name.as_str().into())
             .collect(),
     }
+}
+
+/// Over how long clients are told to come back: five seconds, unless the server leaves sooner.
+pub(super) fn drain_spread_ms(config: &Config) -> u64 {
+    let timeout_ms = config.server.drain_timeout.as_millis() as u64;
+    DRAIN_SPREAD_MS_MAX.min(timeout_ms * 3 / 4)
 }

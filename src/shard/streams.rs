@@ -38,7 +38,7 @@ impl Shard {
             let entry = self.connections.get_mut(parent as usize);
             match entry.and_then(|entry| entry.connection.next_stream()) {
                 None => return,
-                Some(StreamNews::Opened(new)) => self.open_stream(now, parent, *new),
+                Some(StreamNews::Opened(new)) => self.open_stream(now, parent, new),
                 Some(StreamNews::Ready(index)) => self.serve_stream(now, index),
             }
         }
@@ -50,9 +50,8 @@ impl Shard {
             new.socket.refuse();
             return;
         }
-        let connection = Connection::of_stream(&mut new, now);
+        let (connection, mut socket) = Connection::of_stream(new, now);
         let ConnectionId { index, .. } = self.insert(connection);
-        let mut socket = new.socket;
         if let Some(entry) = self.connections.get_mut(parent as usize) {
             entry.connection.attach_stream(index, &mut socket);
         }
@@ -94,6 +93,11 @@ impl Shard {
                 StreamRead::End => {
                     entry.connection.end_stream_input();
                     self.step_held(now, index);
+                    let entry = self.connections.get(index as usize);
+                    if entry.is_none_or(|entry| entry.connection.is_closing()) {
+                        // Its answer is ready: whether anybody still wants it shows when it is sent.
+                        break;
+                    }
                 }
                 StreamRead::Data(data) => {
                     // The peer is told that there is room again.
@@ -168,7 +172,7 @@ impl Shard {
     }
 
     /// A connection's streams have something for it to send.
-    fn wake_parent(&mut self, parent: u32) {
+    pub(super) fn wake_parent(&mut self, parent: u32) {
         if let Some(entry) = self.connections.get_mut(parent as usize)
             && !entry.dirty
             && !entry.blocked
@@ -180,7 +184,7 @@ impl Shard {
     }
 
     /// A stream's connection is gone; dropping its socket tells the peer, if it does not know.
-    pub(super) fn drop_stream(&mut self, id: ConnectionId, stream: Stream) {
+    pub(super) fn drop_stream(&mut self, id: ConnectionId, stream: &Stream) {
         self.metrics().http2_streams.sub(1);
         let parent = stream.parent;
         self.abandon(id, stream.served);

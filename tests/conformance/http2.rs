@@ -1,4 +1,11 @@
 //! RFC 9113 as far as it is ours: §3.4 (the preface), §4.1 (frames, counted), §10.5 (floods).
+//!
+//! Here are the parts that look at frames; the folder has what is said to a whole node.
+
+mod floods;
+mod leaving;
+mod readers;
+mod requests;
 
 use fanfare::limits::HTTP2_CONTROL_FRAMES_PER_SECOND_MAX;
 use fanfare::protocol::http2::{

@@ -4,4 +4,6 @@ mod grpc;
 mod http1;
 mod http2;
 mod sse;
+#[path = "../support/mod.rs"]
+mod support;
 mod websocket;

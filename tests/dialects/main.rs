@@ -1,5 +1,6 @@
 //! Transcripts of the dialects: every sentence of each contract, spoken to shards without sockets.
 
+mod grpc;
 mod live;
 mod sessions;
 mod stage;

@@ -68,7 +68,7 @@ fn run(seed: u64) {
     let publisher = node.connect(fuzzer.below(shards));
     for _ in 0..STEPS {
         let mut expected = Vec::new();
-        for _ in 0..1 + fuzzer.below(4) {
+        for _ in 0..=fuzzer.below(4) {
             let text = request_text(&mut fuzzer);
             expected.push(expect(&text));
             client.write(Message::text(text));

@@ -4,7 +4,9 @@
 
 #![allow(dead_code, reason = "each suite uses its share of this")]
 
+pub(crate) mod grpc;
 pub(crate) mod http;
+pub(crate) mod http2;
 pub(crate) mod node;
 pub(crate) mod organizations;
 pub(crate) mod socket;

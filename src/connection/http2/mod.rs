@@ -51,8 +51,10 @@ pub(super) struct Http2 {
     woken: Vec<u32>,
     /// The streams' connections, in no order.
     streams: Vec<u32>,
+    /// There were no streams when that was looked at last.
+    idle: bool,
     ping: Option<h2::PingPong>,
-    /// A ping is out and nothing has come since.
+    /// The peer was asked for a sign of life and nothing has come since.
     pinged: bool,
 }
 
@@ -68,7 +70,7 @@ enum Phase {
 #[derive(Debug)]
 pub enum StreamNews {
     /// It is new.
-    Opened(Box<NewStream>),
+    Opened(NewStream),
     /// The connection at this index may have something to read, or room to write.
     Ready(u32),
 }
@@ -100,6 +102,7 @@ impl Http2 {
             opened: VecDeque::new(),
             woken: Vec::new(),
             streams: Vec::new(),
+            idle: false,
             ping: None,
             pinged: false,
         }
@@ -140,6 +143,15 @@ impl Http2 {
             Phase::Open(connection) => connection.graceful_shutdown(),
             Phase::Shaking(_) => self.phase = Phase::Closed,
             Phase::Closed => {}
+        }
+    }
+
+    /// Asks the peer for a sign of life.
+    fn ping(&mut self) {
+        if let Some(ping) = &mut self.ping {
+            // `h2` sends none before the answer to the last was looked at.
+            let _ = ping.poll_pong(&mut Task::from_waker(Waker::noop()));
+            self.pinged = ping.send_ping(h2::Ping::opaque()).is_ok();
         }
     }
 
@@ -206,6 +218,16 @@ impl Connection {
         self.send_queue.push(output);
     }
 
+    /// Whether there are frames that only waited for room in the send queue, and there is some.
+    pub fn wants_pump(&self) -> bool {
+        match &self.state {
+            State::Http2(peer) => {
+                peer.pipe.is_held_up() && self.send_queue.len() < SEND_QUEUE_PAUSE_BYTES
+            }
+            _ => false,
+        }
+    }
+
     /// Bytes that were received and that `h2` has not looked at, because it has too much to send.
     pub(super) fn unread_bytes(&self) -> usize {
         match &self.state {
@@ -218,7 +240,7 @@ impl Connection {
     pub fn next_stream(&mut self) -> Option<StreamNews> {
         let peer = self.http2()?;
         if let Some(opened) = peer.opened.pop_front() {
-            return Some(StreamNews::Opened(Box::new(opened)));
+            return Some(StreamNews::Opened(opened));
         }
         if peer.woken.is_empty() {
             peer.ready.take(&mut peer.woken);
@@ -232,7 +254,8 @@ impl Connection {
     pub fn attach_stream(&mut self, index: u32, socket: &mut StreamSocket) {
         if let Some(peer) = self.http2() {
             peer.streams.push(index);
-            socket.attach(peer.ready.waker(index));
+            peer.idle = false;
+            socket.attach(Arc::clone(&peer.ready), index);
         }
     }
 
@@ -260,13 +283,16 @@ impl Connection {
         if peer.pinged && is_read {
             return Expired::Drop;
         }
-        if peer.streams.is_empty() {
+        if peer.streams.is_empty() && peer.idle {
             peer.say_goodbye();
+            // The goodbye brings a ping along (RFC 9113 §6.8), so that this too must be answered.
+            peer.pinged = true;
+        } else if peer.streams.is_empty() {
+            peer.idle = true;
+            peer.pipe.shrink();
         } else if is_idle {
-            if let Some(ping) = &mut peer.ping {
-                // One that is out already is as good.
-                peer.pinged = ping.send_ping(h2::Ping::opaque()).is_ok();
-            }
+            peer.pipe.shrink();
+            peer.ping();
         }
         self.pump();
         self.arm(Timer::Http2, ctx.now);

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::limits::HTTP2_OUTPUT_BYTES_MAX;
+use crate::limits::{HTTP2_OUTPUT_BYTES_MAX, HTTP2_OUTPUT_PIECE_BYTES};
 
 /// One end of the stream; both ends are equal.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,8 @@ struct Buffers {
     output: BytesMut,
     /// No more is written until what was is on its way.
     full: bool,
+    /// There is more to be written: it was turned away.
+    held_up: bool,
 }
 
 impl Pipe {
@@ -50,9 +52,41 @@ impl Pipe {
         self.buffers().output.split().freeze()
     }
 
+    /// Gives back the room of a connection that is idle.
+    pub(super) fn shrink(&self) {
+        let mut buffers = self.buffers();
+        if buffers.input.is_empty() {
+            buffers.input = BytesMut::new();
+        }
+        buffers.output = BytesMut::new();
+    }
+
     /// Lets nothing more be written, or lets it again.
     pub(super) fn set_full(&self, full: bool) {
-        self.buffers().full = full;
+        let mut buffers = self.buffers();
+        buffers.full = full;
+        buffers.held_up = false;
+    }
+
+    /// Whether something was to be written and had no room, since it was last said how much there is.
+    pub(super) fn is_held_up(&self) -> bool {
+        self.buffers().held_up
+    }
+}
+
+impl Buffers {
+    /// Makes room for output, in pieces that many small writes fit into.
+    fn reserve(&mut self, bytes: usize) {
+        let room = self.output.capacity() - self.output.len();
+        if room < bytes {
+            self.output.reserve(bytes.max(HTTP2_OUTPUT_PIECE_BYTES));
+        }
+    }
+
+    /// Whether something may be written now. Whoever is told no is not woken, but polled again.
+    fn has_room(&mut self) -> bool {
+        self.held_up = self.full || self.output.len() >= HTTP2_OUTPUT_BYTES_MAX;
+        !self.held_up
     }
 }
 
@@ -69,10 +103,11 @@ impl AsyncRead for Pipe {
         }
         let bytes = buf.remaining().min(buffers.input.len());
         buf.put_slice(&buffers.input[..bytes]);
-        buffers.input.advance(bytes);
-        if buffers.input.is_empty() {
-            // A connection that is idle holds no memory.
-            buffers.input = BytesMut::new();
+        if bytes == buffers.input.len() {
+            // The room is kept for the next input.
+            buffers.input.clear();
+        } else {
+            buffers.input.advance(bytes);
         }
         Poll::Ready(Ok(()))
     }
@@ -85,9 +120,10 @@ impl AsyncWrite for Pipe {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut buffers = self.buffers();
-        if buffers.full || buffers.output.len() >= HTTP2_OUTPUT_BYTES_MAX {
+        if !buffers.has_room() {
             return Poll::Pending;
         }
+        buffers.reserve(bytes.len());
         buffers.output.extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
@@ -98,13 +134,13 @@ impl AsyncWrite for Pipe {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let mut buffers = self.buffers();
-        if buffers.full || buffers.output.len() >= HTTP2_OUTPUT_BYTES_MAX {
+        if !buffers.has_room() {
             return Poll::Pending;
         }
-        let mut bytes = 0;
+        let bytes = slices.iter().map(|slice| slice.len()).sum();
+        buffers.reserve(bytes);
         for slice in slices {
             buffers.output.extend_from_slice(slice);
-            bytes += slice.len();
         }
         Poll::Ready(Ok(bytes))
     }

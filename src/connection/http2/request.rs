@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use super::stream::NewStream;
+use super::stream::{NewStream, StreamSocket};
 use super::{Connection, Context, State, Step, Then, Timer};
 use crate::dialect::{Exchange, Open, Opening, Refused, Route};
 use crate::protocol::grpc::{CallFields, CallRefusal, Code, Kind, Status};
 use crate::protocol::http1::{
-    Head, HeadError, StreamFields, StreamRequest as RequestLine, Version,
+    Framing, Head, HeadError, StreamFields, StreamRequest as RequestLine, Version,
 };
 use crate::time::Now;
 
@@ -35,19 +35,25 @@ enum Begun {
     Ended(Status),
 }
 
+impl StreamRequest {
+    pub(super) const fn new(head: http::request::Parts, ended: bool) -> Self {
+        Self {
+            head,
+            ended,
+            body_bytes_max: None,
+        }
+    }
+}
+
 impl Connection {
     /// The connection of a stream that was just opened.
-    pub fn of_stream(new: &mut NewStream, now: Now) -> Self {
+    pub fn of_stream(new: NewStream, now: Now) -> (Self, StreamSocket) {
+        let NewStream { request, socket } = new;
         let mut connection = Self::new(now);
-        let (head, ()) = http::Request::new(()).into_parts();
-        connection.state = State::Request(Box::new(StreamRequest {
-            head: std::mem::replace(&mut new.head, head),
-            ended: new.ended,
-            body_bytes_max: None,
-        }));
-        connection.input_ended = new.ended;
+        connection.input_ended = request.ended;
+        connection.state = State::Request(request);
         connection.arm(Timer::Body, now);
-        connection
+        (connection, socket)
     }
 
     pub(in crate::connection) fn step_request(
@@ -135,9 +141,14 @@ impl Connection {
                 return;
             }
             connection.respond(exchange, ctx, |ctx, to| {
-                begun = match ctx.dialects.admit(route, head, to) {
-                    Ok(bytes) => Begun::Admitted(bytes),
-                    Err(Refused) => Begun::Refused,
+                begun = match (ctx.dialects.admit(route, head, to), head.framing) {
+                    (Ok(most), Framing::Length(bytes)) if bytes > most => {
+                        let message = format!("{bytes} bytes of body; at most {most}");
+                        ctx.dialects.refuse(route, to, 413, "too_large", &message);
+                        Begun::Refused
+                    }
+                    (Ok(most), _) => Begun::Admitted(most),
+                    (Err(Refused), _) => Begun::Refused,
                 };
             });
         });

@@ -1,6 +1,7 @@
 //! One stream as a socket: what a connection reads from and writes to, if it is one of many on another.
 
 use std::fmt;
+use std::sync::Arc;
 use std::task::{Context as Task, Poll, Waker};
 
 use bytes::Bytes;
@@ -10,16 +11,16 @@ use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Request, Response, StatusCode};
 
 use super::super::{Ending, SendQueue};
-use crate::protocol::grpc::{ACCEPT_ENCODING, Kind, Status};
+use super::ready::Ready;
+use super::request::StreamRequest;
+use crate::protocol::grpc::{ACCEPT_ENCODING, Code, Kind, Status};
 use crate::protocol::http1::ResponseHead;
 
 /// A stream that was just opened.
 #[derive(Debug)]
 pub struct NewStream {
-    /// The request's head.
-    pub(super) head: http::request::Parts,
-    /// Whether there is no body.
-    pub(super) ended: bool,
+    /// The request.
+    pub(super) request: Box<StreamRequest>,
     /// Where its body comes from and its answer goes.
     pub socket: StreamSocket,
 }
@@ -28,7 +29,10 @@ pub struct NewStream {
 pub struct StreamSocket {
     recv: Option<RecvStream>,
     send: Send,
-    waker: Waker,
+    /// Whom to tell, and by which name.
+    ready: Option<(Arc<Ready>, u32)>,
+    /// Made when it is needed first: most streams are over before they ever wait.
+    waker: Option<Waker>,
 }
 
 enum Send {
@@ -74,21 +78,40 @@ impl NewStream {
         let (head, recv) = request.into_parts();
         let ended = recv.is_end_stream();
         Self {
-            head,
-            ended,
+            request: Box::new(StreamRequest::new(head, ended)),
             socket: StreamSocket {
                 recv: (!ended).then_some(recv),
                 send: Send::Head(response),
-                waker: Waker::noop().clone(),
+                ready: None,
+                waker: None,
             },
         }
     }
 }
 
 impl StreamSocket {
-    /// Has `waker` woken from now on when there is something to read, or room to write.
-    pub(super) fn attach(&mut self, waker: Waker) {
+    /// Has `index` noted from now on when there is something to read, or room to write.
+    pub(super) fn attach(&mut self, ready: Arc<Ready>, index: u32) {
+        self.ready = Some((ready, index));
+    }
+
+    /// Polls; only if that has to be waited for, it is done once more by somebody who can be woken.
+    fn poll<T>(&mut self, mut poll: impl FnMut(&mut Self, &mut Task<'_>) -> Poll<T>) -> Poll<T> {
+        if self.waker.is_none() {
+            let first = poll(self, &mut Task::from_waker(Waker::noop()));
+            if first.is_ready() {
+                return first;
+            }
+            let ready = self.ready.as_ref();
+            self.waker = ready.map(|(ready, index)| ready.waker(*index));
+        }
+        let waker = self.waker.take();
+        let polled = poll(
+            self,
+            &mut Task::from_waker(waker.as_ref().unwrap_or(Waker::noop())),
+        );
         self.waker = waker;
+        polled
     }
 
     /// Whether the head was sent.
@@ -98,41 +121,35 @@ impl StreamSocket {
 
     /// Reads a part of the body.
     pub fn read(&mut self) -> StreamRead {
-        let mut task = Task::from_waker(&self.waker);
-        let Some(recv) = &mut self.recv else {
-            return if self.is_reset() {
-                StreamRead::Broken
-            } else {
-                StreamRead::Pending
-            };
-        };
-        match recv.poll_data(&mut task) {
+        let polled = self.poll(|socket, task| match &mut socket.recv {
+            Some(recv) => recv.poll_data(task).map(Some),
+            // When the body has ended, only this tells of a peer that gives the stream up.
+            None => socket.poll_reset(task).map(|()| None),
+        });
+        match polled {
             Poll::Pending => StreamRead::Pending,
-            Poll::Ready(Some(Ok(data))) => {
-                // It is ours now, and bounded by what its connection may hold.
-                let _ = recv.flow_control().release_capacity(data.len());
+            Poll::Ready(Some(Some(Ok(data)))) => {
+                if let Some(recv) = &mut self.recv {
+                    // It is ours now, and bounded by what its connection may hold.
+                    let _ = recv.flow_control().release_capacity(data.len());
+                }
                 StreamRead::Data(data)
             }
-            Poll::Ready(Some(Err(_))) => StreamRead::Broken,
-            Poll::Ready(None) => {
+            Poll::Ready(Some(None)) => {
                 self.recv = None;
-                // From now on only this tells of a peer that gives the stream up.
-                if self.is_reset() {
-                    return StreamRead::Broken;
-                }
                 StreamRead::End
             }
+            Poll::Ready(Some(Some(Err(_))) | None) => StreamRead::Broken,
         }
     }
 
-    fn is_reset(&mut self) -> bool {
-        let mut task = Task::from_waker(&self.waker);
+    fn poll_reset(&mut self, task: &mut Task<'_>) -> Poll<()> {
         let reset = match &mut self.send {
-            Send::Head(response) => response.poll_reset(&mut task),
-            Send::Body(stream) => stream.poll_reset(&mut task),
-            Send::Done => return false,
+            Send::Head(response) => response.poll_reset(task),
+            Send::Body(stream) => stream.poll_reset(task),
+            Send::Done => return Poll::Pending,
         };
-        reset.is_ready()
+        reset.map(|_| ())
     }
 
     /// Turns a new stream down before anything came of it.
@@ -144,21 +161,18 @@ impl StreamSocket {
 
     /// Offers unsent bytes, and after the last of them the end, if it has come.
     pub fn write(&mut self, queue: &SendQueue, is_call: bool, ending: Ending<'_>) -> StreamWrite {
-        let head_bytes = match self.begin(queue, is_call, ending) {
-            Ok(bytes) => bytes,
-            Err(_) => return StreamWrite::Broken,
+        let Ok(head_bytes) = self.begin(queue, is_call, ending) else {
+            return StreamWrite::Broken;
         };
-        let Send::Body(stream) = &mut self.send else {
-            return StreamWrite::Sent(head_bytes);
+        let Ok(sent) = self.put_body(queue, head_bytes) else {
+            return StreamWrite::Broken;
         };
-        let body_bytes = queue.len() - head_bytes;
-        let sent = match put_body(stream, queue, head_bytes, &self.waker) {
-            Ok(bytes) => bytes,
-            Err(_) => return StreamWrite::Broken,
-        };
-        if sent < body_bytes {
+        if head_bytes + sent < queue.len() {
             return StreamWrite::Blocked(head_bytes + sent);
         }
+        let Send::Body(stream) = &mut self.send else {
+            return StreamWrite::Sent(queue.len());
+        };
         let ended = match ending {
             Ending::Open => return StreamWrite::Sent(queue.len()),
             Ending::Plain => stream.send_data(Bytes::new(), true),
@@ -169,6 +183,36 @@ impl StreamSocket {
             Ok(()) => StreamWrite::Sent(queue.len()),
             Err(_) => StreamWrite::Broken,
         }
+    }
+
+    /// Sends as much of the queue, behind its first `skip` bytes, as the peer has room for.
+    fn put_body(&mut self, queue: &SendQueue, skip: usize) -> Result<usize, h2::Error> {
+        let wanted = queue.len() - skip;
+        let mut sent = 0;
+        while let Send::Body(stream) = &mut self.send
+            && sent < wanted
+        {
+            stream.reserve_capacity(wanted - sent);
+            let room = stream.capacity().min(wanted - sent);
+            for part in queue.range(skip + sent..skip + sent + room) {
+                stream.send_data(part, false)?;
+            }
+            sent += room;
+            if room > 0 {
+                continue;
+            }
+            let polled = self.poll(|socket, task| match &mut socket.send {
+                Send::Body(stream) => stream.poll_capacity(task),
+                Send::Head(_) | Send::Done => Poll::Ready(None),
+            });
+            match polled {
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(Some(Err(error))) => return Err(error),
+                Poll::Ready(None) => return Err(Reason::CANCEL.into()),
+                Poll::Pending => break,
+            }
+        }
+        Ok(sent)
     }
 
     /// Sends the head if it was not sent; how many bytes of the queue it is.
@@ -191,11 +235,16 @@ impl StreamSocket {
             }
             let content_type = HeaderValue::from_static(Kind::Grpc.content_type());
             fields.insert(http::header::CONTENT_TYPE, content_type);
-            let (name, accepts) = ACCEPT_ENCODING;
-            fields.insert(
-                HeaderName::from_static(name),
-                HeaderValue::from_static(accepts),
-            );
+            if let Ending::Call(Status {
+                code: Code::Unimplemented,
+                ..
+            }) = ending
+            {
+                // compression.md: whoever asked for an encoding learns which there are.
+                let (name, accepts) = ACCEPT_ENCODING;
+                let accepts = HeaderValue::from_static(accepts);
+                fields.insert(HeaderName::from_static(name), accepts);
+            }
             let stream = response.send_response(head, is_over)?;
             self.send = if is_over {
                 Send::Done
@@ -223,35 +272,6 @@ impl StreamSocket {
         };
         Ok(bytes)
     }
-}
-
-/// Sends as much of the queue, behind its first `skip` bytes, as the peer has room for.
-fn put_body(
-    stream: &mut SendStream<Bytes>,
-    queue: &SendQueue,
-    skip: usize,
-    waker: &Waker,
-) -> Result<usize, h2::Error> {
-    let wanted = queue.len() - skip;
-    let mut sent = 0;
-    while sent < wanted {
-        stream.reserve_capacity(wanted - sent);
-        let room = stream.capacity().min(wanted - sent);
-        if room == 0 {
-            let mut task = Task::from_waker(waker);
-            match stream.poll_capacity(&mut task) {
-                Poll::Ready(Some(Ok(_))) => continue,
-                Poll::Ready(Some(Err(error))) => return Err(error),
-                Poll::Ready(None) => return Err(Reason::CANCEL.into()),
-                Poll::Pending => break,
-            }
-        }
-        for part in queue.range(skip + sent..skip + sent + room) {
-            stream.send_data(part, false)?;
-        }
-        sent += room;
-    }
-    Ok(sent)
 }
 
 fn head_of(read: &ResponseHead<'_>) -> Response<()> {

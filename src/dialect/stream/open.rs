@@ -194,8 +194,7 @@ pub(super) fn session_id(head: &Head<'_, '_>) -> Result<Option<Bytes>, Status> {
             Some(Bytes::copy_from_slice(text.as_bytes()))
         }
         None => query_pairs(head.query.unwrap_or(""))
-            .filter(|(key, _)| key.eq_ignore_ascii_case("sessionid"))
-            .last()
+            .rfind(|(key, _)| key.eq_ignore_ascii_case("sessionid"))
             .map(|(_, value)| decode_form(value))
             .transpose()
             .map_err(|error| invalid(&error.to_string()))?

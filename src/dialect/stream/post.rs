@@ -97,10 +97,10 @@ impl Stream {
     }
 
     /// The hub's answer.
-    pub fn answer_post(&self, posted: Posted, answer: Answer, to: &mut Responder<'_>) -> Action {
+    pub fn answer_post(&self, posted: Posted, answer: &Answer, to: &mut Responder<'_>) -> Action {
         match answer {
-            Answer::Refused(refusal) => self.refuse_post(&posted, refusal, to),
-            Answer::Published { id, .. } => self.respond_posted(&posted, id, to),
+            Answer::Refused(refusal) => self.refuse_post(&posted, *refusal, to),
+            Answer::Published { id, .. } => self.respond_posted(&posted, *id, to),
             _ if !posted.declared => return posted.publish(),
             // The hub answers each question by its own kind.
             _ => self.refuse_post(&posted, Refusal::Busy, to),

@@ -60,6 +60,13 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub struct Pending(Box<Waiting>);
 
+impl Pending {
+    /// Whether an event waits to be published.
+    pub fn publishes(&self) -> bool {
+        matches!(self.0.step, Step::Declared(_) | Step::Published(_))
+    }
+}
+
 #[derive(Debug)]
 struct Waiting {
     correlation_id: Option<Box<str>>,
@@ -371,8 +378,8 @@ impl Stream {
 
     /// The server is leaving: tells a stream until when to be gone. `None` if nobody need be told.
     pub fn drain(&self, socket: &mut Socket, leave_ms: u64, tools: &Tools<'_>) -> Option<Reaction> {
-        // Whoever was told is not given more time, however often this is called.
         if matches!(socket.kind, Kind::Publish) || socket.due != Instant::NEVER {
+            // It ends by itself, or knows already.
             return Some(Reaction::nothing());
         }
         socket.due = tools.now.instant + Duration::from_millis(leave_ms);

@@ -191,6 +191,7 @@ fn kind(mail: &Mail) -> &'static str {
             Some(_) => "session",
             None => "project",
         },
+        Mail::Relay(_) => "relay",
     }
 }
 

@@ -36,8 +36,8 @@ fn the_query_subscribes_and_every_message_is_a_line() {
         }
         publish(stage, "m", r#"{"projectId":"p"}"#);
         publish(stage, "n", r#"{"projectId":"q"}"#);
-        let heard = r#"{"result":{"sessionId":"s","event":{"id":"<uuid>","name":"n","payload":{"a":1},"target":{"projectId":"p"}}}}"#;
-        assert_eq!(listener.lines(stage), [heard, heard]);
+        let line = r#"{"result":{"sessionId":"s","event":{"id":"<uuid>","name":"n","payload":{"a":1},"target":{"projectId":"p"}}}}"#;
+        assert_eq!(listener.lines(stage), [line, line]);
         assert!(!listener.ended);
     });
 }

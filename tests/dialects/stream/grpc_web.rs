@@ -173,11 +173,11 @@ fn a_publish_is_answered_by_the_event_and_trailers_in_the_requests_form() {
                     id: published.id.clone(),
                 };
                 assert_eq!(published, expected);
-                let heard = format!(
+                let message = format!(
                     r#"{{"result":{{"sessionId":"s","event":{{"id":"{}","name":"n","payload":{{"a":"é"}},"target":{{"projectId":"p"}},"requestMetadata":true}}}}}}"#,
                     published.id
                 );
-                assert_eq!(stage.texts(&mut socket), [heard]);
+                assert_eq!(stage.texts(&mut socket), [message]);
             }
         }
     });

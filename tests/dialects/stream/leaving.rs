@@ -57,7 +57,7 @@ fn every_stream_is_told_its_own_time_and_closed_then() {
         distinct.sort_unstable();
         distinct.dedup();
         assert!(distinct.len() > 30, "the times are not spread: {times:?}");
-        for _ in 0..WINDOW_MS / STEP_MS + 1 {
+        for _ in 0..=WINDOW_MS / STEP_MS {
             stage.node.jump(STEP_MS);
             stage.node.settle();
             for (socket, left) in sockets.iter_mut().zip(&mut times) {

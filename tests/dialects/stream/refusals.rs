@@ -15,102 +15,122 @@ fn refused(stage: &mut Stage, socket: &mut Socket, text: &str, id: Option<&str>,
     assert!(message.contains(why), "{text}: {message}");
 }
 
+/// Says things that are wrong, with the correlation id before and after; then the stream works as before.
+#[track_caller]
+fn all_refused(stage: &mut Stage, cases: &[(&str, &str)]) {
+    let mut socket = stage.open(PATH, "");
+    subscribe(stage, &mut socket, "n", "");
+    for (asked, why) in cases {
+        let before = format!(r#"{{"correlationId":"c\"é",{asked}}}"#);
+        refused(stage, &mut socket, &before, Some("c\"é"), why);
+        let after = format!(r#"{{{asked},"correlationId":"c"}}"#);
+        refused(stage, &mut socket, &after, Some("c"), why);
+    }
+    assert_alive(stage, &mut socket);
+    publish(stage, "n", "");
+    assert_eq!(names(stage, &mut socket), ["n"]);
+    assert_eq!(super::subscriptions(stage), 1);
+}
+
+/// JSON that is nested deeper than is allowed.
+fn deep() -> String {
+    format!(r#"{{"a":{}1{}}}"#, "[".repeat(1_000), "]".repeat(1_000))
+}
+
 #[test]
-fn what_is_wrong_with_a_request_is_told_with_its_correlation_id() {
+fn a_message_asks_one_thing_that_is_known() {
     everywhere(|stage| {
+        all_refused(
+            stage,
+            &[
+                (r#""ping":null"#, "nothing is asked"),
+                (r#""subscribed":{}"#, "\"subscribed\" is not known"),
+                (r#""ping":"""#, "\"ping\" is empty"),
+                (r#""ping":7"#, "\"ping\" must be a string"),
+                (
+                    r#""ping":"a","subscribe":{"name":"n"}"#,
+                    "\"subscribe\" and \"ping\" are both set",
+                ),
+            ],
+        );
         let mut socket = stage.open(PATH, "");
-        subscribe(stage, &mut socket, "n", "");
-        let long = "x".repeat(129);
-        let deep = format!(r#"{{"a":{}1{}}}"#, "[".repeat(1_000), "]".repeat(1_000));
+        let nothing = "nothing is asked";
+        refused(stage, &mut socket, "{}", None, nothing);
+        let text = r#"{"correlationId":"c"}"#;
+        refused(stage, &mut socket, text, Some("c"), nothing);
+    });
+}
+
+#[test]
+fn a_subscription_that_is_wrong_is_told_so() {
+    everywhere(|stage| {
+        let long = format!(r#""subscribe":{{"name":"{}"}}"#, "x".repeat(129));
         let scope = "x".repeat(257);
-        for (asked, why) in [
-            (String::new(), "nothing is asked"),
-            (
-                r#""subscribed":{}"#.to_owned(),
-                "\"subscribed\" is not known",
-            ),
-            (r#""ping":null"#.to_owned(), "nothing is asked"),
-            (r#""ping":"""#.to_owned(), "\"ping\" is empty"),
-            (r#""ping":7"#.to_owned(), "\"ping\" must be a string"),
-            (
-                r#""ping":"a","subscribe":{"name":"n"}"#.to_owned(),
-                "\"subscribe\" and \"ping\" are both set",
-            ),
-            (
-                r#""subscribe":{}"#.to_owned(),
-                "a name of the subscription is empty",
-            ),
-            (
-                r#""subscribe":"n""#.to_owned(),
-                "\"subscribe\" must be an object",
-            ),
-            (
-                r#""subscribe":{"name":["n"]}"#.to_owned(),
-                "\"subscribe.name\" must be a string",
-            ),
-            (
-                r#""subscribe":{"name":"n","events":"m"}"#.to_owned(),
-                "\"subscribe.events\"",
-            ),
-            (
-                r#""subscribe":{"name":"n","target":"p"}"#.to_owned(),
-                "\"subscribe.target\" must be an object",
-            ),
-            (
-                format!(r#""subscribe":{{"name":"{long}"}}"#),
-                "longer than 128 characters",
-            ),
-            (
-                format!(r#""subscribe":{{"name":"n","target":{{"layoutId":"{scope}"}}}}"#),
-                "layout id is longer than 256 bytes",
-            ),
-            (
-                r#""unsubscribe":{"name":""}"#.to_owned(),
-                "a name of the subscription is empty",
-            ),
-            (
-                format!(r#""publish":{}"#, body("", "{}", "")),
-                "\"publish.name\" is empty",
-            ),
-            (
-                format!(r#""publish":{}"#, body(&long, "{}", "")),
-                "longer than 128 characters",
-            ),
-            (
-                r#""publish":{"name":"n"}"#.to_owned(),
-                "\"publish.payload\" is missing",
-            ),
-            (
-                r#""publish":{"payload":{}}"#.to_owned(),
-                "\"publish.name\" is missing",
-            ),
-            (
-                format!(r#""publish":{}"#, body("n", "[]", "")),
-                "\"publish.payload\" must be an object",
-            ),
-            (
-                format!(r#""publish":{}"#, body("n", &deep, "")),
-                "\"publish.payload\" is nested deeper than 128",
-            ),
-            (
-                format!(r#""publish":{{"name":"n","payload":{{}},"requestMetadata":{deep}}}"#),
-                "\"publish.requestMetadata\" is nested deeper than 128",
-            ),
-        ] {
-            let before = format!(
-                r#"{{"correlationId":"c\"é"{}{asked}}}"#,
-                if asked.is_empty() { "" } else { "," }
-            );
-            refused(stage, &mut socket, &before, Some("c\"é"), why);
-            if !asked.is_empty() {
-                let after = format!(r#"{{{asked},"correlationId":"c"}}"#);
-                refused(stage, &mut socket, &after, Some("c"), why);
-            }
-        }
-        assert_alive(stage, &mut socket);
-        publish(stage, "n", "");
-        assert_eq!(names(stage, &mut socket), ["n"]);
-        assert_eq!(super::subscriptions(stage), 1);
+        let scope = format!(r#""subscribe":{{"name":"n","target":{{"layoutId":"{scope}"}}}}"#);
+        all_refused(
+            stage,
+            &[
+                (r#""subscribe":{}"#, "a name of the subscription is empty"),
+                (
+                    r#""unsubscribe":{"name":""}"#,
+                    "a name of the subscription is empty",
+                ),
+                (r#""subscribe":"n""#, "\"subscribe\" must be an object"),
+                (
+                    r#""subscribe":{"name":["n"]}"#,
+                    "\"subscribe.name\" must be a string",
+                ),
+                (
+                    r#""subscribe":{"name":"n","events":"m"}"#,
+                    "\"subscribe.events\"",
+                ),
+                (
+                    r#""subscribe":{"name":"n","events":[1]}"#,
+                    "\"subscribe.events\"",
+                ),
+                (
+                    r#""subscribe":{"name":"n","target":"p"}"#,
+                    "\"subscribe.target\" must be an object",
+                ),
+                (&long, "longer than 128 characters"),
+                (&scope, "layout id is longer than 256 bytes"),
+            ],
+        );
+    });
+}
+
+#[test]
+fn a_publish_that_is_wrong_is_told_so() {
+    everywhere(|stage| {
+        let publish =
+            |name: &str, payload: &str| format!(r#""publish":{}"#, body(name, payload, ""));
+        let metadata = deep();
+        let metadata =
+            format!(r#""publish":{{"name":"n","payload":{{}},"requestMetadata":{metadata}}}"#);
+        all_refused(
+            stage,
+            &[
+                (&publish("", "{}"), "\"publish.name\" is empty"),
+                (
+                    &publish(&"x".repeat(129), "{}"),
+                    "longer than 128 characters",
+                ),
+                (
+                    r#""publish":{"name":"n"}"#,
+                    "\"publish.payload\" is missing",
+                ),
+                (r#""publish":{"payload":{}}"#, "\"publish.name\" is missing"),
+                (&publish("n", "[]"), "\"publish.payload\" must be an object"),
+                (
+                    &publish("n", &deep()),
+                    "\"publish.payload\" is nested deeper than 128",
+                ),
+                (
+                    &metadata,
+                    "\"publish.requestMetadata\" is nested deeper than 128",
+                ),
+            ],
+        );
     });
 }
 
@@ -182,8 +202,8 @@ fn a_message_may_be_a_mebibyte_and_no_more() {
         let mut socket = stage.open(PATH, "");
         let ping = r#"{"ping":"a"}"#;
         let longest = ping.to_owned() + &" ".repeat(1024 * 1024 - ping.len());
-        let pong = ask(stage, &mut socket, &longest);
-        assert_eq!(pong, r#"{"result":{"pong":"a"}}"#);
+        let answer = ask(stage, &mut socket, &longest);
+        assert_eq!(answer, r#"{"result":{"pong":"a"}}"#);
         socket.say(&mut stage.node, &format!("{longest} "));
         assert_eq!(stage.texts(&mut socket), [""; 0]);
         assert_eq!(socket.close_code(&mut stage.node), 1_009);
