@@ -333,8 +333,9 @@ impl Stream {
     pub fn half_closed(&self, socket: &mut Socket) -> Reaction {
         match socket.kind {
             Kind::Publish => {
+                // statuscodes.md: "Request cardinality violation".
                 let message = "the call ended without a request";
-                socket.end(Status::new(Code::InvalidArgument, message))
+                socket.end(Status::new(Code::Unimplemented, message))
             }
             // Who hears something goes on to.
             Kind::Stream if socket.wanted.is_empty() => {
