@@ -71,7 +71,7 @@ pub fn serve(config: Config) -> ExitCode {
     }
 }
 
-/// The ready line, and three lines to try. Whoever reads them may be gone already.
+/// The ready line, and a few lines to try. Whoever reads them may be gone already.
 fn announce(node: &Node, asks_for_tokens: bool) {
     let (address, shards, driver) = (node.address, node.shards, node.driver);
     let plural = if shards == 1 { "shard" } else { "shards" };
@@ -81,11 +81,15 @@ fn announce(node: &Node, asks_for_tokens: bool) {
     } else {
         ""
     };
+    // To websocat a bare -H would take the address as well.
+    let websocat_token = token.replace(" -H ", " -H=");
     let text = format!(
         "fanfare listening on {address} ({shards} {plural}, {driver})\n\
          \x20 listen:   curl -N{token} -H 'Accept: text/event-stream' {events}\n\
          \x20 publish:  curl{token} -d '{{\"type\":\"hello\",\"data\":{{\"n\":1}}}}' {events}\n\
-         \x20 history:  curl{token} '{events}?last_event=-1'\n"
+         \x20 history:  curl{token} '{events}?last_event=-1'\n\
+         \x20 stream:   curl -N{token} 'http://{address}/event/v2/stream?subscribe.name=*'\n\
+         \x20 live:     websocat{websocat_token} ws://{address}/live/ws\n"
     );
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

@@ -158,6 +158,8 @@ struct Entry {
     blocked: bool,
     /// The driver was told not to read.
     paused: bool,
+    /// A stream that was just opened: it may be over before its timers count.
+    opening: bool,
     /// An effect to move it is under way: its input is only held.
     moving: bool,
     /// Our half is closed.
@@ -301,6 +303,7 @@ impl Shard {
             dirty: false,
             blocked: false,
             paused: false,
+            opening: false,
             moving: false,
             finished: false,
         }) as u32;
@@ -367,7 +370,7 @@ impl Shard {
             }
         }
         let due = connection.due();
-        if due < entry.scheduled {
+        if due < entry.scheduled && !entry.opening {
             entry.scheduled = due;
             self.deadlines.schedule(due, id);
         }

@@ -48,6 +48,7 @@ impl Shard {
         if self.connections.len() >= self.connections_max {
             // The client may try again, elsewhere (RFC 9113 §8.7).
             new.socket.refuse();
+            self.wake_parent(parent);
             return;
         }
         let (connection, mut socket) = Connection::of_stream(new, now);
@@ -61,9 +62,15 @@ impl Shard {
                 socket,
                 served: None,
             }));
+            entry.opening = true;
         }
         self.metrics().http2_streams.add(1);
         self.go_on(now, index);
+        // At a hundred thousand calls a second, deadlines of calls that are over would pile up.
+        if let Some(entry) = self.connections.get_mut(index as usize) {
+            entry.opening = false;
+            self.touch(index);
+        }
     }
 
     /// Reads what a stream has, as long as its connection wants it.
@@ -105,7 +112,7 @@ impl Shard {
                     let mut bytes = std::mem::take(&mut self.scratch.stream_input);
                     bytes.clear();
                     bytes.extend_from_slice(&data);
-                    self.receive(now, id, &mut bytes);
+                    self.take_in(now, id, &mut bytes);
                     self.scratch.stream_input = bytes;
                 }
             }

@@ -23,7 +23,7 @@ fn a_token_opens_what_is_closed_without_it(setting: Setting) {
     let server = Server::start(setting, &["--config", path]);
     for line in &server.banner[1..] {
         assert!(
-            line.contains("curl") && line.contains("$FANFARE_TOKEN"),
+            line.contains("Authorization: Bearer $FANFARE_TOKEN\""),
             "{line}"
         );
     }

@@ -1,5 +1,5 @@
 //! The real program on real loopback sockets, spoken to by clients that were written elsewhere:
-//! the `curl` program, `ureq` and `tungstenite`. Every test runs on both drivers.
+//! the `curl` program, `ureq`, `tungstenite`, `tonic` and gRPC for Python. Every test runs on both drivers.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -60,12 +60,22 @@ macro_rules! on_both_drivers {
 }
 
 mod access;
+mod calls;
 mod clients;
+mod curl_stream;
 mod echo;
 mod events;
 mod faults;
+mod grpc;
+mod grpc_web;
+mod http2;
 mod leaving;
+mod leaving_streams;
 mod program;
+mod python;
+mod readme;
 mod resets;
 mod sockets;
+mod stream_sockets;
+mod tokens;
 mod web_socket;

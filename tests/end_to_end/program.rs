@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::clients::{agent, get, pause, publish};
 use crate::server::{DEADLINE, Server, Setting, fanfare};
 
-on_every_setting!(the_ready_line_and_three_to_try);
+on_every_setting!(the_ready_line_and_five_to_try);
 on_both_drivers!(
     publish_and_tail_against_the_server,
     json_logs_are_json_lines,
@@ -17,7 +17,7 @@ on_both_drivers!(
     an_idle_server_rests,
 );
 
-fn the_ready_line_and_three_to_try(setting: Setting) {
+fn the_ready_line_and_five_to_try(setting: Setting) {
     let server = Server::start(setting, &[]);
     let address = server.address;
     let shards = match setting.shards {
@@ -35,6 +35,8 @@ fn the_ready_line_and_three_to_try(setting: Setting) {
         format!("  listen:   curl -N -H 'Accept: text/event-stream' {events}"),
         format!("  publish:  curl -d '{hello}' {events}"),
         format!("  history:  curl '{events}?last_event=-1'"),
+        format!("  stream:   curl -N 'http://{address}/event/v2/stream?subscribe.name=*'"),
+        format!("  live:     websocat ws://{address}/live/ws"),
     ];
     assert_eq!(server.banner, wanted);
     // What it tells people to try works.

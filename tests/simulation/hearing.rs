@@ -36,6 +36,19 @@ pub(crate) enum Filter {
     Properties(Vec<(String, Value)>),
     /// Of the sysadm dialect: names.
     Classes(BTreeSet<String>),
+    /// Of the stream dialect: names and where.
+    Subscriptions(BTreeSet<(&'static str, Target)>),
+}
+
+/// Where the stream dialect listens.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Target {
+    /// Everywhere.
+    Organization,
+    /// In the group.
+    Collection,
+    /// In a session.
+    Layout(String),
 }
 
 /// A filter, and when it came into force.
@@ -204,6 +217,36 @@ impl Hearing {
         }
     }
 
+    /// Whether an event passes a filter, if that can be said.
+    fn passes(&self, filter: &Filter, told: &Told) -> Option<bool> {
+        let Filter::Subscriptions(subscriptions) = filter else {
+            return filter.passes(told, self.group_of(told));
+        };
+        let mut passes = Some(false);
+        for (names, target) in subscriptions {
+            if !names.split('|').any(|name| named(name, &told.name)) {
+                continue;
+            }
+            match self.is_heard_at(target, told) {
+                Some(true) => return Some(true),
+                Some(false) => {}
+                None => passes = None,
+            }
+        }
+        passes
+    }
+
+    /// Scopes hear what is addressed to them, beneath them and above them.
+    fn is_heard_at(&self, target: &Target, told: &Told) -> Option<bool> {
+        match (target, &told.token) {
+            (Target::Organization, _) => Some(true),
+            (Target::Collection, _) => self.group_of(told),
+            (Target::Layout(layout), Some(token)) => Some(layout == token),
+            (Target::Layout(layout), None) if self.faithful.contains(layout) => Some(true),
+            (Target::Layout(layout), None) => (!self.beneath.contains(layout)).then_some(false),
+        }
+    }
+
     fn judge(&self, life: &Life, told: &Told) -> Verdict {
         let until = self.matched_until(told);
         let (mut all, mut any) = (told.accepted.is_some(), false);
@@ -213,7 +256,7 @@ impl Hearing {
             if change.sent > until || replaced < told.sent {
                 continue;
             }
-            let passes = change.filter.passes(told, self.group_of(told));
+            let passes = self.passes(&change.filter, told);
             all &= passes == Some(true);
             any |= passes != Some(false);
         }
@@ -299,7 +342,7 @@ impl Filter {
     /// Whether an event passes, if that can be said. `group`: whether it is the group's.
     fn passes(&self, told: &Told, group: Option<bool>) -> Option<bool> {
         match self {
-            Self::Nothing => Some(false),
+            Self::Nothing | Self::Subscriptions(_) => Some(false),
             Self::Classes(classes) => Some(classes.contains(&told.name)),
             Self::Properties(filters) => {
                 let mut properties: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
@@ -325,6 +368,14 @@ impl Filter {
                 passes
             }
         }
+    }
+}
+
+/// Whether a name is meant by a pattern that may end in a star.
+fn named(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => pattern == name,
     }
 }
 

@@ -4,6 +4,7 @@
 //! same seed fails the same way. What must hold of logs is in `oracle.rs`, of live subscriptions in
 //! `hearing.rs`.
 
+mod caller;
 mod faults;
 mod hearing;
 mod oracle;

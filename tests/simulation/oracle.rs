@@ -45,6 +45,8 @@ pub(crate) struct Facts {
     pub(crate) polite: u64,
     /// Events that were kept for a new subscriber.
     pub(crate) retained: u64,
+    /// Events that came by gRPC.
+    pub(crate) called: u64,
     /// Scenes in which every delivery that was counted was seen.
     pub(crate) balanced: u64,
 }
@@ -67,6 +69,7 @@ impl Facts {
         self.slow += other.slow;
         self.polite += other.polite;
         self.retained += other.retained;
+        self.called += other.called;
         self.balanced += other.balanced;
     }
 
@@ -88,6 +91,7 @@ impl Facts {
             self.slow,
             self.polite,
             self.retained,
+            self.called,
             self.balanced,
         ];
         assert!(

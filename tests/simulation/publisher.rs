@@ -21,7 +21,7 @@ struct Asked {
 }
 
 /// What payloads say besides: nothing, or a property that filters ask for.
-const P: [&str; 7] = [
+pub(crate) const P: [&str; 7] = [
     "",
     ",\"p\":\"a\"",
     ",\"p\":\"b\"",
@@ -31,7 +31,7 @@ const P: [&str; 7] = [
     ",\"p\":[\"a\"]",
 ];
 /// And one to look into.
-const Q: [&str; 3] = ["", ",\"q\":{\"r\":\"a\"}", ",\"q\":{\"r\":\"b\"}"];
+pub(crate) const Q: [&str; 3] = ["", ",\"q\":{\"r\":\"a\"}", ",\"q\":{\"r\":\"b\"}"];
 
 /// One who publishes.
 pub(crate) struct Publisher {

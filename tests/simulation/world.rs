@@ -7,6 +7,7 @@ use fanfare::hub::{
 use fanfare::metrics::Metric;
 use fanfare::shard::{ConnectionId, Mail, ReplyTo};
 
+use crate::caller::Caller;
 use crate::hearing::{End, Hearing, Moment};
 use crate::oracle::{Facts, Oracle};
 use crate::publisher::Publisher;
@@ -39,6 +40,8 @@ pub(crate) struct World {
     readers: Vec<Reader>,
     hearing: Hearing,
     subscribers: Vec<Subscriber>,
+    /// The same, by gRPC.
+    callers: Vec<Caller>,
     /// Nobody but live subscribers listens, and nothing breaks: every delivery is seen.
     is_calm: bool,
     now: Moment,
@@ -96,16 +99,17 @@ impl World {
             readers: readers.collect(),
             publishers: (0..4).map(Publisher::new).collect(),
             node,
-            random,
             oracle: Oracle::default(),
             hearing,
             subscribers,
+            callers: (0..random.below(4)).map(Caller::new).collect(),
             is_calm,
             now: 0,
             tokens,
             beneath,
             told: 0,
             passed_ms: 0,
+            random,
         }
     }
 
@@ -173,7 +177,24 @@ impl World {
                 node.settle();
                 hearing.rest(now);
             }
+            102..110 if !self.callers.is_empty() => self.step_caller(),
             _ => self.step_subscriber(),
+        }
+    }
+
+    /// A caller reads what has come, and says something or breaks off.
+    fn step_caller(&mut self) {
+        let (node, random, oracle) = (&mut self.node, &mut self.random, &mut self.oracle);
+        let (hearing, now) = (&mut self.hearing, self.now);
+        let index = random.below(self.callers.len());
+        let caller = &mut self.callers[index];
+        if random.once_in(25) && !self.is_calm {
+            caller.break_off(node, oracle, hearing, now);
+            return;
+        }
+        caller.read(node, oracle, hearing, now);
+        if random.once_in(2) {
+            caller.act(node, random, &self.tokens, hearing, now);
         }
     }
 
@@ -210,6 +231,7 @@ impl World {
         let peers = self.readers.iter().filter_map(Reader::peer);
         let peers: Vec<usize> = peers
             .chain(self.subscribers.iter().filter_map(Subscriber::peer))
+            .chain(self.callers.iter().filter_map(Caller::peer))
             .chain(self.publishers.iter().filter_map(Publisher::peer))
             .collect();
         if !peers.is_empty() {
@@ -313,6 +335,14 @@ impl World {
             }
             subscriber.read(node, &mut self.hearing, facts, self.now);
             subscriber.finish(&mut self.hearing);
+        }
+        for caller in &mut self.callers {
+            caller.finish(
+                &mut self.node,
+                &mut self.oracle,
+                &mut self.hearing,
+                self.now,
+            );
         }
         for reader in &mut self.readers {
             // First what is there, then what a last request brings.
@@ -421,6 +451,9 @@ impl World {
         }
         for _ in 0..20 {
             self.node.settle();
+            for caller in &mut self.callers {
+                caller.go(&mut self.node);
+            }
             self.node.jump(500);
         }
         for (shard, metrics) in self.node.metrics.iter().enumerate() {
@@ -429,13 +462,14 @@ impl World {
                 &metrics.readers,
                 &metrics.buffered_bytes,
                 &metrics.subscriptions,
+                &metrics.http2_streams,
             ];
             let left = left.map(Metric::value);
             let peers = self.node.peers.iter();
             let here = peers.filter(|peer| matches!(peer.place, Place::On(s, _) if s == shard));
             let here: Vec<_> = here.collect();
-            let what = "connections, readers, bytes, subscriptions left";
-            assert_eq!(left, [0; 4], "{what} on shard {shard}: {here:?}");
+            let what = "connections, readers, bytes, subscriptions, streams left";
+            assert_eq!(left, [0; 5], "{what} on shard {shard}: {here:?}");
         }
     }
 }

@@ -5,8 +5,9 @@ use fanfare_tonic::event::{
     events_stream_request::Message as Ask, events_stream_response::Message as Say,
 };
 use fanfare_tonic::prost::Message;
-use fanfare_tonic::prost_types::{Struct, Value, value::Kind};
+use fanfare_tonic::prost_types::{ListValue, Struct, Value, value::Kind};
 use http::Request;
+use serde_json::Value as Json;
 
 use super::http2::{Call, Client};
 use super::node::TestNode;
@@ -80,6 +81,51 @@ pub(crate) fn event(name: &str, number: u64, fill: &str) -> PublishEventRequest 
             fields: fields.into(),
         }),
         ..PublishEventRequest::default()
+    }
+}
+
+/// A JSON value as the client of the original holds it.
+pub(crate) fn to_value(json: &Json) -> Value {
+    let kind = match json {
+        Json::Null => Kind::NullValue(0),
+        Json::Bool(value) => Kind::BoolValue(*value),
+        Json::Number(number) => Kind::NumberValue(number.as_f64().expect("a double")),
+        Json::String(text) => Kind::StringValue(text.clone()),
+        Json::Array(values) => Kind::ListValue(ListValue {
+            values: values.iter().map(to_value).collect(),
+        }),
+        Json::Object(_) => Kind::StructValue(to_struct(json)),
+    };
+    Value { kind: Some(kind) }
+}
+
+/// An object, likewise.
+pub(crate) fn to_struct(json: &Json) -> Struct {
+    let fields = json.as_object().expect("an object").iter();
+    Struct {
+        fields: fields
+            .map(|(name, value)| (name.clone(), to_value(value)))
+            .collect(),
+    }
+}
+
+/// The JSON of a payload; numbers that are whole have no fraction.
+pub(crate) fn to_json(payload: &Struct) -> Json {
+    let fields = payload.fields.iter();
+    fields
+        .map(|(name, value)| (name.clone(), json_of(value)))
+        .collect()
+}
+
+fn json_of(value: &Value) -> Json {
+    match value.kind.as_ref().expect("a value") {
+        Kind::NullValue(_) => Json::Null,
+        Kind::NumberValue(number) if number.fract() == 0.0 => Json::from(*number as i64),
+        Kind::NumberValue(number) => Json::from(*number),
+        Kind::StringValue(text) => Json::from(text.as_str()),
+        Kind::BoolValue(value) => Json::from(*value),
+        Kind::StructValue(fields) => to_json(fields),
+        Kind::ListValue(list) => list.values.iter().map(json_of).collect(),
     }
 }
 

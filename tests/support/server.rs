@@ -20,7 +20,7 @@ pub(crate) use crate::child::DEADLINE;
 use crate::child::await_exit;
 
 /// Lines that the server writes to standard output when it is ready.
-const BANNER_LINES: usize = 4;
+const BANNER_LINES: usize = 6;
 
 /// How a server is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

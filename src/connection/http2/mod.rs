@@ -51,11 +51,11 @@ pub(super) struct Http2 {
     woken: Vec<u32>,
     /// The streams' connections, in no order.
     streams: Vec<u32>,
-    /// There were no streams when that was looked at last.
-    idle: bool,
     ping: Option<h2::PingPong>,
     /// The peer was asked for a sign of life and nothing has come since.
     pinged: bool,
+    /// It had a stream since its timer was looked at last.
+    served: bool,
 }
 
 enum Phase {
@@ -102,9 +102,9 @@ impl Http2 {
             opened: VecDeque::new(),
             woken: Vec::new(),
             streams: Vec::new(),
-            idle: false,
             ping: None,
             pinged: false,
+            served: false,
         }
     }
 
@@ -124,6 +124,7 @@ impl Http2 {
                 Phase::Open(connection) => match connection.poll_accept(&mut task) {
                     Poll::Pending => return,
                     Poll::Ready(Some(Ok((request, response)))) => {
+                        self.served = true;
                         self.opened.push_back(NewStream::new(request, response));
                     }
                     // Whatever was wrong, `h2` has said goodbye for it.
@@ -254,7 +255,6 @@ impl Connection {
     pub fn attach_stream(&mut self, index: u32, socket: &mut StreamSocket) {
         if let Some(peer) = self.http2() {
             peer.streams.push(index);
-            peer.idle = false;
             socket.attach(Arc::clone(&peer.ready), index);
         }
     }
@@ -283,16 +283,19 @@ impl Connection {
         if peer.pinged && is_read {
             return Expired::Drop;
         }
-        if peer.streams.is_empty() && peer.idle {
-            peer.say_goodbye();
-            // The goodbye brings a ping along (RFC 9113 §6.8), so that this too must be answered.
-            peer.pinged = true;
-        } else if peer.streams.is_empty() {
-            peer.idle = true;
+        if is_idle {
             peer.pipe.shrink();
-        } else if is_idle {
-            peer.pipe.shrink();
-            peer.ping();
+        }
+        let served = std::mem::replace(&mut peer.served, !peer.streams.is_empty());
+        match peer.streams.is_empty() {
+            false if is_idle => peer.ping(),
+            true if !served => {
+                peer.say_goodbye();
+                // The goodbye brings a ping along (RFC 9113 §6.8), so that this too must be answered.
+                peer.pinged = true;
+            }
+            // Who makes one call after the other has no stream between two of them.
+            _ => {}
         }
         self.pump();
         self.arm(Timer::Http2, ctx.now);

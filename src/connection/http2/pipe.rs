@@ -47,9 +47,9 @@ impl Pipe {
         self.buffers().input.len()
     }
 
-    /// Takes what was written.
+    /// Takes what was written, and the memory with it: a connection that is idle holds none.
     pub(super) fn take_output(&self) -> Bytes {
-        self.buffers().output.split().freeze()
+        std::mem::take(&mut self.buffers().output).freeze()
     }
 
     /// Gives back the room of a connection that is idle.

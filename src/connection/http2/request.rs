@@ -52,7 +52,7 @@ impl Connection {
         let mut connection = Self::new(now);
         connection.input_ended = request.ended;
         connection.state = State::Request(request);
-        connection.arm(Timer::Body, now);
+        connection.disarm();
         (connection, socket)
     }
 

@@ -4,6 +4,7 @@
 //! message.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use crate::limits::{JSON_DEPTH_MAX, STREAM_CORRELATION_BYTES_MAX, STREAM_NAME_CHARS_MAX};
 use crate::protocol::grpc::{Code, Status};
@@ -34,7 +35,7 @@ pub(super) fn too_deep(at: &str, field: &str) -> Status {
 }
 
 /// A name is empty or too long; `what` says which.
-pub(super) fn check_name(what: &str, name: &str) -> Result<(), Status> {
+pub(super) fn check_name(what: impl Display, name: &str) -> Result<(), Status> {
     if name.is_empty() {
         return Err(invalid(format!("{what} is empty")));
     }

@@ -45,7 +45,7 @@ impl Publish {
 
     /// It, if its name, its target and its size may be; `at` stands before the names of fields.
     pub(super) fn checked(self, at: &str) -> Result<Self, Status> {
-        check_name(&format!("\"{at}name\""), &self.name)?;
+        check_name(format_args!("\"{at}name\""), &self.name)?;
         self.target.as_ref().map_or(Ok(()), Target::check)?;
         // What came as protobuf is longer as JSON, up to six times.
         let bytes = self.payload.len() + self.metadata.as_ref().map_or(0, Bytes::len);

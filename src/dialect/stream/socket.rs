@@ -131,7 +131,7 @@ impl Socket {
             _ => None,
         };
         let session_id = session_id.and_then(|id| std::str::from_utf8(id).ok());
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(256);
         put_reply(self.form, correlation_id, session_id, reply, &mut out);
         out
     }
@@ -264,7 +264,7 @@ impl Socket {
 
     fn published(&self, correlation_id: Option<&str>, id: EventId, publish: &Publish) -> Reaction {
         if matches!(self.kind, Kind::Publish) {
-            let mut last = Vec::new();
+            let mut last = Vec::with_capacity(128 + 2 * publish.payload.len());
             put_published(self.form, id, publish, &mut last);
             return Reaction::End(last, Box::new(Status::OK));
         }

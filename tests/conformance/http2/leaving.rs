@@ -77,6 +77,20 @@ fn section_9_1_who_wants_nothing_is_told_to_leave() {
     assert_eq!(node.shards[0].connections(), 0);
 }
 
+/// Between two calls it has no stream, but is not idle.
+#[test]
+fn section_9_1_who_calls_now_and_then_stays() {
+    let mut node = node();
+    let mut client = Client::connect(&mut node, 0);
+    for _ in 0..100 {
+        let call = client.open(get("/healthz"), true);
+        client.settle(&mut node);
+        assert_eq!(client.calls[call].status(), Some(200));
+        pass(&mut node, &mut client, HTTP2_PING_INTERVAL / 3);
+    }
+    assert!(client.ended.is_none());
+}
+
 #[test]
 fn section_9_1_and_is_dropped_if_it_says_nothing() {
     let mut node = node();

@@ -284,6 +284,10 @@ fn streams_count_as_connections_and_are_refused_beyond_their_bound() {
     let refused = Some(End::Reset(Reason::REFUSED_STREAM));
     assert_eq!(ends, [None, None, None, refused]);
     assert_eq!(node.sum("http2_streams"), 3);
+    // It is told at once, though there is nothing else to be sent.
+    let late = client.open(request("GET", "/api/sessions/t/events", &[]), true);
+    client.settle(&mut node);
+    assert_eq!(client.calls[late].end, refused);
 }
 
 #[test]
@@ -300,6 +304,47 @@ fn a_body_that_does_not_come_is_waited_for_so_long() {
     assert_eq!(client.calls[call].status(), Some(408));
     node.pass(Duration::from_secs(1));
     assert_eq!(node.sum("http2_streams"), 0);
+}
+
+/// More of them than `h2` remembers to have reset, with bytes for them under way.
+#[test]
+fn many_bodies_that_are_too_long_do_not_end_the_connection() {
+    let mut node = node();
+    let mut client = Client::connect(&mut node, 0);
+    let body = vec![b' '; 4 * PUBLISH_BYTES_MAX];
+    let calls: Vec<usize> = (0..100)
+        .map(|_| {
+            let call = client.open(request("POST", "/api/sessions/t/events", &[]), false);
+            client.send(call, &body);
+            call
+        })
+        .collect();
+    client.settle(&mut node);
+    for call in calls {
+        assert_eq!(client.calls[call].status(), Some(413));
+    }
+    let next = client.open(request("GET", "/healthz", &[]), true);
+    client.settle(&mut node);
+    assert_eq!(client.calls[next].status(), Some(200));
+    node.pass(Duration::from_secs(1));
+    assert_eq!(node.sum("http2_streams"), 0);
+}
+
+/// What comes over a socket is counted once, not again for its stream.
+#[test]
+fn bytes_are_counted_once() {
+    let mut node = node();
+    let mut client = Client::connect(&mut node, 0);
+    let call = client.open(request("POST", "/api/sessions/t/events", &[]), false);
+    client.send(
+        call,
+        &[&[b' '; 20_000][..], br#"{"type":"a","data":1}"#].concat(),
+    );
+    client.half_close(call);
+    client.settle(&mut node);
+    assert_eq!(client.calls[call].status(), Some(200));
+    let received = node.sum("bytes_received");
+    assert!((20_000..21_000).contains(&received), "{received}");
 }
 
 /// A connection that has thousands of requests behind it is as good as new.

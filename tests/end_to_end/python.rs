@@ -1,0 +1,87 @@
+//! The stream dialect, spoken to by gRPC for Python: an implementation of its own, in C.
+//!
+//! The interpreter is `FANFARE_TEST_PYTHON`, or else `python3`; it needs grpcio, grpcio-tools,
+//! grpcio-reflection and grpcio-health-checking. Without them these tests are skipped, but never with `CI=true`.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use crate::server::{Server, Setting, note, nothing_may_be_skipped};
+
+on_every_setting!(a_client_of_its_own_finds_everything_as_defined);
+on_both_drivers!(the_client_of_the_readme_hears_itself);
+
+/// What the scripts import beyond Python's own.
+const IMPORTS: &str = "import grpc, grpc_tools, grpc_reflection, grpc_health";
+
+/// A file of the package.
+fn file(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// An interpreter with gRPC; `None`, with the reason printed, where there is none.
+fn python() -> Option<Command> {
+    static FOUND: OnceLock<Option<OsString>> = OnceLock::new();
+    let found = FOUND.get_or_init(|| {
+        let program = std::env::var_os("FANFARE_TEST_PYTHON");
+        let program = program.unwrap_or_else(|| "python3".into());
+        let problem = match Command::new(&program).args(["-c", IMPORTS]).output() {
+            Ok(output) if output.status.success() => return Some(program),
+            Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
+            Err(error) => error.to_string(),
+        };
+        assert!(!nothing_may_be_skipped(), "no gRPC for Python: {problem}");
+        note("skipped: no gRPC for Python", &problem);
+        None
+    });
+    found.as_ref().map(|program| {
+        let mut command = Command::new(program);
+        // Proxies are not for this machine's own addresses.
+        command
+            .env("no_grpc_proxy", "127.0.0.1")
+            .stdin(Stdio::null());
+        command
+    })
+}
+
+/// Runs an interpreter that must succeed; its output.
+fn output_of(mut command: Command) -> String {
+    let output = command.output().expect("it started before");
+    let problem = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {problem}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+fn a_client_of_its_own_finds_everything_as_defined(setting: Setting) {
+    let Some(mut command) = python() else { return };
+    let server = Server::start(setting, &[]);
+    command.arg(file("tests/end_to_end/python/client.py"));
+    command.arg(file("src/dialect/stream/event.proto"));
+    command.arg(server.address.to_string());
+    let listed = output_of(command);
+    assert!(listed.contains("apis.event.v2.EventService\n"), "{listed}");
+    server.await_metric("http2_streams", 0);
+    server.await_metric("subscriptions", 0);
+}
+
+fn the_client_of_the_readme_hears_itself(setting: Setting) {
+    let Some(mut compile) = python() else { return };
+    let server = Server::start(setting, &[]);
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let definition = file("src/dialect/stream/event.proto");
+    std::fs::copy(definition, folder.path().join("event.proto")).expect("copied");
+    let program = file("tests/end_to_end/python/hello.py");
+    std::fs::copy(program, folder.path().join("hello.py")).expect("copied");
+    // As the README says.
+    let arguments = "-m grpc_tools.protoc -I. --python_out=. --grpc_python_out=. event.proto";
+    compile.args(arguments.split(' ')).current_dir(&folder);
+    output_of(compile);
+    let mut hello = python().expect("it was there a moment ago");
+    let address = server.address.to_string();
+    hello.args(["hello.py", &address]).current_dir(&folder);
+    let heard = output_of(hello);
+    let expected = "published chat:hello {'n': 1.0} \nevent chat:hello {'n': 1.0} python\n";
+    assert_eq!(heard, expected);
+}
