@@ -8,7 +8,7 @@ use super::{Action, Dialects, Refused, Responder, respond_error, rpc};
 use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
 use crate::protocol::Parsed;
 use crate::protocol::grpc::{
-    CallFields, CallRefusal, Kind, MESSAGE_HEADER_BYTES, Status, TextError, decode_text,
+    CallFields, CallRefusal, Code, Kind, MESSAGE_HEADER_BYTES, Status, TextError, decode_text,
     parse_message,
 };
 use crate::protocol::http1::{Head, Method};
@@ -114,12 +114,16 @@ impl Dialects {
 
 /// The only message of a body.
 fn one_message(messages: &[u8]) -> Result<&[u8], Status> {
-    use crate::protocol::grpc::Code;
     match parse_message(messages, WEBSOCKET_MESSAGE_BYTES_MAX) {
         Ok(Parsed::Complete(message, used)) if used == messages.len() => Ok(message.bytes),
+        Ok(Parsed::Partial) if !messages.is_empty() => {
+            let message = "the call ended within a message";
+            Err(Status::new(Code::Internal, message))
+        }
+        // statuscodes.md: "Request cardinality violation".
         Ok(_) => {
             let message = "the body is not exactly one message";
-            Err(Status::new(Code::Internal, message))
+            Err(Status::new(Code::Unimplemented, message))
         }
         Err(error) => Err(error.status()),
     }

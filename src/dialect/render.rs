@@ -10,6 +10,9 @@ use crate::hub::{Event, EventName};
 use crate::protocol::grpc::{self, Code, Kind, Status};
 use crate::protocol::websocket::encode_text;
 
+/// What a chunk has beside its data, at most: a size of 16 digits and two line ends.
+const CHUNK_OVERHEAD_BYTES: usize = 16 + 4;
+
 /// How events of a live subscription are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Encoding {
@@ -136,11 +139,23 @@ impl Framing {
     }
 }
 
-/// Appends a message as a chunk of its own.
+/// Appends a message as a chunk of its own (RFC 9112 §7.1): its size is known before, so that nothing is
+/// copied twice.
 fn put_chunk(framing: Framing, message: &[u8], out: &mut BytesMut) {
-    let mut framed = BytesMut::with_capacity(message.len() * 3 / 2 + 16);
-    framing.put(message, &mut framed);
-    put_chunk_bytes(&framed, out);
+    use std::fmt::Write as _;
+    let framed = message.len() + grpc::MESSAGE_HEADER_BYTES;
+    let bytes = match framing {
+        Framing::Line => message.len() + 1,
+        Framing::WebText => framed.div_ceil(3) * 4,
+        _ => framed,
+    };
+    out.reserve(bytes + CHUNK_OVERHEAD_BYTES);
+    // Writing to a growing buffer cannot fail.
+    let _ = write!(out, "{bytes:x}\r\n");
+    let begin = out.len();
+    framing.put(message, out);
+    debug_assert_eq!(out.len() - begin, bytes);
+    out.extend_from_slice(b"\r\n");
 }
 
 fn put_chunk_bytes(bytes: &[u8], out: &mut BytesMut) {

@@ -22,14 +22,74 @@ const NOW: Now = Now {
 
 /// Allocations per event, at most: the event, what it holds, its renderings, the publisher's answer.
 const PER_EVENT_MAX: u64 = 16;
+/// And for gRPC-web as text, the frame that becomes base64.
+const PER_TEXT_FRAME_MAX: u64 = 1;
 /// And per tick: pieces of the arena, frames put together.
 const PER_TICK_MAX: u64 = 8;
 
-const UPGRADE: &[u8] = b"GET /live/ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
-    Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+/// What the subscribers are.
+#[derive(Clone, Copy, Debug)]
+enum Audience {
+    /// Sockets of the live dialect, all alike.
+    Live,
+    /// The same, each with a filter of its own.
+    LiveDistinct,
+    /// Sockets of the stream dialect, all alike.
+    Stream,
+    /// The same, each with names of its own.
+    StreamDistinct,
+    /// The stream dialect's responses in chunks.
+    Chunked,
+    /// The same by gRPC-web, as text.
+    WebText,
+}
 
-fn shard(subscribers: usize, are_distinct: bool) -> (Shard, ConnectionId) {
+impl Audience {
+    const ALL: [Self; 6] = [
+        Self::Live,
+        Self::LiveDistinct,
+        Self::Stream,
+        Self::StreamDistinct,
+        Self::Chunked,
+        Self::WebText,
+    ];
+
+    /// What a subscriber sends to become one.
+    fn request(self, subscriber: usize) -> Vec<u8> {
+        let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        let get = |path: &str, fields: &str| {
+            format!("GET {path} HTTP/1.1\r\nHost: h\r\n{fields}\r\n").into_bytes()
+        };
+        let stream = "/event/v2/stream?subscribe.name=t";
+        match self {
+            Self::Live => get("/live/ws", upgrade),
+            Self::LiveDistinct => {
+                let own = format!(
+                    r#"{{"type":"filter","filters":[{{"property":"a","value":"b"}},{{"property":"a","value":"{subscriber}"}}]}}"#
+                );
+                // Padded, so that its length takes two bytes.
+                let text = format!("{own:<140}");
+                let mut request = get("/live/ws", upgrade);
+                request.extend([0x81, 0xfe, 0, text.len() as u8, 0, 0, 0, 0]);
+                request.extend_from_slice(text.as_bytes());
+                request
+            }
+            Self::Stream => get(stream, upgrade),
+            Self::StreamDistinct => get(&format!("{stream}%7Cu{subscriber}"), upgrade),
+            Self::Chunked => get(stream, ""),
+            Self::WebText => {
+                // `EventsStreamRequest { subscribe: { name: "t" } }`, framed, as base64.
+                let body = "AAAAAAaiBgMKAXQ=";
+                let head = "POST /apis.event.v2.EventService/Stream HTTP/1.1\r\nHost: h\r\n\
+                            Content-Type: application/grpc-web-text\r\nContent-Length: ";
+                format!("{head}{}\r\n\r\n{body}", body.len()).into_bytes()
+            }
+        }
+    }
+}
+
+fn shard(subscribers: usize, audience: Audience) -> (Shard, ConnectionId) {
     let mut config = Config::default();
     // So few that the log is full at once, and grows no more.
     config.hub.retention.events = 4;
@@ -44,17 +104,7 @@ fn shard(subscribers: usize, are_distinct: bool) -> (Shard, ConnectionId) {
     });
     for subscriber in 0..subscribers {
         let id = shard.accept(NOW).expect("room");
-        shard.receive(NOW, id, &mut UPGRADE.to_vec());
-        if are_distinct {
-            let own = format!(
-                r#"{{"type":"filter","filters":[{{"property":"a","value":"b"}},{{"property":"a","value":"{subscriber}"}}]}}"#
-            );
-            // Padded, so that its length takes two bytes.
-            let text = format!("{own:<140}");
-            let mut frame = vec![0x81, 0xfe, 0, text.len() as u8, 0, 0, 0, 0];
-            frame.extend_from_slice(text.as_bytes());
-            shard.receive(NOW, id, &mut frame);
-        }
+        shard.receive(NOW, id, &mut audience.request(subscriber));
     }
     let publisher = shard.accept(NOW).expect("room");
     flush(&mut shard);
@@ -74,8 +124,8 @@ fn flush(shard: &mut Shard) -> usize {
 }
 
 /// What a tick of so many events costs, once everything has the size that it needs.
-fn cost(subscribers: usize, are_distinct: bool, events: usize) -> u64 {
-    let (mut shard, publisher) = shard(subscribers, are_distinct);
+fn cost(subscribers: usize, audience: Audience, events: usize) -> u64 {
+    let (mut shard, publisher) = shard(subscribers, audience);
     let body = r#"{"type":"t","data":{"a":"b"}}"#;
     let head = "POST /api/sessions/s/events HTTP/1.1\r\nHost: h\r\n";
     let one = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
@@ -93,16 +143,20 @@ fn cost(subscribers: usize, are_distinct: bool, events: usize) -> u64 {
 
 #[test]
 fn an_event_costs_the_same_however_many_hear_it() {
-    for are_distinct in [false, true] {
+    for audience in Audience::ALL {
         for events in [1, 16] {
-            let few = cost(10, are_distinct, events);
-            let many = cost(1_000, are_distinct, events);
-            assert_eq!(
-                few, many,
-                "{events} events, distinct filters: {are_distinct}"
+            let few = cost(10, audience, events);
+            let many = cost(1_000, audience, events);
+            assert_eq!(few, many, "{events} events, {audience:?}");
+            let per_event = match audience {
+                Audience::WebText => PER_EVENT_MAX + PER_TEXT_FRAME_MAX,
+                _ => PER_EVENT_MAX,
+            };
+            let most = events as u64 * per_event + PER_TICK_MAX;
+            assert!(
+                many <= most,
+                "{many} allocations for {events} events, {audience:?}"
             );
-            let most = events as u64 * PER_EVENT_MAX + PER_TICK_MAX;
-            assert!(many <= most, "{many} allocations for {events} events");
         }
     }
 }

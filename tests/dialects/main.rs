@@ -4,6 +4,7 @@ mod grpc;
 mod live;
 mod sessions;
 mod stage;
+mod stream;
 #[path = "../support/mod.rs"]
 mod support;
 mod sysadm;

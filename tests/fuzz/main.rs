@@ -4,7 +4,7 @@
 //! connection may hold more than its bounds, and when everyone has left nothing may be left behind.
 //! `FANFARE_SEED` repeats one run, `FANFARE_ROUNDS` sets how many there are. `sockets.rs` does the same to
 //! the dialects' sockets, `filters.rs` to the filter table, `json.rs` to the readers of JSON, `grpc.rs` to
-//! calls of gRPC, `http2.rs` to its streams.
+//! calls of gRPC, `http2.rs` to its streams, `streams.rs` to the stream dialect's JSON.
 
 mod filters;
 mod grpc;
@@ -14,6 +14,7 @@ mod json;
 mod naive_filters;
 mod naive_json;
 mod sockets;
+mod streams;
 #[path = "../support/mod.rs"]
 mod support;
 

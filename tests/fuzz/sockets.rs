@@ -1,7 +1,7 @@
 //! Mutated handshakes, frames and messages at the sockets of a whole node, beside others who must not
 //! notice.
 //!
-//! On a node of one shard or several, an honest publisher and two honest subscribers do their work while
+//! On a node of one shard or several, an honest publisher and three honest subscribers do their work while
 //! strangers send what nobody should. Whatever those get or lose, each honest event arrives once, in
 //! order, and in the end nothing is left behind.
 
@@ -20,15 +20,16 @@ const STEPS: usize = 60;
 const STRANGERS: usize = 6;
 
 /// Handshakes that are as they should be.
-const PATHS: [&str; 4] = [
+const PATHS: [&str; 5] = [
     "/live/ws",
     "/communication_manager/ws/event",
     "/sysadm",
     "/sysadm/ws",
+    "/event/v2/stream",
 ];
 
 /// Messages that are as they should be.
-const MESSAGES: [&str; 16] = [
+const MESSAGES: [&str; 20] = [
     r#"{"type":"filter","filters":[{"property":"type","value":"honest"}]}"#,
     r#"{"type":"filter","filters":[{"property":"a.b","value":"*"},{"property":"a","value":null}]}"#,
     r#"{"type":"filter","filters":[{"property":"n","value":1},{"property":"n","value":"2"}]}"#,
@@ -45,6 +46,10 @@ const MESSAGES: [&str; 16] = [
     r#"{"namespace":"rpc","name":"identify","id":"d"}"#,
     r#"{"namespace":"rpc","name":"query","id":"e"}"#,
     r#"{"namespace":"rpc","name":"dispatcher","id":"f","args":["ls"]}"#,
+    r#"{"subscribe":{"name":"dispatcher|t*","target":{"layoutId":"s"}},"correlationId":"g"}"#,
+    r#"{"unsubscribe":{"name":"t*|dispatcher","target":{"layoutId":"s"}},"correlationId":"h"}"#,
+    r#"{"publish":{"name":"dispatcher","payload":{"a":{"b":2}},"target":{"layoutId":"s"}},"correlationId":"i"}"#,
+    r#"{"ping":"p","correlationId":"j"}"#,
 ];
 
 /// What strangers publish, mutated.
@@ -82,7 +87,8 @@ impl Honest {
     fn read(&mut self, node: &mut TestNode) {
         for text in self.client.texts(&mut node.peers[self.peer].received) {
             let event: Value = serde_json::from_str(&text).expect("JSON");
-            let fields = event.get("args").unwrap_or(&event);
+            let payload = event.pointer("/result/event/payload");
+            let fields = payload.or_else(|| event.get("args")).unwrap_or(&event);
             self.received.extend(fields["honest"].as_u64());
         }
         node.send(self.peer, self.client.output());
@@ -109,7 +115,9 @@ fn run(seed: u64) {
     let mut node = TestNode::new(shards as u16, seed, &config);
     let filter = r#"{"type":"filter","filters":[{"property":"honest","value":"*"}]}"#;
     let classes = r#"{"namespace":"events","name":"subscribe","args":"dispatcher"}"#;
-    let mut honest = [(PATHS[0], filter), (PATHS[2], classes)].map(|(path, message)| {
+    let names = r#"{"subscribe":{"name":"dispatcher"}}"#;
+    let all = [(PATHS[0], filter), (PATHS[2], classes), (PATHS[4], names)];
+    let mut honest = all.map(|(path, message)| {
         let shard = fuzzer.below(shards);
         Honest::connect(&mut node, shard, path, message)
     });

@@ -10,6 +10,8 @@ use super::web_socket::{Client, Message, upgrade};
 pub(crate) struct Socket {
     /// The peer, as the node knows it.
     pub(crate) peer: usize,
+    /// The subprotocol that the server chose.
+    pub(crate) protocol: Option<String>,
     client: Client,
     texts: VecDeque<String>,
     pings: usize,
@@ -32,7 +34,14 @@ impl Socket {
         let peer = node.connect(shard);
         node.send(peer, upgrade_with(path, headers));
         node.settle();
-        Self::opened(node, peer)
+        let opened = Self::opened(node, peer);
+        if let Ok(socket) = &opened
+            && !headers.contains("Sec-WebSocket-Protocol")
+        {
+            // RFC 6455 §4.2.2: none is chosen that was not offered.
+            assert_eq!(socket.protocol, None);
+        }
+        opened
     }
 
     /// The socket of a peer that sent its handshake and was answered.
@@ -44,11 +53,11 @@ impl Socket {
         }
         let accept = head.header("sec-websocket-accept");
         assert_eq!(accept, Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head:?}");
-        for absent in ["sec-websocket-protocol", "sec-websocket-extensions"] {
-            assert_eq!(head.header(absent), None, "{head:?}");
-        }
+        assert_eq!(head.header("sec-websocket-extensions"), None, "{head:?}");
+        let protocol = head.header("sec-websocket-protocol").map(String::from);
         Ok(Self {
             peer,
+            protocol,
             client: Client::new(),
             texts: VecDeque::new(),
             pings: 0,

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 
-use super::access::{Offer, SUBPROTOCOL};
+use super::access::{Offer, SUBPROTOCOL, allow};
 use super::socket::Kind;
 use super::{Form, Route, Socket, Stream, Wanted, put_http_error};
+use crate::auth::Grant;
 use crate::dialect::render::Framing;
 use crate::dialect::socket::{Open, Opening, Streamed};
 use crate::dialect::{self, Action, Refused, Responder, handshake_fields};
@@ -102,6 +103,9 @@ impl Stream {
             let identity = self.identify(head, Offer::default())?;
             let wanted = Wanted::from_query(head.query)?
                 .ok_or_else(|| Status::new(Code::InvalidArgument, "subscribe.name is missing"))?;
+            // What is known to fail now is a refusal that every client understands.
+            allow(identity, Grant::Subscribe)?;
+            wanted.names()?;
             let first = Some(wanted);
             Ok(Socket::new(
                 identity,

@@ -42,6 +42,12 @@ impl Place {
         Some(self.place(Address::Project(project.clone()), Some(group.clone()), None))
     }
 
+    /// What [`ask_project`](Self::ask_project) asks about.
+    pub(super) fn asked_first(&self) -> Address {
+        let project = self.parents.project.clone();
+        project.map_or_else(|| self.scope.address.clone(), Address::Project)
+    }
+
     /// What the home of the scope itself must be asked, unless everybody knows where it stands.
     pub(super) fn ask(&self) -> Option<Command> {
         if matches!(self.scope.address, Address::Organization) {

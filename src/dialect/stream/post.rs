@@ -126,7 +126,11 @@ impl Stream {
     }
 
     fn refuse_post(&self, posted: &Posted, refusal: Refusal, to: &mut Responder<'_>) {
-        let mut status = of_refusal(refusal, &posted.place.scope.address);
+        let mut status = if posted.declared {
+            of_refusal(refusal, &posted.place.scope.address)
+        } else {
+            of_refusal(refusal, &posted.place.asked_first())
+        };
         match posted.coding {
             Coding::Json => {
                 if refusal == Refusal::Busy {

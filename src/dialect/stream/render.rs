@@ -109,8 +109,13 @@ impl<'e> Published<'e> {
         }
     }
 
+    /// Enough for most events, in either form.
+    fn bytes_expected(&self) -> usize {
+        self.payload.len() + self.metadata.map_or(0, <[u8]>::len) + 256
+    }
+
     pub(super) fn put_json(&self, out: &mut Vec<u8>) {
-        out.reserve(self.payload.len() + self.metadata.map_or(0, <[u8]>::len) + 256);
+        out.reserve(self.bytes_expected());
         // Writing to memory cannot fail.
         let _ = write!(out, "{{\"id\":\"{}\",\"name\":", self.id);
         match self.name {
@@ -137,6 +142,7 @@ impl<'e> Published<'e> {
     }
 
     pub(super) fn put_proto(&self, wire: &mut Writer<'_>) {
+        wire.raw().reserve(self.bytes_expected());
         match self.name {
             Name::Text(name) => wire.plain_text(1, name),
             Name::Event(name) => wire.plain_text(1, &name.to_text()),

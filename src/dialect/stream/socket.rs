@@ -333,8 +333,9 @@ impl Stream {
     pub fn half_closed(&self, socket: &mut Socket) -> Reaction {
         match socket.kind {
             Kind::Publish => {
+                // statuscodes.md: "Request cardinality violation".
                 let message = "the call ended without a request";
-                socket.end(Status::new(Code::InvalidArgument, message))
+                socket.end(Status::new(Code::Unimplemented, message))
             }
             // Who hears something goes on to.
             Kind::Stream if socket.wanted.is_empty() => {
@@ -403,11 +404,9 @@ impl Stream {
 impl Place {
     /// Which address the home was asked about.
     fn asked(&self, step: &Step) -> Address {
-        match (step, &self.parents.project) {
-            (Step::Project(..) | Step::Declared(_), Some(project)) => {
-                Address::Project(project.clone())
-            }
-            _ => self.scope.address.clone(),
+        match step {
+            Step::Project(..) | Step::Declared(_) => self.asked_first(),
+            Step::Scope(..) | Step::Published(_) => self.scope.address.clone(),
         }
     }
 }
