@@ -402,7 +402,7 @@ impl Shard {
         self.forget_group(index);
         self.metrics().buffered_bytes.sub(entry.counted as u64);
         if let Some(stream) = entry.stream {
-            self.drop_stream(id, *stream);
+            self.drop_stream(id, &stream);
             return;
         }
         if let Some(relay) = entry.relay {

@@ -181,7 +181,7 @@ impl Shard {
     }
 
     /// A stream's connection is gone; dropping its socket tells the peer, if it does not know.
-    pub(super) fn drop_stream(&mut self, id: ConnectionId, stream: Stream) {
+    pub(super) fn drop_stream(&mut self, id: ConnectionId, stream: &Stream) {
         self.metrics().http2_streams.sub(1);
         let parent = stream.parent;
         self.abandon(id, stream.served);

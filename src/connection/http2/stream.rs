@@ -144,17 +144,15 @@ impl StreamSocket {
 
     /// Offers unsent bytes, and after the last of them the end, if it has come.
     pub fn write(&mut self, queue: &SendQueue, is_call: bool, ending: Ending<'_>) -> StreamWrite {
-        let head_bytes = match self.begin(queue, is_call, ending) {
-            Ok(bytes) => bytes,
-            Err(_) => return StreamWrite::Broken,
+        let Ok(head_bytes) = self.begin(queue, is_call, ending) else {
+            return StreamWrite::Broken;
         };
         let Send::Body(stream) = &mut self.send else {
             return StreamWrite::Sent(head_bytes);
         };
         let body_bytes = queue.len() - head_bytes;
-        let sent = match put_body(stream, queue, head_bytes, &self.waker) {
-            Ok(bytes) => bytes,
-            Err(_) => return StreamWrite::Broken,
+        let Ok(sent) = put_body(stream, queue, head_bytes, &self.waker) else {
+            return StreamWrite::Broken;
         };
         if sent < body_bytes {
             return StreamWrite::Blocked(head_bytes + sent);

@@ -63,10 +63,11 @@ fn by_http1(
     fields: &[(&str, &str)],
     body: &str,
 ) -> Answer {
-    let fields: String = fields
-        .iter()
+    let fields = fields.iter();
+    let fields: Vec<String> = fields
         .map(|(name, value)| format!("{name}: {value}\r\n"))
         .collect();
+    let fields = fields.concat();
     let peer = node.connect(0);
     node.send(peer, text(&format!("{} {}", line.0, line.1), &fields, body));
     node.settle();
@@ -338,7 +339,7 @@ fn bytes_are_counted_once() {
     let call = client.open(request("POST", "/api/sessions/t/events", &[]), false);
     client.send(
         call,
-        &[&[b' '; 20_000][..], br#"{"type":"a","data":1}"#].concat(),
+        &[&vec![b' '; 20_000][..], br#"{"type":"a","data":1}"#].concat(),
     );
     client.half_close(call);
     client.settle(&mut node);
