@@ -35,9 +35,12 @@ mod send_queue;
 mod timer;
 mod websocket;
 
+
 use crate::buf::Arena;
 use crate::dialect::sessions::{Listen, render::Encoding};
-use crate::dialect::{Action, Call, Dialects, Exchange, Open, Pending, Subscribe, Tools};
+use crate::dialect::{
+    Action, Call, Dialects, Exchange, Open, Pending, Subscribe, Tools,
+};
 use crate::hub::{Gap, Number, ReaderId};
 use crate::limits::{PIPELINE_BYTES_MAX, SEND_QUEUE_PAUSE_BYTES};
 use crate::metrics::Metrics;

@@ -350,7 +350,6 @@ impl Shard {
         let has_socket = entry.stream.is_none() && entry.relay.is_none();
         let has_work = !connection.send_queue.is_empty()
             || connection.is_closing()
-            || connection.wants_pump()
             || entry
                 .stream
                 .as_ref()
@@ -402,7 +401,7 @@ impl Shard {
         self.forget_group(index);
         self.metrics().buffered_bytes.sub(entry.counted as u64);
         if let Some(stream) = entry.stream {
-            self.drop_stream(id, &stream);
+            self.drop_stream(id, *stream);
             return;
         }
         if let Some(relay) = entry.relay {

@@ -331,23 +331,6 @@ fn many_bodies_that_are_too_long_do_not_end_the_connection() {
     assert_eq!(node.sum("http2_streams"), 0);
 }
 
-/// What comes over a socket is counted once, not again for its stream.
-#[test]
-fn bytes_are_counted_once() {
-    let mut node = node();
-    let mut client = Client::connect(&mut node, 0);
-    let call = client.open(request("POST", "/api/sessions/t/events", &[]), false);
-    client.send(
-        call,
-        &[&vec![b' '; 20_000][..], br#"{"type":"a","data":1}"#].concat(),
-    );
-    client.half_close(call);
-    client.settle(&mut node);
-    assert_eq!(client.calls[call].status(), Some(200));
-    let received = node.sum("bytes_received");
-    assert!((20_000..21_000).contains(&received), "{received}");
-}
-
 /// A connection that has thousands of requests behind it is as good as new.
 #[test]
 fn many_requests_one_after_the_other_leave_nothing() {
