@@ -72,6 +72,11 @@ impl Ids {
         LoginToken(token)
     }
 
+    /// A number below `bound`, which is above zero and far below 2^64; not secret.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.public.next_u64() % bound
+    }
+
     /// The name of a new life of a log.
     pub fn epoch(&mut self) -> Epoch {
         Epoch(self.secret.next_u64())

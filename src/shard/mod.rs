@@ -356,7 +356,6 @@ impl Shard {
         let has_socket = entry.stream.is_none() && entry.relay.is_none();
         let has_work = !connection.send_queue.is_empty()
             || connection.is_closing()
-            || connection.wants_pump()
             || entry
                 .stream
                 .as_ref()
@@ -467,9 +466,9 @@ impl Shard {
     }
 
     fn drain_connection(&mut self, now: Now, index: u32) {
-        // Spread by index, so that they do not all come back at once.
+        // Spread at random, so that they do not all come back at once.
         let tenth = (self.drain_spread_ms / 10).max(1);
-        let retry_ms = tenth + u64::from(index) * 7_919 % (tenth * 9);
+        let retry_ms = tenth + self.ids.below(tenth * 9);
         match self.with(now, index, |connection, ctx| {
             connection.drain(retry_ms, ctx)
         }) {

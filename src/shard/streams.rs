@@ -35,12 +35,19 @@ impl Shard {
     /// Sees to the streams of a connection that have something for us.
     pub(super) fn serve_streams(&mut self, now: Now, parent: u32) {
         loop {
-            let entry = self.connections.get_mut(parent as usize);
-            match entry.and_then(|entry| entry.connection.next_stream()) {
-                None => return,
+            let Some(entry) = self.connections.get_mut(parent as usize) else {
+                return;
+            };
+            match entry.connection.next_stream() {
+                None => break,
                 Some(StreamNews::Opened(new)) => self.open_stream(now, parent, new),
                 Some(StreamNews::Ready(index)) => self.serve_stream(now, index),
             }
+        }
+        let entry = self.connections.get(parent as usize);
+        if entry.is_some_and(|entry| entry.connection.is_held_up()) {
+            // What there is now is sent first, and then the rest of it finds room.
+            self.wake_parent(parent);
         }
     }
 
@@ -116,7 +123,7 @@ impl Shard {
                     let mut bytes = std::mem::take(&mut self.scratch.stream_input);
                     bytes.clear();
                     bytes.extend_from_slice(&data);
-                    self.take_in(now, id, &mut bytes);
+                    self.receive(now, id, &mut bytes);
                     self.scratch.stream_input = bytes;
                 }
             }

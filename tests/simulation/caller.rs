@@ -263,7 +263,7 @@ impl Caller {
         at: Moment,
     ) {
         self.read(node, oracle, hearing, at);
-        if at % 2 == 0 {
+        if at.is_multiple_of(2) {
             if let Some(client) = self.client.take() {
                 node.break_off(client.peer);
             }

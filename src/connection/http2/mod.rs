@@ -219,12 +219,10 @@ impl Connection {
         self.send_queue.push(output);
     }
 
-    /// Whether there are frames that only waited for room in the send queue, and there is some.
-    pub fn wants_pump(&self) -> bool {
+    /// Whether there are frames that found no room when this was pumped last.
+    pub fn is_held_up(&self) -> bool {
         match &self.state {
-            State::Http2(peer) => {
-                peer.pipe.is_held_up() && self.send_queue.len() < SEND_QUEUE_PAUSE_BYTES
-            }
+            State::Http2(peer) => peer.pipe.is_held_up(),
             _ => false,
         }
     }

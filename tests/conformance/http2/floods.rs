@@ -131,7 +131,7 @@ fn section_10_5_1_a_head_that_swells_is_refused() {
 
 #[test]
 fn section_5_4_1_nonsense_ends_the_connection() {
-    let too_long = [&[0x7f, 0xff, 0xff, 0, 0, 0, 0, 0, 1][..], &[0; 20_000]].concat();
+    let too_long = [&[0x7f, 0xff, 0xff, 0, 0, 0, 0, 0, 1][..], &vec![0; 20_000]].concat();
     for (what, bytes, expected) in [
         (
             "data for no stream",

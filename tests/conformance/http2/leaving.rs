@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fanfare::config::Config;
 use fanfare::limits::{HTTP2_PING_INTERVAL, LINGER_TIMEOUT};
+use fanfare::shard::Shard;
 use h2::Reason;
 use http::Request;
 
@@ -164,12 +165,6 @@ fn a_connection_that_breaks_leaves_nothing() {
         node.pass(Duration::from_secs(1));
         let left = ["connections", "http2_streams", "readers", "buffered_bytes"];
         assert_eq!(left.map(|name| node.sum(name)), [0; 4]);
-        assert_eq!(
-            node.shards
-                .iter()
-                .map(|shard| shard.connections())
-                .sum::<usize>(),
-            0
-        );
+        assert_eq!(node.shards.iter().map(Shard::connections).sum::<usize>(), 0);
     }
 }

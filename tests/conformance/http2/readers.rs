@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fanfare::config::Config;
 use fanfare::limits::RELAY_BYTES_MAX;
+use fanfare::shard::Shard;
 use http::Request;
 
 use crate::support::http::{request as text, take_stream};
@@ -44,7 +45,7 @@ fn publish(node: &mut TestNode, data: &str) {
 /// What is left of readers, streams and their bytes, with only the client's connection there.
 fn left(node: &mut TestNode) -> [u64; 3] {
     node.pass(Duration::from_secs(1));
-    let connections: usize = node.shards.iter().map(|shard| shard.connections()).sum();
+    let connections: usize = node.shards.iter().map(Shard::connections).sum();
     assert_eq!(connections, 1 + node.sum("http2_streams") as usize);
     ["readers", "http2_streams", "buffered_bytes"].map(|name| node.sum(name))
 }
@@ -239,7 +240,7 @@ fn readers_are_sent_away_when_the_server_leaves() {
             assert_eq!(client.ended, Some(Ok(())));
             node.close_half(client.peer);
             node.pass(Duration::from_secs(3));
-            let connections: usize = node.shards.iter().map(|shard| shard.connections()).sum();
+            let connections: usize = node.shards.iter().map(Shard::connections).sum();
             assert_eq!(connections, 0);
         });
     }

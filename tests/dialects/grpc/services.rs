@@ -54,23 +54,20 @@ fn who_watches_is_told_that_the_server_leaves() {
         let mut client = Client::connect(&mut stage.node, 0);
         let call = client.unary(&mut stage.node, WATCH, &about(""));
         let none = client.unary(&mut stage.node, WATCH, &about("no.such.Service"));
-        let states = |client: &mut Client, call: usize| -> Vec<i32> {
+        let told = |client: &mut Client, call: usize| -> Vec<i32> {
             let answers: Vec<HealthCheckResponse> = client.calls[call].take_messages();
             answers.into_iter().map(|answer| answer.status).collect()
         };
-        assert_eq!(states(&mut client, call), [ServingStatus::Serving as i32]);
+        assert_eq!(told(&mut client, call), [ServingStatus::Serving as i32]);
         let unknown = ServingStatus::ServiceUnknown as i32;
-        assert_eq!(states(&mut client, none), [unknown]);
+        assert_eq!(told(&mut client, none), [unknown]);
         assert_eq!(client.calls[call].end, None);
         let now = stage.node.now;
         for shard in 0..stage.shards() {
             stage.node.shards[shard].drain(now);
         }
         client.settle(&mut stage.node);
-        assert_eq!(
-            states(&mut client, call),
-            [ServingStatus::NotServing as i32]
-        );
+        assert_eq!(told(&mut client, call), [ServingStatus::NotServing as i32]);
         assert_eq!(client.calls[call].end, Some(End::Complete));
         let status = client.calls[call].grpc_status();
         assert_eq!(status.map(|(code, _)| code), Some(14));

@@ -101,7 +101,7 @@ fn a_publisher_that_is_subscribed_gets_both_in_that_order() {
         client.send_message(call, &ask("s", Ask::Subscribe(subscription("*", None))));
         client.settle(&mut stage.node);
         client.calls[call].take_said();
-        let hears = other.subscribe(&mut stage.node, "*");
+        let elsewhere = other.subscribe(&mut stage.node, "*");
         for n in 0..20 {
             let answers = say(
                 stage,
@@ -120,7 +120,7 @@ fn a_publisher_that_is_subscribed_gets_both_in_that_order() {
             assert_eq!(heard.correlation_id.as_deref(), Some("c"));
             assert_eq!(heard.session_id.as_deref(), Some("mine"));
             other.settle(&mut stage.node);
-            let heard: Vec<EventsStreamResponse> = other.calls[hears].take_messages();
+            let heard: Vec<EventsStreamResponse> = other.calls[elsewhere].take_messages();
             let (correlation, _) = only(heard.clone());
             assert_eq!(
                 (correlation, heard[0].session_id.as_deref()),
