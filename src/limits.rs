@@ -51,10 +51,11 @@ pub const ECHO_MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Most streams that one connection may have open at once. Clients open further connections; RFC 9113 §6.5.2
 /// recommends no less than 100.
 pub const HTTP2_STREAMS_MAX: u32 = 256;
-/// What a peer may send on one stream before we have read it.
-pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 256 * 1024;
-/// The same for all streams of a connection together.
-pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// What a peer may send on one stream before we have read it: what RFC 9113 §6.9.2 begins with.
+pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 64 * 1024 - 1;
+/// The same for all streams of a connection together: so that those that are not read, because their answers are
+/// not, keep no other from being read.
+pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = HTTP2_STREAMS_MAX * HTTP2_STREAM_WINDOW_BYTES;
 /// Longest list of header fields, uncompressed, as RFC 9113 §6.5.2 counts it: as long as an HTTP/1.1 head.
 pub const HTTP2_HEADER_LIST_BYTES_MAX: u32 = HTTP_HEAD_BYTES_MAX as u32;
 /// Bytes of one stream that are given to the protocol at once, beyond what the peer's windows allow to be sent.

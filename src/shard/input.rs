@@ -13,6 +13,11 @@ impl Shard {
     pub fn receive(&mut self, now: Now, id: ConnectionId, bytes: &mut [u8]) {
         self.date.update(now.unix_ms);
         self.metrics().bytes_received.add(bytes.len() as u64);
+        self.take_in(now, id, bytes);
+    }
+
+    /// [`receive`](Self::receive), for bytes that have been counted.
+    pub(super) fn take_in(&mut self, now: Now, id: ConnectionId, bytes: &mut [u8]) {
         let Some(entry) = self.entry(id) else {
             return;
         };

@@ -123,7 +123,7 @@ impl Shard {
                     let mut bytes = std::mem::take(&mut self.scratch.stream_input);
                     bytes.clear();
                     bytes.extend_from_slice(&data);
-                    self.receive(now, id, &mut bytes);
+                    self.take_in(now, id, &mut bytes);
                     self.scratch.stream_input = bytes;
                 }
             }

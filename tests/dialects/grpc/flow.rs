@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use fanfare::config::{Config, SlowConsumer};
 use fanfare::limits::{HTTP2_STREAM_SEND_BYTES_MAX, WRITE_TIMEOUT};
+use fanfare_tonic::event::events_stream_request::Message as Ask;
 use fanfare_tonic::event::events_stream_response::Message as Say;
 use h2::Reason;
 
 use super::publish;
 use crate::stage::{Stage, everywhere, everywhere_with};
-use crate::support::grpc::{PUBLISH, event};
+use crate::support::grpc::{PUBLISH, STREAM, ask, event};
 use crate::support::http2::{Client, End, settle};
 
 /// The window of each stream that is small.
@@ -143,6 +144,27 @@ fn a_stream_that_never_reads_is_reset_in_the_end() {
             client.calls[quick].take_numbers(),
             (0..6).collect::<Vec<_>>()
         );
+    });
+}
+
+/// What they send is not read either, once too much waits for them; the others' requests still are.
+#[test]
+fn streams_that_read_nothing_keep_no_other_from_being_heard() {
+    everywhere(|stage| {
+        let text = "x".repeat(30_000);
+        let mut client = Client::connect_with(&mut stage.node, 0, WINDOW);
+        for _ in 0..20 {
+            let call = client.call(STREAM);
+            client.calls[call].appetite = 0;
+            for number in 0..60 {
+                let ping = Ask::Ping(text.clone());
+                client.send_message(call, &ask(&format!("{number}"), ping));
+            }
+            client.settle(&mut stage.node);
+        }
+        let call = client.unary(&mut stage.node, PUBLISH, &event("e", 0, ""));
+        let status = client.calls[call].grpc_status();
+        assert_eq!(status, Some((0, String::new())));
     });
 }
 
