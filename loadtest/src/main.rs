@@ -56,6 +56,8 @@ enum Command {
     FanOut(mode::fan_out::FanOutArgs),
     /// cpu per delivery when every event goes to every gRPC stream, beside a server written with tonic.
     GrpcFanOut(mode::grpc_fan_out::GrpcFanOutArgs),
+    /// Memory of gRPC streams that only wait, beside a server written with tonic.
+    GrpcIdle(mode::grpc_idle::GrpcIdleArgs),
     /// Events accepted by unary gRPC calls, beside a server written with tonic.
     GrpcPublish(mode::grpc_publish::GrpcPublishArgs),
     /// cpu per delivery with more and more shards.
@@ -84,6 +86,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Wake(args) => mode::wake::run(args)?,
         Command::FanOut(args) => mode::fan_out::run(args)?,
         Command::GrpcFanOut(args) => mode::grpc_fan_out::run(args)?,
+        Command::GrpcIdle(args) => mode::grpc_idle::run(args)?,
         Command::GrpcPublish(args) => mode::grpc_publish::run(args)?,
         Command::Shards(args) => mode::shards::run(args)?,
         Command::Publish(args) => match mode::publish::run(args)? {

@@ -45,9 +45,9 @@ pub(crate) struct GrpcFanOutArgs {
 
 /// So many streams over so many connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Spread {
-    streams: usize,
-    connections: usize,
+pub(crate) struct Spread {
+    pub(crate) streams: usize,
+    pub(crate) connections: usize,
 }
 
 impl FromStr for Spread {

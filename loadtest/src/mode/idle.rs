@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::machine::{Memory, pin, reserve_descriptors};
-use crate::mode::session;
+use crate::mode::{pause, session};
 use crate::publisher::Publisher;
 use crate::reader::Kind;
 use crate::report::{Cell, Report};
@@ -102,15 +102,6 @@ fn wake(swarm: &mut Swarm, publishers: &mut [Publisher], kind: Kind) -> Result<(
     if kind == Kind::Poll {
         swarm.ask_again()?;
     }
-    Ok(())
-}
-
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "waits like `Swarm::pump_for`, without a swarm"
-)]
-fn pause(duration: std::time::Duration) -> Result<(), Failure> {
-    std::thread::sleep(duration);
     Ok(())
 }
 
