@@ -104,7 +104,7 @@ impl Reflection {
     ///
     /// Both versions of the service have the same messages and know each other: which one is asked makes no
     /// difference.
-    pub fn answer(&self, _alpha: bool, request: &[u8]) -> Result<Vec<u8>, Status> {
+    pub fn answer(&self, request: &[u8]) -> Result<Vec<u8>, Status> {
         let request: ServerReflectionRequest = decode(request)?;
         let Some(wanted) = &request.message_request else {
             let message = "the request asks for nothing that is known here";
