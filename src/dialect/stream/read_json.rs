@@ -9,14 +9,14 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::errors::{check_correlation_id, invalid, missing, quoted, too_deep, wrong_type};
+use super::errors::{check_correlation_id, invalid, missing, too_deep, wrong_type};
 use super::publish::Publish;
 use super::request::{Asked, Request};
 use super::target::Target;
 use super::wanted::Wanted;
 use crate::json::{self, Token};
 use crate::limits::JSON_DEPTH_MAX;
-use crate::protocol::grpc::Status;
+use crate::protocol::grpc::{Status, quoted};
 
 /// The kinds of requests, as fields.
 const KINDS: [&str; 4] = ["subscribe", "unsubscribe", "publish", "ping"];

@@ -148,6 +148,24 @@ fn what_is_not_there_is_told_and_named() {
 }
 
 #[test]
+fn what_is_not_there_is_named_in_part_if_it_is_long() {
+    let long = "x".repeat(1 << 20);
+    for wanted in [
+        file(&long),
+        symbol(&long),
+        MessageRequest::AllExtensionNumbersOfType(long.clone()),
+        MessageRequest::FileContainingExtension(super::super::reflection_proto::ExtensionRequest {
+            containing_type: long.clone(),
+            extension_number: 1,
+        }),
+    ] {
+        let message = error(ask(wanted)).error_message;
+        assert!(message.ends_with("xxx…"));
+        assert!(message.len() < 200);
+    }
+}
+
+#[test]
 fn messages_have_no_extensions() {
     let numbers = |name: &str| ask(MessageRequest::AllExtensionNumbersOfType(name.to_owned()));
     let name = "apis.event.v2.EventTarget";
