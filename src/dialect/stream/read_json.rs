@@ -15,7 +15,7 @@ use super::request::{Asked, Request};
 use super::target::Target;
 use super::wanted::Wanted;
 use crate::json::{self, Token};
-use crate::limits::JSON_DEPTH_MAX;
+use crate::limits::{JSON_DEPTH_MAX, STREAM_NAMES_MAX};
 use crate::protocol::grpc::{Status, quoted};
 
 /// The kinds of requests, as fields.
@@ -168,6 +168,8 @@ fn texts(at: &str, json: &[u8]) -> Result<Vec<Box<str>>, Status> {
     let mut texts = Vec::new();
     loop {
         match tokens.next() {
+            // One more than there may be is enough to refuse: a message has room for a hundred thousand.
+            Some(Token::String(_)) if texts.len() > STREAM_NAMES_MAX => {}
             Some(Token::String(raw)) => texts.push(json::text(raw).into()),
             Some(Token::End) => return Ok(texts),
             _ => return Err(error()),
