@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::access::{Offer, SUBPROTOCOL, allow};
+use super::access::{self, Offer, allow};
 use super::socket::Kind;
 use super::{Form, Route, Socket, Stream, Wanted, put_http_error};
 use crate::auth::Grant;
@@ -90,7 +90,7 @@ impl Stream {
         });
         // A browser's WebSocket shows nothing of a handshake that fails, so it is told on the open socket.
         let socket = socket.unwrap_or_else(Socket::refused);
-        let protocol = offer.bearer.then_some(SUBPROTOCOL);
+        let protocol = offer.subprotocol;
         Ok(open(Opening::WebSocket(handshake, protocol), socket))
     }
 
