@@ -45,7 +45,8 @@ impl Stream {
         }
         if route == Route::Publish {
             let identity = self.identify(head, Offer::default());
-            identity.map_err(|status| self.refuse(&status, to))?;
+            let allowed = identity.and_then(|identity| access::allow(identity, Grant::Publish));
+            allowed.map_err(|status| self.refuse(&status, to))?;
         }
         Ok(bytes_max)
     }

@@ -161,6 +161,19 @@ fn a_request_without_a_good_token_is_401() {
 }
 
 #[test]
+fn who_may_not_publish_is_refused_before_the_body() {
+    everywhere_with(&config(), |stage| {
+        for (headers, status) in [(bearer("listen-1"), 403), (bearer("nobody"), 401)] {
+            let peer = stage.connect("t");
+            let headers = format!("{headers}Content-Length: 1000\r\n");
+            stage.node.send(peer, request(PUBLISH, &headers, ""));
+            stage.node.settle();
+            assert_eq!(stage.answer(peer).status, status, "{headers}");
+        }
+    });
+}
+
+#[test]
 fn a_subprotocol_is_for_web_sockets_alone() {
     everywhere_with(&config(), |stage| {
         let answer = post(stage, &offered("all-1"), &body("n", "{}", ""));
