@@ -69,10 +69,7 @@ fn asked(kinds: [Option<&[u8]>; 4], unknown: Option<String>) -> Result<Asked, St
         }
         [_, _, _, Some(value)] => {
             let text = text("", "ping", value)?;
-            if text.is_empty() {
-                return Err(invalid("\"ping\" is empty"));
-            }
-            Ok(Asked::Ping(text.into()))
+            Asked::ping(text.into())
         }
         _ => Err(invalid(match unknown {
             Some(name) => format!("\"{name}\" is not known; a message asks one of {KINDS:?}"),
