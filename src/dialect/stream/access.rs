@@ -41,6 +41,12 @@ impl<'b> Offer<'b> {
 }
 
 impl Stream {
+    /// Whether a request may publish: judged by its head, so that nobody waits for the body of one that may not.
+    pub fn may_publish(&self, head: &Head<'_, '_>) -> Result<(), Status> {
+        let identity = self.identify(head, Offer::default())?;
+        allow(identity, Grant::Publish)
+    }
+
     /// Whose request this is.
     pub(super) fn identify(
         &self,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::access::{self, Offer, allow};
+use super::access::{Offer, allow};
 use super::errors::invalid;
 use super::socket::Kind;
 use super::{Form, Route, Socket, Stream, Wanted, put_http_error};
@@ -45,8 +45,7 @@ impl Stream {
             return Err(self.respond_error(405, header.as_bytes(), &status, to));
         }
         if route == Route::Publish {
-            let identity = self.identify(head, Offer::default());
-            let allowed = identity.and_then(|identity| access::allow(identity, Grant::Publish));
+            let allowed = self.may_publish(head);
             allowed.map_err(|status| self.refuse(&status, to))?;
         }
         Ok(bytes_max)
