@@ -86,6 +86,8 @@ pub const HTTP2_CONTROL_FRAMES_STORED_MAX: u32 = 100_000;
 /// Longest message of a gRPC status, in bytes before encoding: three times as many fit into the 8 KiB of
 /// trailers that clients read (PROTOCOL-HTTP2, "Responses").
 pub const GRPC_STATUS_MESSAGE_BYTES_MAX: usize = 2 * 1024;
+/// Characters of a client's own words that a status message quotes: enough to find them by.
+pub const STATUS_QUOTED_CHARS_MAX: usize = 64;
 
 // --- Server-sent events ---------------------------------------------------------------------------
 

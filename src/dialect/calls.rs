@@ -28,6 +28,7 @@ impl Dialects {
     /// Judges a call of gRPC-web by its head: the most bytes its body may have, or a refusal (written).
     pub(super) fn admit_web_call(
         &self,
+        method: rpc::Method,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
     ) -> Result<u64, Refused> {
@@ -47,7 +48,14 @@ impl Dialects {
             ));
         }
         match CallFields::read(head.headers()) {
-            Ok(fields) if fields.kind.is_web() => {}
+            Ok(fields) if fields.kind.is_web() => {
+                if method == rpc::Method::Publish
+                    && let Err(status) = self.stream.may_publish(head)
+                {
+                    respond_web(fields.answer, cors, b"", &status, to);
+                    return Err(Refused);
+                }
+            }
             Err(CallRefusal::Status { answer, .. }) if answer.is_web() => {}
             Ok(_) | Err(CallRefusal::Status { .. }) => {
                 let message = "gRPC needs HTTP/2; gRPC-web does not";

@@ -259,7 +259,7 @@ impl Dialects {
             Route::Sessions(route) => self.sessions.admit(route, head, to),
             Route::Sysadm | Route::Live => Ok(0),
             Route::Stream(route) => self.stream.admit(route, head, to),
-            Route::Rpc(_) => self.admit_web_call(head, to),
+            Route::Rpc(method) => self.admit_web_call(method, head, to),
             Route::Admin(route) => route.admit(head, to),
             Route::Echo => Ok(crate::limits::ECHO_MESSAGE_BYTES_MAX as u64),
             Route::Unknown => Err(respond_plain_error(

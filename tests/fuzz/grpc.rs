@@ -176,7 +176,7 @@ fn take(kept: &mut Vec<u8>, heard: &mut Vec<Vec<u8>>) -> Option<Code> {
 }
 
 fn answers(reflection: &Reflection, request: &[u8]) {
-    match reflection.answer(false, request) {
+    match reflection.answer(request) {
         Ok(answer) => {
             let fields = walk(&answer).expect("a message");
             let (says, about): (Vec<_>, Vec<_>) = fields.iter().partition(|(tag, _)| *tag >= 4);

@@ -16,7 +16,7 @@ use super::reflection_proto::{
     ErrorResponse, ExtensionNumberResponse, FileDescriptorResponse, ListServiceResponse,
     ServerReflectionRequest, ServerReflectionResponse, ServiceResponse,
 };
-use crate::protocol::grpc::{Code, Status};
+use crate::protocol::grpc::{Code, Status, quoted};
 
 /// The definitions that this server was compiled with.
 const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
@@ -104,7 +104,7 @@ impl Reflection {
     ///
     /// Both versions of the service have the same messages and know each other: which one is asked makes no
     /// difference.
-    pub fn answer(&self, _alpha: bool, request: &[u8]) -> Result<Vec<u8>, Status> {
+    pub fn answer(&self, request: &[u8]) -> Result<Vec<u8>, Status> {
         let request: ServerReflectionRequest = decode(request)?;
         let Some(wanted) = &request.message_request else {
             let message = "the request asks for nothing that is known here";
@@ -169,16 +169,18 @@ fn no_extensions(name: &str) -> MessageResponse {
     })
 }
 
-/// What was asked for is named, so that whoever reads the message knows it.
+/// What was asked for is named, so that whoever reads the message knows it; the request itself goes back
+/// whole beside it.
 fn not_found(wanted: &MessageRequest) -> MessageResponse {
     let what = match wanted {
-        MessageRequest::FileByFilename(path) => format!("file {path}"),
-        MessageRequest::FileContainingSymbol(name) => format!("symbol {name}"),
+        MessageRequest::FileByFilename(path) => format!("file {}", quoted(path)),
+        MessageRequest::FileContainingSymbol(name) => format!("symbol {}", quoted(name)),
         MessageRequest::FileContainingExtension(extension) => format!(
             "extension {} of {}",
-            extension.extension_number, extension.containing_type
+            extension.extension_number,
+            quoted(&extension.containing_type)
         ),
-        MessageRequest::AllExtensionNumbersOfType(name) => format!("message {name}"),
+        MessageRequest::AllExtensionNumbersOfType(name) => format!("message {}", quoted(name)),
         MessageRequest::ListServices(_) => String::from("service"),
     };
     MessageResponse::ErrorResponse(ErrorResponse {

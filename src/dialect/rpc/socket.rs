@@ -42,8 +42,7 @@ impl Rpc {
                 (None, Err(status)) => Err(status),
                 (Some(_), _) => Err(cardinality("more than one request")),
             },
-            Method::Reflection => self.reflection.answer(false, message),
-            Method::ReflectionAlpha => self.reflection.answer(true, message),
+            Method::Reflection | Method::ReflectionAlpha => self.reflection.answer(message),
             // The stream dialect's.
             Method::Stream | Method::Publish => Err(cardinality("not served here")),
         };

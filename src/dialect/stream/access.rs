@@ -14,14 +14,15 @@ use crate::auth::{Credentials, Grant, Identity};
 use crate::protocol::grpc::{Code, Status};
 use crate::protocol::http1::Head;
 
-/// The subprotocol whose neighbour in the offer is a token.
-pub(super) const SUBPROTOCOL: &str = "Bearer";
+/// The subprotocol whose neighbour in the offer is a token, as clients write it. RFC 6455 §4.1: what is chosen
+/// is to the letter what was offered, or the client fails the connection.
+const SUBPROTOCOLS: [&str; 2] = ["Bearer", "bearer"];
 
 /// What a WebSocket handshake offers as subprotocols.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Offer<'b> {
-    /// Whether `Bearer` is offered.
-    pub(super) bearer: bool,
+    /// `Bearer`, if it is offered.
+    pub(super) subprotocol: Option<&'static str>,
     token: Option<&'b str>,
 }
 
@@ -31,15 +32,21 @@ impl<'b> Offer<'b> {
         let lists = head.header_values("sec-websocket-protocol");
         let texts = lists.filter_map(|list| std::str::from_utf8(list).ok());
         let mut offered = texts.flat_map(|list| list.split(',')).map(str::trim);
-        let bearer = offered.any(|name| name.eq_ignore_ascii_case(SUBPROTOCOL));
+        let known = |name| SUBPROTOCOLS.into_iter().find(|known| *known == name);
         Self {
-            bearer,
+            subprotocol: offered.find_map(known),
             token: offered.next().filter(|token| !token.is_empty()),
         }
     }
 }
 
 impl Stream {
+    /// Whether a request may publish: judged by its head, so that nobody waits for the body of one that may not.
+    pub fn may_publish(&self, head: &Head<'_, '_>) -> Result<(), Status> {
+        let identity = self.identify(head, Offer::default())?;
+        allow(identity, Grant::Publish)
+    }
+
     /// Whose request this is.
     pub(super) fn identify(
         &self,

@@ -1,16 +1,10 @@
 //! What is wrong with a request, in words for whoever sent it.
-//!
-//! A sentence quotes at most a little of what was sent: it travels back, and a name may be as long as a
-//! message.
 
 use std::borrow::Cow;
 use std::fmt::Display;
 
 use crate::limits::{JSON_DEPTH_MAX, STREAM_CORRELATION_BYTES_MAX, STREAM_NAME_CHARS_MAX};
-use crate::protocol::grpc::{Code, Status};
-
-/// Characters of a client's own words that an error quotes.
-const QUOTED_CHARS_MAX: usize = 64;
+use crate::protocol::grpc::{Code, Status, quoted};
 
 /// `INVALID_ARGUMENT` with a sentence.
 pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> Status {
@@ -56,14 +50,6 @@ pub(super) fn check_correlation_id(id: Cow<'_, str>) -> Result<Box<str>, Status>
         )));
     }
     Ok(id.into())
-}
-
-/// The beginning of a text, with an ellipsis if that is not all.
-pub(super) fn quoted(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(QUOTED_CHARS_MAX) {
-        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
-        None => Cow::Borrowed(text),
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::access::{Offer, SUBPROTOCOL, allow};
+use super::access::{Offer, allow};
+use super::errors::invalid;
 use super::socket::Kind;
 use super::{Form, Route, Socket, Stream, Wanted, put_http_error};
 use crate::auth::Grant;
@@ -44,8 +45,8 @@ impl Stream {
             return Err(self.respond_error(405, header.as_bytes(), &status, to));
         }
         if route == Route::Publish {
-            let identity = self.identify(head, Offer::default());
-            identity.map_err(|status| self.refuse(&status, to))?;
+            let allowed = self.may_publish(head);
+            allowed.map_err(|status| self.refuse(&status, to))?;
         }
         Ok(bytes_max)
     }
@@ -73,7 +74,7 @@ impl Stream {
 
     fn open_socket(&self, head: &Head<'_, '_>, to: &mut Responder<'_>) -> Result<Action, Refused> {
         let handshake = Handshake::check(handshake_fields(head)).map_err(|error| {
-            let status = Status::new(Code::InvalidArgument, error.to_string());
+            let status = invalid(error.to_string());
             self.respond_error(error.status(), error.headers(), &status, to)
         })?;
         let offer = Offer::read(head);
@@ -90,7 +91,7 @@ impl Stream {
         });
         // A browser's WebSocket shows nothing of a handshake that fails, so it is told on the open socket.
         let socket = socket.unwrap_or_else(Socket::refused);
-        let protocol = offer.bearer.then_some(SUBPROTOCOL);
+        let protocol = offer.subprotocol;
         Ok(open(Opening::WebSocket(handshake, protocol), socket))
     }
 
@@ -102,7 +103,7 @@ impl Stream {
         let socket = session_id(head).and_then(|session_id| {
             let identity = self.identify(head, Offer::default())?;
             let wanted = Wanted::from_query(head.query)?
-                .ok_or_else(|| Status::new(Code::InvalidArgument, "subscribe.name is missing"))?;
+                .ok_or_else(|| invalid("subscribe.name is missing"))?;
             // What is known to fail now is a refusal that every client understands.
             allow(identity, Grant::Subscribe)?;
             wanted.names()?;
@@ -169,7 +170,7 @@ impl Stream {
 
     /// Refuses an admitted request whose body does not come as it should.
     pub fn refuse_body(&self, http_status: u16, message: &str, to: &mut Responder<'_>) {
-        let status = Status::new(Code::InvalidArgument, message.to_owned());
+        let status = invalid(message.to_owned());
         self.respond_error(http_status, b"", &status, to);
     }
 }
@@ -184,27 +185,24 @@ fn open(opening: Opening, socket: Socket) -> Action {
 
 /// The client's own id, from the field `SessionId` or the query, there in any case.
 pub(super) fn session_id(head: &Head<'_, '_>) -> Result<Option<Bytes>, Status> {
-    let invalid = |what: &str| {
-        let message = format!("sessionId is {what}");
-        Status::new(Code::InvalidArgument, message)
-    };
+    let wrong = |what: &str| invalid(format!("sessionId is {what}"));
     let id = match head.header("sessionid") {
         Some(id) => {
-            let text = std::str::from_utf8(id).map_err(|_| invalid("not UTF-8"))?;
+            let text = std::str::from_utf8(id).map_err(|_| wrong("not UTF-8"))?;
             Some(Bytes::copy_from_slice(text.as_bytes()))
         }
         None => query_pairs(head.query.unwrap_or(""))
             .rfind(|(key, _)| key.eq_ignore_ascii_case("sessionid"))
             .map(|(_, value)| decode_form(value))
             .transpose()
-            .map_err(|error| invalid(&error.to_string()))?
+            .map_err(|error| wrong(&error.to_string()))?
             .map(|value| Bytes::from(value.into_owned())),
     };
     let id = id.filter(|id| !id.is_empty());
     match &id {
         Some(long) if long.len() > STREAM_SESSION_ID_BYTES_MAX => {
             let most = format!("longer than {STREAM_SESSION_ID_BYTES_MAX} bytes");
-            Err(invalid(&most))
+            Err(wrong(&most))
         }
         _ => Ok(id),
     }

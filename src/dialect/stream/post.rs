@@ -1,6 +1,7 @@
 //! One event by one request: `POST /event/v2/publish`, or gRPC-web.
 
 use super::access::{Offer, allow};
+use super::errors::invalid;
 use super::open::session_id;
 use super::placing::Place;
 use super::refusal::of_refusal;
@@ -80,7 +81,7 @@ impl Stream {
         {
             let message =
                 format!("Idempotency-Key is longer than {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
-            return Err(Status::new(Code::InvalidArgument, message));
+            return Err(invalid(message));
         }
         let posted = Posted {
             coding,

@@ -9,14 +9,14 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::errors::{check_correlation_id, invalid, missing, quoted, too_deep, wrong_type};
+use super::errors::{check_correlation_id, invalid, missing, too_deep, wrong_type};
 use super::publish::Publish;
 use super::request::{Asked, Request};
 use super::target::Target;
 use super::wanted::Wanted;
 use crate::json::{self, Token};
-use crate::limits::JSON_DEPTH_MAX;
-use crate::protocol::grpc::Status;
+use crate::limits::{JSON_DEPTH_MAX, STREAM_NAMES_MAX};
+use crate::protocol::grpc::{Status, quoted};
 
 /// The kinds of requests, as fields.
 const KINDS: [&str; 4] = ["subscribe", "unsubscribe", "publish", "ping"];
@@ -69,10 +69,7 @@ fn asked(kinds: [Option<&[u8]>; 4], unknown: Option<String>) -> Result<Asked, St
         }
         [_, _, _, Some(value)] => {
             let text = text("", "ping", value)?;
-            if text.is_empty() {
-                return Err(invalid("\"ping\" is empty"));
-            }
-            Ok(Asked::Ping(text.into()))
+            Asked::ping(text.into())
         }
         _ => Err(invalid(match unknown {
             Some(name) => format!("\"{name}\" is not known; a message asks one of {KINDS:?}"),
@@ -168,6 +165,8 @@ fn texts(at: &str, json: &[u8]) -> Result<Vec<Box<str>>, Status> {
     let mut texts = Vec::new();
     loop {
         match tokens.next() {
+            // One more than there may be is enough to refuse: a message has room for a hundred thousand.
+            Some(Token::String(_)) if texts.len() > STREAM_NAMES_MAX => {}
             Some(Token::String(raw)) => texts.push(json::text(raw).into()),
             Some(Token::End) => return Ok(texts),
             _ => return Err(error()),

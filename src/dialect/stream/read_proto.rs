@@ -66,8 +66,7 @@ fn asked(message: Option<Message>) -> Result<Asked, Status> {
             let event = publish(event, "publish.")?;
             Ok(Asked::Publish(Box::new(event)))
         }
-        Some(Message::Ping(text)) if text.is_empty() => Err(invalid("\"ping\" is empty")),
-        Some(Message::Ping(text)) => Ok(Asked::Ping(text.into())),
+        Some(Message::Ping(text)) => Asked::ping(text.into()),
         None => Err(invalid(
             "nothing is asked: none of subscribe, unsubscribe, publish and ping is set",
         )),

@@ -1,5 +1,6 @@
 //! What a client asks on a stream, whichever form it writes.
 
+use super::errors::invalid;
 use super::publish::Publish;
 use super::wanted::Wanted;
 use super::{read_json, read_proto};
@@ -37,6 +38,16 @@ pub enum Asked {
     Publish(Box<Publish>),
     /// Asks for a `pong` with the same text, which is not empty.
     Ping(Box<str>),
+}
+
+impl Asked {
+    /// A ping with that text, which may not be empty: a `pong` without text could not be told from none.
+    pub(super) fn ping(text: Box<str>) -> Result<Self, Status> {
+        if text.is_empty() {
+            return Err(invalid("\"ping\" is empty"));
+        }
+        Ok(Self::Ping(text))
+    }
 }
 
 impl Request {

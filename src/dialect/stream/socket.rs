@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::access::allow;
+use super::errors::invalid;
 use super::placing::Place;
 use super::refusal::of_refusal;
 use super::{
@@ -313,7 +314,7 @@ impl Stream {
         }
         if let (Form::Json, Message::Binary(_)) = (socket.form, message) {
             let message = "a binary frame: messages are JSON text";
-            return socket.refuse(None, Status::new(Code::InvalidArgument, message));
+            return socket.refuse(None, invalid(message));
         }
         let Request {
             correlation_id,

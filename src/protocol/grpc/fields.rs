@@ -7,6 +7,7 @@
 use std::str;
 use std::time::Duration;
 
+use super::quote::quoted_bytes;
 use super::status::{Code, Status};
 
 /// The field that says which encodings of messages we accept, which is none.
@@ -147,14 +148,14 @@ fn accepted_kind(value: &[u8]) -> Option<Kind> {
 }
 
 fn malformed_timeout(value: &[u8]) -> Status {
-    let value = value.escape_ascii();
+    let value = quoted_bytes(value);
     let message = format!("grpc-timeout is 1 to 8 digits and a unit, one of HMSmun; not {value}");
     Status::new(Code::Internal, message)
 }
 
 /// compression.md, test case 4: the description says what is not supported, and what is.
 fn unknown_encoding(value: &[u8]) -> Status {
-    let value = value.escape_ascii();
+    let value = quoted_bytes(value);
     let message = format!("grpc-encoding {value} is not supported; {IDENTITY} is");
     Status::new(Code::Unimplemented, message)
 }
@@ -207,6 +208,19 @@ mod tests {
     fn what_is_not_grpc_is_told_first() {
         let fields = [("grpc-timeout", "x"), ("content-type", "text/plain")];
         assert_eq!(read(&fields), Err(CallRefusal::MediaType));
+    }
+
+    #[test]
+    fn a_field_that_is_wrong_is_quoted_in_part() {
+        let long = "x".repeat(8_000);
+        for name in ["grpc-timeout", "grpc-encoding"] {
+            let refusal = read(&[("content-type", "application/grpc"), (name, &long)]);
+            let Err(CallRefusal::Status { status, .. }) = refusal else {
+                panic!("{refusal:?}");
+            };
+            assert!(status.message.contains("xxx…"), "{status}");
+            assert!(status.message.len() < 200, "{status}");
+        }
     }
 
     #[test]

@@ -2,16 +2,18 @@
 //! (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
 //!
 //! [`CallFields`] judges the fields that begin a call, [`parse_message`] finds the messages in its body,
-//! [`Status`] ends it. gRPC-web says the same within the body ([`put_trailers`]), in base64 if asked to.
+//! [`Status`] ends it, with a message that cites little of what was sent ([`quoted`]). gRPC-web says the same within the body ([`put_trailers`]), in base64 if asked to.
 //!
 //! Nothing here knows HTTP's own framing, which methods there are, or what a message means.
 
 mod fields;
 mod frame;
+mod quote;
 mod status;
 mod web;
 
 pub use fields::{ACCEPT_ENCODING, CallFields, CallRefusal, Kind, Timeout};
 pub use frame::{MESSAGE_HEADER_BYTES, Message, MessageError, parse_message, put_message};
+pub use quote::quoted;
 pub use status::{Code, Status};
 pub use web::{TextError, decode_text, put_text, put_trailers};

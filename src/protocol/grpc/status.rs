@@ -164,6 +164,22 @@ mod tests {
     }
 
     #[test]
+    fn an_http_answer_says_the_same() {
+        for (code, status) in [
+            (3, 400),
+            (5, 404),
+            (7, 403),
+            (8, 429),
+            (13, 500),
+            (14, 503),
+            (16, 401),
+        ] {
+            let code = Code::from_number(code).expect("a code");
+            assert_eq!(code.http_status(), status, "{code:?}");
+        }
+    }
+
+    #[test]
     fn a_long_message_is_cut_between_characters() {
         let status = Status::new(
             Code::Internal,

@@ -12,6 +12,9 @@ use fanfare_tonic::reflection::{
     server_reflection_response::MessageResponse as Told,
 };
 
+use fanfare_tonic::prost::Message as _;
+use fanfare_tonic::prost_types::FileDescriptorProto;
+
 use crate::stage::everywhere;
 use crate::support::http2::{Client, End};
 
@@ -117,5 +120,66 @@ fn both_versions_of_reflection_list_the_services() {
             client.settle(&mut stage.node);
             assert_eq!(client.calls[call].grpc_status(), Some((0, String::new())));
         }
+    });
+}
+
+/// Contract, "Services": every message with its fields, as tools are told of them; a question mark is `optional`.
+const MESSAGES: [&str; 8] = [
+    "EventTarget layout_id?=1 project_id?=4 collection_id?=5",
+    "PublishEventRequest name=1 payload=2 target?=3 request_metadata?=4",
+    "PublishEventResponse name=1 payload=2 target?=3 request_metadata?=4 id=5",
+    "SubscribePayload name=1 target?=2 events=3",
+    "EventsStreamError code=1 message=2",
+    "EventsStreamReconnectRequest reauthenticate=1 before_timestamp=2",
+    "EventsStreamRequest correlation_id?=1 subscribe=100 unsubscribe=101 publish=102 ping=103",
+    "EventsStreamResponse correlation_id?=2 session_id?=3 event=100 pong=200 error=201 subscribed=202 \
+     unsubscribed=203 published=204 reconnect_before=205",
+];
+
+#[test]
+fn the_definitions_are_the_originals() {
+    everywhere(|stage| {
+        let mut client = Client::connect(&mut stage.node, 0);
+        let call = client.call("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo");
+        let path = "apis/event/v2/event.proto".to_owned();
+        client.send_message(
+            call,
+            &ServerReflectionRequest {
+                host: String::new(),
+                message_request: Some(Question::FileByFilename(path)),
+            },
+        );
+        client.settle(&mut stage.node);
+        let told: Vec<ServerReflectionResponse> = client.calls[call].take_messages();
+        let Some(Told::FileDescriptorResponse(files)) = &told[0].message_response else {
+            panic!("{told:?}");
+        };
+        let file = FileDescriptorProto::decode(&files.file_descriptor_proto[0][..]);
+        let file = file.expect("a definition");
+        assert_eq!(file.package(), "apis.event.v2");
+        let messages = file.message_type.iter().map(|message| {
+            let fields = message.field.iter().map(|field| {
+                let optional = if field.proto3_optional() { "?" } else { "" };
+                format!(" {}{optional}={}", field.name(), field.number())
+            });
+            message.name().to_owned() + &fields.collect::<String>()
+        });
+        assert_eq!(messages.collect::<Vec<_>>(), MESSAGES);
+        let [kinds] = &file.enum_type[..] else {
+            panic!("{:?}", file.enum_type);
+        };
+        assert_eq!(kinds.name(), "EventsStreamMessageType");
+        let names = [
+            "UNSPECIFIED",
+            "PING",
+            "ERROR",
+            "SUBSCRIBED",
+            "UNSUBSCRIBED",
+            "PUBLISHED",
+        ];
+        let expected = (0..).zip(names.map(|name| format!("EVENTS_STREAM_MESSAGE_TYPE_{name}")));
+        let found = kinds.value.iter();
+        let found = found.map(|value| (value.number(), value.name().to_owned()));
+        assert!(found.eq(expected));
     });
 }

@@ -69,9 +69,9 @@ fn a_token_comes_in_any_of_three_ways() {
             bearer("all-1") + &offered("nobody"),
         ] {
             let mut socket = stage.open(PATH, &headers);
-            let chosen = headers
-                .contains("Sec-WebSocket-Protocol")
-                .then_some("Bearer");
+            // RFC 6455 §4.1: what is chosen must be what was offered, to the letter.
+            let mut names = ["Bearer", "bearer"].into_iter();
+            let chosen = names.find(|name| headers.contains(&format!("Protocol: {name}")));
             assert_eq!(socket.protocol.as_deref(), chosen, "{headers}");
             subscribe(stage, &mut socket, "n", "");
             assert_alive(stage, &mut socket);
@@ -157,6 +157,19 @@ fn a_request_without_a_good_token_is_401() {
             }
         }
         assert_eq!(names(stage, &mut listener), [""; 0]);
+    });
+}
+
+#[test]
+fn who_may_not_publish_is_refused_before_the_body() {
+    everywhere_with(&config(), |stage| {
+        for (headers, status) in [(bearer("listen-1"), 403), (bearer("nobody"), 401)] {
+            let peer = stage.connect("t");
+            let headers = format!("{headers}Content-Length: 1000\r\n");
+            stage.node.send(peer, request(PUBLISH, &headers, ""));
+            stage.node.settle();
+            assert_eq!(stage.answer(peer).status, status, "{headers}");
+        }
     });
 }
 

@@ -328,3 +328,18 @@ fn a_repeated_idempotency_key_gets_the_first_id() {
         assert!(first != other);
     });
 }
+
+#[test]
+fn who_may_not_publish_is_told_before_the_body() {
+    let config = organized([organization("one", &[("listen-1", "subscribe")])]);
+    everywhere_with(&config, |stage| {
+        let peer = stage.connect("t");
+        let headers = format!("{}{BINARY}Content-Length: 1000\r\n", bearer("listen-1"));
+        let head = request(&format!("POST {METHOD}"), &headers, "");
+        stage.node.send(peer, head);
+        stage.node.settle();
+        let answer = String::from_utf8_lossy(&stage.node.peers[peer].received);
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.contains("grpc-status:7\r\n"), "{answer}");
+    });
+}

@@ -207,3 +207,15 @@ fn names_have_1_to_128_characters() {
         super::assert_alive(stage, &mut socket);
     });
 }
+
+#[test]
+fn nothing_is_replayed_to_who_subscribes() {
+    everywhere(|stage| {
+        publish(stage, "before", r#"{"layoutId":"l"}"#);
+        publish(stage, "before", "");
+        let mut socket = stage.open(PATH, "");
+        subscribe(stage, &mut socket, "*", r#"{"layoutId":"l"}"#);
+        publish(stage, "after", r#"{"layoutId":"l"}"#);
+        assert_eq!(names(stage, &mut socket), ["after"]);
+    });
+}

@@ -8,13 +8,13 @@ use std::borrow::Cow;
 
 use prost::DecodeError;
 
-use super::super::errors::{invalid, quoted};
+use super::super::errors::invalid;
 use super::super::wire::{Content, fields};
 use super::field::{BOOL, FIELDS, KEY, LIST, NULL, NUMBER, STRING, STRUCT, VALUE, VALUES};
 use super::number::put_number;
 use crate::dialect::put_text;
 use crate::limits::JSON_DEPTH_MAX;
-use crate::protocol::grpc::Status;
+use crate::protocol::grpc::{Status, quoted};
 
 /// Most steps of a way into a value that an error tells, from the outside.
 const STEPS_SHOWN_MAX: usize = 8;

@@ -346,3 +346,13 @@ proptest! {
         let _ = Publish::read(Form::Json, &bytes);
     }
 }
+
+#[test]
+fn of_too_many_names_only_what_is_needed_to_refuse_is_kept() {
+    let many = vec![r#""a""#; 200_000].join(",");
+    let wanted = subscribed(&format!(r#"{{"subscribe":{{"events":[{many}]}}}}"#));
+    assert_eq!(wanted.events.len(), STREAM_NAMES_MAX + 1);
+    assert!(wanted.names().is_err());
+    let mixed = format!(r#"{{"subscribe":{{"events":[{many},1]}}}}"#);
+    says(&mixed, r#""subscribe.events" must be an array of strings"#);
+}
