@@ -296,6 +296,7 @@ impl Connection {
         let dropped = self.send_queue.drop_events();
         let reason = "too slow: events would have piled up";
         self.end_client(Status::new(Code::ResourceExhausted, reason), ctx);
+        self.arm(Timer::Goodbye, ctx.now);
         dropped
     }
 

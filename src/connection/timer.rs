@@ -30,7 +30,7 @@ pub enum Timer {
     Comment,
     /// A WebSocket must show that it lives.
     Ping,
-    /// The peer must answer our close frame.
+    /// The peer must answer our close frame, or take what it is told before it is disconnected.
     Goodbye,
     /// The peer must close its half.
     Linger,

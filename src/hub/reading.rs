@@ -92,6 +92,11 @@ impl Hub {
         self.change_log(session, |log| log.trim(now.instant));
     }
 
+    /// Whether a session has something to show to its readers.
+    pub const fn has_woken(&self) -> bool {
+        !self.woken.is_empty()
+    }
+
     /// Appends the sessions that have events their readers were not shown to `out`, each once, in
     /// the order in which they were woken; they are taken as shown.
     pub fn take_woken(&mut self, out: &mut Vec<SessionIndex>) {

@@ -18,7 +18,27 @@ pub enum Flushed {
 
 impl Shard {
     /// Offers each connection's unsent bytes to `write`, until they are taken or refused.
+    ///
+    /// Whoever finds room in its queue goes on with the input it holds: what comes of that ends this tick once
+    /// more, for nobody knows when there is another.
     pub fn flush(&mut self, now: Now, mut write: impl FnMut(ConnectionId, &SendQueue) -> Flushed) {
+        self.flush_dirty(now, &mut write);
+        while self.has_left_over() {
+            self.end_tick(now);
+            self.flush_dirty(now, &mut write);
+        }
+    }
+
+    /// Whether something came up after the end of the tick.
+    fn has_left_over(&self) -> bool {
+        !self.resumed.is_empty() || !self.grouped.is_empty() || self.hub.has_woken()
+    }
+
+    fn flush_dirty(
+        &mut self,
+        now: Now,
+        write: &mut impl FnMut(ConnectionId, &SendQueue) -> Flushed,
+    ) {
         loop {
             // Streams first, so that what they have to say is one write of their connection.
             self.flush_inner(now);
@@ -40,7 +60,7 @@ impl Shard {
                 entry.connection.pump();
                 self.serve_streams(now, index);
             }
-            self.offer(now, id, &mut write);
+            self.offer(now, id, write);
             self.finish_if_done(now, id);
         }
     }

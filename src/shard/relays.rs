@@ -133,10 +133,8 @@ impl Shard {
             bytes: joined(queue.range(0..bytes), bytes),
             ended,
         });
-        if bytes < queue.len() {
-            entry.blocked = true;
-            entry.connection.blocked(now);
-        }
+        // Whether its peer takes too long is judged, and counted, where the stream is.
+        entry.blocked = bytes < queue.len();
         if bytes > 0 || ended {
             self.send(shard, mail);
         }

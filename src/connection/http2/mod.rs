@@ -56,6 +56,8 @@ pub(super) struct Http2 {
     pinged: bool,
     /// It had a stream since its timer was looked at last.
     served: bool,
+    /// It is told to leave as soon as settings are exchanged.
+    unwanted: bool,
 }
 
 enum Phase {
@@ -84,7 +86,7 @@ impl fmt::Debug for Http2 {
 }
 
 impl Http2 {
-    fn new(now: Now) -> Self {
+    fn new(now: Now, unwanted: bool) -> Self {
         let pipe = Pipe::default();
         let handshake = Builder::new()
             .max_concurrent_streams(HTTP2_STREAMS_MAX)
@@ -105,6 +107,7 @@ impl Http2 {
             ping: None,
             pinged: false,
             served: false,
+            unwanted,
         }
     }
 
@@ -117,6 +120,9 @@ impl Http2 {
                     Poll::Pending => return,
                     Poll::Ready(Ok(mut connection)) => {
                         self.ping = connection.ping_pong();
+                        if self.unwanted {
+                            connection.graceful_shutdown();
+                        }
                         self.phase = Phase::Open(Box::new(connection));
                     }
                     Poll::Ready(Err(_)) => self.phase = Phase::Closed,
@@ -164,9 +170,10 @@ impl Http2 {
 }
 
 impl Connection {
-    /// Begins to speak HTTP/2; the preface is the first input.
+    /// Begins to speak HTTP/2; the preface is the first input. A server that is leaving has told all others
+    /// already.
     pub(super) fn become_http2(&mut self, ctx: &Context<'_>) {
-        self.state = State::Http2(Box::new(Http2::new(ctx.now)));
+        self.state = State::Http2(Box::new(Http2::new(ctx.now, ctx.draining)));
         self.arm(Timer::Http2, ctx.now);
     }
 
@@ -190,7 +197,8 @@ impl Connection {
         let Some(peer) = self.http2() else {
             return keep;
         };
-        if buf.is_empty() {
+        if buf.is_empty() || peer.is_closed() {
+            // After the goodbye, what the peer was still sending is of no interest.
             return keep;
         }
         peer.pinged = false;
@@ -230,7 +238,7 @@ impl Connection {
     /// Bytes that were received and that `h2` has not looked at, because it has too much to send.
     pub(super) fn unread_bytes(&self) -> usize {
         match &self.state {
-            State::Http2(peer) => peer.pipe.unread(),
+            State::Http2(peer) if !peer.is_closed() => peer.pipe.unread(),
             _ => 0,
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fanfare::config::Config;
-use fanfare::limits::{HTTP2_PING_INTERVAL, LINGER_TIMEOUT};
+use fanfare::limits::{HTTP2_PING_INTERVAL, LINGER_TIMEOUT, PIPELINE_BYTES_MAX};
 use fanfare::shard::Shard;
 use h2::Reason;
 use http::Request;
@@ -145,6 +145,50 @@ fn section_6_8_the_first_goaway_names_no_stream() {
     let first = frames(&received).into_iter().find(|frame| frame.kind == 7);
     let last_stream = first.expect("a GOAWAY").payload[..4].to_vec();
     assert_eq!(last_stream, [0x7f, 0xff, 0xff, 0xff]);
+}
+
+/// Its first bytes had come before, but not enough of them to tell what it speaks.
+#[test]
+fn section_6_8_who_begins_while_the_server_leaves_is_told_so() {
+    let mut node = node();
+    let peer = node.connect(0);
+    node.send(peer, &PREFACE[..10]);
+    node.settle();
+    let now = node.now;
+    node.shards[0].drain(now);
+    node.send(peer, &PREFACE[10..]);
+    node.send(peer, frame(4, 0, 0, &[]));
+    node.settle();
+    let received = node.peers[peer].received.clone();
+    assert_eq!(goodbye(&received), Some(Reason::NO_ERROR));
+    let goodbyes = |bytes: &[u8]| frames(bytes).iter().filter(|frame| frame.kind == 7).count();
+    assert_eq!(goodbyes(&received), 1);
+    let ping = frames(&received).into_iter().find(|frame| frame.kind == 6);
+    node.send(peer, frame(6, 1, 0, &ping.expect("a ping").payload));
+    node.settle();
+    assert!(node.peers[peer].finished);
+}
+
+/// RFC 9113 §5.4.1: what still comes is read and forgotten, or closing would take the goodbye from the peer.
+#[test]
+fn section_5_4_1_what_comes_after_the_goodbye_is_discarded() {
+    let mut node = node();
+    let peer = node.connect(0);
+    // DATA on stream 0.
+    let begin = [PREFACE, &frame(4, 0, 0, &[]), &frame(0, 0, 0, b"x")].concat();
+    node.send(peer, &begin);
+    node.send(peer, vec![0; 4 * PIPELINE_BYTES_MAX]);
+    node.receive(peer, begin.len());
+    node.turn(0);
+    let received = &node.peers[peer].received;
+    assert_eq!(goodbye(received), Some(Reason::PROTOCOL_ERROR));
+    assert!(node.peers[peer].finished);
+    while !node.peers[peer].outgoing.is_empty() {
+        assert!(node.receive(peer, 4_096), "it is read");
+        assert_eq!(node.sum("buffered_bytes"), 0);
+    }
+    node.settle();
+    assert_eq!(node.shards[0].connections(), 0);
 }
 
 #[test]

@@ -186,6 +186,7 @@ fn a_reader_that_never_reads_is_given_up() {
         client.calls[call].appetite = usize::MAX;
         client.settle(node);
         assert!(client.calls[call].end.is_some());
+        assert_eq!(node.sum("slow_consumers"), 1);
         // So is the connection, on which nothing was left.
         assert!(client.ended.is_some());
         node.close_half(client.peer);

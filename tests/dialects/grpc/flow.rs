@@ -89,6 +89,27 @@ fn a_stream_that_falls_behind_is_told_to_go() {
 }
 
 #[test]
+fn a_stream_that_was_told_to_go_and_does_not_is_counted_once() {
+    let mut config = Config::default();
+    config.hub.send_queue_bytes_max = 16 * 1024;
+    everywhere_with(&config, |stage| {
+        let fill = "x".repeat(2_000);
+        let mut client = Client::connect_with(&mut stage.node, 0, WINDOW);
+        let mut publisher = Client::connect(&mut stage.node, 0);
+        let slow = client.subscribe(&mut stage.node, "e");
+        client.subscribe(&mut stage.node, "other");
+        client.calls[slow].appetite = 0;
+        publish(stage, &mut publisher, 0..100, &fill, &mut [&mut client]);
+        assert_eq!(counters(stage)[0], 1);
+        for _ in 0..=WRITE_TIMEOUT.as_secs() {
+            stage.node.pass(Duration::from_secs(1));
+            client.settle(&mut stage.node);
+        }
+        assert_eq!(counters(stage), [1, 1, 1]);
+    });
+}
+
+#[test]
 fn or_misses_the_oldest_and_is_told_how_many() {
     let mut config = Config::default();
     config.hub.send_queue_bytes_max = 16 * 1024;

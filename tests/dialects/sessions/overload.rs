@@ -1,7 +1,7 @@
 //! Design: "Overload". A publisher is told at once, and nothing has changed.
 
 use fanfare::hub::ShardId;
-use fanfare::limits::MESH_OUTBOX_MESSAGES_MAX;
+use fanfare::limits::{MESH_OUTBOX_MESSAGES_MAX, SEND_QUEUE_PAUSE_BYTES};
 
 use fanfare::config::Config;
 
@@ -88,4 +88,42 @@ fn a_full_memory_budget_refuses_whole() {
     assert_eq!(unknown.status, 404, "nothing was created");
     node.pass(std::time::Duration::from_secs(62));
     assert_eq!(node.ask(peer, post("c", &three)).status, 200);
+}
+
+/// Nobody else does anything that would begin another tick.
+#[test]
+fn a_publish_that_waited_for_room_is_shown_in_the_tick_in_which_it_finds_it() {
+    let mut node = TestNode::new(1, 5, &Config::default());
+    let publish = |token: &str, data: &str| {
+        let line = format!("POST /api/sessions/{token}/events");
+        request(&line, "", &format!("{{\"type\":\"a\",\"data\":{data}}}"))
+    };
+    let peer = node.connect(0);
+    let fill = format!("\"{}\"", "x".repeat(50_000));
+    assert_eq!(node.ask(peer, publish("large", &fill)).status, 200);
+    let readers: Vec<usize> = (0..2).map(|_| node.connect(0)).collect();
+    node.send(readers[0], request("GET /api/sessions/t/events", "", ""));
+    let accept = "Accept: text/event-stream\r\n";
+    node.send(
+        readers[1],
+        request("GET /api/sessions/t/events", accept, ""),
+    );
+    node.settle();
+    // More answers than its peer takes, and behind them the publish.
+    node.open_window(peer, 0);
+    let read = "GET /api/sessions/large/events?last_event=-1&timeout=0";
+    for _ in 0..=SEND_QUEUE_PAUSE_BYTES / fill.len() {
+        node.send(peer, request(read, "", ""));
+    }
+    node.send(peer, publish("t", "\"sought\""));
+    node.settle();
+    for &reader in &readers {
+        node.peers[reader].received.clear();
+    }
+    node.open_window(peer, usize::MAX);
+    node.turn(0);
+    for &reader in &readers {
+        let received = String::from_utf8_lossy(&node.peers[reader].received);
+        assert!(received.contains("sought"), "{received:?}");
+    }
 }
