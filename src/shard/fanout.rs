@@ -137,6 +137,7 @@ impl Shard {
         {
             return;
         }
+        let before = connection.send_queue.len();
         let ctx = &mut context!(self, now);
         let dropped = match self.slow_consumer {
             SlowConsumer::Disconnect => {
@@ -145,7 +146,7 @@ impl Shard {
             }
             SlowConsumer::DropOldest => connection.drop_oldest(self.send_queue_bytes_max, ctx),
         };
-        if connection.held_bytes() > 0 {
+        if connection.held_bytes() > 0 && connection.send_queue.len() < before {
             // It may have waited for the queue to become shorter.
             self.resumed.push(index);
         }

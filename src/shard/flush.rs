@@ -23,7 +23,7 @@ impl Shard {
     /// more, for nobody knows when there is another.
     pub fn flush(&mut self, now: Now, mut write: impl FnMut(ConnectionId, &SendQueue) -> Flushed) {
         self.flush_dirty(now, &mut write);
-        while self.has_left_over() {
+        if self.has_left_over() {
             self.end_tick(now);
             self.flush_dirty(now, &mut write);
         }
