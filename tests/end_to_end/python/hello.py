@@ -16,12 +16,12 @@ with grpc.insecure_channel(hub) as channel:
     # With organizations: metadata=[("authorization", "Bearer " + token)].
     responses = client.Stream(iter(requests.get, None), metadata=[("sessionid", "python")])
 
-    room = pb.EventTarget(layout_id="demo")
-    wanted = pb.SubscribePayload(name="chat:*", target=room)
+    target = pb.EventTarget(layout_id="demo")
+    wanted = pb.SubscribePayload(name="chat:*", target=target)
     requests.put(pb.EventsStreamRequest(correlation_id="1", subscribe=wanted))
     assert next(responses).HasField("subscribed")
 
-    event = pb.PublishEventRequest(name="chat:hello", payload={"n": 1}, target=room)
+    event = pb.PublishEventRequest(name="chat:hello", payload={"n": 1}, target=target)
     requests.put(pb.EventsStreamRequest(correlation_id="2", publish=event))
     for response in itertools.islice(responses, 2):
         kind = response.WhichOneof("message")

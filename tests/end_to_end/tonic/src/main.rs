@@ -33,13 +33,13 @@ pub async fn hello(hub: String) -> Result<Vec<String>, Box<dyn Error>> {
     stream.metadata_mut().insert("sessionid", "rust".parse()?);
     let mut responses = client.stream(stream).await?.into_inner();
 
-    let room = EventTarget {
+    let target = EventTarget {
         layout_id: Some("demo".to_owned()),
         ..Default::default()
     };
     let wanted = SubscribePayload {
         name: "chat:*".to_owned(),
-        target: Some(room.clone()),
+        target: Some(target.clone()),
         events: Vec::new(),
     };
     requests.send(ask("1", Subscribe(wanted))).await?;
@@ -53,7 +53,7 @@ pub async fn hello(hub: String) -> Result<Vec<String>, Box<dyn Error>> {
         payload: Some(Struct {
             fields: [("n".to_owned(), one)].into(),
         }),
-        target: Some(room),
+        target: Some(target),
         request_metadata: None,
     };
     requests.send(ask("2", Publish(event))).await?;
