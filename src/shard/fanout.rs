@@ -6,10 +6,11 @@
 
 use bytes::BytesMut;
 
-use super::groups::GroupId;
+use super::groups::{FrameId, GroupId, Groups};
 use super::{Shard, context};
 use crate::config::SlowConsumer;
 use crate::dialect::{Encoding, Rendering};
+use crate::hub::SubscriberId;
 use crate::time::Now;
 
 /// What fan-out must know of a connection, apart from it: the hot loop stays in a small table.
@@ -28,6 +29,24 @@ impl Default for Listener {
             encoding: Encoding::Live,
             serial: 0,
         }
+    }
+}
+
+impl Listener {
+    /// One frame more, the first of this tick or not.
+    #[inline]
+    fn hear(
+        &mut self,
+        subscriber: SubscriberId,
+        frame: FrameId,
+        groups: &mut Groups,
+        grouped: &mut Vec<u32>,
+    ) {
+        if self.group == GroupId::NONE {
+            self.group = GroupId::empty(self.encoding);
+            grouped.push(subscriber.0);
+        }
+        self.group = groups.extend(self.group, frame);
     }
 }
 
@@ -60,11 +79,7 @@ impl Shard {
                         .encode_event(encoding, &event, &mut rendering, &mut out);
                     self.groups.add(out.freeze())
                 });
-                if listener.group == GroupId::NONE {
-                    listener.group = GroupId::empty(encoding);
-                    self.grouped.push(subscriber.0);
-                }
-                listener.group = self.groups.extend(listener.group, frame);
+                listener.hear(subscriber, frame, &mut self.groups, &mut self.grouped);
             }
             if let Some((subscriber, encoding, correlation_id)) = own_copy {
                 // Last, so that nobody else's way through the groups is disturbed.
@@ -73,11 +88,7 @@ impl Shard {
                     .encode_own_event(encoding, &event, correlation_id, &mut out);
                 let frame = self.groups.add(out.freeze());
                 let listener = &mut self.listeners[subscriber.0 as usize];
-                if listener.group == GroupId::NONE {
-                    listener.group = GroupId::empty(encoding);
-                    self.grouped.push(subscriber.0);
-                }
-                listener.group = self.groups.extend(listener.group, frame);
+                listener.hear(subscriber, frame, &mut self.groups, &mut self.grouped);
             }
             if self.groups.is_full() {
                 self.settle_groups(now);
