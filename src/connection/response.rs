@@ -4,12 +4,10 @@
 
 use bytes::Bytes;
 
-use super::client::Peer;
+use super::client::{Client, Peer};
+use super::http2::hear;
 use super::{Connection, Context, Step, Then};
-use crate::dialect::{Exchange, Framing, Message, Reaction, Responder, Streamed};
-use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
-use crate::protocol::Parsed;
-use crate::protocol::grpc::{Code, Status, parse_message};
+use crate::dialect::{Exchange, Framing, Responder, Streamed};
 
 /// What is kept of one.
 #[derive(Debug)]
@@ -74,35 +72,19 @@ impl Connection {
         let Some(client) = self.client() else {
             return done;
         };
-        let Peer::Response(peer) = &mut client.peer else {
+        let Client { peer, socket, .. } = client;
+        let Peer::Response(peer) = peer else {
             return done;
         };
-        if peer.half_closed {
-            return done;
-        }
         let rest = &peer.messages[peer.at..];
-        let reaction = match parse_message(rest, WEBSOCKET_MESSAGE_BYTES_MAX) {
-            Ok(Parsed::Complete(message, bytes)) => {
-                peer.at += bytes;
-                let message = Message::Binary(message.bytes);
-                let socket = &mut client.socket;
-                ctx.dialects.message(socket, message, &mut ctx.tools)
-            }
-            Ok(Parsed::Partial) => {
-                let cut = !rest.is_empty();
-                peer.half_closed = true;
-                peer.messages = Vec::new();
-                peer.at = 0;
-                if cut {
-                    let message = "the call ended within a message";
-                    let status = Status::new(Code::Internal, message);
-                    Reaction::End(Vec::new(), Box::new(status))
-                } else {
-                    ctx.dialects.half_closed(&mut client.socket)
-                }
-            }
-            Err(error) => Reaction::End(Vec::new(), Box::new(error.status())),
+        let Some((bytes, reaction)) = hear(rest, true, &mut peer.half_closed, socket, ctx) else {
+            return done;
         };
+        peer.at += bytes;
+        if peer.half_closed {
+            peer.messages = Vec::new();
+            peer.at = 0;
+        }
         let then = self.react(reaction, ctx);
         Step { used, then }
     }

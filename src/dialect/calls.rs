@@ -9,7 +9,7 @@ use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
 use crate::protocol::Parsed;
 use crate::protocol::grpc::{
     CallFields, CallRefusal, Code, Kind, MESSAGE_HEADER_BYTES, Status, TextError, decode_text,
-    parse_message,
+    parse_message, truncated,
 };
 use crate::protocol::http1::{Head, Method};
 
@@ -124,10 +124,7 @@ impl Dialects {
 fn one_message(messages: &[u8]) -> Result<&[u8], Status> {
     match parse_message(messages, WEBSOCKET_MESSAGE_BYTES_MAX) {
         Ok(Parsed::Complete(message, used)) if used == messages.len() => Ok(message.bytes),
-        Ok(Parsed::Partial) if !messages.is_empty() => {
-            let message = "the call ended within a message";
-            Err(Status::new(Code::Internal, message))
-        }
+        Ok(Parsed::Partial) if !messages.is_empty() => Err(truncated()),
         // statuscodes.md: "Request cardinality violation".
         Ok(_) => {
             let message = "the body is not exactly one message";

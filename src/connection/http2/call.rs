@@ -1,11 +1,11 @@
 //! A client that talks by gRPC: length-prefixed messages on a stream, and a status at its end.
 
-use super::super::client::Peer;
+use super::super::client::{Client, Peer};
 use super::{Connection, Context, State, Step, Then};
-use crate::dialect::Message;
+use crate::dialect::{Message, Reaction, Socket};
 use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
 use crate::protocol::Parsed;
-use crate::protocol::grpc::{Code, Status, parse_message};
+use crate::protocol::grpc::{Status, parse_message, truncated};
 
 /// What is kept of a call.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,54 +17,21 @@ pub(in crate::connection) struct CallPeer {
 impl Connection {
     pub(in crate::connection) fn step_call(&mut self, buf: &[u8], ctx: &mut Context<'_>) -> Step {
         let ended = self.input_ended;
-        let State::Client(client) = &mut self.state else {
+        let all = buf.len();
+        let Some(client) = self.client() else {
             return Step {
-                used: buf.len(),
+                used: all,
                 then: Then::More { keep: 0 },
             };
         };
-        let Peer::Call(call) = &mut client.peer else {
-            return Step {
-                used: buf.len(),
-                then: Then::More { keep: 0 },
-            };
+        let Client { peer, socket, .. } = client;
+        let heard = match peer {
+            Peer::Call(call) => hear(buf, ended, &mut call.half_closed, socket, ctx),
+            Peer::WebSocket(_) | Peer::Response(_) => None,
         };
-        let (used, reaction) = match parse_message(buf, WEBSOCKET_MESSAGE_BYTES_MAX) {
-            Ok(Parsed::Complete(message, used)) => {
-                let message = Message::Binary(message.bytes);
-                let socket = &mut client.socket;
-                let reaction = ctx.dialects.message(socket, message, &mut ctx.tools);
-                (used, reaction)
-            }
-            Ok(Parsed::Partial) if !ended => {
-                let then = Then::More { keep: buf.len() };
-                return Step { used: 0, then };
-            }
-            Ok(Parsed::Partial) if buf.is_empty() && !call.half_closed => {
-                call.half_closed = true;
-                (0, ctx.dialects.half_closed(&mut client.socket))
-            }
-            Ok(Parsed::Partial) if buf.is_empty() => {
-                return Step {
-                    used: 0,
-                    then: Then::More { keep: 0 },
-                };
-            }
-            Ok(Parsed::Partial) => {
-                let message = "the call ended within a message";
-                self.end_call(Status::new(Code::Internal, message));
-                return Step {
-                    used: buf.len(),
-                    then: Then::Again,
-                };
-            }
-            Err(error) => {
-                self.end_call(error.status());
-                return Step {
-                    used: buf.len(),
-                    then: Then::Again,
-                };
-            }
+        let Some((used, reaction)) = heard else {
+            let then = Then::More { keep: all };
+            return Step { used: 0, then };
         };
         let then = self.react(reaction, ctx);
         Step { used, then }
@@ -75,4 +42,31 @@ impl Connection {
         self.close();
         self.state = State::Closing(Some(Box::new(status)));
     }
+}
+
+/// What the next message of a call makes its socket do, or the end of what the client says, and how many bytes
+/// that took; `None` if nothing is to be done. `ended` is whether all is here that will ever be.
+pub(in crate::connection) fn hear(
+    bytes: &[u8],
+    ended: bool,
+    half_closed: &mut bool,
+    socket: &mut Socket,
+    ctx: &mut Context<'_>,
+) -> Option<(usize, Reaction)> {
+    let wrong = |status| (bytes.len(), Reaction::End(Vec::new(), Box::new(status)));
+    Some(match parse_message(bytes, WEBSOCKET_MESSAGE_BYTES_MAX) {
+        Ok(Parsed::Complete(message, used)) => {
+            let message = Message::Binary(message.bytes);
+            let reaction = ctx.dialects.message(socket, message, &mut ctx.tools);
+            (used, reaction)
+        }
+        Ok(Parsed::Partial) if !ended => return None,
+        Ok(Parsed::Partial) if !bytes.is_empty() => wrong(truncated()),
+        Ok(Parsed::Partial) if *half_closed => return None,
+        Ok(Parsed::Partial) => {
+            *half_closed = true;
+            (0, ctx.dialects.half_closed(socket))
+        }
+        Err(error) => wrong(error.status()),
+    })
 }

@@ -33,7 +33,7 @@ use crate::limits::{
 use crate::protocol::http2::{AbuseBudget, FrameScanner, Verdict};
 use crate::time::Now;
 
-pub(super) use call::CallPeer;
+pub(super) use call::{CallPeer, hear};
 pub(super) use request::StreamRequest;
 pub use stream::{NewStream, StreamRead, StreamSocket, StreamWrite};
 

@@ -107,6 +107,11 @@ pub fn parse_message(
     })
 }
 
+/// How a call ends whose client stopped within a message.
+pub fn truncated() -> Status {
+    Status::new(Code::Internal, "the call ended within a message")
+}
+
 /// Appends a message.
 pub fn put_message(out: &mut BytesMut, bytes: &[u8]) {
     put_frame(out, FLAG_PLAIN, bytes);

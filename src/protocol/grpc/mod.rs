@@ -13,7 +13,9 @@ mod status;
 mod web;
 
 pub use fields::{ACCEPT_ENCODING, CallFields, CallRefusal, Kind, Timeout};
-pub use frame::{MESSAGE_HEADER_BYTES, Message, MessageError, parse_message, put_message};
+pub use frame::{
+    MESSAGE_HEADER_BYTES, Message, MessageError, parse_message, put_message, truncated,
+};
 pub use quote::quoted;
 pub use status::{Code, Status};
 pub use web::{TextError, decode_text, put_text, put_trailers};
