@@ -41,6 +41,7 @@ impl Config {
         self.check_sysadm()?;
         self.check_live()?;
         self.check_stream()?;
+        self.check_pubsub()?;
         self.check_organizations()
     }
 
@@ -93,6 +94,13 @@ impl Config {
         let most = limits::PUBLISH_BYTES_MAX;
         bytes("stream.publish_bytes_max", publish_bytes_max, most)?;
         cors("stream.cors", &self.stream.cors)
+    }
+
+    fn check_pubsub(&self) -> Result<(), ConfigError> {
+        let publish_bytes_max = self.pubsub.publish_bytes_max;
+        let most = limits::PUBLISH_BYTES_MAX;
+        bytes("pubsub.publish_bytes_max", publish_bytes_max, most)?;
+        cors("pubsub.cors", &self.pubsub.cors)
     }
 
     fn check_sysadm(&self) -> Result<(), ConfigError> {

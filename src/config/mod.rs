@@ -17,8 +17,9 @@ mod write;
 
 pub use error::ConfigError;
 pub use model::{
-    Config, CorsConfig, Driver, HubConfig, LiveConfig, LogConfig, LogFormat, RetentionConfig,
-    Scopes, ServerConfig, SessionsConfig, SlowConsumer, StreamConfig, SysadmConfig, SysadmErrors,
+    Config, CorsConfig, Driver, HubConfig, LiveConfig, LogConfig, LogFormat, PubsubConfig,
+    RetentionConfig, Scopes, ServerConfig, SessionsConfig, SlowConsumer, StreamConfig,
+    SysadmConfig, SysadmErrors,
 };
 pub use organizations::{GRANTS, OrganizationConfig, TokenConfig, UserConfig};
 pub use value::{parse_bytes, parse_duration};

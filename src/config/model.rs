@@ -105,6 +105,8 @@ pub struct Config {
     pub live: LiveConfig,
     /// `[stream]`: the stream dialect.
     pub stream: StreamConfig,
+    /// `[pubsub]`: the pubsub dialect.
+    pub pubsub: PubsubConfig,
     /// `[[organizations]]`: none is open mode.
     pub organizations: Vec<OrganizationConfig>,
 }
@@ -212,7 +214,16 @@ pub struct StreamConfig {
     pub cors: CorsConfig,
 }
 
-/// `[sessions.cors]` and `[stream.cors]`: field values, sent as they are. Printable ASCII, never empty.
+/// `[pubsub]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PubsubConfig {
+    /// Largest body of a publish by POST in bytes, 1 to [`limits::PUBLISH_BYTES_MAX`].
+    pub publish_bytes_max: usize,
+    /// `[pubsub.cors]`.
+    pub cors: CorsConfig,
+}
+
+/// `[sessions.cors]`, `[stream.cors]` and `[pubsub.cors]`: field values, sent as they are. Printable ASCII, never empty.
 ///
 /// One is helped out: where tokens are asked for, `allow_headers = "*"` is sent as `*, Authorization`,
 /// because to a browser the asterisk does not mean that field (Fetch §3.3.4).
@@ -286,6 +297,15 @@ impl Default for LiveConfig {
 }
 
 impl Default for StreamConfig {
+    fn default() -> Self {
+        Self {
+            publish_bytes_max: limits::PUBLISH_BYTES_MAX,
+            cors: CorsConfig::default(),
+        }
+    }
+}
+
+impl Default for PubsubConfig {
     fn default() -> Self {
         Self {
             publish_bytes_max: limits::PUBLISH_BYTES_MAX,

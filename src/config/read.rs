@@ -12,8 +12,8 @@ use super::section::{
 };
 use super::{
     Config, ConfigError, CorsConfig, Driver, HubConfig, LiveConfig, LogConfig, LogFormat,
-    OrganizationConfig, RetentionConfig, Scopes, ServerConfig, SessionsConfig, SlowConsumer,
-    StreamConfig, SysadmConfig, SysadmErrors, TokenConfig, UserConfig,
+    OrganizationConfig, PubsubConfig, RetentionConfig, Scopes, ServerConfig, SessionsConfig,
+    SlowConsumer, StreamConfig, SysadmConfig, SysadmErrors, TokenConfig, UserConfig,
 };
 use crate::limits;
 
@@ -53,6 +53,7 @@ impl Config {
         root.section("sysadm", |section| sysadm(section, &mut config.sysadm))?;
         root.section("live", |section| live(section, &mut config.live))?;
         root.section("stream", |section| stream(section, &mut config.stream))?;
+        root.section("pubsub", |section| pubsub(section, &mut config.pubsub))?;
         config.organizations = root.tables("organizations", organization)?;
         root.finish()?;
 
@@ -117,6 +118,11 @@ fn sessions(section: &mut Section<'_>, sessions: &mut SessionsConfig) -> Result<
 fn stream(section: &mut Section<'_>, stream: &mut StreamConfig) -> Result<(), ConfigError> {
     section.read("publish_bytes_max", &BYTES, &mut stream.publish_bytes_max)?;
     section.section("cors", |section| cors(section, &mut stream.cors))
+}
+
+fn pubsub(section: &mut Section<'_>, pubsub: &mut PubsubConfig) -> Result<(), ConfigError> {
+    section.read("publish_bytes_max", &BYTES, &mut pubsub.publish_bytes_max)?;
+    section.section("cors", |section| cors(section, &mut pubsub.cors))
 }
 
 fn cors(section: &mut Section<'_>, cors: &mut CorsConfig) -> Result<(), ConfigError> {

@@ -84,6 +84,9 @@ value_bytes_max = "1KiB"
 publish_bytes_max = "2KiB"
 [stream.cors]
 allow_origin = "https://example.org"
+[pubsub]
+publish_bytes_max = "3KiB"
+cors.allow_methods = "POST"
 "#;
 
 #[test]
@@ -105,6 +108,13 @@ fn every_key_is_read() {
             publish_bytes_max: 2_048,
             cors: CorsConfig {
                 allow_origin: "https://example.org".to_owned(),
+                ..CorsConfig::default()
+            },
+        },
+        pubsub: PubsubConfig {
+            publish_bytes_max: 3_072,
+            cors: CorsConfig {
+                allow_methods: "POST".to_owned(),
                 ..CorsConfig::default()
             },
         },
@@ -170,7 +180,7 @@ fn unknown_keys_are_named_and_guessed() {
         "shards = 1",
         "shards",
         1,
-        "known here: server, log, hub, sessions, sysadm, live, stream, organizations",
+        "known here: server, log, hub, sessions, sysadm, live, stream, pubsub, organizations",
     );
     assert_refused("[sever]", "sever", 1, "did you mean server?");
     assert_refused("[server]\nb=1\na=1", "server.b", 2, "unknown key");
@@ -232,6 +242,8 @@ live.filters_max = 16385 => found 16385
 live.value_bytes_max = "1MiB" => to 512KiB
 stream.publish_bytes_max = "2MiB" => to 1MiB
 stream.cors.allow_origin = "" => printable
+pubsub.publish_bytes_max = 0 => 1
+pubsub.cors.allow_headers = "" => printable
 "#;
 
 #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::value::{format_bytes, format_duration};
 use super::{
-    Config, CorsConfig, HubConfig, OrganizationConfig, ServerConfig, SessionsConfig, StreamConfig,
-    SysadmConfig,
+    Config, CorsConfig, HubConfig, OrganizationConfig, PubsubConfig, ServerConfig, SessionsConfig,
+    StreamConfig, SysadmConfig,
 };
 
 impl fmt::Display for Config {
@@ -22,6 +22,7 @@ impl fmt::Display for Config {
         let value_bytes_max = format_bytes(self.live.value_bytes_max);
         writeln!(f, "value_bytes_max = \"{value_bytes_max}\"")?;
         stream(f, &self.stream)?;
+        pubsub(f, &self.pubsub)?;
         self.organizations
             .iter()
             .try_for_each(|one| organization(f, one))
@@ -70,6 +71,12 @@ fn stream(f: &mut fmt::Formatter<'_>, stream: &StreamConfig) -> fmt::Result {
     let publish_bytes_max = format_bytes(stream.publish_bytes_max);
     writeln!(f, "\n[stream]\npublish_bytes_max = \"{publish_bytes_max}\"")?;
     cors(f, "stream", &stream.cors)
+}
+
+fn pubsub(f: &mut fmt::Formatter<'_>, pubsub: &PubsubConfig) -> fmt::Result {
+    let publish_bytes_max = format_bytes(pubsub.publish_bytes_max);
+    writeln!(f, "\n[pubsub]\npublish_bytes_max = \"{publish_bytes_max}\"")?;
+    cors(f, "pubsub", &pubsub.cors)
 }
 
 fn cors(f: &mut fmt::Formatter<'_>, section: &str, cors: &CorsConfig) -> fmt::Result {

@@ -102,6 +102,7 @@ impl Connection {
             opening,
             socket,
             subscriptions,
+            home: _,
         } = open;
         ctx.metrics.http_requests.add(1);
         self.disarm();
@@ -149,9 +150,7 @@ impl Connection {
     /// How this client's events are written, as long as it may be sent any.
     pub fn hears(&self) -> Option<Encoding> {
         match &self.state {
-            State::Client(client) if client.may_send() => {
-                Some(client.socket.encoding(client.framing))
-            }
+            State::Client(client) if client.may_send() => client.socket.encoding(client.framing),
             _ => None,
         }
     }
@@ -187,7 +186,7 @@ impl Connection {
         let Some(client) = self.client() else {
             return Then::Again;
         };
-        let reaction = ctx.dialects.opened(&mut client.socket);
+        let reaction = ctx.dialects.opened(&mut client.socket, &mut ctx.tools);
         self.react(reaction, ctx)
     }
 
@@ -228,7 +227,10 @@ impl Connection {
             }
             Reaction::Subscribe(change) => Then::Subscribe(change),
             Reaction::Execute(call) => Then::Call(call, Exchange::upgraded()),
-            Reaction::Close(code, reason) => {
+            Reaction::Follow(follow) => Then::Follow(follow),
+            Reaction::Show(show) => Then::Show(show),
+            Reaction::Close(last, code, reason) => {
+                self.send_message(&last, ctx);
                 self.say_goodbye(code, reason, ctx);
                 Then::Again
             }
@@ -240,7 +242,7 @@ impl Connection {
         }
     }
 
-    fn send_message(&mut self, message: &[u8], ctx: &mut Context<'_>) {
+    pub(super) fn send_message(&mut self, message: &[u8], ctx: &mut Context<'_>) {
         let Some(client) = self.client() else {
             return;
         };

@@ -31,13 +31,16 @@ mod client;
 mod http1;
 mod http2;
 mod response;
+mod room;
 mod send_queue;
 mod timer;
 mod websocket;
 
 use crate::buf::Arena;
 use crate::dialect::sessions::{Listen, render::Encoding};
-use crate::dialect::{Action, Call, Dialects, Exchange, Open, Pending, Subscribe, Tools};
+use crate::dialect::{
+    Action, Call, Dialects, Exchange, Follow, Open, Pending, Show, Socket, Subscribe, Tools,
+};
 use crate::hub::{Gap, Number, ReaderId};
 use crate::limits::{PIPELINE_BYTES_MAX, SEND_QUEUE_PAUSE_BYTES};
 use crate::metrics::Metrics;
@@ -46,6 +49,7 @@ use crate::protocol::http1::DateCache;
 use crate::time::{Instant, Now};
 
 pub use http2::{NewStream, StreamNews, StreamRead, StreamSocket, StreamWrite};
+pub use room::{Follower, View};
 pub use send_queue::SendQueue;
 pub use timer::{Expired, Timer};
 
@@ -175,6 +179,10 @@ pub enum Then {
     Open(Box<Open>, Exchange),
     /// Other subscriptions, then [`Connection::subscribed`].
     Subscribe(Box<Subscribe>),
+    /// A session's log, then [`Connection::follow`].
+    Follow(Box<Follow>),
+    /// What it wanted of its log until now, then [`Connection::show`].
+    Show(Box<Show>),
     /// To have its streams looked at: [`Connection::next_stream`].
     Streams,
 }
@@ -324,6 +332,10 @@ impl Connection {
         match &self.state {
             State::Parked(parked) => Some(parked.reader),
             State::Feed(feed) => Some(feed.reader),
+            State::Client(client) => match &client.socket {
+                Socket::Room(room) => room.position.map(|position| position.reader),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -332,14 +344,6 @@ impl Connection {
     pub const fn parked(&self) -> Option<Parked> {
         match &self.state {
             State::Parked(parked) => Some(*parked),
-            _ => None,
-        }
-    }
-
-    /// The feed, if that is what this connection is.
-    pub fn feed(&mut self) -> Option<&mut Feed> {
-        match &mut self.state {
-            State::Feed(feed) => Some(feed),
             _ => None,
         }
     }

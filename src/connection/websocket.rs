@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::client::{Client, Peer};
 use super::{Connection, Context, Expired, Feed, State, Step, Then, Timer};
+use crate::dialect::pubsub::encode_heartbeat;
 use crate::dialect::sessions::render::Encoding;
 use crate::dialect::{Message, Reaction, Socket};
 use crate::hub::{Number, ReaderId};
@@ -174,11 +175,21 @@ impl Connection {
         }
         if is_idle && !peer.pinged {
             peer.pinged = true;
-            let ping = ctx.arena.write(|out| encode_ping(out, b""));
-            self.send_queue.push(ping);
+            self.push_ping(ctx);
         }
         self.arm(Timer::Ping, ctx.now);
         Expired::Flush
+    }
+
+    fn push_ping(&mut self, ctx: &mut Context<'_>) {
+        let beats = self.reader().is_some() && matches!(self.state, State::Client(_));
+        let ping = ctx.arena.write(|out| {
+            encode_ping(out, b"");
+            if beats {
+                encode_heartbeat(out);
+            }
+        });
+        self.send_queue.push(ping);
     }
 
     /// Whether events may still be sent to this feed: none may follow our close frame.
@@ -192,6 +203,10 @@ impl Connection {
     /// The session of this reader is gone: tells it in the way its form allows.
     pub fn session_gone(&mut self, ctx: &mut Context<'_>) {
         match &self.state {
+            State::Client(_) => {
+                self.forget_position();
+                self.say_goodbye(SESSION_GONE, "the session is gone", ctx);
+            }
             State::Parked(parked) => {
                 let exchange = parked.exchange;
                 self.respond(exchange, ctx, |ctx, to| {

@@ -111,6 +111,7 @@ impl Dialects {
                 })),
                 socket,
                 subscriptions: Vec::new(),
+                home: None,
             })))
         });
         begun.unwrap_or_else(|status| {

@@ -8,6 +8,7 @@ pub mod admin;
 mod calls;
 mod cors;
 pub mod live;
+pub mod pubsub;
 pub mod render;
 pub mod rpc;
 pub mod sessions;
@@ -31,7 +32,9 @@ use crate::time::Now;
 
 pub use cors::cors_lines;
 pub use render::{Encoding, Framing, Rendering, put_event_name, put_text};
-pub use socket::{Change, Message, Open, Opening, Reaction, Socket, Streamed, Subscribe};
+pub use socket::{
+    Change, Follow, Message, Open, Opening, Reaction, Show, Socket, Standing, Streamed, Subscribe,
+};
 pub use upgrade::{check_upgrade, handshake_fields, read_credentials};
 
 /// All dialects as configured, shared by the connections of one shard.
@@ -45,6 +48,8 @@ pub struct Dialects {
     pub live: live::Live,
     /// The stream dialect.
     pub stream: stream::Stream,
+    /// The pubsub dialect.
+    pub pubsub: pubsub::Pubsub,
     /// The services for gRPC's tools.
     pub rpc: rpc::Rpc,
     /// Health and metrics.
@@ -64,6 +69,8 @@ pub enum Route<'b> {
     Live,
     /// The stream dialect, without gRPC.
     Stream(stream::Route),
+    /// The pubsub dialect.
+    Pubsub(pubsub::Route),
     /// A method of gRPC.
     Rpc(rpc::Method),
     /// Health and metrics.
@@ -113,6 +120,10 @@ pub enum Pending {
     Stream(stream::Pending),
     /// A publish of the stream dialect, by one request.
     Posted(Box<stream::Posted>),
+    /// A publish of the pubsub dialect, by one request.
+    Pubsub(pubsub::Posted),
+    /// One on a socket of the pubsub dialect.
+    Room(pubsub::Pending),
 }
 
 impl Pending {
@@ -121,7 +132,8 @@ impl Pending {
         match self {
             Self::Sessions(pending) => matches!(pending, sessions::Pending::Publish),
             Self::Stream(pending) => pending.publishes(),
-            Self::Posted(_) => true,
+            Self::Room(pending) => pending.publishes(),
+            Self::Posted(_) | Self::Pubsub(_) => true,
             Self::Sysadm(_) | Self::Live(_) => false,
         }
     }
@@ -215,6 +227,7 @@ impl Dialects {
             sysadm: sysadm::Sysadm::new(&config.sysadm, directory(), hostname),
             live: live::Live::new(&config.live, directory()),
             stream: stream::Stream::new(&config.stream, directory()),
+            pubsub: pubsub::Pubsub::new(&config.pubsub, directory()),
             rpc: rpc::Rpc::default(),
             admin: admin::Admin { metrics },
             echo: config.server.echo,
@@ -234,6 +247,9 @@ impl Dialects {
         }
         if let Some(route) = stream::Route::parse(path) {
             return Route::Stream(route);
+        }
+        if let Some(route) = pubsub::Route::parse(path) {
+            return Route::Pubsub(route);
         }
         if let Some(method) = rpc::Method::parse(path) {
             return Route::Rpc(method);
@@ -259,6 +275,7 @@ impl Dialects {
             Route::Sessions(route) => self.sessions.admit(route, head, to),
             Route::Sysadm | Route::Live => Ok(0),
             Route::Stream(route) => self.stream.admit(route, head, to),
+            Route::Pubsub(route) => self.pubsub.admit(route, head, to),
             Route::Rpc(method) => self.admit_web_call(method, head, to),
             Route::Admin(route) => route.admit(head, to),
             Route::Echo => Ok(crate::limits::ECHO_MESSAGE_BYTES_MAX as u64),
@@ -283,6 +300,7 @@ impl Dialects {
         match route {
             Route::Sessions(_) => self.sessions.refuse(to, status, code, message),
             Route::Stream(_) => self.stream.refuse_body(status, message, to),
+            Route::Pubsub(_) => self.pubsub.refuse_body(status, message, to),
             Route::Sysadm
             | Route::Live
             | Route::Rpc(_)
@@ -308,6 +326,7 @@ impl Dialects {
             Route::Sysadm => self.sysadm.handle(head, tools, to),
             Route::Live => self.live.handle(head, tools, to),
             Route::Stream(route) => self.stream.handle(route, head, body, to),
+            Route::Pubsub(route) => self.pubsub.handle(route, head, body, tools, to),
             Route::Rpc(method) => self.web_call(method, head, body, to),
             Route::Admin(route) => {
                 self.admin.handle(route, to);
@@ -342,8 +361,9 @@ impl Dialects {
             Pending::Sessions(pending) => self.sessions.answer(pending, answer, tools, to),
             Pending::Live(pending) => self.live.answer(pending, &answer, to),
             Pending::Posted(posted) => self.stream.answer_post(*posted, &answer, to),
+            Pending::Pubsub(posted) => self.pubsub.answer_post(posted, &answer, to),
             // A socket's answers go to the socket.
-            Pending::Sysadm(_) | Pending::Stream(_) => Action::Done,
+            Pending::Sysadm(_) | Pending::Stream(_) | Pending::Room(_) => Action::Done,
         }
     }
 }

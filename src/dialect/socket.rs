@@ -3,11 +3,14 @@
 //! A socket is a state machine of its dialect: messages, answers and time in, [`Reaction`]s out. Frames,
 //! pings and the goodbye are the connection's business; subscriptions are the shard's.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::render::{Encoding, Framing};
-use super::{Call, Dialects, Pending, Tools, live, rpc, stream, sysadm};
-use crate::hub::{Answer, Subscription};
+use super::{Call, Dialects, Pending, Tools, live, pubsub, rpc, stream, sysadm};
+use crate::hub::{
+    Answer, Cursor, Epoch, Gap, Number, OrganizationId, Refusal, ScopeName, Subscription,
+};
 use crate::protocol::grpc::Status;
 use crate::protocol::websocket::{CloseCode, Handshake};
 use crate::time::Instant;
@@ -21,6 +24,8 @@ pub enum Socket {
     Live(live::Socket),
     /// Of the stream dialect.
     Stream(Box<stream::Socket>),
+    /// Of the pubsub dialect.
+    Room(Box<pubsub::Room>),
     /// Of a service for gRPC's tools.
     Rpc(rpc::Socket),
 }
@@ -34,6 +39,9 @@ pub struct Open {
     pub socket: Socket,
     /// What it hears from the beginning.
     pub subscriptions: Vec<Subscription>,
+    /// [`Placement::session_hash`](crate::hub::Placement::session_hash) of the session on whose home it wants to
+    /// be, if it is to follow a log.
+    pub home: Option<u64>,
 }
 
 /// How a socket begins.
@@ -69,10 +77,48 @@ pub enum Reaction {
     Subscribe(Box<Subscribe>),
     /// Ask; further messages wait until [`Dialects::answer_socket`] has the answer.
     Execute(Box<Call>),
-    /// Say goodbye.
-    Close(CloseCode, &'static str),
+    /// Read a session's log from now on, at its home; [`Dialects::followed`] has what is said then.
+    Follow(Box<Follow>),
+    /// Change which events of its log it is shown.
+    Show(Box<Show>),
+    /// Send this as the last message, unless empty, and say goodbye.
+    Close(Vec<u8>, CloseCode, &'static str),
     /// Send this as the last message, unless empty, and end with a status.
     End(Vec<u8>, Box<Status>),
+}
+
+/// A log that a socket wants to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Follow {
+    /// Whose session.
+    pub organization: OrganizationId,
+    /// Which; its place in the tree is settled.
+    pub token: ScopeName,
+    /// [`Placement::session_hash`](crate::hub::Placement::session_hash) of it.
+    pub hash: u64,
+    /// Where the client stands; `None` wants no history.
+    pub cursor: Option<Cursor>,
+}
+
+/// How a socket stands to the log that it begins to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The log's life.
+    pub epoch: Epoch,
+    /// The number that the next event will get.
+    pub next: Number,
+    /// What the client's cursor missed.
+    pub gap: Option<Gap>,
+}
+
+/// A change of which events of its log a socket is shown. What was published before it is judged by what was wanted
+/// until now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Show {
+    /// All it wants from now on; `None` is nothing.
+    pub wanted: Option<Arc<pubsub::Wanted>>,
+    /// The reply, as one message.
+    pub reply: Vec<u8>,
 }
 
 /// A change of what a socket hears.
@@ -124,11 +170,13 @@ impl Reaction {
 
 impl Socket {
     /// How this client's events are written, where messages travel in `framing`.
-    pub const fn encoding(&self, framing: Framing) -> Encoding {
+    /// `None` if it never subscribes, but reads a log.
+    pub const fn encoding(&self, framing: Framing) -> Option<Encoding> {
         match self {
-            Self::Sysadm(_) => Encoding::Sysadm,
-            Self::Live(_) => Encoding::Live,
-            Self::Stream(_) | Self::Rpc(_) => Encoding::Stream(framing),
+            Self::Sysadm(_) => Some(Encoding::Sysadm),
+            Self::Live(_) => Some(Encoding::Live),
+            Self::Stream(_) | Self::Rpc(_) => Some(Encoding::Stream(framing)),
+            Self::Room(_) => None,
         }
     }
 
@@ -137,6 +185,7 @@ impl Socket {
         match self {
             Self::Sysadm(socket) => socket.due(),
             Self::Stream(socket) => socket.due(),
+            Self::Room(room) => room.due(),
             Self::Live(_) | Self::Rpc(_) => Instant::NEVER,
         }
     }
@@ -144,8 +193,9 @@ impl Socket {
 
 impl Dialects {
     /// A client may be spoken to from now on.
-    pub fn opened(&self, socket: &mut Socket) -> Reaction {
+    pub fn opened(&self, socket: &mut Socket, tools: &mut Tools<'_>) -> Reaction {
         match socket {
+            Socket::Room(room) => self.pubsub.opened(room, tools),
             Socket::Stream(socket) => self.stream.opened(socket),
             Socket::Sysadm(_) | Socket::Live(_) | Socket::Rpc(_) => Reaction::nothing(),
         }
@@ -162,6 +212,7 @@ impl Dialects {
             Socket::Sysadm(socket) => self.sysadm.message(socket, message.bytes(), tools),
             Socket::Live(socket) => self.live.message(socket, message.bytes()),
             Socket::Stream(socket) => self.stream.message(socket, message),
+            Socket::Room(room) => self.pubsub.message(room, message, tools),
             Socket::Rpc(socket) => self.rpc.message(socket, message.bytes(), tools.draining),
         }
     }
@@ -170,7 +221,7 @@ impl Dialects {
     pub fn half_closed(&self, socket: &mut Socket) -> Reaction {
         match socket {
             // A WebSocket has its own way to end.
-            Socket::Sysadm(_) | Socket::Live(_) => Reaction::nothing(),
+            Socket::Sysadm(_) | Socket::Live(_) | Socket::Room(_) => Reaction::nothing(),
             Socket::Stream(socket) => self.stream.half_closed(socket),
             Socket::Rpc(socket) => self.rpc.half_closed(socket),
         }
@@ -191,7 +242,27 @@ impl Dialects {
             (Socket::Stream(socket), Pending::Stream(pending)) => {
                 self.stream.answer(socket, pending, answer)
             }
+            (Socket::Room(room), Pending::Room(pending)) => {
+                self.pubsub.answer(room, pending, answer, tools)
+            }
             // Nobody asks on another's behalf.
+            _ => Reaction::nothing(),
+        }
+    }
+
+    /// A socket reads its session's log from now on: what its client is told, each as one message.
+    pub fn followed(&self, socket: &mut Socket, standing: &Standing) -> Vec<Vec<u8>> {
+        match socket {
+            Socket::Room(room) => self.pubsub.followed(room, standing),
+            // Nobody else follows.
+            _ => Vec::new(),
+        }
+    }
+
+    /// A socket's log cannot be read.
+    pub fn not_followed(&self, socket: &mut Socket, refusal: Refusal) -> Reaction {
+        match socket {
+            Socket::Room(room) => self.pubsub.not_followed(room, refusal),
             _ => Reaction::nothing(),
         }
     }
@@ -201,6 +272,7 @@ impl Dialects {
         match socket {
             Socket::Sysadm(socket) => self.sysadm.expire(socket, tools),
             Socket::Stream(socket) => self.stream.expire(socket),
+            Socket::Room(room) => self.pubsub.expire(room, tools),
             Socket::Live(_) | Socket::Rpc(_) => Reaction::nothing(),
         }
     }
@@ -216,6 +288,7 @@ impl Dialects {
         match socket {
             Socket::Sysadm(_) | Socket::Live(_) => None,
             Socket::Stream(socket) => self.stream.drain(socket, leave_ms, tools),
+            Socket::Room(room) => self.pubsub.drain(room, leave_ms, tools),
             Socket::Rpc(socket) => Some(self.rpc.drain(socket)),
         }
     }

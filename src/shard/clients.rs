@@ -31,6 +31,11 @@ impl Shard {
             Then::Listen(listen, exchange) => self.try_listen(now, index, listen, exchange),
             Then::Open(open, exchange) => self.open(now, index, *open, exchange),
             Then::Subscribe(change) => self.subscribe(now, index, change, Bytes::new()),
+            Then::Follow(follow) => self.follow(now, index, &follow),
+            Then::Show(show) => {
+                self.change_view(now, index, *show);
+                true
+            }
         }
     }
 

@@ -35,7 +35,9 @@ impl Shard {
         if let Some(correlation_id) = correlation_id {
             self.mark_own(id, correlation_id, &mut command);
         }
-        let answer = if asks_where_a_session_stands(&command) {
+        // Who follows a log hears nothing but what its home has.
+        let follows = matches!(pending, Pending::Room(_));
+        let answer = if !follows && asks_where_a_session_stands(&command) {
             self.find_place(now, id, command)
         } else {
             self.dispatch(now, id, command, idempotency_key)

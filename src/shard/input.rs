@@ -146,6 +146,7 @@ impl Shard {
                         return rest;
                     }
                 }
+                Then::Open(ref open, _) if self.moves_home(index, open.home) => return rest,
                 then => {
                     if !self.carry_on(now, index, then) {
                         return start..buf.len();

@@ -22,6 +22,7 @@ mod interest;
 mod mail;
 mod readers;
 mod relays;
+mod rooms;
 mod settings;
 mod spread;
 mod state;

@@ -7,11 +7,11 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{Shard, context};
-use crate::connection::Parked;
-use crate::dialect::Exchange;
-use crate::dialect::sessions::render::{Encoding, encode_event, encode_gap};
+use crate::connection::{Follower, Parked, View};
+use crate::dialect::sessions::render::{self, Encoding, encode_gap};
 use crate::dialect::sessions::{Form, Listen, LogHeaders};
-use crate::hub::{Epoch, Gap, Log, Number, ReaderId, Refusal};
+use crate::dialect::{Exchange, pubsub};
+use crate::hub::{Cursor, Epoch, Gap, Log, Number, ReaderId, Refusal};
 use crate::limits::{FEED_PULL_BELOW_BYTES, LOG_PULL_BYTES};
 use crate::time::Now;
 
@@ -35,10 +35,11 @@ struct PollKey {
 #[derive(Debug)]
 pub(super) struct FeedRendering {
     epoch: Epoch,
-    encoding: Encoding,
+    view: View,
     from: Number,
     log_next: Number,
     next: Number,
+    events: u64,
     frames: Bytes,
 }
 
@@ -70,13 +71,7 @@ impl Shard {
         let Some(log) = self.hub.log(reader) else {
             return;
         };
-        let (from, gap) = match listen.cursor {
-            None => (log.next(), None),
-            Some(cursor) => {
-                let resume = log.resume(cursor);
-                (resume.from, resume.gap)
-            }
-        };
+        let (from, gap) = begin(log, listen.cursor);
         let has_news = from < log.next();
         if gap.is_some() {
             self.metrics().gaps.add(1);
@@ -204,45 +199,51 @@ impl Shard {
         });
     }
 
-    /// Gives a feed more of its log, unless it has enough to send already.
+    /// Gives a follower more of its log, unless it has enough to send already.
     pub(super) fn pull(&mut self, index: u32) {
         let Some(entry) = self.connections.get_mut(index as usize) else {
             return;
         };
         let connection = &mut entry.connection;
-        if connection.send_queue.len() >= FEED_PULL_BELOW_BYTES || !connection.may_send() {
+        if connection.send_queue.len() >= FEED_PULL_BELOW_BYTES {
             return;
         }
-        let Some(feed) = connection.feed() else {
+        let Some(Follower { reader, next, view }) = connection.follower() else {
             return;
         };
-        let Some(log) = self.hub.log(feed.reader) else {
+        let Some(log) = self.hub.log(reader) else {
             return;
         };
-        let (from, gap) = catch_up(log, feed.next, None);
+        let Some(view) = view else {
+            // What nobody wants is not missed either.
+            *next = log.next();
+            return;
+        };
+        let (from, gap) = catch_up(log, *next, None);
         if from == log.next() && gap.is_none() {
             return;
         }
         let fits = |last: &&FeedRendering| {
-            (last.epoch, last.encoding, last.from, last.log_next)
-                == (log.epoch(), feed.encoding, from, log.next())
+            (last.epoch, last.from, last.log_next) == (log.epoch(), from, log.next())
+                && last.view == view
         };
         let rendering = match self.feed_rendering.take().filter(|last| fits(&last)) {
             Some(rendering) => rendering,
-            None => render_feed(log, feed.encoding, from),
+            None => render_feed(log, view, from),
         };
         let rendering = self.feed_rendering.insert(rendering);
-        feed.next = rendering.next;
-        let encoding = feed.encoding;
+        *next = rendering.next;
         if let Some(gap) = gap {
             let mut news = BytesMut::new();
-            encode_gap(&mut news, encoding, gap);
+            match &rendering.view {
+                View::Feed(encoding) => encode_gap(&mut news, *encoding, gap),
+                View::Room(_) => pubsub::encode_gap(gap, &mut news),
+            }
             connection.send_queue.push(news.freeze());
         }
         connection.send_queue.push(rendering.frames.clone());
-        let delivered = rendering.next - from;
         let metrics = &self.metrics[self.id.index()];
-        metrics.events_delivered.add(delivered);
+        metrics.events_delivered.add(rendering.events);
         metrics.gaps.add(u64::from(gap.is_some()));
         self.touch(index);
     }
@@ -313,6 +314,17 @@ impl Shard {
     }
 }
 
+/// Where a reader that comes with a cursor, or wants no history, begins, and what it has missed.
+pub(super) fn begin(log: &Log, cursor: Option<Cursor>) -> (Number, Option<Gap>) {
+    match cursor {
+        None => (log.next(), None),
+        Some(cursor) => {
+            let resume = log.resume(cursor);
+            (resume.from, resume.gap)
+        }
+    }
+}
+
 /// Where a reader that wanted `from` stands now, and what it has missed altogether.
 fn catch_up(log: &Log, from: Number, gap: Option<Gap>) -> (Number, Option<Gap>) {
     let oldest = log.oldest();
@@ -328,22 +340,30 @@ fn catch_up(log: &Log, from: Number, gap: Option<Gap>) -> (Number, Option<Gap>) 
     (oldest, Some(gap))
 }
 
-fn render_feed(log: &Log, encoding: Encoding, from: Number) -> FeedRendering {
+fn render_feed(log: &Log, view: View, from: Number) -> FeedRendering {
     let mut out = BytesMut::new();
-    let mut next = from;
+    let (mut next, mut events) = (from, 0);
     for (number, event) in log.range(from) {
-        encode_event(&mut out, encoding, log.epoch(), number, event);
         next = number + 1;
+        match &view {
+            View::Feed(encoding) => {
+                render::encode_event(&mut out, *encoding, log.epoch(), number, event);
+            }
+            View::Room(wanted) if !wanted.has(event) => continue,
+            View::Room(_) => pubsub::encode_event(number, event, &mut out),
+        }
+        events += 1;
         if out.len() >= LOG_PULL_BYTES {
             break;
         }
     }
     FeedRendering {
         epoch: log.epoch(),
-        encoding,
+        view,
         from,
         log_next: log.next(),
         next,
+        events,
         frames: out.freeze(),
     }
 }

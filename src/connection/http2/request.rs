@@ -135,6 +135,7 @@ impl Connection {
                         opening: Opening::Call(timeout),
                         socket,
                         subscriptions: Vec::new(),
+                        home: None,
                     })),
                     Err(status) => Begun::Ended(status),
                 };

@@ -86,6 +86,7 @@ impl Live {
             opening: Opening::WebSocket(handshake, None),
             socket: dialect::Socket::Live(Socket { organization }),
             subscriptions: self.subscriptions(organization, &[]),
+            home: None,
         }))
     }
 }

@@ -180,6 +180,7 @@ fn open(opening: Opening, socket: Socket) -> Action {
         opening,
         socket: dialect::Socket::Stream(Box::new(socket)),
         subscriptions: Vec::new(),
+        home: None,
     }))
 }
 

@@ -151,6 +151,7 @@ impl Sysadm {
             opening: Opening::WebSocket(handshake, None),
             socket: super::Socket::Sysadm(socket),
             subscriptions: Vec::new(),
+            home: None,
         }))
     }
 
@@ -196,9 +197,9 @@ impl Sysadm {
             return Reaction::nothing();
         }
         if socket.login.is_none() && now >= socket.stranger_since + LOGIN_TIMEOUT {
-            return Reaction::Close(CLOSE_NO_LOGIN, "nobody logged in");
+            return Reaction::Close(Vec::new(), CLOSE_NO_LOGIN, "nobody logged in");
         }
-        Reaction::Close(CLOSE_IDLE, "no message for too long")
+        Reaction::Close(Vec::new(), CLOSE_IDLE, "no message for too long")
     }
 
     /// The names whose last event is kept for those who subscribe later.

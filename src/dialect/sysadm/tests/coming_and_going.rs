@@ -40,7 +40,7 @@ fn a_bearer_is_logged_in_at_once() {
 #[test]
 fn strangers_and_the_silent_are_shown_out() {
     let close = |reaction| match reaction {
-        Reaction::Close(code, _) => Some(code),
+        Reaction::Close(_, code, _) => Some(code),
         Reaction::Reply(text) if text.is_empty() => None,
         other => panic!("{other:?}"),
     };
