@@ -24,6 +24,8 @@ const EVENTS_BATCH: usize = 1_024;
 const SCRATCH_BYTES: usize = 64 * 1024;
 /// One subscriber of so many keeps its frames, so that their contents can be compared.
 const KEPT_EVERY: usize = 100;
+/// A frame that only shows that the server lives: `{"action":"heartbeat"}`. No event is as short.
+const HEARTBEAT_FRAME_BYTES: usize = 24;
 /// The publisher's, where subscribers have their index.
 const PUBLISHER: Token = Token(usize::MAX - 1);
 
@@ -36,6 +38,8 @@ pub(crate) enum Opening<'a> {
         path: &'a str,
         hello: Option<&'a str>,
         answer: &'a str,
+        /// Frames that the server sends by itself before that answer.
+        unasked: u64,
     },
     /// By a request that nobody answers: the floor's sender only sends frames.
     Raw,
@@ -66,6 +70,8 @@ pub(crate) struct Audience {
     /// Subscribers whose first frame has come, until counting begins.
     greeted: usize,
     is_counting: bool,
+    /// Frames before the answer to a first message.
+    unasked: u64,
     /// What the answers to first messages have in them, as far as frames are kept.
     answer: String,
 }
@@ -90,11 +96,18 @@ impl Audience {
             opened: 0,
             greeted: 0,
             is_counting: false,
+            unasked: 0,
             answer: String::new(),
         };
         let (path, fields) = match opening {
-            Opening::WebSocket { path, answer, .. } => {
+            Opening::WebSocket {
+                path,
+                answer,
+                unasked,
+                ..
+            } => {
                 answer.clone_into(&mut audience.answer);
+                audience.unasked = unasked;
                 (path, websocket::handshake_fields())
             }
             Opening::Raw => ("/", String::new()),
@@ -284,13 +297,16 @@ impl Audience {
             let (heard, books) = (&mut peer.heard, &mut self.books);
             let mut entered = Ok(());
             let fed = peer.counter.feed(frames, &mut self.replies, |counted| {
+                if counted.bytes == HEARTBEAT_FRAME_BYTES {
+                    return;
+                }
                 if self.is_counting && entered.is_ok() {
                     entered = books.enter(*heard, counted);
-                } else if *heard == 0 && !self.is_counting {
+                } else if *heard == self.unasked && !self.is_counting {
                     entered = is_answer(counted.kept, &self.answer);
                 }
                 *heard += 1;
-                self.greeted += usize::from(*heard == 1 && !self.is_counting);
+                self.greeted += usize::from(*heard == self.unasked + 1 && !self.is_counting);
             });
             fed.map_err(|error| error.to_string())?;
             entered?;

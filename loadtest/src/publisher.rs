@@ -20,6 +20,14 @@ pub(crate) fn event() -> String {
     format!(r#"{{"type":"probe","data":"{payload}"}}"#)
 }
 
+/// The same event to a session, as the pubsub dialect says it.
+pub(crate) fn pubsub_event(session: &str) -> String {
+    let payload = "x".repeat(PAYLOAD_BYTES - 2);
+    format!(
+        r#"{{"scope":{{"type":"session","event_id":"probe","session_id":"{session}"}},"payload":{{"event":{{"eventName":"probe","data":"{payload}"}}}}}}"#
+    )
+}
+
 /// A connection that publishes to one session.
 #[derive(Debug)]
 pub(crate) struct Publisher {

@@ -20,18 +20,26 @@ pub(crate) enum Kind {
     Websocket,
     /// Server-sent events.
     Sse,
+    /// A room of the pubsub dialect, subscribed to what is published here.
+    Room,
 }
+
+/// What a reader in a room says once it is welcomed.
+const SUBSCRIBE: &str = r#"{"action":"subscribe-event","data":{"eventName":"probe"},"ref":1}"#;
 
 impl Kind {
     /// The request that begins to listen.
     pub(crate) fn request(self, host: &str, session: &str) -> Vec<u8> {
         let fields = match self {
             Self::Poll => String::new(),
-            Self::Websocket => websocket::handshake_fields(),
+            Self::Websocket | Self::Room => websocket::handshake_fields(),
             Self::Sse => "Accept: text/event-stream\r\n".to_owned(),
         };
-        format!("GET /api/sessions/{session}/events HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n")
-            .into_bytes()
+        let path = match self {
+            Self::Room => format!("/pubsub/ws?event_id=probe&session_id={session}"),
+            Self::Poll | Self::Websocket | Self::Sse => format!("/api/sessions/{session}/events"),
+        };
+        format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n").into_bytes()
     }
 
     /// The word for it on the command line and in tables.
@@ -40,6 +48,7 @@ impl Kind {
             Self::Poll => "poll",
             Self::Websocket => "websocket",
             Self::Sse => "sse",
+            Self::Room => "room",
         }
     }
 }
@@ -127,6 +136,20 @@ struct Numbered {
     number: u64,
 }
 
+/// What a room says, as far as a reader cares for it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Said<'t> {
+    Event(Numbered),
+    #[serde(borrow)]
+    Action(Action<'t>),
+}
+
+#[derive(Deserialize)]
+struct Action<'t> {
+    action: &'t str,
+}
+
 /// One subscriber.
 #[derive(Debug)]
 pub(crate) struct Reader {
@@ -199,7 +222,7 @@ impl Reader {
             let taken = match (self.kind, self.is_open) {
                 (Kind::Poll, _) => self.take_answer(rest, progress)?,
                 (_, false) => self.take_head(rest, progress)?,
-                (Kind::Websocket, true) => self.take_frame(rest, replies, progress)?,
+                (Kind::Websocket | Kind::Room, true) => self.take_frame(rest, replies, progress)?,
                 (Kind::Sse, true) => self.take_stream(rest, progress)?,
             };
             if taken == 0 {
@@ -234,7 +257,7 @@ impl Reader {
         let Some((head, used)) = Head::parse(bytes)? else {
             return Ok(0);
         };
-        let is_accepted = if self.kind == Kind::Websocket {
+        let is_accepted = if matches!(self.kind, Kind::Websocket | Kind::Room) {
             websocket::is_accepted(&head)
         } else {
             let media_type = head.field("content-type").unwrap_or_default();
@@ -250,7 +273,8 @@ impl Reader {
         }
         self.is_open = true;
         self.is_chunked = head.framing()? == Framing::Chunked;
-        progress.opened += 1;
+        // A room is open once it is subscribed.
+        progress.opened += u64::from(self.kind != Kind::Room);
         Ok(used)
     }
 
@@ -264,6 +288,9 @@ impl Reader {
             return Ok(0);
         };
         match frame.opcode {
+            Opcode::Text if self.kind == Kind::Room => {
+                self.take_said(frame.payload, replies, progress)?;
+            }
             Opcode::Text => {
                 let event: Numbered =
                     serde_json::from_slice(frame.payload).map_err(|_| ReaderError::Event)?;
@@ -277,6 +304,32 @@ impl Reader {
             }
         }
         Ok(used)
+    }
+
+    fn take_said(
+        &mut self,
+        said: &[u8],
+        replies: &mut Vec<u8>,
+        progress: &mut Progress,
+    ) -> Result<(), ReaderError> {
+        match serde_json::from_slice(said).map_err(|_| ReaderError::Event)? {
+            Said::Event(event) => {
+                self.audit(event.number)?;
+                progress.events += 1;
+            }
+            Said::Action(Action { action: "welcome" }) => {
+                websocket::encode_text(SUBSCRIBE, replies);
+            }
+            Said::Action(Action {
+                action: "subscribed",
+            }) => progress.opened += 1,
+            Said::Action(Action {
+                action: "heartbeat",
+            }) => {}
+            Said::Action(Action { action: "gap" }) => return Err(ReaderError::Gap),
+            Said::Action(_) => return Err(ReaderError::Event),
+        }
+        Ok(())
     }
 
     fn take_stream(&mut self, bytes: &[u8], progress: &mut Progress) -> Result<usize, ReaderError> {

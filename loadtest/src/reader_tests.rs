@@ -149,3 +149,24 @@ fn the_last_number_is_known() {
         .expect("sound");
     assert_eq!(reader.last(), Some(0));
 }
+
+#[test]
+fn a_room_is_open_once_it_is_subscribed() {
+    let mut bytes = UPGRADE.as_bytes().to_vec();
+    bytes.extend(text(r#"{"action":"welcome","data":{"next":4}}"#));
+    let (total, replies) = feed(Kind::Room, &bytes);
+    assert_eq!(total.map(|progress| progress.opened), Ok(0));
+    assert!(!replies.is_empty());
+    bytes.extend(text(r#"{"action":"subscribed","ref":1}"#));
+    bytes.extend(text(
+        r#"{"eventName":"probe","data":1,"id":"x","number":4}"#,
+    ));
+    bytes.extend(text(r#"{"action":"heartbeat"}"#));
+    bytes.extend(text(
+        r#"{"eventName":"probe","data":1,"id":"x","number":5}"#,
+    ));
+    let (total, _) = feed(Kind::Room, &bytes);
+    assert_eq!(total.map(|heard| (heard.opened, heard.events)), Ok((1, 2)));
+    bytes.extend(text(r#"{"action":"gap","data":{"from":6,"to":7}}"#));
+    assert_eq!(feed(Kind::Room, &bytes).0, Err(ReaderError::Gap));
+}

@@ -28,7 +28,12 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
 
 /// A new connection.
 pub(crate) async fn connect(server: &Server) -> Channel {
-    let endpoint = Endpoint::from_shared(server.url("")).expect("an address");
+    connect_to(server.url("")).await
+}
+
+/// A new connection to a server's URL.
+pub(crate) async fn connect_to(url: String) -> Channel {
+    let endpoint = Endpoint::from_shared(url).expect("an address");
     endpoint.connect().await.expect("the server accepts")
 }
 

@@ -71,6 +71,7 @@ mod grpc_web;
 mod http2;
 mod leaving;
 mod leaving_streams;
+mod matrix;
 mod program;
 mod python;
 mod readme;

@@ -47,6 +47,8 @@ pub(crate) struct Facts {
     pub(crate) retained: u64,
     /// Events that came by gRPC.
     pub(crate) called: u64,
+    /// Events that came in a room.
+    pub(crate) in_rooms: u64,
     /// Scenes in which every delivery that was counted was seen.
     pub(crate) balanced: u64,
 }
@@ -70,6 +72,7 @@ impl Facts {
         self.polite += other.polite;
         self.retained += other.retained;
         self.called += other.called;
+        self.in_rooms += other.in_rooms;
         self.balanced += other.balanced;
     }
 
@@ -92,6 +95,7 @@ impl Facts {
             self.polite,
             self.retained,
             self.called,
+            self.in_rooms,
             self.balanced,
         ];
         assert!(
@@ -136,6 +140,13 @@ impl Oracle {
             "{payload} was refused and published"
         );
         self.refused.insert(payload.to_owned());
+    }
+
+    /// What is known of one life of a session's log.
+    pub(crate) fn log(&self, token: &str, epoch: &str) -> &BTreeMap<u64, String> {
+        static NOTHING: BTreeMap<u64, String> = BTreeMap::new();
+        let life = (token.to_owned(), epoch.to_owned());
+        self.logs.get(&life).unwrap_or(&NOTHING)
     }
 
     /// Where an event that was told to one session stands: in which life of which log, and its number.

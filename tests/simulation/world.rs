@@ -13,6 +13,7 @@ use crate::oracle::{Facts, Oracle};
 use crate::publisher::Publisher;
 use crate::random::Random;
 use crate::reader::{Form, Reader};
+use crate::room::Room;
 use crate::subscriber::{Dialect, Subscriber};
 use crate::support::http::{Response, request};
 use crate::support::node::{Place, TestNode};
@@ -38,6 +39,8 @@ pub(crate) struct World {
     beneath: Vec<String>,
     publishers: Vec<Publisher>,
     readers: Vec<Reader>,
+    /// Beneath the group.
+    rooms: Vec<Room>,
     hearing: Hearing,
     subscribers: Vec<Subscriber>,
     /// The same, by gRPC.
@@ -83,6 +86,8 @@ impl World {
         let forms = [Form::Poll, Form::EventStream, Form::WebSocket];
         let readers = if is_calm { 0 } else { 18 };
         let readers = (0..readers).map(|i| Reader::new(forms[i % 3], &tokens[i / 3]));
+        let rooms = if is_calm { 0 } else { 2 * beneath.len() };
+        let rooms = (0..rooms).map(|i| Room::new(i, &beneath[i / 2]));
         let dialects = [Dialect::Live, Dialect::Live, Dialect::Sysadm];
         // Where there are few, shards begin and cease to listen.
         let count = random.pick(&[2, 6, STEADY.end]);
@@ -97,6 +102,7 @@ impl World {
         }
         Self {
             readers: readers.collect(),
+            rooms: rooms.collect(),
             publishers: (0..4).map(Publisher::new).collect(),
             node,
             oracle: Oracle::default(),
@@ -128,6 +134,9 @@ impl World {
             .check(|payload| oracle.place(payload), &mut facts);
         oracle.facts = facts;
         self.leave();
+        for room in self.rooms {
+            room.check(&self.hearing, &self.oracle);
+        }
         self.oracle.check_order();
         self.oracle.facts
     }
@@ -136,7 +145,7 @@ impl World {
         let shards = self.node.shards.len();
         let (node, random, oracle) = (&mut self.node, &mut self.random, &mut self.oracle);
         let (hearing, now) = (&mut self.hearing, self.now);
-        match random.below(120) {
+        match random.below(130) {
             0..25 => {
                 let (from, to) = (random.below(shards), random.below(shards));
                 for _ in 0..=random.below(4) {
@@ -178,8 +187,23 @@ impl World {
                 hearing.rest(now);
             }
             102..110 if !self.callers.is_empty() => self.step_caller(),
+            110..120 if !self.rooms.is_empty() => self.step_room(),
             _ => self.step_subscriber(),
         }
+    }
+
+    /// A client of a room reads what has come, and says something or breaks off.
+    fn step_room(&mut self) {
+        let (node, random, oracle) = (&mut self.node, &mut self.random, &mut self.oracle);
+        let (hearing, now) = (&mut self.hearing, self.now);
+        let index = random.below(self.rooms.len());
+        let room = &mut self.rooms[index];
+        if random.once_in(20) {
+            room.break_off(node, random, hearing, oracle, now);
+            return;
+        }
+        room.read(node, hearing, oracle, now);
+        room.act(node, random, hearing, oracle, now);
     }
 
     /// A caller reads what has come, and says something or breaks off.
@@ -233,6 +257,7 @@ impl World {
             .chain(self.subscribers.iter().filter_map(Subscriber::peer))
             .chain(self.callers.iter().filter_map(Caller::peer))
             .chain(self.publishers.iter().filter_map(Publisher::peer))
+            .chain(self.rooms.iter().filter_map(Room::peer))
             .collect();
         if !peers.is_empty() {
             let window = self.random.pick(&[0, 1, 50, 5_000, usize::MAX]);
@@ -344,6 +369,13 @@ impl World {
                 self.now,
             );
         }
+        for room in &mut self.rooms {
+            let (node, hearing) = (&mut self.node, &mut self.hearing);
+            room.read(node, hearing, &mut self.oracle, self.now);
+            node.settle();
+            room.read(node, hearing, &mut self.oracle, self.now);
+            room.finish(node);
+        }
         for reader in &mut self.readers {
             // First what is there, then what a last request brings.
             for _ in 0..3 {
@@ -453,6 +485,10 @@ impl World {
             self.node.settle();
             for caller in &mut self.callers {
                 caller.go(&mut self.node);
+            }
+            for room in &mut self.rooms {
+                let (node, hearing) = (&mut self.node, &mut self.hearing);
+                room.read(node, hearing, &mut self.oracle, self.now);
             }
             self.node.jump(500);
         }

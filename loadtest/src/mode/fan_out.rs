@@ -25,6 +25,8 @@ enum Dialect {
     Live,
     /// The same by a subscription.
     Stream,
+    /// The session's events by their name, from its log.
+    Room,
 }
 
 impl Dialect {
@@ -32,6 +34,7 @@ impl Dialect {
         match self {
             Self::Live => "live",
             Self::Stream => "stream",
+            Self::Room => "room",
         }
     }
 
@@ -40,6 +43,7 @@ impl Dialect {
         match self {
             Self::Live => "/live/ws",
             Self::Stream => "/event/v2/stream",
+            Self::Room => "/pubsub/ws?event_id=probe&session_id={session}",
         }
     }
 
@@ -48,6 +52,7 @@ impl Dialect {
         match self {
             Self::Live => r#"{"type":"filter","filters":[{"property":"type","value":"probe"}]}"#,
             Self::Stream => r#"{"subscribe":{"name":"probe"},"correlationId":"c1"}"#,
+            Self::Room => r#"{"action":"subscribe-event","data":{"eventName":"probe"},"ref":1}"#,
         }
     }
 
@@ -55,7 +60,15 @@ impl Dialect {
     fn answer(self) -> &'static str {
         match self {
             Self::Live => "",
-            Self::Stream => "\"subscribed\"",
+            Self::Stream | Self::Room => "\"subscribed\"",
+        }
+    }
+
+    /// Messages that the server begins with.
+    fn unasked(self) -> u64 {
+        match self {
+            Self::Live | Self::Stream => 0,
+            Self::Room => 1,
         }
     }
 }
@@ -227,6 +240,11 @@ impl Arena {
             path: &path.replace("{session}", &session),
             hello: args.hello.as_deref().or(default_hello),
             answer: args.hello.as_ref().map_or(dialect.answer(), |_| ""),
+            unasked: if args.path.is_none() {
+                dialect.unasked()
+            } else {
+                0
+            },
         };
         let mut audience = Audience::open(target.address, opening, args.subscribers, window_max)?;
         let form = Form {

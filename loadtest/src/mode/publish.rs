@@ -1,4 +1,5 @@
-//! `publish`: how many events one shard accepts over HTTP, beside nginx with nchan on the same core.
+//! `publish`: how many events one shard accepts over HTTP in the dialects sessions and pubsub, beside nginx with
+//! nchan on the same core.
 //!
 //! wrk loads both, in turns; each answered request is an accepted event or an error.
 
@@ -45,6 +46,15 @@ const COLUMNS: [&str; 9] = [
     "errors",
 ];
 
+/// What is published to, and how.
+struct Contender {
+    name: &'static str,
+    /// Not this server.
+    is_peer: bool,
+    url: String,
+    body: String,
+}
+
 /// The figures of which medians are printed.
 #[derive(Default)]
 struct Figures {
@@ -76,43 +86,31 @@ pub(crate) fn run(args: &PublishArgs) -> Result<Result<Report, &'static str>, Fa
     };
     pin(args.target.probe_core)?;
 
-    let urls = [
-        Some(format!(
-            "http://{}/api/sessions/{}/events",
-            target.address,
-            session(0)
-        )),
-        nchan
-            .as_ref()
-            .map(|nchan| format!("http://{}/publish", nchan.address)),
-    ];
-    let names = ["fanfare", "nchan"];
-    let mut figures = [Figures::default(), Figures::default()];
+    let contenders = contenders(&target, nchan.as_ref());
+    let mut figures: Vec<Figures> = contenders.iter().map(|_| Figures::default()).collect();
     for round in 0..=args.rounds {
-        for (index, url) in urls.iter().enumerate() {
-            let Some(url) = url else { continue };
-            let usage = || match (index, &nchan) {
-                (1, Some(nchan)) => nchan.usage(),
+        for (contender, figures) in contenders.iter().zip(&mut figures) {
+            let usage = || match (contender.is_peer, &nchan) {
+                (true, Some(nchan)) => nchan.usage(),
                 _ => target.usage(),
             };
             let before = usage()?;
-            let counted = load(args, &wrk, url, round)?;
+            let counted = load(args, &wrk, contender, round)?;
             let used = usage()?.since(before);
             if round > 0 {
-                report.row(figures[index].add(names[index], round, counted, used));
+                report.row(figures.add(contender.name, round, counted, used));
             }
         }
     }
-    for (figures, name) in figures.iter().zip(names) {
-        if !figures.micros.is_empty() {
-            report.row(summary(name, "median", figures.medians()));
-        }
+    for (figures, contender) in figures.iter().zip(&contenders) {
+        report.row(summary(contender.name, "median", figures.medians()));
     }
-    if nchan.is_some() {
-        let [ours, theirs] = figures;
-        let faster = median_ratio(&ours.per_second, &theirs.per_second);
-        let dearer = median_ratio(&ours.micros, &theirs.micros);
-        let mut row = summary("ratio", "median", (faster, dearer));
+    let (first, others) = (&figures[0], figures.iter().zip(&contenders).skip(1));
+    for (other, contender) in others {
+        let name = format!("{} / {}", contenders[0].name, contender.name);
+        let faster = median_ratio(&first.per_second, &other.per_second);
+        let dearer = median_ratio(&first.micros, &other.micros);
+        let mut row = summary(&name, "median", (faster, dearer));
         row[2] = Cell::Figure(faster, 3);
         report.row(row);
     }
@@ -121,15 +119,45 @@ pub(crate) fn run(args: &PublishArgs) -> Result<Result<Report, &'static str>, Fa
     Ok(Ok(report))
 }
 
-fn load(args: &PublishArgs, wrk: &Path, url: &str, round: u32) -> Result<Counted, Failure> {
+/// Who takes part: the sessions dialect first, since the others are compared with it.
+fn contenders(target: &Target, nchan: Option<&Nchan>) -> Vec<Contender> {
+    let (address, session) = (target.address, session(0));
+    let mut all = vec![
+        Contender {
+            name: "fanfare",
+            is_peer: false,
+            url: format!("http://{address}/api/sessions/{session}/events"),
+            body: publisher::event(),
+        },
+        Contender {
+            name: "pubsub",
+            is_peer: false,
+            url: format!("http://{address}/api/v1/pub_subs"),
+            body: publisher::pubsub_event(&session),
+        },
+    ];
+    all.extend(nchan.map(|nchan| Contender {
+        name: "nchan",
+        is_peer: true,
+        url: format!("http://{}/publish", nchan.address),
+        body: publisher::event(),
+    }));
+    all
+}
+
+fn load(
+    args: &PublishArgs,
+    wrk: &Path,
+    contender: &Contender,
+    round: u32,
+) -> Result<Counted, Failure> {
     let seconds = if round == 0 { 1 } else { args.seconds };
-    let body = publisher::event();
     let connections = args.connections;
     wrk::run(
         wrk,
         Load {
-            url,
-            body: &body,
+            url: &contender.url,
+            body: &contender.body,
             connections,
             seconds,
         },
