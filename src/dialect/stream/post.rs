@@ -1,6 +1,6 @@
 //! One event by one request: `POST /event/v2/publish`, or gRPC-web.
 
-use super::access::{Offer, allow};
+use super::access::allow;
 use super::errors::invalid;
 use super::open::session_id;
 use super::placing::Place;
