@@ -240,6 +240,12 @@ pub const STREAM_SUBSCRIPTIONS_MAX: usize = 1_024;
 pub const STREAM_SESSION_ID_BYTES_MAX: usize = 128;
 /// Longest correlation id of the stream dialect, in bytes: it is repeated with the reply.
 pub const STREAM_CORRELATION_BYTES_MAX: usize = 256;
+/// Longest event name of the pubsub dialect, in bytes of its text: as long as any other dialect's subscriptions.
+pub const PUBSUB_NAME_BYTES_MAX: usize = PATTERN_BYTES_MAX;
+/// Most event names that one client of a room hears; a page knows a few dozen.
+pub const PUBSUB_NAMES_MAX: usize = 256;
+/// Longest `ref` of a room's request, in bytes between its quotes: it is repeated with the reply.
+pub const PUBSUB_REF_BYTES_MAX: usize = 64;
 /// How long after its start a node publishes its first `system-state`, by default.
 pub const SYSTEM_STATE_FIRST_DEFAULT: Duration = Duration::from_secs(60);
 /// How often a node publishes its `system-state`, by default.
@@ -270,6 +276,8 @@ pub const LOGINS_MAX: usize = 65_536;
 pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// A socket of the sysadm dialect without a message from its client is closed after this long.
 pub const SYSADM_IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+/// A socket of the pubsub dialect whose client has not said who it is is closed after this long.
+pub const PUBSUB_AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Remembered logins that are looked at each time that deadlines are served.
 pub const SWEEP_LOGINS: usize = 1_000;
 /// Longest user name, in bytes.

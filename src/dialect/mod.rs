@@ -7,7 +7,9 @@
 pub mod admin;
 mod calls;
 mod cors;
+mod cursor;
 pub mod live;
+mod offer;
 pub mod pubsub;
 pub mod render;
 pub mod rpc;
@@ -31,7 +33,11 @@ use crate::protocol::http1::{DateCache, Head, Method, Response, Version};
 use crate::time::Now;
 
 pub use cors::cors_lines;
-pub use render::{Encoding, Framing, Rendering, put_event_name, put_text};
+pub use cursor::{FOREIGN, QueryError, query_cursor, query_text};
+pub use offer::Offer;
+pub use render::{
+    Encoding, Framing, Rendering, number_digits, put_event_name, put_number, put_text,
+};
 pub use socket::{
     Change, Follow, Message, Open, Opening, Reaction, Show, Socket, Standing, Streamed, Subscribe,
 };

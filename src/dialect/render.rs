@@ -6,7 +6,7 @@ use bytes::{BufMut as _, BytesMut};
 
 use super::Dialects;
 use super::stream::{self, Form};
-use crate::hub::{Event, EventName};
+use crate::hub::{Event, EventName, Number};
 use crate::protocol::grpc::{self, Code, Kind, Status};
 use crate::protocol::websocket::encode_text;
 
@@ -251,4 +251,28 @@ pub fn put_event_name(out: &mut Vec<u8>, name: &EventName) {
 pub fn put_text(out: &mut Vec<u8>, text: &str) {
     // Writing text to memory cannot fail.
     let _ = serde_json::to_writer(out, text);
+}
+
+/// Appends an event's number in decimal digits.
+pub fn put_number(out: &mut BytesMut, number: Number) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// How many digits [`put_number`] writes.
+pub const fn number_digits(number: Number) -> usize {
+    match number.checked_ilog10() {
+        Some(log) => log as usize + 1,
+        None => 1,
+    }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
+use crate::dialect::{number_digits, put_number};
 use crate::hub::{Epoch, Event, Gap, Number};
 use crate::protocol::sse;
 use crate::protocol::websocket::{Opcode, encode_header, encode_text};
@@ -31,34 +32,12 @@ fn put_element(out: &mut BytesMut, number: Number, event: &Event) {
     out.extend_from_slice(b"}");
 }
 
-fn put_number(out: &mut BytesMut, number: Number) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut rest = number;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
-}
-
-const fn digits(number: Number) -> usize {
-    match number.checked_ilog10() {
-        Some(log) => log as usize + 1,
-        None => 1,
-    }
-}
-
 /// Bytes of one element, without what separates elements.
 fn element_bytes(number: Number, event: &Event) -> usize {
     b"{\"type\":,\"data\":,\"number\":}".len()
         + event.name.as_json().len()
         + event.payload.len()
-        + digits(number)
+        + number_digits(number)
 }
 
 /// Bytes of a poll's answer.

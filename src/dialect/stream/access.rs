@@ -11,34 +11,12 @@
 
 use super::Stream;
 use crate::auth::{Credentials, Grant, Identity};
+use crate::dialect::Offer;
 use crate::protocol::grpc::{Code, Status};
 use crate::protocol::http1::Head;
 
-/// The subprotocol whose neighbour in the offer is a token, as clients write it. RFC 6455 §4.1: what is chosen
-/// is to the letter what was offered, or the client fails the connection.
-const SUBPROTOCOLS: [&str; 2] = ["Bearer", "bearer"];
-
-/// What a WebSocket handshake offers as subprotocols.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Offer<'b> {
-    /// `Bearer`, if it is offered.
-    pub(super) subprotocol: Option<&'static str>,
-    token: Option<&'b str>,
-}
-
-impl<'b> Offer<'b> {
-    /// Reads the offer (RFC 6455 §4.1: a list, or several fields).
-    pub(super) fn read(head: &Head<'_, 'b>) -> Self {
-        let lists = head.header_values("sec-websocket-protocol");
-        let texts = lists.filter_map(|list| std::str::from_utf8(list).ok());
-        let mut offered = texts.flat_map(|list| list.split(',')).map(str::trim);
-        let known = |name| SUBPROTOCOLS.into_iter().find(|known| *known == name);
-        Self {
-            subprotocol: offered.find_map(known),
-            token: offered.next().filter(|token| !token.is_empty()),
-        }
-    }
-}
+/// The subprotocol whose neighbour in the offer is a token, as clients write it.
+pub(super) const SUBPROTOCOLS: [&str; 2] = ["Bearer", "bearer"];
 
 impl Stream {
     /// Whether a request may publish: judged by its head, so that nobody waits for the body of one that may not.

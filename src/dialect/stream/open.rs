@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 
-use super::access::{Offer, allow};
+use super::access::{SUBPROTOCOLS, allow};
 use super::errors::invalid;
 use super::socket::Kind;
 use super::{Form, Route, Socket, Stream, Wanted, put_http_error};
 use crate::auth::Grant;
 use crate::dialect::render::Framing;
 use crate::dialect::socket::{Open, Opening, Streamed};
-use crate::dialect::{self, Action, Refused, Responder, handshake_fields};
+use crate::dialect::{self, Action, Offer, Refused, Responder, handshake_fields};
 use crate::limits::STREAM_SESSION_ID_BYTES_MAX;
 use crate::protocol::grpc::{Code, Status};
 use crate::protocol::http1::{Head, Method, decode_form, query_pairs};
@@ -77,7 +77,7 @@ impl Stream {
             let status = invalid(error.to_string());
             self.respond_error(error.status(), error.headers(), &status, to)
         })?;
-        let offer = Offer::read(head);
+        let offer = Offer::read(head, &SUBPROTOCOLS);
         let socket = session_id(head).and_then(|session_id| {
             let identity = self.identify(head, offer)?;
             let first = Wanted::from_query(head.query)?;

@@ -1,6 +1,6 @@
 //! One event by one request: `POST /event/v2/publish`, or gRPC-web.
 
-use super::access::{Offer, allow};
+use super::access::allow;
 use super::errors::invalid;
 use super::open::session_id;
 use super::placing::Place;
@@ -8,7 +8,7 @@ use super::refusal::of_refusal;
 use super::{Form, Publish, Stream, put_published};
 use crate::auth::Grant;
 use crate::dialect::calls::respond_web;
-use crate::dialect::{self, Action, Call, Refused, Responder};
+use crate::dialect::{self, Action, Call, Offer, Refused, Responder};
 use crate::hub::{Answer, Command, EventId, Refusal};
 use crate::limits::IDEMPOTENCY_KEY_BYTES_MAX;
 use crate::protocol::grpc::{Code, Kind, Status};

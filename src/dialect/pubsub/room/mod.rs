@@ -1,19 +1,58 @@
 //! A room: one session's log by event names, over a WebSocket that also publishes.
+//!
+//! The socket is ours: its origin never published one. A message's way: `request` (what is asked), `serve` (what
+//! comes of it), `reply` (what is said); `render` writes what the log has. A client's way:
+//!
+//! ```text
+//!              no token            a good token, or open mode
+//!   handshake ──────────► stranger ────────────────────┐
+//!       │ │                  │  │                      ▼    answered well             its log is there
+//!       │ └──────────────────┼──┼─────────────────► placing ──────────────► following ─────────────────► welcome
+//!       │ wrong in any way   │  │ 10 s                 │ refused               │ refused                   │ │ ⟲ requests
+//!       ▼                    │  ▼                      ▼                       ▼                           │ │
+//!      4400, 4401, 4403      │ 4408            4404, 4409, 1013          4404, 1013                        │ │ a bad token
+//!                            └──► a bad token: 4401, one that allows nothing: 4403 ◄───────────────────────┘ ▼
+//!                                                                               session gone: 4410, drain: 1001
+//! ```
+//!
+//! Decisions, all of them ours:
+//!
+//! * Only what makes a request no WebSocket handshake is an HTTP error. Everything else is told on the open socket,
+//!   as an `error` message and then a close, because pages do not see the answer to a handshake that fails.
+//! * From its welcome on, a client's position waits for its first message. If that subscribes, its names hear
+//!   everything from the cursor on, or from the welcome's `next` if there was none; after any other message a
+//!   subscription hears what is published after it. `authenticate` is no such message.
+//! * Requests are served one at a time, so replies come in the order of requests; an event that a client publishes
+//!   comes to it after the reply. What is wrong with a request is told by an `error`, and the socket lives on.
+//! * A server that leaves says until when to be gone, and serves until then.
+
+mod access;
+mod open;
+mod render;
+mod reply;
+mod request;
+mod serve;
+#[cfg(test)]
+mod tests;
+mod wanted;
 
 use std::sync::Arc;
-
-use bytes::BytesMut;
+use std::time::Duration;
 
 use super::Pubsub;
-use crate::dialect::socket::{Reaction, Standing};
-use crate::dialect::{Action, Responder, Tools};
-use crate::hub::{Answer, Event, Gap, Number, ReaderId, Refusal};
-use crate::protocol::http1::Head;
+use crate::auth::Identity;
+use crate::dialect::socket::{Follow, Reaction, Standing};
+use crate::dialect::{self, Call, Tools};
+use crate::hub::{
+    Address, Answer, Command, Cursor, Number, OrganizationId, Parents, ReaderId, Refusal, Scope,
+    ScopeName,
+};
+use crate::protocol::websocket::CloseCode;
 use crate::time::Instant;
+use reply::{Dismissal, Error, Reference};
 
-/// Which events a room's client wants to hear, by their exact names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted(Vec<Box<str>>);
+pub use render::{encode_event, encode_gap, encode_heartbeat};
+pub use wanted::Wanted;
 
 /// Where a room's client stands in the session's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,103 +72,188 @@ pub struct Room {
     pub wanted: Option<Arc<Wanted>>,
     /// It was welcomed, and its first message has not come: until then its position waits.
     pub waits: bool,
+    /// It was told to leave.
+    leaves: bool,
+    who: Who,
+    place: Place,
+    /// What it had seen when it came.
+    cursor: Option<Cursor>,
+    /// It is to be closed then.
+    due: Instant,
 }
+
+/// Who a client is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Who {
+    /// Somebody who is only told why they may not stay.
+    Dismissed(Dismissal),
+    /// Nobody has said it yet.
+    Stranger,
+    /// Somebody with at least one grant that is of use here.
+    Known(Identity),
+}
+
+/// Which room it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    /// `event_id`.
+    group: ScopeName,
+    /// `session_id`.
+    session: ScopeName,
+    /// [`Placement::session_hash`](crate::hub::Placement::session_hash) of the session.
+    hash: u64,
+}
+
+/// What a client costs beside its connection, as long as it hears nothing.
+const _: () = assert!(size_of::<Room>() <= 160);
 
 /// A request that waits for the hub.
 #[derive(Debug)]
-pub struct Pending;
+pub struct Pending(Waiting);
+
+#[derive(Debug)]
+enum Waiting {
+    /// The room's place in the tree is asked for.
+    Place(OrganizationId),
+    /// An event is published, by the request of that `ref`.
+    Publish(Reference),
+}
 
 impl Pending {
     /// Whether an event waits to be published.
     pub fn publishes(&self) -> bool {
-        false
+        matches!(self.0, Waiting::Publish(_))
     }
 }
 
-impl Wanted {
-    /// Whether an event is one of these.
-    pub fn has(&self, event: &Event) -> bool {
-        let name = event.name.to_text();
-        self.0.iter().any(|one| **one == *name)
+impl Place {
+    fn scope(&self, organization: OrganizationId) -> Scope {
+        Scope {
+            organization,
+            address: Address::Session(self.session.clone()),
+        }
+    }
+
+    /// What its client says stands above the session.
+    fn parents(&self) -> Parents {
+        Parents {
+            group: Some(self.group.clone()),
+            project: None,
+        }
     }
 }
 
 impl Room {
     /// When [`Pubsub::expire`] wants to be called.
     pub const fn due(&self) -> Instant {
-        Instant::NEVER
+        self.due
+    }
+
+    /// It is known who this is: asks whether there is such a room.
+    fn enter(&mut self, identity: Identity) -> Reaction {
+        self.who = Who::Known(identity);
+        if !self.leaves {
+            self.due = Instant::NEVER;
+        }
+        let command = Command::Place {
+            scope: self.place.scope(identity.organization),
+            parents: self.place.parents(),
+        };
+        execute(command, Waiting::Place(identity.organization))
     }
 }
 
+/// Asks the hub.
+fn execute(command: Command, waiting: Waiting) -> Reaction {
+    Reaction::Execute(Box::new(Call {
+        command,
+        idempotency_key: None,
+        correlation_id: None,
+        pending: dialect::Pending::Room(Pending(waiting)),
+    }))
+}
+
 impl Pubsub {
-    /// Handles the opening handshake.
-    pub(super) fn open(
-        &self,
-        _head: &Head<'_, '_>,
-        _tools: &mut Tools<'_>,
-        _to: &mut Responder<'_>,
-    ) -> Action {
-        Action::Done
-    }
-
     /// The handshake is answered.
-    pub fn opened(&self, _room: &mut Room, _tools: &mut Tools<'_>) -> Reaction {
-        Reaction::nothing()
-    }
-
-    /// A message came.
-    pub fn message(
-        &self,
-        _room: &mut Room,
-        _text: crate::dialect::Message<'_>,
-        _tools: &mut Tools<'_>,
-    ) -> Reaction {
-        Reaction::nothing()
+    pub fn opened(&self, room: &mut Room, _tools: &mut Tools<'_>) -> Reaction {
+        match &room.who {
+            Who::Dismissed(dismissal) => dismissal.reaction(None),
+            Who::Stranger => Reaction::nothing(),
+            Who::Known(identity) => {
+                let identity = *identity;
+                room.enter(identity)
+            }
+        }
     }
 
     /// The answer to a room's [`Reaction::Execute`].
     pub fn answer(
         &self,
-        _room: &mut Room,
-        _pending: Pending,
-        _answer: Answer,
+        room: &mut Room,
+        pending: Pending,
+        answer: Answer,
         _tools: &mut Tools<'_>,
     ) -> Reaction {
-        Reaction::nothing()
+        match (pending.0, answer) {
+            (Waiting::Place(organization), Answer::Parents(_)) => {
+                Reaction::Follow(Box::new(Follow {
+                    organization,
+                    token: room.place.session.clone(),
+                    hash: room.place.hash,
+                    cursor: room.cursor,
+                }))
+            }
+            (Waiting::Place(_), Answer::Refused(refusal)) => {
+                Dismissal::of_refusal(refusal).reaction(None)
+            }
+            (Waiting::Publish(reference), Answer::Published { id, position }) => {
+                let number = position.map(|(_, number)| number);
+                Reaction::Reply(reply::published(&reference, id, number))
+            }
+            (Waiting::Publish(reference), Answer::Refused(refusal)) => {
+                let error = Error::of_refusal(refusal);
+                Reaction::Reply(reply::error(Some(&reference), &error))
+            }
+            // The hub answers each question by its own kind.
+            (Waiting::Place(_), _) => Dismissal::Busy.reaction(None),
+            (Waiting::Publish(reference), _) => {
+                let error = Error::of_refusal(Refusal::Busy);
+                Reaction::Reply(reply::error(Some(&reference), &error))
+            }
+        }
     }
 
     /// The room reads its session's log from now on ([`Reaction::Follow`]): what its client is told, in order.
-    pub fn followed(&self, _room: &mut Room, _standing: &Standing) -> Vec<Vec<u8>> {
-        Vec::new()
+    pub fn followed(&self, room: &mut Room, standing: &Standing) -> Vec<Vec<u8>> {
+        room.waits = true;
+        let welcome = reply::welcome(standing.epoch, standing.next);
+        let gap = standing.gap.map(reply::gap);
+        std::iter::once(welcome).chain(gap).collect()
     }
 
     /// Its session's log cannot be read.
-    pub fn not_followed(&self, _room: &mut Room, _refusal: Refusal) -> Reaction {
-        Reaction::nothing()
+    pub fn not_followed(&self, _room: &mut Room, refusal: Refusal) -> Reaction {
+        Dismissal::of_refusal(refusal).reaction(None)
     }
 
-    /// The time is [`Room::due`].
-    pub fn expire(&self, _room: &mut Room, _tools: &mut Tools<'_>) -> Reaction {
-        Reaction::nothing()
+    /// The time is [`Room::due`]: whoever was told to be gone, or did not say who they are, is sent away.
+    pub fn expire(&self, room: &mut Room, _tools: &mut Tools<'_>) -> Reaction {
+        room.due = Instant::NEVER;
+        if room.leaves {
+            let reason = "the server is leaving";
+            return Reaction::Close(Vec::new(), CloseCode::GOING_AWAY, reason);
+        }
+        Dismissal::TooLate.reaction(None)
     }
 
-    /// The server is leaving: in `leave_ms` at the latest.
-    pub fn drain(
-        &self,
-        _room: &mut Room,
-        _leave_ms: u64,
-        _tools: &mut Tools<'_>,
-    ) -> Option<Reaction> {
-        None
+    /// The server is leaving: in `leave_ms` at the latest. Tells a client once, whoever it is.
+    pub fn drain(&self, room: &mut Room, leave_ms: u64, tools: &mut Tools<'_>) -> Option<Reaction> {
+        if room.leaves {
+            return Some(Reaction::nothing());
+        }
+        room.leaves = true;
+        room.due = tools.now.instant + Duration::from_millis(leave_ms);
+        let before_ms = tools.now.unix_ms + leave_ms;
+        Some(Reaction::Reply(reply::reconnect(before_ms)))
     }
 }
-
-/// Appends one event of a room as a WebSocket frame.
-pub fn encode_event(_number: Number, _event: &Event, _out: &mut BytesMut) {}
-
-/// Appends the news of a gap as a WebSocket frame.
-pub fn encode_gap(_gap: Gap, _out: &mut BytesMut) {}
-
-/// Appends what shows that the server lives, as a WebSocket frame: every
-/// [`WEBSOCKET_PING_INTERVAL`](crate::limits::WEBSOCKET_PING_INTERVAL), since pages do not see pings.
-pub fn encode_heartbeat(_out: &mut BytesMut) {}

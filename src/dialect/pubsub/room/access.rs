@@ -1,0 +1,92 @@
+//! Who may do what in a room.
+//!
+//! | where a token stands | for whom |
+//! | --- | --- |
+//! | `Sec-WebSocket-Protocol: fanfare, <token>` | pages, which cannot set fields |
+//! | `Authorization: <token>`, as for a publish by POST; `Bearer` before it is tolerated | programs |
+//! | the first message, `authenticate` | pages that would not have a token in a handshake |
+//!
+//! `Authorization` counts if there are two. To subscribe needs the grant `subscribe`, to publish the grant `publish`;
+//! who has neither may not stay. Without organizations everyone may do everything, and tokens are not looked at.
+
+use super::super::Pubsub;
+use super::reply::{Code, Dismissal, Error};
+use crate::auth::{Grant, Identity};
+use crate::dialect::Offer;
+use crate::protocol::http1::Head;
+
+/// The subprotocol whose neighbour in the offer is a token.
+pub(super) const SUBPROTOCOL: &str = "fanfare";
+
+/// What `Authorization` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Authorization<'b> {
+    Nothing,
+    Token(&'b str),
+    Malformed,
+}
+
+impl<'b> Authorization<'b> {
+    /// Reads the field. Two of them could be understood differently by a proxy and by us.
+    fn read(head: &Head<'_, 'b>) -> Self {
+        let mut values = head.header_values("authorization");
+        let value = match (values.next(), values.next()) {
+            (None, _) => return Self::Nothing,
+            (Some(value), None) => std::str::from_utf8(value).unwrap_or(""),
+            (Some(_), Some(_)) => "",
+        };
+        // RFC 9110 §11.4: a scheme, in any case, and what belongs to it.
+        let token = match value.trim().split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+            Some(_) => "",
+            None => value.trim(),
+        };
+        if token.is_empty() || token.contains(char::is_whitespace) {
+            return Self::Malformed;
+        }
+        Self::Token(token)
+    }
+}
+
+impl Pubsub {
+    /// Whose handshake this is; `None` if it does not say.
+    pub(super) fn identify(
+        &self,
+        head: &Head<'_, '_>,
+        offer: Offer<'_>,
+    ) -> Result<Option<Identity>, Dismissal> {
+        if let Some(everyone) = self.directory.anonymous() {
+            return Ok(Some(everyone));
+        }
+        let token = match Authorization::read(head) {
+            Authorization::Token(token) => Some(token),
+            Authorization::Nothing => offer.token,
+            Authorization::Malformed => return Err(Dismissal::Unknown),
+        };
+        token.map(|token| self.bearer(token)).transpose()
+    }
+
+    /// Whose token this is, if it is of use here.
+    pub(super) fn bearer(&self, token: &str) -> Result<Identity, Dismissal> {
+        let known = self.directory.bearer(token);
+        let identity = known.ok_or(Dismissal::Unknown)?;
+        let useful = [Grant::Subscribe, Grant::Publish];
+        if useful.iter().any(|&grant| identity.grants.allow(grant)) {
+            return Ok(identity);
+        }
+        Err(Dismissal::Forbidden)
+    }
+}
+
+/// Whether somebody may do something.
+pub(super) fn allow(identity: Identity, grant: Grant) -> Result<(), Error> {
+    if identity.grants.allow(grant) {
+        return Ok(());
+    }
+    let message = match grant {
+        Grant::Subscribe => "this API token does not have the grant \"subscribe\"",
+        Grant::Publish => "this API token does not have the grant \"publish\"",
+        Grant::Admin => "this API token does not have the grant \"admin\"",
+    };
+    Err(Error::new(Code::Forbidden, message))
+}

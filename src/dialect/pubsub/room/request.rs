@@ -1,0 +1,251 @@
+//! What a room's client asks: `{"action":"…","data":{…},"ref":…}`.
+//!
+//! The text is validated once, whole; then its spans are lent, so that a payload keeps the bytes that were sent.
+//! Unknown fields are ignored, `null` is absent, of a repeated field the last one counts.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::reply::{Code, Error, Reference};
+use crate::hub::{Draft, EventName};
+use crate::json::{self, Token};
+use crate::limits::{
+    JSON_DEPTH_MAX, PUBSUB_NAME_BYTES_MAX, PUBSUB_NAMES_MAX, PUBSUB_REF_BYTES_MAX,
+};
+
+/// What may be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Says who this is, with a token.
+    Authenticate,
+    /// Wants events.
+    Subscribe,
+    /// Wants them no more.
+    Unsubscribe,
+    /// Publishes an event.
+    Publish,
+}
+
+/// One message that is a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Request<'m> {
+    /// What is asked; `None` is nothing that is known.
+    pub(super) action: Option<Action>,
+    /// Is repeated with the reply.
+    pub(super) reference: Result<Option<Reference>, Error>,
+    /// What the action needs to know: JSON of whatever kind.
+    data: Option<&'m [u8]>,
+}
+
+/// How far an event goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// The room.
+    Session,
+    /// All rooms of its group.
+    Event,
+    /// All rooms.
+    Organization,
+}
+
+/// The fields of a valid object; `None` for those that are null.
+type Field<'m> = (Cow<'m, str>, Option<&'m [u8]>);
+
+impl<'m> Request<'m> {
+    /// Reads a message's text, except for its data.
+    pub(super) fn read(text: &'m [u8]) -> Result<Self, Error> {
+        let (mut action, mut reference, mut data) = (None, None, None);
+        for (name, value) in fields(valid_object(text)?) {
+            match &*name {
+                "action" => action = value,
+                "ref" => reference = value,
+                "data" => data = value,
+                _ => {}
+            }
+        }
+        let action = action.and_then(string).and_then(|action| match &*action {
+            "authenticate" => Some(Action::Authenticate),
+            "subscribe-event" => Some(Action::Subscribe),
+            "unsubscribe-event" => Some(Action::Unsubscribe),
+            "publish-event" => Some(Action::Publish),
+            _ => None,
+        });
+        Ok(Self {
+            action,
+            reference: reference.map(Reference::read).transpose(),
+            data,
+        })
+    }
+
+    /// The token of `authenticate`.
+    pub(super) fn token(&self) -> Result<Cow<'m, str>, Error> {
+        let token = self.data()?.find(|(name, _)| name == "token");
+        let token = token.and_then(|(_, value)| value).and_then(string);
+        token.ok_or_else(|| Error::invalid("\"data.token\" must be a string"))
+    }
+
+    /// The names of `subscribe-event` and `unsubscribe-event`: at least one.
+    pub(super) fn names(&self) -> Result<Vec<Arc<str>>, Error> {
+        let (mut one, mut many) = (None, None);
+        for (name, value) in self.data()? {
+            match &*name {
+                "eventName" => one = value,
+                "eventNames" => many = value,
+                _ => {}
+            }
+        }
+        match (one, many) {
+            (Some(_), Some(_)) => Err(Error::invalid(
+                "\"data.eventName\" and \"data.eventNames\" are both set",
+            )),
+            (one, None) => Ok(vec![event_name(one)?.into()]),
+            (None, Some(many)) => event_names(many),
+        }
+    }
+
+    /// The event of `publish-event`, and how far it goes.
+    pub(super) fn event(&self) -> Result<(Reach, Draft), Error> {
+        let (mut name, mut payload, mut reach) = (None, None, None);
+        for (key, value) in self.data()? {
+            match &*key {
+                "eventName" => name = value,
+                "data" => payload = value,
+                "scope" => reach = value,
+                _ => {}
+            }
+        }
+        event_name(name)?;
+        let reach = match reach {
+            None => Reach::Session,
+            Some(reach) => Reach::read(reach)?,
+        };
+        let payload = payload.unwrap_or(b"{}");
+        if json::depth(payload) > JSON_DEPTH_MAX {
+            let message = format!("\"data.data\" is nested deeper than {JSON_DEPTH_MAX}");
+            return Err(Error::invalid(message));
+        }
+        let draft = Draft {
+            // A string, as it was written.
+            name: EventName::from_json(Bytes::copy_from_slice(name.unwrap_or_default())),
+            payload: Bytes::copy_from_slice(payload),
+            metadata: None,
+            origin: None,
+            correlation: None,
+        };
+        Ok((reach, draft))
+    }
+
+    fn data(&self) -> Result<impl Iterator<Item = Field<'m>> + use<'m>, Error> {
+        match self.data {
+            Some(data @ [b'{', ..]) => Ok(fields(data)),
+            _ => Err(Error::invalid("\"data\" must be an object")),
+        }
+    }
+}
+
+impl Reference {
+    fn read(json: &[u8]) -> Result<Self, Error> {
+        let is_number = matches!(json, [b'-' | b'0'..=b'9', ..]);
+        let text = if is_number { Some(json) } else { inside(json) };
+        let fits = text.filter(|text| text.len() <= PUBSUB_REF_BYTES_MAX);
+        // What is valid JSON is UTF-8.
+        let written = fits.and_then(|_| std::str::from_utf8(json).ok());
+        let written = written.ok_or_else(|| {
+            Error::invalid(format!(
+                "\"ref\" must be a number or a string, of {PUBSUB_REF_BYTES_MAX} bytes at most"
+            ))
+        })?;
+        Ok(Self(written.into()))
+    }
+}
+
+impl Reach {
+    fn read(json: &[u8]) -> Result<Self, Error> {
+        match string(json).as_deref() {
+            Some("session") => Ok(Self::Session),
+            Some("event") => Ok(Self::Event),
+            Some("organization") => Ok(Self::Organization),
+            _ => Err(Error::invalid(
+                "\"data.scope\" must be \"session\", \"event\" or \"organization\"",
+            )),
+        }
+    }
+}
+
+/// The text of an event name, within its bounds.
+fn event_name(json: Option<&[u8]>) -> Result<Cow<'_, str>, Error> {
+    let json = json.ok_or_else(|| Error::invalid("\"data.eventName\" is missing"))?;
+    let name = string(json);
+    let name = name.ok_or_else(|| Error::invalid("\"data.eventName\" must be a string"))?;
+    check_name(&name)?;
+    Ok(name)
+}
+
+fn event_names(json: &[u8]) -> Result<Vec<Arc<str>>, Error> {
+    let error = || Error::invalid("\"data.eventNames\" must be an array of strings, not empty");
+    let mut tokens = json::tokens(json);
+    if tokens.next() != Some(Token::Array) {
+        return Err(error());
+    }
+    let mut names = Vec::new();
+    loop {
+        match tokens.next() {
+            // One more than there may be is enough to refuse: a message has room for many thousands.
+            Some(Token::String(_)) if names.len() > PUBSUB_NAMES_MAX => {}
+            Some(Token::String(raw)) => {
+                let name = json::text(raw);
+                check_name(&name)?;
+                names.push(name.into());
+            }
+            Some(Token::End) if names.len() > PUBSUB_NAMES_MAX => {
+                let message = format!("{PUBSUB_NAMES_MAX} event names of one socket at most");
+                return Err(Error::new(Code::TooMany, message));
+            }
+            Some(Token::End) if !names.is_empty() => return Ok(names),
+            _ => return Err(error()),
+        }
+    }
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
+    if (1..=PUBSUB_NAME_BYTES_MAX).contains(&name.len()) {
+        return Ok(());
+    }
+    let message = format!("an event name has 1 to {PUBSUB_NAME_BYTES_MAX} bytes");
+    Err(Error::invalid(message))
+}
+
+/// The span of the one object that a message's text is.
+fn valid_object(text: &[u8]) -> Result<&[u8], Error> {
+    let utf8 = std::str::from_utf8(text).map_err(|error| {
+        let at = error.valid_up_to();
+        Error::new(Code::InvalidJson, format!("not UTF-8 at byte {at}"))
+    })?;
+    let whole: &RawValue = serde_json::from_str(utf8).map_err(|error| {
+        let (why, at) = json::syntax_error(&error, text);
+        Error::new(Code::InvalidJson, format!("{why} at byte {at}"))
+    })?;
+    match whole.get().as_bytes() {
+        json @ [b'{', ..] => Ok(json),
+        _ => Err(Error::invalid("a request is a JSON object")),
+    }
+}
+
+fn fields(json: &[u8]) -> impl Iterator<Item = Field<'_>> {
+    json::fields(json).map(|field| {
+        let value = Some(field.value).filter(|value| *value != b"null");
+        (json::text(field.key), value)
+    })
+}
+
+/// What stands between the quotes of a valid string; `None` for anything else.
+fn inside(json: &[u8]) -> Option<&[u8]> {
+    json.strip_prefix(b"\"")?.strip_suffix(b"\"")
+}
+
+fn string(json: &[u8]) -> Option<Cow<'_, str>> {
+    inside(json).map(json::text)
+}

@@ -1,0 +1,208 @@
+//! What comes of a request.
+//!
+//! | action | needs | reply |
+//! | --- | --- | --- |
+//! | `authenticate` | a token | the welcome; later `authenticated`, and only to who gave a `ref` |
+//! | `subscribe-event` | the grant `subscribe` | `subscribed` |
+//! | `unsubscribe-event` | the same | `unsubscribed` |
+//! | `publish-event` | the grant `publish` | `published` |
+//!
+//! Subscribing twice to a name is no error, and neither is leaving one that was not heard: what was asked for is so.
+//! A token that is presented later takes the place of the former if it is of the same organization.
+
+use std::sync::Arc;
+
+use super::super::Pubsub;
+use super::access::allow;
+use super::reply::{self, Code, Error, Reference};
+use super::request::{Action, Reach, Request};
+use super::{Room, Waiting, Who, execute};
+use crate::auth::{Grant, Identity};
+use crate::dialect::Tools;
+use crate::dialect::socket::{Message, Reaction, Show};
+use crate::hub::{Address, Command, Parents, Scope};
+
+/// An error that is a reply.
+fn refuse(reference: Option<&Reference>, error: &Error) -> Reaction {
+    Reaction::Reply(reply::error(reference, error))
+}
+
+/// The `ref` of a request that is always replied to.
+fn needed(reference: Option<&Reference>) -> Result<&Reference, Error> {
+    let message = "this action needs a \"ref\", which its reply repeats";
+    reference.ok_or_else(|| Error::new(Code::MissingRef, message))
+}
+
+/// The reply to an `authenticate` that changes nothing else; nothing if nobody would find it.
+fn authenticated(reference: Option<&Reference>) -> Vec<u8> {
+    reference.map_or_else(Vec::new, |reference| {
+        reply::done("authenticated", reference)
+    })
+}
+
+impl Pubsub {
+    /// A message came.
+    pub fn message(
+        &self,
+        room: &mut Room,
+        message: Message<'_>,
+        _tools: &mut Tools<'_>,
+    ) -> Reaction {
+        let request = match message {
+            Message::Text(text) => Request::read(text),
+            Message::Binary(_) => Err(Error::invalid("a binary message: requests are JSON text")),
+        };
+        let (reaction, authenticates) = match request {
+            Ok(request) => {
+                let authenticates = request.action == Some(Action::Authenticate);
+                (self.serve(room, &request), authenticates)
+            }
+            Err(error) => (refuse(None, &error), false),
+        };
+        // Who subscribes with the first message begins at the position that waits, so it waits until that is in
+        // force. All others are late for it.
+        if !authenticates && !matches!(reaction, Reaction::Show(_)) {
+            room.waits = false;
+        }
+        reaction
+    }
+
+    fn serve(&self, room: &mut Room, request: &Request<'_>) -> Reaction {
+        let reference = match &request.reference {
+            Ok(reference) => reference.as_ref(),
+            Err(error) => return refuse(None, error),
+        };
+        let served = match (request.action, &room.who) {
+            (Some(Action::Authenticate), _) => self.authenticate(room, request, reference),
+            (_, Who::Stranger | Who::Dismissed(_)) => {
+                let message = "say who you are first: authenticate";
+                Err(Error::new(Code::Unauthorized, message))
+            }
+            (None, Who::Known(_)) => {
+                let message = "the action must be \"authenticate\", \"subscribe-event\", \
+                               \"unsubscribe-event\" or \"publish-event\"";
+                Err(Error::new(Code::UnknownAction, message))
+            }
+            (Some(Action::Subscribe), Who::Known(identity)) => {
+                room.subscribe(*identity, request, reference)
+            }
+            (Some(Action::Unsubscribe), Who::Known(identity)) => {
+                room.unsubscribe(*identity, request, reference)
+            }
+            (Some(Action::Publish), Who::Known(identity)) => {
+                room.publish(*identity, request, reference)
+            }
+        };
+        served.unwrap_or_else(|error| refuse(reference, &error))
+    }
+
+    fn authenticate(
+        &self,
+        room: &mut Room,
+        request: &Request<'_>,
+        reference: Option<&Reference>,
+    ) -> Result<Reaction, Error> {
+        if self.directory.anonymous().is_some() {
+            return Ok(Reaction::Reply(authenticated(reference)));
+        }
+        let identity = match self.bearer(&request.token()?) {
+            Ok(identity) => identity,
+            Err(dismissal) => return Ok(dismissal.reaction(reference)),
+        };
+        match &room.who {
+            Who::Stranger => Ok(room.enter(identity)),
+            Who::Known(former) if former.organization == identity.organization => {
+                Ok(room.renew(identity, reference))
+            }
+            Who::Known(_) => {
+                let message = "the API token is of another organization";
+                Err(Error::new(Code::Forbidden, message))
+            }
+            // It was said goodbye.
+            Who::Dismissed(_) => Ok(Reaction::nothing()),
+        }
+    }
+}
+
+impl Room {
+    /// Another token of the same organization takes the place of the former.
+    fn renew(&mut self, identity: Identity, reference: Option<&Reference>) -> Reaction {
+        self.who = Who::Known(identity);
+        let reply = authenticated(reference);
+        if self.wanted.is_some() && !identity.grants.allow(Grant::Subscribe) {
+            // What the former allowed is over with it.
+            let wanted = None;
+            return Reaction::Show(Box::new(Show { wanted, reply }));
+        }
+        Reaction::Reply(reply)
+    }
+
+    fn subscribe(
+        &self,
+        identity: Identity,
+        request: &Request<'_>,
+        reference: Option<&Reference>,
+    ) -> Result<Reaction, Error> {
+        let reference = needed(reference)?;
+        allow(identity, Grant::Subscribe)?;
+        let names = request.names()?;
+        let wanted = self.wanted.as_deref().cloned().unwrap_or_default();
+        let wanted = wanted.with(&names)?;
+        let reply = reply::done("subscribed", reference);
+        if self.wanted.as_deref() == Some(&wanted) {
+            return Ok(Reaction::Reply(reply));
+        }
+        let wanted = Some(Arc::new(wanted));
+        Ok(Reaction::Show(Box::new(Show { wanted, reply })))
+    }
+
+    fn unsubscribe(
+        &self,
+        identity: Identity,
+        request: &Request<'_>,
+        reference: Option<&Reference>,
+    ) -> Result<Reaction, Error> {
+        let reference = needed(reference)?;
+        allow(identity, Grant::Subscribe)?;
+        let names = request.names()?;
+        let reply = reply::done("unsubscribed", reference);
+        let Some(former) = self.wanted.as_deref() else {
+            return Ok(Reaction::Reply(reply));
+        };
+        let wanted = former.without(&names);
+        if wanted.as_ref() == Some(former) {
+            return Ok(Reaction::Reply(reply));
+        }
+        let wanted = wanted.map(Arc::new);
+        Ok(Reaction::Show(Box::new(Show { wanted, reply })))
+    }
+
+    fn publish(
+        &self,
+        identity: Identity,
+        request: &Request<'_>,
+        reference: Option<&Reference>,
+    ) -> Result<Reaction, Error> {
+        let reference = needed(reference)?;
+        allow(identity, Grant::Publish)?;
+        let (reach, draft) = request.event()?;
+        let organization = identity.organization;
+        let (address, parents) = match reach {
+            Reach::Session => (
+                Address::Session(self.place.session.clone()),
+                self.place.parents(),
+            ),
+            Reach::Event => (Address::Group(self.place.group.clone()), Parents::default()),
+            Reach::Organization => (Address::Organization, Parents::default()),
+        };
+        let command = Command::Publish {
+            scope: Scope {
+                organization,
+                address,
+            },
+            parents,
+            drafts: vec![draft],
+        };
+        Ok(execute(command, Waiting::Publish(reference.clone())))
+    }
+}

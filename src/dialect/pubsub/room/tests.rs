@@ -1,0 +1,428 @@
+//! The contract of the socket, sentence by sentence, on one room without connection or shard.
+
+mod access;
+mod rendering;
+mod requests;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::auth::Directory;
+use crate::config::PubsubConfig;
+use crate::dialect::testing::{Ground, UPGRADE, organizations, reply};
+use crate::dialect::{Action, Message, Open, Opening, Show};
+use crate::hub::{Epoch, EventId, Gap};
+
+/// A room's client and its server.
+pub(super) struct Client {
+    pub(super) dialect: Pubsub,
+    pub(super) room: Room,
+    pub(super) ground: Ground,
+    pub(super) home: Option<u64>,
+    pub(super) subprotocol: Option<&'static str>,
+}
+
+/// Where a log stands whose next number is 12.
+const STANDING: Standing = Standing {
+    epoch: Epoch(0xab),
+    next: 12,
+    gap: None,
+};
+const WELCOME: &str =
+    r#"{"action":"welcome","data":{"epoch":"00000000000000ab","next":12,"heartbeat":25}}"#;
+
+impl Client {
+    pub(super) fn connect(directory: Directory, query: &str, headers: &str) -> Self {
+        let dialect = Pubsub::new(&PubsubConfig::default(), Arc::new(directory));
+        let mut ground = Ground::new();
+        let request = format!("GET /pubsub/ws{query} HTTP/1.1\r\n{UPGRADE}{headers}");
+        let (action, _) = ground.request(&request, |head, tools, to| dialect.open(head, tools, to));
+        let Action::Open(open) = action else {
+            panic!("not opened: {action:?}");
+        };
+        let Open {
+            opening: Opening::WebSocket(_, subprotocol),
+            socket: dialect::Socket::Room(room),
+            subscriptions,
+            home,
+        } = *open
+        else {
+            panic!("no room");
+        };
+        assert!(subscriptions.is_empty());
+        Self {
+            dialect,
+            room: *room,
+            ground,
+            home,
+            subprotocol,
+        }
+    }
+
+    /// The session `s` of the event `e`, with a token in `Authorization`; `query` is the rest of it.
+    pub(super) fn bearer(token: &str, query: &str) -> Self {
+        let header = match token {
+            "" => String::new(),
+            token => format!("Authorization: {token}\r\n"),
+        };
+        let query = format!("?event_id=e&session_id=s{query}");
+        Self::connect(organizations(), &query, &header)
+    }
+
+    /// Welcomed on a server without organizations.
+    pub(super) fn welcomed() -> Self {
+        let mut client = Self::connect(Directory::open(), "?event_id=e&session_id=s", "");
+        client.come_in();
+        client
+    }
+
+    /// Welcomed with a token.
+    pub(super) fn welcomed_as(token: &str) -> Self {
+        let mut client = Self::bearer(token, "");
+        client.come_in();
+        client
+    }
+
+    fn come_in(&mut self) {
+        let reaction = self.opened();
+        let (_, pending) = execution(reaction);
+        let reaction = self.answer(pending, Answer::Parents(Parents::default()));
+        assert!(matches!(reaction, Reaction::Follow(_)), "{reaction:?}");
+        assert_eq!(self.followed(None), [WELCOME]);
+    }
+
+    pub(super) fn opened(&mut self) -> Reaction {
+        let tools = &mut self.ground.tools();
+        self.dialect.opened(&mut self.room, tools)
+    }
+
+    pub(super) fn say(&mut self, text: &str) -> Reaction {
+        self.message(Message::Text(text.as_bytes()))
+    }
+
+    pub(super) fn message(&mut self, message: Message<'_>) -> Reaction {
+        let tools = &mut self.ground.tools();
+        self.dialect.message(&mut self.room, message, tools)
+    }
+
+    /// Sends what is replied to at once.
+    #[track_caller]
+    pub(super) fn ask(&mut self, text: &str) -> String {
+        reply(self.say(text))
+    }
+
+    /// Sends what changes which events are shown, as the connection does it; the reply.
+    #[track_caller]
+    pub(super) fn change(&mut self, text: &str) -> String {
+        let reaction = self.say(text);
+        let Reaction::Show(show) = reaction else {
+            panic!("nothing changes: {reaction:?}");
+        };
+        let Show { wanted, reply } = *show;
+        self.room.wanted = wanted;
+        self.room.waits = false;
+        String::from_utf8(reply).expect("text")
+    }
+
+    pub(super) fn answer(&mut self, pending: Pending, answer: Answer) -> Reaction {
+        let tools = &mut self.ground.tools();
+        self.dialect.answer(&mut self.room, pending, answer, tools)
+    }
+
+    pub(super) fn followed(&mut self, gap: Option<Gap>) -> Vec<String> {
+        let standing = Standing { gap, ..STANDING };
+        let said = self.dialect.followed(&mut self.room, &standing);
+        let texts = said.into_iter().map(String::from_utf8);
+        texts.map(|text| text.expect("text")).collect()
+    }
+
+    pub(super) fn expire(&mut self) -> Reaction {
+        let tools = &mut self.ground.tools();
+        self.dialect.expire(&mut self.room, tools)
+    }
+
+    /// Whether an event of that name is wanted.
+    pub(super) fn hears(&self, name: &str) -> bool {
+        let event = crate::dialect::testing::event(&format!("\"{name}\""), "{}");
+        let wanted = self.room.wanted.as_ref();
+        wanted.is_some_and(|wanted| wanted.has(&event))
+    }
+}
+
+/// What is asked of the hub.
+#[track_caller]
+pub(super) fn execution(reaction: Reaction) -> (Command, Pending) {
+    match reaction {
+        Reaction::Execute(call) => {
+            assert!(call.idempotency_key.is_none() && call.correlation_id.is_none());
+            let dialect::Pending::Room(pending) = call.pending else {
+                panic!("another dialect's");
+            };
+            (call.command, pending)
+        }
+        other => panic!("nothing is asked: {other:?}"),
+    }
+}
+
+/// The last message, the code and the reason of a goodbye.
+#[track_caller]
+pub(super) fn goodbye(reaction: Reaction) -> (String, u16, &'static str) {
+    match reaction {
+        Reaction::Close(last, code, reason) => {
+            // RFC 6455 §5.5: all of it fits into the frame.
+            assert!(reason.len() <= 123, "{reason}");
+            (String::from_utf8(last).expect("text"), code.0, reason)
+        }
+        other => panic!("no goodbye: {other:?}"),
+    }
+}
+
+/// The code of the error in a message, which has that `ref` and a sentence.
+#[track_caller]
+pub(super) fn error_of(text: &str, reference: &str) -> String {
+    let message: serde_json::Value = serde_json::from_str(text).expect("JSON");
+    let (code, sentence) = (&message["data"]["code"], &message["data"]["message"]);
+    let reference = match reference {
+        "" => String::new(),
+        reference => format!(",\"ref\":{reference}"),
+    };
+    let exact =
+        format!(r#"{{"action":"error"{reference},"data":{{"code":{code},"message":{sentence}}}}}"#);
+    assert_eq!(text, exact);
+    assert!(
+        sentence
+            .as_str()
+            .is_some_and(|sentence| !sentence.is_empty())
+    );
+    code.as_str().expect("a code").to_owned()
+}
+
+#[test]
+fn a_room_is_its_sessions_place_and_then_its_log() {
+    let query = "?event_id=e%20f&session_id=s%2Ft&last_event=7&epoch=00000000000000ab";
+    let mut client = Client::connect(Directory::open(), query, "");
+    let hash = client.ground.tools().placement.session_hash("s/t");
+    assert_eq!(client.home, Some(hash));
+    assert_eq!(client.room.due(), Instant::NEVER);
+    let (command, pending) = execution(client.opened());
+    let Command::Place { scope, parents } = command else {
+        panic!("something else is asked");
+    };
+    assert_eq!(scope.address, Address::Session(ScopeName::new("s/t")));
+    assert_eq!(parents.group, Some(ScopeName::new("e f")));
+    assert_eq!(parents.project, None);
+    assert!(!pending.publishes());
+    let reaction = client.answer(pending, Answer::Parents(parents));
+    let Reaction::Follow(follow) = reaction else {
+        panic!("nothing is followed: {reaction:?}");
+    };
+    let cursor = Some(Cursor {
+        epoch: Some(Epoch(0xab)),
+        last: 7,
+    });
+    let expected = Follow {
+        organization: OrganizationId(0),
+        token: ScopeName::new("s/t"),
+        hash,
+        cursor,
+    };
+    assert_eq!(*follow, expected);
+}
+
+#[test]
+fn the_welcome_says_where_the_log_stands_and_what_was_missed() {
+    let range = Gap::Range { first: 3, last: 9 };
+    let gap = r#"{"action":"gap","data":{"from":3,"to":9}}"#;
+    let reset = r#"{"action":"gap","data":{"reset":true}}"#;
+    let mut client = Client::welcomed();
+    assert_eq!(client.followed(None), [WELCOME]);
+    assert_eq!(client.followed(Some(range)), [WELCOME, gap]);
+    assert_eq!(client.followed(Some(Gap::Reset)), [WELCOME, reset]);
+}
+
+#[test]
+fn only_a_subscription_in_the_first_message_keeps_the_position() {
+    let mut client = Client::welcomed();
+    assert!(client.room.waits);
+    let reaction = client.say(r#"{"action":"subscribe-event","data":{"eventName":"a"},"ref":1}"#);
+    assert!(matches!(reaction, Reaction::Show(_)));
+    // Until it is in force.
+    assert!(client.room.waits);
+    for other in [
+        "nonsense",
+        r#"{"action":"dance","ref":1}"#,
+        r#"{"action":"subscribe-event","data":{"eventName":"a"}}"#,
+        r#"{"action":"unsubscribe-event","data":{"eventName":"a"},"ref":1}"#,
+        r#"{"action":"publish-event","data":{"eventName":"a"},"ref":1}"#,
+    ] {
+        let mut client = Client::welcomed();
+        client.say(other);
+        assert!(!client.room.waits, "{other}");
+    }
+    let mut client = Client::welcomed();
+    client.message(Message::Binary(b"{}"));
+    assert!(!client.room.waits);
+    for token in ["", "a-all"] {
+        let mut client = match token {
+            "" => Client::welcomed(),
+            token => Client::welcomed_as(token),
+        };
+        client.say(r#"{"action":"authenticate","data":{"token":"a-listens"},"ref":1}"#);
+        assert!(client.room.waits, "{token}");
+    }
+}
+
+#[test]
+fn what_the_hub_refuses_is_told_and_closed() {
+    for (refusal, code, close) in [
+        (Refusal::NotFound, "not_found", 4404),
+        (Refusal::Undeclared, "not_found", 4404),
+        (Refusal::Contradiction, "conflict", 4409),
+        (Refusal::Busy, "busy", 1013),
+    ] {
+        let mut client = Client::bearer("a-all", "");
+        let (_, pending) = execution(client.opened());
+        let (last, closed, _) = goodbye(client.answer(pending, Answer::Refused(refusal)));
+        assert_eq!((&*error_of(&last, ""), closed), (code, close));
+        let reaction = client.dialect.not_followed(&mut client.room, refusal);
+        let (last, closed, _) = goodbye(reaction);
+        assert_eq!((&*error_of(&last, ""), closed), (code, close));
+    }
+}
+
+#[test]
+fn a_publish_is_answered_with_its_id_and_its_number_in_the_room() {
+    let id = EventId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001));
+    let mut client = Client::welcomed();
+    let ask = r#"{"action":"publish-event","data":{"eventName":"a"},"ref":"x"}"#;
+    let (_, pending) = execution(client.say(ask));
+    assert!(pending.publishes());
+    let position = Some((Epoch(1), 7));
+    let answered = client.answer(pending, Answer::Published { id, position });
+    let expected = r#"{"action":"published","ref":"x","data":{"id":"01900000-0000-7000-8000-000000000001","number":7}}"#;
+    assert_eq!(reply(answered), expected);
+    let (_, pending) = execution(client.say(ask));
+    let position = None;
+    let answered = client.answer(pending, Answer::Published { id, position });
+    let expected =
+        r#"{"action":"published","ref":"x","data":{"id":"01900000-0000-7000-8000-000000000001"}}"#;
+    assert_eq!(reply(answered), expected);
+    for (refusal, code) in [
+        (Refusal::NotFound, "not_found"),
+        (Refusal::Undeclared, "not_found"),
+        (Refusal::Contradiction, "conflict"),
+        (Refusal::Busy, "busy"),
+    ] {
+        let (_, pending) = execution(client.say(ask));
+        let answered = reply(client.answer(pending, Answer::Refused(refusal)));
+        assert_eq!(error_of(&answered, "\"x\""), code);
+    }
+}
+
+#[test]
+fn a_server_that_leaves_says_until_when_and_closes_then() {
+    let strangers = Client::bearer("", "");
+    for mut client in [Client::welcomed(), Client::welcomed_as("a-all"), strangers] {
+        let start = client.ground.now;
+        let tools = &mut client.ground.tools();
+        let told = client.dialect.drain(&mut client.room, 3_000, tools);
+        let expected = r#"{"action":"reconnect","data":{"before":1700000003000}}"#;
+        assert_eq!(reply(told.expect("it is told")), expected);
+        assert_eq!(client.room.due(), start.instant + Duration::from_secs(3));
+        // Once is enough, and the first time counts.
+        let tools = &mut client.ground.tools();
+        let again = client.dialect.drain(&mut client.room, 4_000, tools);
+        assert_eq!(reply(again.expect("it is no other connection")), "");
+        client.ground.wait(3);
+        let left = goodbye(client.expire());
+        assert_eq!(left, (String::new(), 1001, "the server is leaving"));
+        assert_eq!(client.room.due(), Instant::NEVER);
+    }
+}
+
+#[test]
+fn who_says_who_they_are_to_a_leaving_server_still_has_to_leave() {
+    let mut client = Client::bearer("", "");
+    client.opened();
+    let tools = &mut client.ground.tools();
+    client.dialect.drain(&mut client.room, 3_000, tools);
+    let due = client.room.due();
+    client.say(r#"{"action":"authenticate","data":{"token":"a-all"}}"#);
+    assert_eq!(client.room.due(), due);
+}
+
+/// Texts that are nearly requests.
+fn nearly_requests() -> impl Strategy<Value = String> {
+    let actions = prop_oneof![
+        Just(r#""subscribe-event""#),
+        Just(r#""unsubscribe-event""#),
+        Just(r#""publish-event""#),
+        Just(r#""authenticate""#),
+        Just("7"),
+    ];
+    let value = prop_oneof![
+        Just(String::from("null")),
+        Just(String::from("\"session\"")),
+        Just(String::from("[\"a\",\"\\ud800\"]")),
+        Just(String::from("{\"a\":[1.50]}")),
+        "\"[a-c]{0,3}\"",
+        "-?[0-9]{1,3}",
+        ".{0,6}",
+    ];
+    let field = prop_oneof![
+        Just("eventName"),
+        Just("eventNames"),
+        Just("data"),
+        Just("scope"),
+        Just("token"),
+    ];
+    let data = proptest::collection::vec((field, value.clone()), 0..4).prop_map(|fields| {
+        let fields: Vec<_> = fields.iter().map(|(k, v)| format!("\"{k}\":{v}")).collect();
+        fields.join(",")
+    });
+    (actions, data, value).prop_map(|(action, data, reference)| {
+        format!("{{\"action\":{action},\"data\":{{{data}}},\"ref\":{reference}}}")
+    })
+}
+
+/// That a message is answered, one way or another.
+fn check(client: &mut Client, message: Message<'_>) -> Result<(), TestCaseError> {
+    match client.message(message) {
+        Reaction::Reply(text) => {
+            if !text.is_empty() {
+                let text = std::str::from_utf8(&text).expect("text");
+                let valid = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+                prop_assert!(valid, "{text}");
+                prop_assert!(text.starts_with("{\"action\":\""), "{text}");
+            }
+        }
+        Reaction::Show(show) => prop_assert!(!show.reply.is_empty()),
+        Reaction::Execute(_) => {}
+        Reaction::Close(last, code, _) => {
+            prop_assert!(!last.is_empty() && code.is_valid_on_wire());
+        }
+        other => prop_assert!(false, "{other:?}"),
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn any_message_is_answered(bytes in proptest::collection::vec(any::<u8>(), 0..80), known: bool) {
+        let mut client = if known { Client::welcomed_as("a-all") } else { Client::bearer("", "") };
+        check(&mut client, Message::Binary(&bytes))?;
+        check(&mut client, Message::Text(&bytes))?;
+    }
+
+    #[test]
+    fn what_is_nearly_a_request_is_answered(texts in proptest::collection::vec(nearly_requests(), 1..6)) {
+        let mut client = Client::welcomed_as("a-all");
+        for text in texts {
+            check(&mut client, Message::Text(text.as_bytes()))?;
+        }
+    }
+}
