@@ -123,7 +123,7 @@ fn what_is_not_json_is_told_where() {
         (b"{\"a\":\n'b'}", "at byte 6"),
         (b"{\"a\":\"\xff\"}", "not UTF-8 at byte 6"),
         (b"\xef\xbb\xbf{}", "at byte 0"),
-        (b"{\"a\n\":1}", "at byte"),
+        (b"{\"a\t\":1}", "at byte 3"),
     ] {
         let problems = read(body).expect_err("refused");
         let [problem] = &problems[..] else {
