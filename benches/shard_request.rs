@@ -24,6 +24,16 @@ fn publish_request() -> Vec<u8> {
     format!("{head}Content-Length: {length}\r\n\r\n{body}").into_bytes()
 }
 
+/// The same event to the same session, as the pubsub dialect has it.
+fn pubsub_request() -> Vec<u8> {
+    let scope = r#"{"type":"session","event_id":"bench","session_id":"demo"}"#;
+    let event = format!(r#"{{"eventName":"bench","data":"{}"}}"#, "x".repeat(100));
+    let body = format!(r#"{{"scope":{scope},"payload":{{"event":{event}}}}}"#);
+    let length = body.len();
+    let head = "POST /api/v1/pub_subs HTTP/1.1\r\nHost: 127.0.0.1:7400\r\n";
+    format!("{head}Content-Length: {length}\r\n\r\n{body}").into_bytes()
+}
+
 fn shard() -> Shard {
     Shard::new(ShardSettings {
         shard: ShardId(0),
@@ -58,13 +68,17 @@ fn parse_and_route(c: &mut Criterion) {
 }
 
 fn publish(c: &mut Criterion) {
-    let request = publish_request();
+    publish_by(c, "publish_128_bytes", &publish_request());
+    publish_by(c, "publish_128_bytes_by_pubsub", &pubsub_request());
+}
+
+fn publish_by(c: &mut Criterion, name: &str, request: &[u8]) {
     let mut shard = shard();
     let connection = shard.accept(at(0)).expect("room for one");
     let mut millis = 0u64;
     let mut count = 0u64;
-    let mut buf = request.clone();
-    c.bench_function("shard_request/publish_128_bytes", |b| {
+    let mut buf = request.to_vec();
+    c.bench_function(&format!("shard_request/{name}"), |b| {
         b.iter(|| {
             count += 1;
             // About 100,000 requests a second of virtual time: retention works as it would.
@@ -74,7 +88,7 @@ fn publish(c: &mut Criterion) {
             if count.is_multiple_of(5_000) {
                 shard.advance(at(millis));
             }
-            buf.copy_from_slice(&request);
+            buf.copy_from_slice(request);
             shard.receive(at(millis), connection, &mut buf);
             shard.end_tick(at(millis));
             shard.flush(at(millis), |_, queue| Flushed::Sent(queue.len()));

@@ -83,8 +83,17 @@ fn announce(node: &Node, asks_for_tokens: bool) {
     };
     // To websocat a bare -H would take the address as well.
     let websocat_token = token.replace(" -H ", " -H=");
+    // The demo is for servers that ask for no tokens.
+    let demo = if asks_for_tokens {
+        String::new()
+    } else {
+        format!("open http://{address}/pubsub/demo in two windows, or\n            ")
+    };
+    let greeting = "{\"scope\":{\"type\":\"organization\"},\
+        \"payload\":{\"event\":{\"eventName\":\"hello\",\"data\":{\"n\":1}}}}";
     let text = format!(
         "fanfare listening on {address} ({shards} {plural}, {driver})\n\
+         \x20 pubsub:   {demo}curl{token} -d '{greeting}' http://{address}/api/v1/pub_subs\n\
          \x20 listen:   curl -N{token} -H 'Accept: text/event-stream' {events}\n\
          \x20 publish:  curl{token} -d '{{\"type\":\"hello\",\"data\":{{\"n\":1}}}}' {events}\n\
          \x20 history:  curl{token} '{events}?last_event=-1'\n\

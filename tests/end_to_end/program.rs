@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::clients::{agent, get, pause, publish};
 use crate::server::{DEADLINE, Server, Setting, fanfare};
 
-on_every_setting!(the_ready_line_and_five_to_try);
+on_every_setting!(the_ready_line_and_some_to_try);
 on_both_drivers!(
     publish_and_tail_against_the_server,
     json_logs_are_json_lines,
@@ -17,7 +17,7 @@ on_both_drivers!(
     an_idle_server_rests,
 );
 
-fn the_ready_line_and_five_to_try(setting: Setting) {
+fn the_ready_line_and_some_to_try(setting: Setting) {
     let server = Server::start(setting, &[]);
     let address = server.address;
     let shards = match setting.shards {
@@ -30,8 +30,12 @@ fn the_ready_line_and_five_to_try(setting: Setting) {
     );
     let events = format!("http://{address}/api/sessions/demo/events");
     let hello = r#"{"type":"hello","data":{"n":1}}"#;
+    let greeting = r#"{"scope":{"type":"organization"},"payload":{"event":{"eventName":"hello","data":{"n":1}}}}"#;
+    let posts = format!("http://{address}/api/v1/pub_subs");
     let wanted = [
         ready,
+        format!("  pubsub:   open http://{address}/pubsub/demo in two windows, or"),
+        format!("            curl -d '{greeting}' {posts}"),
         format!("  listen:   curl -N -H 'Accept: text/event-stream' {events}"),
         format!("  publish:  curl -d '{hello}' {events}"),
         format!("  history:  curl '{events}?last_event=-1'"),
@@ -44,6 +48,15 @@ fn the_ready_line_and_five_to_try(setting: Setting) {
     let (status, history) = get(&agent(), &format!("{events}?last_event=-1"));
     assert_eq!(status, 200);
     assert!(history.contains(r#""n":1"#), "{history}");
+    let answer = agent().post(&posts).send(greeting).expect("an answer");
+    assert_eq!(answer.status(), 201);
+    let (_, history) = get(&agent(), &format!("{events}?last_event=0"));
+    assert_eq!(history, r#"[{"type":"hello","data":{"n":1},"number":1}]"#);
+    let (status, page) = get(&agent(), &server.url("/pubsub/demo"));
+    assert!(
+        status == 200 && page.contains("/pubsub/client.js?v="),
+        "{page}"
+    );
     assert_eq!(
         get(&agent(), &server.url("/healthz")),
         (200, "ok\n".to_owned())

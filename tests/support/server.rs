@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 pub(crate) use crate::child::DEADLINE;
 use crate::child::await_exit;
 
-/// Lines that the server writes to standard output when it is ready.
-const BANNER_LINES: usize = 6;
+/// How the last of the lines begins that the server writes to standard output when it is ready.
+const BANNER_LAST: &str = "  live:";
 
 /// How a server is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,10 +113,13 @@ impl Server {
         let mut child = command.spawn().expect("the program starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let mut banner = Vec::new();
-        for _ in 0..BANNER_LINES {
+        loop {
             let mut line = String::new();
             stdout.read_line(&mut line).expect("the banner is UTF-8");
             banner.push(line.trim_end_matches('\n').to_owned());
+            if line.is_empty() || line.starts_with(BANNER_LAST) {
+                break;
+            }
         }
         let listening = banner[0].strip_prefix("fanfare listening on ");
         let Some(address) = listening.and_then(|rest| rest.split(' ').next()) else {

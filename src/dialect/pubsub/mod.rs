@@ -3,7 +3,14 @@
 //! Its origin is the `PubSub` API of Livestorm's plugin platform, whose HTTP side and client calls are known;
 //! the socket between them is ours. A group is an *event* here, which is why the two are called `event_id` and
 //! *event name* on the wire.
+//!
+//! A publish is read in `body`, asked and answered in `post`, refused in `errors`; who may is in `access`. The
+//! socket is in `room`. The client, its types and the demo are files of the program (`assets`).
 
+mod access;
+mod assets;
+mod body;
+mod errors;
 mod post;
 mod room;
 mod route;
@@ -12,11 +19,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Action, Refused, Responder, Tools, cors_lines, respond_plain_error};
+use super::{Action, Refused, Responder, Tools, cors_lines};
 use crate::auth::Directory;
 use crate::config::PubsubConfig;
 use crate::protocol::http1::Head;
+use assets::Assets;
 
+pub use assets::Asset;
 pub use post::Posted;
 pub use room::{Pending, Position, Room, Wanted, encode_event, encode_gap, encode_heartbeat};
 pub use route::Route;
@@ -28,6 +37,7 @@ pub struct Pubsub {
     /// The header lines that every answer carries.
     cors: Bytes,
     publish_bytes_max: usize,
+    assets: Assets,
 }
 
 impl Pubsub {
@@ -37,6 +47,7 @@ impl Pubsub {
         Self {
             cors: cors_lines(&config.cors, closed, "Retry-After"),
             publish_bytes_max: config.publish_bytes_max,
+            assets: Assets::new(),
             directory,
         }
     }
@@ -45,18 +56,14 @@ impl Pubsub {
     pub fn admit(
         &self,
         route: Route,
-        _head: &Head<'_, '_>,
-        _to: &mut Responder<'_>,
+        head: &Head<'_, '_>,
+        to: &mut Responder<'_>,
     ) -> Result<u64, Refused> {
         match route {
-            Route::Publish => Ok(self.publish_bytes_max as u64),
-            Route::Socket | Route::Client | Route::Demo => Ok(0),
+            Route::Publish => self.admit_post(head, to),
+            Route::Socket => Ok(0),
+            Route::Asset(_) | Route::Index => self.admit_asset(route, head, to),
         }
-    }
-
-    /// Refuses an admitted request whose body does not come as it should.
-    pub fn refuse_body(&self, status: u16, message: &str, to: &mut Responder<'_>) {
-        respond_plain_error(to, status, "body", message);
     }
 
     /// Handles a whole request that was admitted.
@@ -64,14 +71,19 @@ impl Pubsub {
         &self,
         route: Route,
         head: &Head<'_, '_>,
-        _body: &[u8],
+        body: &[u8],
         tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {
         match route {
+            Route::Publish => self.post(head, body, to),
             Route::Socket => self.open(head, tools, to),
-            Route::Publish | Route::Client | Route::Demo => {
-                respond_plain_error(to, 404, "not_found", "nothing is served here");
+            Route::Asset(asset) => {
+                self.respond_asset(asset, head, to);
+                Action::Done
+            }
+            Route::Index => {
+                Self::respond_index(to);
                 Action::Done
             }
         }
