@@ -111,7 +111,8 @@ export function connect({
     change("connecting");
     let secret;
     try {
-      secret = await (typeof token === "function" ? token() : token);
+      // Not before whoever called `connect` had the time to listen to errors.
+      secret = await Promise.resolve().then(typeof token === "function" ? token : () => token);
     } catch (cause) {
       // Whoever hands out tokens may be as unreachable as the server is.
       if (mine === turn) emit("error", failure("token", cause?.message, cause));
