@@ -84,7 +84,6 @@ export function connect({
 
   function hurry() {
     const what = planned;
-    clearTimeout(timer);
     planned = undefined;
     what?.();
   }
@@ -146,8 +145,8 @@ export function connect({
       }
     };
     socket.onclose = ({ code, reason }) => lost(mine, code, reason);
-    // A close follows and says more; but where an `EventEmitter` is beneath, nobody listening would throw.
-    socket.onerror = () => {};
+    // Browsers say "close" after this; Node 22 says nothing more of a connection that could not be made.
+    socket.onerror = () => lost(mine, ABNORMAL);
   }
 
   /** Lets go of the socket. A dead one takes its time to close, so nobody waits for it. */
@@ -167,7 +166,7 @@ export function connect({
   function lost(mine, code, reason, atOnce) {
     if (mine !== turn) return;
     drop();
-    reason = complaint || reason;
+    reason = complaint || reason || "";
     const lasted = welcomedAt !== undefined && Date.now() - welcomedAt >= LASTED_MS;
     if (lasted) {
       failures = 0;

@@ -2,8 +2,10 @@
 // The real server is spoken to by client.e2e.test.js.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, mock, test } from "node:test";
+import { promisify } from "node:util";
 
 import { connect } from "./client.js";
 
@@ -107,7 +109,8 @@ test("a url may be of HTTP or WebSocket, with or without a path", async () => {
   };
   for (const [url, address] of Object.entries(wanted)) {
     await client({ url, eventId: "e/1", sessionId: "s &=ü" });
-    const { href, searchParams } = newest().url;
+    const { href, hash, searchParams } = newest().url;
+    assert.equal(hash, "");
     assert.equal(href.split("?")[0], address);
     assert.deepEqual([...searchParams], [["event_id", "e/1"], ["session_id", "s &=ü"]]);
   }
@@ -220,6 +223,11 @@ test("what closes while a token is awaited does not connect", async () => {
   answer("t");
   await turn();
   assert.equal(attempts(), 0);
+  const { room: other, told } = await client({ token: () => new Promise((_, reject) => (answer = reject)) });
+  other.close();
+  answer(new Error("too late"));
+  await turn();
+  assert.deepEqual(told.error, []);
 });
 
 // --- Subscriptions ---
@@ -234,6 +242,7 @@ test("the first message names everything, later ones one by one", async () => {
   off();
   off();
   assert.equal(socket.asked("unsubscribe-event").length, 0);
+  offToo();
   offToo();
   room.subscribe("c", () => {});
   assert.deepEqual(socket.sent.slice(1).map(({ action, data }) => [action, data]), [
@@ -279,6 +288,7 @@ test("a handler gets the data itself, and then what is known of the event", asyn
 });
 
 test("handlers come and go while an event is told", async () => {
+  const reported = mock.method(console, "error", () => {});
   const { room } = await client();
   const calls = [];
   const again = () => {
@@ -294,6 +304,7 @@ test("handlers come and go while an event is told", async () => {
   assert.deepEqual(calls, ["again"]);
   newest().event(1);
   assert.equal(calls.length, 3);
+  assert.equal(reported.mock.callCount(), 0);
 });
 
 test("a handler that throws is reported and harms nobody else", async () => {
@@ -394,14 +405,16 @@ test("the memory for ids is bounded", async () => {
 });
 
 test("an earlier connection is not heard any more", async () => {
-  const { heard, told, socket } = await openClient();
+  const { heard, told, socket } = await openClient({ token: "a message" });
   socket.event(0);
   await reconnect();
-  const books = JSON.stringify(told);
+  newest().accept();
+  const books = JSON.stringify([told, newest().sent]);
   socket.event(1);
   socket.ends(4403);
+  socket.onerror({});
   socket.onopen({});
-  assert.deepEqual([heard, JSON.stringify(told)], [[0], books]);
+  assert.deepEqual([heard, JSON.stringify([told, newest().sent])], [[0], books]);
 });
 
 test("a gap is told, and behind it is where the next connection resumes", async () => {
@@ -443,6 +456,9 @@ test("a new epoch is taken over also if nothing of it is heard", async () => {
   newest().welcome(0, "E3").says({ action: "gap", data: { reset: true } });
   assert.deepEqual(await reconnect(), ["-1", "E3"]);
   assert.equal(told.gap.length, 2);
+  // A life that repeats itself is another reset.
+  newest().welcome(0, "E3").says({ action: "gap", data: { reset: true } });
+  assert.equal(told.gap.length, 3);
 });
 
 test("a cursor that the server calls ahead of its log is forgotten", async () => {
@@ -622,6 +638,19 @@ test("a moment that is far away or past is not believed", async () => {
   }
 });
 
+test("of two moments to leave the later word counts", async () => {
+  const { socket } = await openClient();
+  await tick(6_000);
+  socket.says({ action: "reconnect", data: { before: Date.now() + 8_000 } });
+  socket.says({ action: "reconnect", data: { before: Date.now() + 20_000 } });
+  await tick(9_999);
+  await tick(0);
+  assert.equal(attempts(), 1);
+  await tick(1);
+  await tick(0);
+  assert.equal(attempts(), 2);
+});
+
 test("a server that always leaves is not asked again and again", async () => {
   await openClient();
   for (let attempt = 1; attempt <= 3; attempt++) {
@@ -675,6 +704,35 @@ test("what the server says before a final close is the reason", async () => {
   const { told } = await client();
   newest().accept().says({ action: "error", data: { code: "conflict", message: "of another event" } }).ends(4409);
   assert.deepEqual(told.error.map(({ code, message }) => [code, message]), [["conflict", "of another event"]]);
+});
+
+test("the last words of one connection are not those of another", async () => {
+  const { told } = await client();
+  newest().accept().says({ action: "error", data: { code: "busy", message: "later" } }).ends(1013);
+  await tick(1_000);
+  newest().accept().ends(4403);
+  assert.deepEqual(told.error.map(({ code, message }) => [code, message]), [["forbidden", "forbidden"]]);
+});
+
+test("in the handler of a final error everything is over", async () => {
+  const { room } = await client();
+  let error;
+  room.on("error", () => {
+    assert.equal(room.status, "closed");
+    error = rejection(room.publish("x"));
+  });
+  newest().accept().ends(4403);
+  assert.equal((await error).code, "closed");
+});
+
+test("a connection that could not be made need not say more than error", async () => {
+  const { told } = await client();
+  const first = newest();
+  first.onerror({});
+  first.ends(1006);
+  assert.deepEqual(told.status, ["waiting"]);
+  await tick(250);
+  assert.equal(attempts(), 2);
 });
 
 test("all other close codes are not", async () => {
@@ -880,6 +938,15 @@ test("close leaves nothing behind", async () => {
   assert.deepEqual([heard, attempts(), told.status, told.error], [[], 1, ["open", "closed"], []]);
   // Not even the way out of a handler does harm.
   room.subscribe("c", () => {})();
+});
+
+test("a closed client does not keep Node from leaving", async () => {
+  const program = `
+    import { connect } from ${JSON.stringify(new URL("client.js", import.meta.url).href)};
+    class WebSocket { constructor() { setTimeout(() => this.onerror({})); } close() {} }
+    const room = connect({ url: "http://hub", eventId: "e", sessionId: "s", WebSocket, backoff: { base: 1e9, cap: 1e9 } });
+    room.on("status", (status) => status === "waiting" && room.close());`;
+  await promisify(execFile)(process.execPath, ["--input-type=module", "-e", program], { timeout: 20_000 });
 });
 
 test("a handler may close the client, whatever it is told", async () => {
