@@ -1,13 +1,17 @@
 //! The real program on real loopback sockets, spoken to by clients that were written elsewhere:
-//! the `curl` program, `ureq`, `tungstenite`, `tonic` and gRPC for Python. Every test runs on both drivers.
+//! the `curl` program, `ureq`, `tungstenite`, `tonic`, gRPC for Python and Chromium. Every test runs on both drivers.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
     reason = "tests of the program have sockets, threads and a clock"
 )]
 
+#[path = "../support/cable.rs"]
+mod cable;
 #[path = "../support/child.rs"]
 mod child;
+#[path = "../support/browser.rs"]
+mod chromium;
 #[path = "../support/server.rs"]
 mod server;
 
@@ -60,6 +64,7 @@ macro_rules! on_both_drivers {
 }
 
 mod access;
+mod browser;
 mod calls;
 mod clients;
 mod curl_stream;
