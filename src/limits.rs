@@ -104,9 +104,6 @@ pub const PUBLISH_EVENTS_MAX: usize = 1_000;
 pub const JSON_DEPTH_MAX: usize = 128;
 /// Longest identifier of a scope (session token, project, group), in bytes after decoding.
 pub const SCOPE_NAME_BYTES_MAX: usize = 256;
-/// Longest event name of the pubsub dialect, in bytes after decoding: names are what rooms compare every event with
-/// and what their clients' wishes are kept as. The original says no bound; nobody's names come near this one.
-pub const PUBSUB_NAME_BYTES_MAX: usize = 1_024;
 /// Most labels on a session.
 pub const LABELS_MAX: usize = 64;
 /// Longest label, in bytes.
