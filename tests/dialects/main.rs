@@ -2,6 +2,7 @@
 
 mod grpc;
 mod live;
+mod pubsub;
 mod sessions;
 mod stage;
 mod stream;

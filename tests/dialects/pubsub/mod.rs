@@ -1,0 +1,3 @@
+//! The pubsub dialect, sentence by sentence.
+
+mod room;
