@@ -1,7 +1,7 @@
 //! Mutated handshakes, frames and messages at the sockets of a whole node, beside others who must not
 //! notice.
 //!
-//! On a node of one shard or several, an honest publisher and three honest subscribers do their work while
+//! On a node of one shard or several, an honest publisher and four honest subscribers do their work while
 //! strangers send what nobody should. Whatever those get or lose, each honest event arrives once, in
 //! order, and in the end nothing is left behind.
 
@@ -11,7 +11,7 @@ use fanfare::config::{Config, SlowConsumer};
 use serde_json::Value;
 
 use crate::Fuzzer;
-use crate::support::http::request;
+use crate::support::http::{request, take_response};
 use crate::support::node::TestNode;
 use crate::support::web_socket::{Client, Message, upgrade};
 
@@ -20,16 +20,17 @@ const STEPS: usize = 60;
 const STRANGERS: usize = 6;
 
 /// Handshakes that are as they should be.
-const PATHS: [&str; 5] = [
+const PATHS: [&str; 6] = [
     "/live/ws",
     "/communication_manager/ws/event",
     "/sysadm",
     "/sysadm/ws",
     "/event/v2/stream",
+    "/pubsub/ws?event_id=e&session_id=s&last_event=0",
 ];
 
 /// Messages that are as they should be.
-const MESSAGES: [&str; 20] = [
+const MESSAGES: [&str; 25] = [
     r#"{"type":"filter","filters":[{"property":"type","value":"honest"}]}"#,
     r#"{"type":"filter","filters":[{"property":"a.b","value":"*"},{"property":"a","value":null}]}"#,
     r#"{"type":"filter","filters":[{"property":"n","value":1},{"property":"n","value":"2"}]}"#,
@@ -50,6 +51,11 @@ const MESSAGES: [&str; 20] = [
     r#"{"unsubscribe":{"name":"t*|dispatcher","target":{"layoutId":"s"}},"correlationId":"h"}"#,
     r#"{"publish":{"name":"dispatcher","payload":{"a":{"b":2}},"target":{"layoutId":"s"}},"correlationId":"i"}"#,
     r#"{"ping":"p","correlationId":"j"}"#,
+    r#"{"action":"subscribe-event","data":{"eventNames":["dispatcher","t","7"]},"ref":1}"#,
+    r#"{"action":"unsubscribe-event","data":{"eventName":"dispatcher"},"ref":"k"}"#,
+    r#"{"action":"publish-event","data":{"eventName":"t","data":{"a":[1.50]},"scope":"event"},"ref":2}"#,
+    r#"{"action":"publish-event","data":{"eventName":"dispatcher","scope":"organization"},"ref":-3}"#,
+    r#"{"action":"authenticate","data":{"token":"l"},"ref":"l"}"#,
 ];
 
 /// What strangers publish, mutated.
@@ -68,14 +74,22 @@ struct Honest {
 }
 
 impl Honest {
-    fn connect(node: &mut TestNode, shard: usize, path: &str, message: &str) -> Self {
+    /// Comes, and says one thing; that many texts come back.
+    fn connect(
+        node: &mut TestNode,
+        shard: usize,
+        (path, message, texts): (&str, &str, usize),
+    ) -> Self {
         let peer = node.connect(shard);
-        assert_eq!(node.ask(peer, upgrade(path)).status, 101);
+        node.send(peer, upgrade(path));
+        node.settle();
+        let answer = take_response(&mut node.peers[peer].received, false);
+        assert_eq!(answer.map(|answer| answer.status), Some(101));
         let mut client = Client::new();
         client.write(Message::text(message));
         node.send(peer, client.output());
         node.settle();
-        assert_eq!(client.texts(&mut node.peers[peer].received).len(), 1);
+        assert_eq!(client.texts(&mut node.peers[peer].received).len(), texts);
         Self {
             peer,
             client,
@@ -88,7 +102,9 @@ impl Honest {
         for text in self.client.texts(&mut node.peers[self.peer].received) {
             let event: Value = serde_json::from_str(&text).expect("JSON");
             let payload = event.pointer("/result/event/payload");
-            let fields = payload.or_else(|| event.get("args")).unwrap_or(&event);
+            let room = event.get("eventName").and(event.get("data"));
+            let payload = payload.or_else(|| event.get("args")).or(room);
+            let fields = payload.unwrap_or(&event);
             self.received.extend(fields["honest"].as_u64());
         }
         node.send(self.peer, self.client.output());
@@ -116,10 +132,17 @@ fn run(seed: u64) {
     let filter = r#"{"type":"filter","filters":[{"property":"honest","value":"*"}]}"#;
     let classes = r#"{"namespace":"events","name":"subscribe","args":"dispatcher"}"#;
     let names = r#"{"subscribe":{"name":"dispatcher"}}"#;
-    let all = [(PATHS[0], filter), (PATHS[2], classes), (PATHS[4], names)];
-    let mut honest = all.map(|(path, message)| {
+    let exact = r#"{"action":"subscribe-event","data":{"eventName":"dispatcher"},"ref":0}"#;
+    let all = [
+        (PATHS[0], filter, 1),
+        (PATHS[2], classes, 1),
+        (PATHS[4], names, 1),
+        // A welcome, the news that its cursor is ahead of the log, and the reply.
+        (PATHS[5], exact, 3),
+    ];
+    let mut honest = all.map(|what| {
         let shard = fuzzer.below(shards);
-        Honest::connect(&mut node, shard, path, message)
+        Honest::connect(&mut node, shard, what)
     });
     let publisher = node.connect(fuzzer.below(shards));
     let mut strangers: Vec<usize> = Vec::new();

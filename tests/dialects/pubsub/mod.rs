@@ -1,3 +1,4 @@
 //! The pubsub dialect, sentence by sentence.
 
 mod post;
+mod room;

@@ -4,16 +4,17 @@
 //! comes of it), `reply` (what is said); `render` writes what the log has. A client's way:
 //!
 //! ```text
-//!              no token            a good token, or open mode
-//!   handshake ──────────► stranger ────────────────────┐
-//!       │ │                  │  │                      ▼    answered well             its log is there
-//!       │ └──────────────────┼──┼─────────────────► placing ──────────────► following ─────────────────► welcome
-//!       │ wrong in any way   │  │ 10 s                 │ refused               │ refused                   │ │ ⟲ requests
-//!       ▼                    │  ▼                      ▼                       ▼                           │ │
-//!      4400, 4401, 4403      │ 4408            4404, 4409, 1013          4404, 1013                        │ │ a bad token
-//!                            └──► a bad token: 4401, one that allows nothing: 4403 ◄───────────────────────┘ ▼
-//!                                                                               session gone: 4410, drain: 1001
+//!             no token       a good token    its place is known    its log is there
+//!   handshake ───────► stranger ───────► placing ───────► following ───────► welcomed ⟲ requests
+//!      │                  │                 │                 │                 │ │
+//!      │                  │                 │                 │                 │ └─► 4410 its session is gone
+//!      ▼                  ▼                 ▼                 ▼                 ▼
+//!   4400 address       4401, 4403        4404, 4409        4404              4401, 4403
+//!   4401, 4403         4408 after 10 s   1013 busy         1013 busy         a bad token
 //! ```
+//!
+//! A handshake with a good token, or in open mode, leads to `placing` at once. From anywhere a server that leaves
+//! leads to 1001.
 //!
 //! Decisions, all of them ours:
 //!
