@@ -165,11 +165,17 @@ fn text<'b>(
     pointer: &'static str,
     problems: &mut Vec<Problem>,
 ) -> Option<Cow<'b, str>> {
-    let problem = match value.map(|value| value.get().as_bytes()) {
+    let inside = value.map(|value| {
+        let quoted = value.get().strip_prefix('"');
+        quoted.and_then(|rest| rest.strip_suffix('"'))
+    });
+    let problem = match inside {
         None => Problem::at(pointer, Kind::MissingField, "this must be a string"),
-        Some(b"\"\"") => Problem::at(pointer, Kind::Empty, "this must not be empty"),
-        Some([b'"', raw @ .., b'"']) => return Some(json::text(raw)),
-        Some(_) => Problem::at(pointer, Kind::WrongType, "this must be a string"),
+        Some(Some("")) => Problem::at(pointer, Kind::Empty, "this must not be empty"),
+        // The parser saw that it is UTF-8, which is not to be seen again for each id.
+        Some(Some(raw)) if !raw.contains('\\') => return Some(Cow::Borrowed(raw)),
+        Some(Some(raw)) => return Some(json::text(raw.as_bytes())),
+        Some(None) => Problem::at(pointer, Kind::WrongType, "this must be a string"),
     };
     problems.push(problem);
     None
