@@ -1,5 +1,5 @@
 //! The real program on real loopback sockets, spoken to by clients that were written elsewhere:
-//! the `curl` program, `ureq`, `tungstenite`, `tonic` and gRPC for Python. Every test runs on both drivers.
+//! the `curl` program, `ureq`, `tungstenite`, `tonic`, gRPC for Python and Node. Every test runs on both drivers.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -72,6 +72,7 @@ mod http2;
 mod leaving;
 mod leaving_streams;
 mod program;
+mod pubsub_client;
 mod python;
 mod readme;
 mod resets;
