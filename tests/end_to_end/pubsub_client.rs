@@ -101,7 +101,7 @@ fn it_holds_over_a_network_that_breaks(setting: Setting) {
         .env("FANFARE_TOKEN", &tokens.subscriber);
     output_of(tests);
     // Whatever broke, nobody is left behind.
-    server.await_metric("subscriptions", 0);
+    server.await_metric("readers", 0);
 }
 
 /// A client in a process of its own.
@@ -117,7 +117,7 @@ impl Follower {
     /// Follows the room `lobby` of the event `conference`.
     fn start(mut node: Command, server: &Server) -> Self {
         let mut child = node
-            .arg(path("tests/end_to_end/node/follow.js"))
+            .arg(path("tests/end_to_end/node/follow.mjs"))
             .args([&server.url(""), "conference", "lobby", "hello"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -1,6 +1,6 @@
 // One client of a room, driven by a test over its standard input and output.
 //
-//     follow.js URL EVENT_ID SESSION_ID NAME
+//     follow.mjs URL EVENT_ID SESSION_ID NAME
 //
 // Writes what it is told, one JSON array a line: ["status","open"], ["event",data,number], ["gap",gap],
 // ["error",code]. A line "cut" ends its connection as a network would; the end of the input ends the client.
