@@ -43,8 +43,8 @@ export function connect({
   timeout = 10_000,
   backoff: { base = 500, cap = 30_000 } = {},
 } = {}) {
-  need(WebSocket, "a WebSocket constructor, for there is none here: connect({ WebSocket })");
   const address = roomAddress(url, eventId, sessionId);
+  need(WebSocket, "a WebSocket constructor, for there is none here: connect({ WebSocket })");
 
   /** Handlers by event name, and by what `on` knows. */
   const names = new Map();
