@@ -76,9 +76,8 @@ fn await_lines(page: &mut Page, count: usize) -> Vec<(String, String)> {
 /// Waits until the poll shows these counts.
 fn await_votes(page: &mut Page, counts: [u32; 4]) {
     let wanted = json!(counts.map(|count| count.to_string())).to_string();
-    page.wait_until(&format!(
-        "JSON.stringify([...document.querySelectorAll('#options output')].map((node) => node.textContent)) === '{wanted}'"
-    ));
+    let shown = "[...document.querySelectorAll('#options output')].map((node) => node.textContent)";
+    page.wait_until(&format!("JSON.stringify({shown}) === '{wanted}'"));
 }
 
 /// The body of a publish to a room of the demo.
@@ -214,7 +213,12 @@ fn assert_contiguous(lines: &[(String, String)], word: &str, count: usize) {
 }
 
 fn ten_thousand_a_second_arrive_in_order(setting: Setting) {
-    flood(setting);
+    // Of several shards, one might be the publisher's and another the room's: then each request waits for mail, and
+    // on a busy machine the rate is not what is meant here.
+    flood(Setting {
+        shards: 1,
+        ..setting
+    });
 }
 
 /// The figures in benches/README.md, which says how to run it.
@@ -273,7 +277,7 @@ fn flood(setting: Setting) {
     let idle = page.text(FRAMES);
     let seconds = publish_ticks(&server).as_secs_f64();
     let total = RATE * SECONDS;
-    page.wait_until(&format!("run.heard >= {total}"));
+    page.wait_until(&format!("run.heard >= {total} || run.gaps > 0"));
     let busy = page.text(FRAMES);
     let heard = page.evaluate("[run.heard, run.disordered, run.gaps]");
     assert_eq!(heard, json!([total, 0, 0]), "heard, out of order, gaps");

@@ -1,4 +1,4 @@
-//! A headless Chromium, driven by the DevTools protocol: pages that a test opens, asks, and looks at.
+//! A headless Chromium, driven by the `DevTools` protocol: pages that a test opens, asks, and looks at.
 //!
 //! The program is `FANFARE_TEST_CHROMIUM`, or else the first of `chromium`, `chromium-browser` and `google-chrome`.
 //! One test has a browser at a time: two of them on a small machine wait for each other's frames. It is ended with
@@ -25,7 +25,7 @@ use crate::server::{note, nothing_may_be_skipped};
 /// Names under which distributions install it.
 const PROGRAMS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
-/// What precedes the address of the DevTools on standard error.
+/// What precedes the address of the `DevTools` on standard error.
 const LISTENING: &str = "DevTools listening on ws://";
 
 /// What it writes to standard error, in its profile's folder.
@@ -56,7 +56,7 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 pub(crate) struct Browser {
     child: Child,
     tools: Tools,
-    /// Where its DevTools listen, as `host:port`.
+    /// Where its `DevTools` listen, as `host:port`.
     authority: String,
     _profile: TempDir,
     _turn: MutexGuard<'static, ()>,
@@ -89,16 +89,16 @@ impl Browser {
     pub(crate) fn open(&mut self, url: &str, (width, height): (u32, u32)) -> Page {
         let window =
             json!({"url": "about:blank", "newWindow": true, "width": width, "height": height});
-        let target = self.tools.call("Target.createTarget", window);
+        let target = self.tools.call("Target.createTarget", &window);
         let id = target["targetId"].as_str().expect("a target has an id");
         let mut page = Page(Tools::connect(
             &self.authority,
             &format!("devtools/page/{id}"),
         ));
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            page.0.call(&format!("{domain}.enable"), json!({}));
+            page.0.call(&format!("{domain}.enable"), &json!({}));
         }
-        let told = page.0.call("Page.navigate", json!({"url": url}));
+        let told = page.0.call("Page.navigate", &json!({"url": url}));
         assert!(told["errorText"].is_null(), "{url}: {told}");
         page.wait_until("document.readyState === 'complete' && location.href !== 'about:blank'");
         page
@@ -145,7 +145,7 @@ fn spawn(profile: &TempDir) -> Option<Child> {
     })
 }
 
-/// Waits until it says where its DevTools listen: `host:port/path`.
+/// Waits until it says where its `DevTools` listen: `host:port/path`.
 fn await_address(child: &mut Child, profile: &TempDir) -> String {
     let start = Instant::now();
     loop {
@@ -178,7 +178,7 @@ impl Page {
             "returnByValue": true,
             "userGesture": true,
         });
-        let told = self.0.call("Runtime.evaluate", request);
+        let told = self.0.call("Runtime.evaluate", &request);
         let thrown = &told["exceptionDetails"];
         assert!(thrown.is_null(), "{expression}: {thrown}");
         told["result"]["value"].clone()
@@ -198,8 +198,11 @@ impl Page {
         while self.evaluate(expression) != Value::Bool(true) {
             if start.elapsed() > DEADLINE {
                 let seen = self.evaluate("document.body.innerText");
-                let (seen, problems) = (seen.as_str().unwrap_or_default(), &self.0.problems);
-                panic!("never: {expression}\n{problems:?}\n{seen}");
+                let seen = seen.as_str().unwrap_or_default();
+                let picture = std::env::temp_dir().join("fanfare-page.png");
+                let saved = fs::write(&picture, self.screenshot());
+                let (picture, problems) = (picture.display(), &self.0.problems);
+                panic!("never: {expression}\n{problems:?}\n{picture}: {saved:?}\n{seen}");
             }
             thread::sleep(ASK_EVERY);
         }
@@ -209,18 +212,18 @@ impl Page {
     pub(crate) fn resize(&mut self, (width, height): (u32, u32)) {
         let screen =
             json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": true});
-        self.0.call("Emulation.setDeviceMetricsOverride", screen);
+        self.0.call("Emulation.setDeviceMetricsOverride", &screen);
         self.wait_until(&format!("innerWidth === {width}"));
     }
 
     /// Moves the pointer to a place in the window, in CSS pixels.
     pub(crate) fn move_pointer(&mut self, x: u32, y: u32) {
         let moved = json!({"type": "mouseMoved", "x": x, "y": y});
-        self.0.call("Input.dispatchMouseEvent", moved);
+        self.0.call("Input.dispatchMouseEvent", &moved);
     }
 
-    /// Takes the network away, or gives it back, and has the page told so. WebSockets that are open go on
-    /// regardless, as they do in every version until now: those have to be cut where they pass (`cable`).
+    /// Takes the network away, or gives it back, and has the page told so. A WebSocket that is open goes on
+    /// regardless, in Chromium 156 as in those before: it has to be cut where its bytes pass (`cable`).
     pub(crate) fn set_offline(&mut self, offline: bool) {
         let conditions = json!({
             "offline": offline,
@@ -228,14 +231,14 @@ impl Page {
             "downloadThroughput": -1,
             "uploadThroughput": -1,
         });
-        self.0.call("Network.emulateNetworkConditions", conditions);
+        self.0.call("Network.emulateNetworkConditions", &conditions);
     }
 
     /// What the page looks like now, as PNG.
     pub(crate) fn screenshot(&mut self) -> Vec<u8> {
         let told = self
             .0
-            .call("Page.captureScreenshot", json!({"format": "png"}));
+            .call("Page.captureScreenshot", &json!({"format": "png"}));
         let text = told["data"].as_str().expect("a picture");
         let decoded = base64::engine::general_purpose::STANDARD.decode(text);
         decoded.expect("base64")
@@ -249,7 +252,7 @@ impl Page {
     }
 }
 
-/// A connection to the DevTools, of the browser or of one page.
+/// A connection to the `DevTools`, of the browser or of one page.
 #[derive(Debug)]
 struct Tools {
     socket: WebSocket<TcpStream>,
@@ -285,8 +288,8 @@ impl Tools {
     }
 
     /// Sends a request that must succeed, and waits for its result.
-    fn call(&mut self, method: &str, parameters: Value) -> Value {
-        assert!(self.send(method, &parameters), "the browser is gone");
+    fn call(&mut self, method: &str, parameters: &Value) -> Value {
+        assert!(self.send(method, parameters), "the browser is gone");
         loop {
             let message = self.socket.read().expect("the browser answers");
             let Message::Text(text) = message else {
