@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fanfare_tonic::event::PublishEventResponse;
 use fanfare_tonic::prost_types::value::Kind;
@@ -302,8 +302,13 @@ fn next_message(
         let stream = socket.get_ref();
         stream.set_read_timeout(Some(time)).expect("an option");
     };
-    wait(socket, patience);
+    let end = Instant::now() + patience;
     let heard = loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break None;
+        }
+        wait(socket, left);
         match socket.read() {
             Ok(Message::Text(text)) => {
                 if let Some(heard) = read(&text) {

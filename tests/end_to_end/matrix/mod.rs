@@ -21,8 +21,7 @@ use crate::server::{Server, Setting};
 on_every_setting!(what_is_published_in_one_dialect_is_heard_in_all);
 
 /// Classes must be known to a server of the sysadm dialect.
-const CONFIG: &str =
-    "[sysadm]\nclasses = [\"matrix:*\", \"7\"]\nstate_first = \"1s\"\nstate_interval = 0\n";
+const CONFIG: &str = "[sysadm]\nclasses = [\"matrix:*\", \"7\"]\nstate_first = \"2s\"\n";
 
 /// What the node says by itself.
 const OWN: &str = "system-state";
