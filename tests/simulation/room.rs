@@ -228,7 +228,16 @@ impl Room {
                 _ => panic!("{said}"),
             },
             Some("unsubscribed") => assert_eq!(said["ref"], 8),
-            Some("heartbeat" | "reconnect") => {}
+            Some("heartbeat") => {
+                // It may move the cursor, past what is not wanted.
+                let shown = data["next"].as_u64().expect("a number");
+                let (_, next) = self.cursor.as_mut().expect("a welcome");
+                if !self.reset_due {
+                    assert!(*next <= shown, "{said} at {next}");
+                    *next = shown;
+                }
+            }
+            Some("reconnect") => {}
             Some(_) => panic!("{said}"),
         }
     }
