@@ -12,7 +12,7 @@ use fanfare::auth::Directory;
 use fanfare::config::Config;
 use fanfare::hub::{Placement, ShardId};
 use fanfare::metrics::Metrics;
-use fanfare::shard::{ConnectionId, Flushed, Shard, ShardSettings};
+use fanfare::shard::{ConnectionId, Flushed, Shard, ShardSettings, Slices};
 use fanfare::time::{Instant, Now};
 
 const NOW: Now = Now {
@@ -44,6 +44,7 @@ fn shard() -> (Shard, ConnectionId) {
         metrics: Arc::new([Metrics::default()]),
         hostname: "host".into(),
         seed: [7; 32],
+        slices: Slices::default(),
     });
     let publisher = shard.accept(NOW).expect("room for one");
     (shard, publisher)
