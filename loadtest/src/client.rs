@@ -1,9 +1,8 @@
 //! One kept-alive HTTP connection for whatever is asked: several requests at once, answers in order.
 //!
-//! Blocking on purpose: what it measures is the time until an answer is there, on a thread that does
-//! nothing else meanwhile.
+//! Its thread does nothing else meanwhile: it waits for an answer, or looks for it over and over.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ pub(crate) struct Client {
     address: SocketAddr,
     stream: TcpStream,
     received: Vec<u8>,
+    is_impatient: bool,
 }
 
 impl Client {
@@ -34,6 +34,7 @@ impl Client {
             address,
             stream,
             received: Vec::new(),
+            is_impatient: false,
         })
     }
 
@@ -52,25 +53,39 @@ impl Client {
         self.stream.write_all(requests).during("sending a request")
     }
 
+    /// Whether [`take`](Self::take) is to be asked instead of [`recv`](Self::recv), which waits.
+    pub(crate) fn set_impatient(&mut self, impatient: bool) -> Result<(), Failure> {
+        self.is_impatient = impatient;
+        let set = self.stream.set_nonblocking(impatient);
+        set.during("choosing how to wait for answers")
+    }
+
     /// Waits for one answer, which must be 200.
     pub(crate) fn recv(&mut self) -> Result<(), Failure> {
+        while !self.take()? {}
+        Ok(())
+    }
+
+    /// Takes one answer, which must be 200; no if it is not there yet.
+    pub(crate) fn take(&mut self) -> Result<bool, Failure> {
         let what = "waiting for an answer";
-        let mut scratch = [0; SCRATCH_BYTES];
-        loop {
-            if let Some((response, used)) = Response::parse(&self.received).during(what)? {
-                let status = response.head.status;
-                if status != 200 {
-                    let text = String::from_utf8_lossy(&response.body);
-                    return Err(Failure::new(format!("answered {status} {text}")));
-                }
-                self.received.drain(..used);
-                return Ok(());
+        if let Some((response, used)) = Response::parse(&self.received).during(what)? {
+            let status = response.head.status;
+            if status != 200 {
+                let text = String::from_utf8_lossy(&response.body);
+                return Err(Failure::new(format!("answered {status} {text}")));
             }
-            match self.stream.read(&mut scratch).during(what)? {
-                0 => return Err(Failure::new("the server closed a connection that asked")),
-                count => self.received.extend_from_slice(&scratch[..count]),
-            }
+            self.received.drain(..used);
+            return Ok(true);
         }
+        let mut scratch = [0; SCRATCH_BYTES];
+        match self.stream.read(&mut scratch) {
+            Ok(0) => return Err(Failure::new("the server closed a connection that asked")),
+            Ok(count) => self.received.extend_from_slice(&scratch[..count]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock && self.is_impatient => {}
+            Err(error) => return Err(error).during(what),
+        }
+        Ok(false)
     }
 
     /// One request and its answer.

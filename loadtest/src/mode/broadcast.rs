@@ -5,6 +5,7 @@
 //! without a broadcast and one that begins with a broadcast take turns; then one more broadcast, with nothing
 //! else to do, shows what it takes of the processor.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
@@ -234,23 +235,30 @@ impl Scene {
         })
     }
 
-    /// Asks at fixed times for the length of a window.
+    /// Asks at fixed times for the length of a window, and waits for the last answers.
     fn probe(&mut self, args: &BroadcastArgs) -> Result<Latencies, Failure> {
         let interval = Duration::from_micros(args.interval_us.into());
         let window = Duration::from_millis(args.window_ms.into());
-        let start = Instant::now();
-        let mut due = Duration::ZERO;
         let mut latencies = Latencies::default();
-        while due < window {
-            // Not a sleep: waking up late would count as the server's.
-            while start.elapsed() < due {
-                std::hint::spin_loop();
+        let mut asked = VecDeque::new();
+        let mut due = Duration::ZERO;
+        self.probe.set_impatient(true)?;
+        let start = Instant::now();
+        // Looked at without a pause: waking up late would count as the server's.
+        while due < window || !asked.is_empty() {
+            if due < window && start.elapsed() >= due {
+                self.probe.send(&self.question)?;
+                asked.push_back(due);
+                due += interval;
             }
-            self.probe.ask(&self.question)?;
-            let latency = start.elapsed().saturating_sub(due);
-            latencies.0.push(latency.as_secs_f64() * 1e6);
-            due += interval;
+            if self.probe.take()?
+                && let Some(due) = asked.pop_front()
+            {
+                let latency = start.elapsed().saturating_sub(due);
+                latencies.0.push(latency.as_secs_f64() * 1e6);
+            }
         }
+        self.probe.set_impatient(false)?;
         Ok(latencies)
     }
 }
