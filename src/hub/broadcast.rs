@@ -229,17 +229,17 @@ impl Hub {
         self.broadcasts
             .reach(index, |at, event| due.push((at, Arc::clone(event))));
         let count = due.len();
-        for (at, event) in due.drain(..) {
-            self.change_log(index, |log| {
-                log.append(at, event);
-            });
-        }
-        self.broadcasts.due = due;
         if count > 0 {
-            self.trim(now, index);
+            self.change_log(index, |log| {
+                for (at, event) in due.drain(..) {
+                    log.append(at, event);
+                }
+                log.trim(now.instant);
+            });
             self.give_way(index);
             self.wake(index);
         }
+        self.broadcasts.due = due;
         count
     }
 

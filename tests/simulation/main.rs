@@ -11,6 +11,7 @@ mod oracle;
 mod publisher;
 mod random;
 mod reader;
+mod slices;
 mod subscriber;
 #[path = "../support/mod.rs"]
 mod support;
