@@ -68,7 +68,7 @@ fn play(slices: Slices) -> usize {
     let mut told = answered(&mut node, &polls);
     while node.shards[0].has_more_work() {
         assert!(told.len() < SESSIONS, "it is not over");
-        let health = request("GET /health", "", "");
+        let health = request("GET /healthz", "", "");
         let (waited, response) = ask(&mut node, probe, &health);
         assert_eq!((waited, response.status), (TURNS_MAX, 200));
         turns += waited;

@@ -27,7 +27,7 @@ const CREATE_BATCH: usize = 250;
 enum Ask {
     /// A publish to one of the sessions.
     Publish,
-    /// `GET /health`.
+    /// `GET /healthz`.
     Health,
 }
 
@@ -177,7 +177,7 @@ impl Scene {
         let question = match args.ask {
             // One that the server comes to late, whichever way it goes.
             Ask::Publish => probe.post(&path(args.sessions / 2 + 1), event),
-            Ask::Health => format!("GET /health HTTP/1.1\r\nHost: {address}\r\n\r\n").into_bytes(),
+            Ask::Health => format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\n\r\n").into_bytes(),
         };
         let text = "x".repeat(args.payload.saturating_sub(11));
         let body = format!(r#"{{"name":"broadcast","payload":{{"text":"{text}"}}}}"#);
