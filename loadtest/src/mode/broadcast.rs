@@ -39,7 +39,7 @@ pub(crate) struct BroadcastArgs {
     /// Sessions of the organization.
     #[arg(long, default_value_t = 100_000)]
     sessions: usize,
-    /// WebSockets that follow logs, each of another session.
+    /// Readers that follow logs by web socket, each of another session.
     #[arg(long, default_value_t = 0)]
     readers: usize,
     /// What the probe asks.
