@@ -54,10 +54,15 @@ fn shard() -> (Shard, ConnectionId) {
 fn flush(shard: &mut Shard) -> usize {
     shard.end_tick(NOW);
     let mut writes = 0;
-    shard.flush(NOW, |_, queue| {
-        writes += 1;
-        Flushed::Sent(queue.len())
-    });
+    loop {
+        shard.flush(NOW, |_, queue| {
+            writes += 1;
+            Flushed::Sent(queue.len())
+        });
+        if !shard.has_more_work() {
+            break;
+        }
+    }
     while shard.next_effect().is_some() {}
     writes
 }

@@ -52,7 +52,7 @@ fn token(session: usize) -> String {
 fn parents(session: usize) -> Parents {
     let name = |known: bool, name| known.then(|| ScopeName::new(name));
     Parents {
-        group: name(session % 3 > 0, "g"),
+        group: name(!session.is_multiple_of(3), "g"),
         project: name(session % 3 > 1, "p"),
     }
 }
