@@ -63,11 +63,14 @@ impl Hub {
                 token,
             }
         };
-        let above = if parents.is_empty() {
-            known.map_or_else(Parents::default, |index| self.tree.parents(index))
-        } else {
+        let above = known.map_or_else(Parents::default, |index| self.tree.parents(index));
+        // What a publisher says each time is learned once.
+        let learns = !parents.are_among(&above);
+        let above = if learns {
             let index = known.unwrap_or_else(|| self.sessions.vacant_index());
             self.foresee(organization, Child::Session(index), parents)?
+        } else {
+            above
         };
         let bytes = self.stage(now, (key.scope(), above), drafts, events);
         let Some(id) = events.first().map(|event| event.id) else {
@@ -81,7 +84,7 @@ impl Hub {
             return Err(Refusal::Busy);
         }
         let index = if let Some(index) = known {
-            if !parents.is_empty() {
+            if learns {
                 self.learn_session(index, &key, parents)?;
             }
             index
