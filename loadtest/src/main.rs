@@ -8,6 +8,7 @@
 mod audience;
 mod books;
 mod client;
+mod compare;
 mod event_stream;
 mod failure;
 mod floor;
@@ -47,6 +48,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Every measurement of the table against its bound, and a page with the outcome.
+    Compare(compare::CompareArgs),
     /// Memory of connections that only wait.
     Idle(mode::idle::IdleArgs),
     /// cpu per answer when one event wakes every poll, beside the kernel's floor.
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<(), Failure> {
     let report = match &cli.command {
+        Command::Compare(args) => compare::run(args)?,
         Command::Idle(args) => mode::idle::run(args)?,
         Command::Broadcast(args) => mode::broadcast::run(args)?,
         Command::Wake(args) => mode::wake::run(args)?,

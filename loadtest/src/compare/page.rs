@@ -1,0 +1,239 @@
+//! The page: verdicts, charts, and every measurement as it was printed. One file, nothing from elsewhere.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value};
+
+use super::chart::{Bar, Series, bars, escape, figure, lines};
+use super::run::{self, Measured};
+use super::suite::Curve;
+use super::{Bound, Outcome, Verdict};
+
+const STYLE: &str = "
+:root { color-scheme: light dark; --ink: #1f1a17; --soft: #6d635c; --paper: #faf8f5; --card: #fff; --line: #e4ddd6;
+  --good: #2a8a57; --bad: #c2410c; --a: #c2410c; --b: #1d6fb8; --c: #8a8178; }
+@media (prefers-color-scheme: dark) { :root { --ink: #f2ece6; --soft: #a79c93; --paper: #14110f; --card: #1f1b18;
+  --line: #3a332e; --good: #55c98a; --bad: #ff9354; --a: #ff9354; --b: #6db4f2; --c: #9d938a; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 24px; max-width: 1040px; color: var(--ink); background: var(--paper);
+  font: 16px/1.5 system-ui, sans-serif; }
+h1 { margin: 0; font-size: 28px; } h2 { margin: 0 0 8px; font-size: 18px; }
+p { margin: 4px 0 12px; color: var(--soft); }
+section { margin: 20px 0; padding: 20px; border: 1px solid var(--line); border-radius: 14px; background: var(--card);
+  overflow-x: auto; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 20px; }
+.charts section { margin: 0; }
+table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
+th, td { padding: 5px 10px; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; white-space: normal; }
+th { color: var(--soft); font-weight: 600; }
+.verdict { font-weight: 600; } .met { color: var(--good); fill: var(--good); }
+.missed { color: var(--bad); fill: var(--bad); } .absent { color: var(--soft); }
+svg { display: block; width: 100%; height: auto; }
+.grid { stroke: var(--line); } .tick { font-size: 12px; fill: var(--soft); } .label { font-size: 13px; fill: var(--soft); }
+.bound { stroke: var(--ink); stroke-width: 2; }
+polyline { fill: none; stroke-width: 2.5; } .s0 { stroke: var(--a); } .s1 { stroke: var(--b); } .s2 { stroke: var(--c); }
+circle.s0 { fill: var(--a); } circle.s1 { fill: var(--b); } circle.s2 { fill: var(--c); }
+.legend span { margin-right: 14px; font-weight: 600; } .k0 { color: var(--a); } .k1 { color: var(--b); } .k2 { color: var(--c); }
+summary { cursor: pointer; font-weight: 600; } code { font-size: 13px; } details { margin: 8px 0; }
+";
+
+/// The whole page.
+pub(super) fn page(outcomes: &[Outcome], measured: &[Measured], curves: &[Curve]) -> String {
+    let count = |verdict| outcomes.iter().filter(|o| o.verdict() == verdict).count();
+    let (met, missed) = (count(Verdict::Met), count(Verdict::Missed));
+    let absent = count(Verdict::Absent);
+    let mut html = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <title>Fanfare, measured</title><style>{STYLE}</style></head><body>\
+         <h1>Fanfare, measured</h1><p>{}. Server on one core, clients on another; figures are medians of rounds that \
+         take turns. {met} rows met, {missed} missed, {absent} absent.</p>",
+        escape(&run::machine())
+    );
+    html.push_str(&verdicts(outcomes));
+    html.push_str("<div class=\"charts\">");
+    html.push_str(&cost_curves(measured, curves));
+    html.push_str(&by_unit(outcomes));
+    html.push_str("</div><section><h2>Every measurement</h2>");
+    for one in measured {
+        html.push_str(&details(one));
+    }
+    html.push_str("</section></body></html>\n");
+    html
+}
+
+fn verdicts(outcomes: &[Outcome]) -> String {
+    let mut html = String::from(
+        "<section><h2>The table</h2><table><tr><th>row</th><th>found</th><th>bound</th><th></th><th>before</th></tr>",
+    );
+    for outcome in outcomes {
+        let shown = |value: Option<f64>| value.map_or(String::from("–"), figure);
+        let verdict = outcome.verdict().as_str();
+        // Writing to a `String` cannot fail.
+        let _ = write!(
+            html,
+            "<tr><td>{}</td><td>{} {}</td><td>{}</td><td class=\"verdict {verdict}\">{verdict}</td><td>{}</td></tr>",
+            escape(outcome.row.title),
+            shown(outcome.figure),
+            escape(outcome.row.unit),
+            escape(&outcome.row.bound.to_string()),
+            shown(outcome.before),
+        );
+    }
+    html.push_str("</table></section>");
+    html
+}
+
+/// One chart for each name that curves have as theirs.
+fn cost_curves(measured: &[Measured], curves: &[Curve]) -> String {
+    let mut charts: Vec<&str> = curves.iter().map(|curve| curve.chart).collect();
+    charts.dedup();
+    let mut html = String::new();
+    for chart in charts {
+        let series: Vec<Series> = curves
+            .iter()
+            .filter(|curve| curve.chart == chart)
+            .map(|curve| series(measured, curve))
+            .collect();
+        let svg = lines(&series, "subscribers", "cpu µs of a delivery");
+        if !svg.is_empty() {
+            let _ = write!(html, "<section><h2>{}</h2>{svg}</section>", escape(chart));
+        }
+    }
+    html
+}
+
+fn series(measured: &[Measured], curve: &Curve) -> Series {
+    let point = |&(place, name): &(f64, &str)| {
+        let one = measured.iter().find(|measured| measured.name == name)?;
+        Some((place, run::pick(&one.rows, curve.at, curve.column)?))
+    };
+    Series {
+        name: curve.name.to_owned(),
+        points: curve.points.iter().filter_map(point).collect(),
+    }
+}
+
+/// Bars of what has the same unit.
+fn by_unit(outcomes: &[Outcome]) -> String {
+    let mut units: Vec<&str> = Vec::new();
+    for outcome in outcomes {
+        if !units.contains(&outcome.row.unit) {
+            units.push(outcome.row.unit);
+        }
+    }
+    let mut html = String::new();
+    for unit in units {
+        let of_unit = outcomes.iter().filter(|outcome| outcome.row.unit == unit);
+        let all: Vec<Bar> = of_unit
+            .filter_map(|outcome| {
+                let (Bound::AtMost(bound) | Bound::AtLeast(bound)) = outcome.row.bound;
+                Some(Bar {
+                    name: outcome.row.title.to_owned(),
+                    figure: outcome.figure?,
+                    bound,
+                    is_met: outcome.verdict() == Verdict::Met,
+                })
+            })
+            .collect();
+        let svg = bars(&all, unit);
+        if !svg.is_empty() {
+            let _ = write!(
+                html,
+                "<section><h2>In {}</h2>{svg}<p>The mark is the bound.</p></section>",
+                escape(unit)
+            );
+        }
+    }
+    html
+}
+
+fn details(measured: &Measured) -> String {
+    let mut html = format!(
+        "<details><summary>{}</summary><p><code>{}</code></p>",
+        escape(measured.name),
+        escape(&measured.command)
+    );
+    let lines = measured.notes.iter().chain(&measured.problem);
+    for line in lines {
+        let _ = write!(html, "<p>{}</p>", escape(line));
+    }
+    if let Some(first) = measured.rows.first() {
+        html.push_str("<table><tr>");
+        for name in first.keys() {
+            let _ = write!(html, "<th>{}</th>", escape(name));
+        }
+        html.push_str("</tr>");
+        for row in &measured.rows {
+            html.push_str(&table_row(row));
+        }
+        html.push_str("</table>");
+    }
+    html.push_str("</details>");
+    html
+}
+
+fn table_row(row: &Map<String, Value>) -> String {
+    let mut html = String::from("<tr>");
+    for value in row.values() {
+        let text = match value {
+            Value::String(text) => escape(text),
+            Value::Null => String::from("–"),
+            value => value
+                .as_f64()
+                .map_or_else(|| escape(&value.to_string()), figure),
+        };
+        let _ = write!(html, "<td>{text}</td>");
+    }
+    html.push_str("</tr>");
+    html
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::suite::{CURVES, ROWS};
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_page_says_what_was_found_and_what_was_not() {
+        let measured = Measured {
+            name: "fan-out 1000",
+            command: String::from("fanfare-loadtest fan-out <x>"),
+            notes: vec![String::from("quiet & alone")],
+            rows: vec![
+                json!({"driver": "io_uring", "window": 1, "round": "median", "ratio": 1.02,
+                    "cpu us/delivery": 2.4, "floor us": 2.35})
+                .as_object()
+                .cloned()
+                .expect("an object"),
+            ],
+            problem: None,
+        };
+        let outcomes = [
+            Outcome {
+                row: &ROWS[0],
+                figure: Some(1.02),
+                before: Some(1.5),
+            },
+            Outcome {
+                row: &ROWS[1],
+                figure: None,
+                before: None,
+            },
+        ];
+        let html = page(&outcomes, &[measured], &CURVES);
+        for part in [
+            "1 rows met, 0 missed, 1 absent",
+            "fan-out &lt;x&gt;",
+            "quiet &amp; alone",
+            "1.02 × floor",
+            "<h2>One event in flight</h2>",
+            "the kernel alone",
+        ] {
+            assert!(html.contains(part), "{part} in {html}");
+        }
+        assert!(!html.contains("http"), "nothing comes from elsewhere");
+    }
+}
