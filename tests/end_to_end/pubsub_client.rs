@@ -41,7 +41,7 @@ fn program(variable: &str, name: &str, try_it: &[&str]) -> Option<OsString> {
 }
 
 /// A Node that has a WebSocket, in the client's folder.
-fn node() -> Option<Command> {
+pub(crate) fn node() -> Option<Command> {
     static FOUND: OnceLock<Option<OsString>> = OnceLock::new();
     let found = FOUND.get_or_init(|| {
         program(

@@ -13,6 +13,7 @@ use crate::server::{Server, Setting, curl, curl_output};
 use crate::tokens::organization;
 
 on_both_drivers!(
+    what_is_wrong_with_a_body_is_told_with_its_place,
     what_is_wrong_has_a_status_and_a_code,
     who_may_not_publish_is_told_so,
     a_server_without_room_says_when_to_come_back,
@@ -43,84 +44,86 @@ fn field(answer: &Response<Body>, name: &str) -> String {
     value.to_str().expect("ASCII").to_owned()
 }
 
-fn what_is_wrong_has_a_status_and_a_code(setting: Setting) {
-    let config = "[pubsub]\npublish_bytes_max = 1000\n";
-    let server = configured(setting, config);
-    let declared = configured(setting, "[hub]\nscopes = \"declared\"\n");
+/// A body with this scope.
+fn with(scope: &str) -> String {
+    format!(r#"{{"scope":{scope},"payload":{{"event":{{"eventName":"n","data":1}}}}}}"#)
+}
+
+fn what_is_wrong_with_a_body_is_told_with_its_place(setting: Setting) {
+    let server = Server::start(setting, &[]);
     let agent = agent();
-    let with = |scope: &str| {
-        format!(r#"{{"scope":{scope},"payload":{{"event":{{"eventName":"n","data":1}}}}}}"#)
-    };
     let good = event(ROOM, "n", &json!(1));
-    let (status, answer) = post(&agent, &server, &[], &good);
-    assert_eq!((status, &answer["number"]), (201, &json!(0)));
-    let nameless = with(r#"{"type":"organization"}"#).replace("eventName", "name");
-    for (server, body, status, code, pointer) in [
-        (&server, "hello".to_owned(), 400, "invalid_json", ""),
+    assert_eq!(post(&agent, &server, &[], &good).1["number"], 0);
+    let everyone = with(r#"{"type":"organization"}"#);
+    let nameless = everyone.replace("eventName", "name");
+    let deep = format!(":{}1{}}}", "[".repeat(200), "]".repeat(200));
+    let deep = everyone.replace(":1}", &deep);
+    let group = |id: &str| with(&format!(r#"{{"type":"event","event_id":{id}}}"#));
+    for (body, code, pointer) in [
         (
-            &server,
             with(r#"{"type":"world"}"#),
-            422,
             "unknown_scope_type",
             "/scope/type",
         ),
         (
-            &server,
             with(r#"{"type":"event"}"#),
-            422,
             "missing_field",
             "/scope/event_id",
         ),
+        (group("7"), "wrong_type", "/scope/event_id"),
+        (group("\"\""), "empty", "/scope/event_id"),
         (
-            &server,
-            with(r#"{"type":"event","event_id":7}"#),
-            422,
-            "wrong_type",
+            group(&format!("\"{}\"", "x".repeat(257))),
+            "too_long",
             "/scope/event_id",
         ),
+        (nameless, "missing_field", "/payload/event/eventName"),
+        (deep, "too_deep", "/payload/event/data"),
         (
-            &server,
-            with(r#"{"type":"event","event_id":""}"#),
-            422,
-            "empty",
-            "/scope/event_id",
-        ),
-        (
-            &server,
-            nameless,
-            422,
-            "missing_field",
-            "/payload/event/eventName",
-        ),
-        (
-            &server,
             event(("f", "s"), "n", &json!(1)),
-            422,
             "contradiction",
             "/scope/event_id",
         ),
-        (
-            &server,
-            event(ROOM, "n", &json!("x".repeat(1_000))),
-            413,
-            "too_large",
-            "",
-        ),
-        (
-            &declared,
-            good.clone(),
-            404,
-            "not_found",
-            "/scope/session_id",
-        ),
     ] {
-        let answer = post(&agent, server, &[], &body);
-        assert_eq!(refusal(&answer), (status, vec![(code, pointer)]), "{body}");
+        let answer = post(&agent, &server, &[], &body);
+        assert_eq!(refusal(&answer), (422, vec![(code, pointer)]), "{body}");
     }
-    let key = [("Idempotency-Key", "")];
-    let answer = post(&agent, &server, &key, &good);
+    let answer = post(&agent, &server, &[], "hello");
+    assert_eq!(refusal(&answer), (400, vec![("invalid_json", "")]));
+    // Nothing of that was published.
+    assert_eq!(post(&agent, &server, &[], &good).1["number"], 1);
+}
+
+fn what_is_wrong_has_a_status_and_a_code(setting: Setting) {
+    let config = "[pubsub]\npublish_bytes_max = 1000\n[hub]\nscopes = \"declared\"\n";
+    let server = configured(setting, config);
+    let agent = agent();
+    let unknown = post(&agent, &server, &[], &event(ROOM, "n", &json!(1)));
     assert_eq!(
-        refusal(&answer),
+        refusal(&unknown),
+        (404, vec![("not_found", "/scope/session_id")])
+    );
+    let unknown = post(
+        &agent,
+        &server,
+        &[],
+        &with(r#"{"type":"event","event_id":"e"}"#),
+    );
+    assert_eq!(
+        refusal(&unknown),
+        (404, vec![("not_found", "/scope/event_id")])
+    );
+    let large = post(
+        &agent,
+        &server,
+        &[],
+        &event(ROOM, "n", &json!("x".repeat(1_000))),
+    );
+    assert_eq!(refusal(&large), (413, vec![("too_large", "")]));
+    let everyone = with(r#"{"type":"organization"}"#);
+    let keyless = post(&agent, &server, &[("Idempotency-Key", "")], &everyone);
+    assert_eq!(
+        refusal(&keyless),
         (400, vec![("invalid_idempotency_key", "")])
     );
     let (status, text) = get(&agent, &server.url("/api/v1/pub_subs"));
@@ -128,8 +131,7 @@ fn what_is_wrong_has_a_status_and_a_code(setting: Setting) {
         status == 405 && text.contains("method_not_allowed"),
         "{text}"
     );
-    // Nothing of that was published.
-    assert_eq!(post(&agent, &server, &[], &good).1["number"], 1);
+    assert_eq!(post(&agent, &server, &[], &everyone).0, 201);
 }
 
 fn who_may_not_publish_is_told_so(setting: Setting) {
