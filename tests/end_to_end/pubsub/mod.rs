@@ -6,7 +6,7 @@ mod publish;
 mod rooms;
 
 use std::collections::VecDeque;
-use std::io::Write as _;
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use serde_json::{Value, json};
@@ -18,9 +18,39 @@ use tungstenite::{Message, WebSocket};
 
 use crate::server::{Server, Setting, dial};
 
+/// A connection that is not put off by signals. While the harness starts a thread, with all signals blocked, the end
+/// of some child is handed to another thread, and a read that has a time limit is not taken up again by the kernel.
+struct Patient(TcpStream);
+
+impl Read for Patient {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buf) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => return read,
+            }
+        }
+    }
+}
+
+impl Write for Patient {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        loop {
+            match self.0.write(buf) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                written => return written,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// A client of a room.
 struct Member {
-    socket: WebSocket<TcpStream>,
+    socket: WebSocket<Patient>,
     refs: u64,
     /// What came before the reply that was waited for.
     early: VecDeque<Value>,
@@ -42,7 +72,7 @@ impl Member {
             let value = value.parse().expect("a field value");
             request.headers_mut().insert(name, value);
         }
-        let opened = tungstenite::client::client(request, dial(address));
+        let opened = tungstenite::client::client(request, Patient(dial(address)));
         let (socket, response) = opened.expect("the handshake succeeds");
         let member = Self {
             socket,
