@@ -12,7 +12,7 @@ use fanfare::auth::Directory;
 use fanfare::config::Config;
 use fanfare::hub::{Placement, ShardId};
 use fanfare::metrics::Metrics;
-use fanfare::shard::{ConnectionId, Flushed, Shard, ShardSettings};
+use fanfare::shard::{ConnectionId, Flushed, Shard, ShardSettings, Slices};
 use fanfare::time::{Instant, Now};
 
 const NOW: Now = Now {
@@ -44,6 +44,7 @@ fn shard() -> (Shard, ConnectionId) {
         metrics: Arc::new([Metrics::default()]),
         hostname: "host".into(),
         seed: [7; 32],
+        slices: Slices::default(),
     });
     let publisher = shard.accept(NOW).expect("room for one");
     (shard, publisher)
@@ -53,10 +54,15 @@ fn shard() -> (Shard, ConnectionId) {
 fn flush(shard: &mut Shard) -> usize {
     shard.end_tick(NOW);
     let mut writes = 0;
-    shard.flush(NOW, |_, queue| {
-        writes += 1;
-        Flushed::Sent(queue.len())
-    });
+    loop {
+        shard.flush(NOW, |_, queue| {
+            writes += 1;
+            Flushed::Sent(queue.len())
+        });
+        if !shard.has_more_work() {
+            break;
+        }
+    }
     while shard.next_effect().is_some() {}
     writes
 }

@@ -11,7 +11,7 @@ use fanfare::hub::{Placement, ShardId};
 use fanfare::metrics::Metrics;
 use fanfare::protocol::Parsed;
 use fanfare::protocol::http1::{Scratch, parse_head};
-use fanfare::shard::{Flushed, Shard, ShardSettings};
+use fanfare::shard::{Flushed, Shard, ShardSettings, Slices};
 use fanfare::time::{Instant, Now};
 
 const CURL_GET: &[u8] = b"GET /api/sessions/demo/events?last_event=41 HTTP/1.1\r\n\
@@ -43,6 +43,7 @@ fn shard() -> Shard {
         metrics: Arc::new([Metrics::default()]),
         hostname: "host".into(),
         seed: [7; 32],
+        slices: Slices::default(),
     })
 }
 

@@ -118,6 +118,17 @@ pub const LOG_EVENTS_DEFAULT: usize = 10_000;
 pub const LOG_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
 /// Default bytes that all logs of one shard retain together; past it publishing is refused with 503.
 pub const LOGS_BYTES_DEFAULT: usize = 1024 * 1024 * 1024;
+/// Events of broadcasts (for more sessions than that) which are appended to logs before sockets are looked at
+/// again: about a millisecond of work when the logs are not in the cache.
+pub const BROADCAST_SLICE_APPENDS: usize = 4_096;
+/// Sessions with readers that broadcasts wake before sockets are looked at again. Each is a rendering and a
+/// write of its own: together about 5 ms.
+pub const BROADCAST_SLICE_WOKEN: usize = 1_024;
+/// Most broadcasts of one shard that have not reached all their sessions; past it they are refused with 503.
+/// Each holds a bit for every session.
+pub const BROADCASTS_PENDING_MAX: usize = 64;
+/// Most events of all these together: a session catches up with them in one go, within 0.1 ms.
+pub const BROADCAST_EVENTS_PENDING_MAX: usize = 1_024;
 /// Most sessions that one shard is home to.
 pub const SESSIONS_MAX: usize = 1_000_000;
 /// Most scopes (sessions, projects, groups) that one shard knows.
@@ -179,6 +190,8 @@ pub const GATHER_CONNECTIONS_MIN: usize = 32;
 pub const GATHER_TALKERS_MAX: usize = 64;
 /// Looks before a large flush, each of which found something: publishers must not keep everyone waiting.
 pub const GATHER_LOOKS_MAX: usize = 64;
+/// Connections that are written to before sockets are looked at again: at 2–4 µs each about 6 ms.
+pub const FLUSH_WRITES_MAX: usize = 2_048;
 /// Descriptors that are not given to connections: standard streams, listeners, moves under way.
 pub const DESCRIPTORS_RESERVED: u64 = 64;
 /// Connections accepted before others get their turn.
@@ -350,6 +363,9 @@ const _: () = assert!(HTTP2_SENT_BYTES_PER_CONTROL_FRAME > 17);
 const _: () = assert!(HTTP2_CONTROL_FRAMES_PER_SECOND_MAX <= HTTP2_CONTROL_FRAMES_STORED_MAX);
 const _: () = assert!(RECV_BUFFER_BYTES / 9 < HTTP2_CONTROL_FRAMES_STORED_MAX as usize);
 const _: () = assert!(3 * GRPC_STATUS_MESSAGE_BYTES_MAX < 8 * 1024);
+const _: () = assert!(PUBLISH_EVENTS_MAX <= BROADCAST_EVENTS_PENDING_MAX);
+const _: () = assert!(BROADCAST_SLICE_WOKEN <= FLUSH_WRITES_MAX);
+const _: () = assert!(GATHER_CONNECTIONS_MIN < FLUSH_WRITES_MAX);
 const _: () = assert!(LOG_EVENTS_DEFAULT <= LOG_EVENTS_MAX);
 const _: () = assert!(PUBLISH_BYTES_MAX <= LOG_BYTES_DEFAULT);
 const _: () = assert!(LOG_BYTES_DEFAULT <= LOGS_BYTES_DEFAULT);

@@ -7,6 +7,7 @@
 
 mod audience;
 mod books;
+mod client;
 mod event_stream;
 mod failure;
 mod floor;
@@ -60,6 +61,8 @@ enum Command {
     GrpcIdle(mode::grpc_idle::GrpcIdleArgs),
     /// Events accepted by unary gRPC calls, beside a server written with tonic.
     GrpcPublish(mode::grpc_publish::GrpcPublishArgs),
+    /// Who waits while one event goes to every session of an organization, and what it costs.
+    Broadcast(mode::broadcast::BroadcastArgs),
     /// cpu per delivery with more and more shards.
     Shards(mode::shards::ShardsArgs),
     #[command(hide = true)]
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Failure> {
     let report = match &cli.command {
         Command::Idle(args) => mode::idle::run(args)?,
+        Command::Broadcast(args) => mode::broadcast::run(args)?,
         Command::Wake(args) => mode::wake::run(args)?,
         Command::FanOut(args) => mode::fan_out::run(args)?,
         Command::GrpcFanOut(args) => mode::grpc_fan_out::run(args)?,

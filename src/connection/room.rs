@@ -104,6 +104,11 @@ impl Connection {
         self.send_message(&show.reply, ctx);
     }
 
+    /// Where a client stands in the log that it follows.
+    pub(super) fn position(&mut self) -> Option<Position> {
+        self.room().and_then(|room| room.position)
+    }
+
     /// The reader of a client's room is gone, and so is what it followed.
     pub(super) fn forget_position(&mut self) {
         if let Some(room) = self.room() {

@@ -182,11 +182,11 @@ impl Connection {
     }
 
     fn push_ping(&mut self, ctx: &mut Context<'_>) {
-        let beats = self.reader().is_some() && matches!(self.state, State::Client(_));
+        let position = self.position();
         let ping = ctx.arena.write(|out| {
             encode_ping(out, b"");
-            if beats {
-                encode_heartbeat(out);
+            if let Some(position) = position {
+                encode_heartbeat(position.next, out);
             }
         });
         self.send_queue.push(ping);

@@ -1,6 +1,7 @@
 //! One shard's hub: commands, mail and time in; answers and effects out.
 //!
-//! The work is spread over siblings, each an `impl Hub`: `publish` (events into logs), `lifecycle`
+//! The work is spread over siblings, each an `impl Hub`: `publish` (events into logs), `broadcast` (the same
+//! for very many logs, a slice at a time), `lifecycle`
 //! (sessions from pending to gone), `reading` (who is shown what, and when), `fanout` (live
 //! subscriptions). The hub never iterates
 //! a hash table, so that the same input gives the same output, always. It trusts its caller in one
@@ -9,14 +10,16 @@
 //! Events wake sessions; the end of the tick shows them to readers. A caller's tick:
 //!
 //! 1. [`execute`](Hub::execute) and friends, any number of times; [`take_effects`](Hub::take_effects).
-//! 2. [`take_woken`](Hub::take_woken); for each session [`trim`](Hub::trim),
+//! 2. [`continue_broadcasts`](Hub::continue_broadcasts).
+//! 3. [`take_woken`](Hub::take_woken); for each session [`trim`](Hub::trim),
 //!    [`connections`](Hub::connections), and let each read [`session_log`](Hub::session_log).
-//! 3. [`end_tick`](Hub::end_tick), then [`take_ended`](Hub::take_ended).
-//! 4. [`sweep`](Hub::sweep) with a small budget.
+//! 4. [`end_tick`](Hub::end_tick), then [`take_ended`](Hub::take_ended).
+//! 5. [`sweep`](Hub::sweep) with a small budget.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::broadcast::Broadcasts;
 use super::command::{Answer, Command, Refusal};
 use super::effect::Effect;
 use super::event::Event;
@@ -26,7 +29,8 @@ use super::scope::{Address, OrganizationId, Placement, ScopeName, SessionKey, Sh
 use super::session::{Readers, Retention, Session, SessionIndex, SessionTable};
 use super::tree::ScopeTree;
 use crate::limits::{
-    LOGS_BYTES_DEFAULT, NODES_MAX, PRESSED_SESSIONS_MAX, SESSION_TTL_DEFAULT, SESSIONS_MAX,
+    BROADCAST_SLICE_APPENDS, BROADCAST_SLICE_WOKEN, LOGS_BYTES_DEFAULT, NODES_MAX,
+    PRESSED_SESSIONS_MAX, SESSION_TTL_DEFAULT, SESSIONS_MAX,
 };
 use crate::time::{Instant, Now};
 
@@ -45,6 +49,10 @@ pub struct HubConfig {
     pub declared_scopes: bool,
     /// Names whose last event is kept for those who subscribe later.
     pub retained_names: Vec<Box<str>>,
+    /// Events of broadcasts that are appended to logs in one tick; what is more for one publish is a broadcast.
+    pub slice_appends: usize,
+    /// Sessions with readers that broadcasts wake in one tick.
+    pub slice_woken: usize,
 }
 
 impl Default for HubConfig {
@@ -56,6 +64,8 @@ impl Default for HubConfig {
             sessions_max: SESSIONS_MAX,
             declared_scopes: false,
             retained_names: Vec::new(),
+            slice_appends: BROADCAST_SLICE_APPENDS,
+            slice_woken: BROADCAST_SLICE_WOKEN,
         }
     }
 }
@@ -71,6 +81,7 @@ pub struct Hub {
     pub(super) tree: ScopeTree,
     pub(super) readers: Readers,
     pub(super) fanout: Fanout,
+    pub(super) broadcasts: Broadcasts,
     /// Sum of [`Log::bytes`](super::Log::bytes) over all sessions.
     pub(super) retained_bytes: usize,
     /// Sessions to show to their readers. One that is not flagged so any more is void.
@@ -105,6 +116,7 @@ impl Hub {
             tree,
             readers: Readers::default(),
             fanout,
+            broadcasts: Broadcasts::default(),
             retained_bytes: 0,
             woken: Vec::new(),
             doomed: Vec::new(),
@@ -213,9 +225,11 @@ impl Hub {
         self.readers.len()
     }
 
-    /// Bytes that all logs retain; an event counts in each log.
+    /// Bytes that all logs retain, and will at most once broadcasts have reached them; an event counts in each
+    /// log.
     pub fn retained_bytes(&self) -> usize {
         self.retained_bytes
+            .saturating_add(self.broadcasts.reserved_bytes())
     }
 
     /// Sweeps because a bound was reached; once per instant, so that a flood of refused calls stays
@@ -227,7 +241,7 @@ impl Hub {
         }
     }
 
-    /// Finds a session for a command that names it, which counts as use.
+    /// Finds a session for a command that names it, which counts as use: its log has what was accepted.
     pub(super) fn use_session(
         &mut self,
         now: Now,
@@ -243,6 +257,7 @@ impl Hub {
             return None;
         }
         session.last_used = now.instant;
+        self.catch_up(now, index);
         Some(index)
     }
 
@@ -257,6 +272,7 @@ impl Hub {
     /// Removes a session with its log; its readers are told.
     pub(super) fn remove(&mut self, index: SessionIndex) {
         self.tree.remove(index);
+        self.forget_broadcasts(index);
         if let Some(Session { log, readers, .. }) = self.sessions.remove(index) {
             self.retained_bytes -= log.bytes();
             self.readers.detach_all(readers, &mut self.ended);

@@ -4,6 +4,7 @@
 //! commands and time in, answers and effects out. It knows no protocol and no connection beyond an
 //! opaque number, and it never looks at a clock or a socket.
 
+mod broadcast;
 mod command;
 mod declare;
 mod effect;

@@ -2,10 +2,12 @@
 //!
 //! A publish is accepted whole or refused whole: the bytes of all its events are weighed before the
 //! first is appended, and what the call says of the tree is learned only then. Events for a scope above the
-//! session are appended to each session beneath, on this shard at once and on the others by mail.
+//! session are appended to each session beneath, on this shard and, by mail, on the others: at once, unless
+//! there are so many that others would have to wait ([`broadcast`](super::broadcast)).
 
 use std::sync::Arc;
 
+use super::broadcast::Reserve;
 use super::command::{Answer, Refusal};
 use super::effect::Effect;
 use super::event::{Draft, Event};
@@ -61,11 +63,14 @@ impl Hub {
                 token,
             }
         };
-        let above = if parents.is_empty() {
-            known.map_or_else(Parents::default, |index| self.tree.parents(index))
-        } else {
+        let above = known.map_or_else(Parents::default, |index| self.tree.parents(index));
+        // What a publisher says each time is learned once.
+        let learns = !parents.are_among(&above);
+        let above = if learns {
             let index = known.unwrap_or_else(|| self.sessions.vacant_index());
             self.foresee(organization, Child::Session(index), parents)?
+        } else {
+            above
         };
         let bytes = self.stage(now, (key.scope(), above), drafts, events);
         let Some(id) = events.first().map(|event| event.id) else {
@@ -79,7 +84,7 @@ impl Hub {
             return Err(Refusal::Busy);
         }
         let index = if let Some(index) = known {
-            if !parents.is_empty() {
+            if learns {
                 self.learn_session(index, &key, parents)?;
             }
             index
@@ -115,36 +120,71 @@ impl Hub {
         let Some(id) = events.first().map(|event| event.id) else {
             return Ok(Answer::Done);
         };
-        let beneath = self.gather(now, scope);
-        // Each log grows by that much at most; only when this does not fit it pays to be exact.
-        let mut fits = self.fits(bytes.saturating_mul(beneath.len()));
-        if !fits {
-            let growths = beneath.iter().map(|&index| self.growth(now, index, bytes));
-            let growth = growths.fold(0, usize::saturating_add);
-            fits = self.make_room(now, growth);
-        }
-        if fits {
-            if !parents.is_empty() {
-                self.learn_above(scope, parents)?;
-            }
-            for &index in &beneath {
-                for event in &events {
-                    self.append(now, index, Arc::clone(event));
+        let mut beneath = self.gather(scope);
+        let is_broadcast = self.is_broadcast(events.len(), &beneath);
+        let has_room = !is_broadcast || self.broadcasts.has_room(events.len());
+        let reserve = has_room.then(|| self.weigh(now, &mut beneath, bytes, is_broadcast));
+        let answer = match reserve.flatten() {
+            None => Err(Refusal::Busy),
+            Some(reserve) => {
+                if !parents.is_empty() {
+                    self.learn_above(scope, parents)?;
                 }
+                self.spread_above(now, events, &beneath, is_broadcast.then_some(reserve));
+                let position = None;
+                Ok(Answer::Published { id, position })
             }
-            for event in &events {
-                self.offer_here(event);
-            }
-            if self.placement.shards() > 1 {
-                self.effects.extend(events.into_iter().map(Effect::Append));
-            }
-        }
+        };
         self.beneath = beneath;
-        if fits {
-            let position = None;
-            Ok(Answer::Published { id, position })
-        } else {
-            Err(Refusal::Busy)
+        answer
+    }
+
+    /// What all logs of a list will grow by, if that fits. The sessions whose time is over are taken off the
+    /// list, unless nobody has to look at them now.
+    fn weigh(
+        &mut self,
+        now: Now,
+        beneath: &mut Vec<SessionIndex>,
+        bytes: usize,
+        is_broadcast: bool,
+    ) -> Option<Reserve> {
+        if !is_broadcast {
+            self.remove_expired(now, beneath);
+        }
+        // Each log grows by that much at most; only when this does not fit it pays to be exact.
+        if self.fits(bytes.saturating_mul(beneath.len())) {
+            return Some(Reserve::Each(bytes));
+        }
+        self.remove_expired(now, beneath);
+        let growths = beneath.iter().map(|&index| self.growth(now, index, bytes));
+        let growth = growths.fold(0, usize::saturating_add);
+        self.make_room(now, growth)
+            .then_some(Reserve::Whole(growth))
+    }
+
+    /// Gives accepted events to the sessions beneath, or begins to, and to everyone else.
+    fn spread_above(
+        &mut self,
+        now: Now,
+        events: Vec<Arc<Event>>,
+        beneath: &[SessionIndex],
+        broadcast: Option<Reserve>,
+    ) {
+        for event in &events {
+            self.offer_here(event);
+        }
+        if self.placement.shards() > 1 {
+            let effects = events.iter().map(|event| Effect::Append(Arc::clone(event)));
+            self.effects.extend(effects);
+        }
+        if let Some(reserve) = broadcast {
+            self.broadcasts.begin(now, events, beneath, reserve);
+            return;
+        }
+        for &index in beneath {
+            for event in &events {
+                self.append(now, index, Arc::clone(event));
+            }
         }
     }
 
@@ -155,21 +195,26 @@ impl Hub {
     /// that readers are told of.
     pub fn append_from_mail(&mut self, now: Now, event: &Arc<Event>) {
         self.offer_here(event);
-        let beneath = self.gather(now, &event.scope);
-        let bytes = event.retained_bytes().saturating_mul(beneath.len());
-        if !self.make_room(now, bytes) {
+        let mut beneath = self.gather(&event.scope);
+        let each = event.retained_bytes();
+        if self.is_broadcast(1, &beneath) {
+            self.make_room_for_broadcast(now);
+            self.make_room(now, each.saturating_mul(beneath.len()));
+            let events = vec![Arc::clone(event)];
+            self.broadcasts
+                .begin(now, events, &beneath, Reserve::Each(each));
+            self.beneath = beneath;
+            return;
+        }
+        self.remove_expired(now, &mut beneath);
+        if !self.make_room(now, each.saturating_mul(beneath.len())) {
             for &index in &beneath {
                 self.trim(now, index);
             }
         }
         for &index in &beneath {
             self.append(now, index, Arc::clone(event));
-            let excess = self
-                .retained_bytes
-                .saturating_sub(self.config.logs_bytes_max);
-            if excess > 0 {
-                self.change_log(index, |log| log.evict(excess));
-            }
+            self.give_way(index);
         }
         self.beneath = beneath;
     }
@@ -239,12 +284,16 @@ impl Hub {
         })
     }
 
-    /// The sessions beneath a scope, in the scratch list: hand it back when done. Those whose time
-    /// is over are removed on the way.
-    fn gather(&mut self, now: Now, scope: &Scope) -> Vec<SessionIndex> {
+    /// The sessions beneath a scope, in the scratch list: hand it back when done.
+    fn gather(&mut self, scope: &Scope) -> Vec<SessionIndex> {
         let mut beneath = std::mem::take(&mut self.beneath);
         beneath.clear();
         self.tree.sessions_beneath(scope, &mut beneath);
+        beneath
+    }
+
+    /// Removes the sessions of a list whose time is over.
+    fn remove_expired(&mut self, now: Now, beneath: &mut Vec<SessionIndex>) {
         beneath.retain(|&index| {
             let session = self.sessions.get(index);
             let expired = session.is_some_and(|s| s.is_expired(now, self.config.session_ttl));
@@ -253,7 +302,11 @@ impl Hub {
             }
             !expired
         });
-        beneath
+    }
+
+    /// Whether so many events for so many sessions are more than one tick may append.
+    fn is_broadcast(&self, events: usize, beneath: &[SessionIndex]) -> bool {
+        events.saturating_mul(beneath.len()) > self.config.slice_appends
     }
 
     /// How much a session's log, trimmed to now, can grow by events of `bytes`.
@@ -264,7 +317,7 @@ impl Hub {
     }
 
     fn fits(&self, growth: usize) -> bool {
-        self.retained_bytes.saturating_add(growth) <= self.config.logs_bytes_max
+        self.retained_bytes().saturating_add(growth) <= self.config.logs_bytes_max
     }
 
     /// Whether logs may grow by `growth` bytes in all, after trimming some of them if they must.
@@ -275,8 +328,9 @@ impl Hub {
         self.fits(growth)
     }
 
-    /// Appends to a session's log and wakes its readers.
+    /// Appends to a session's log, after whatever was accepted before, and wakes its readers.
     fn append(&mut self, now: Now, index: SessionIndex, event: Arc<Event>) {
+        self.catch_up(now, index);
         self.change_log(index, |log| {
             log.append(now.instant, event);
         });

@@ -111,6 +111,12 @@ impl Parents {
         }
     }
 
+    /// Whether nothing is named that is not known.
+    pub fn are_among(&self, known: &Self) -> bool {
+        let among = |named: &Option<ScopeName>, known| named.is_none() || named == known;
+        among(&self.group, &known.group) && among(&self.project, &known.project)
+    }
+
     /// Whether the call named no parent.
     pub const fn is_empty(&self) -> bool {
         self.group.is_none() && self.project.is_none()

@@ -362,6 +362,9 @@ impl Driver {
             self.carry_out(effect);
         }
         self.post();
+        if self.shard.has_more_work() {
+            self.mesh.wake_self();
+        }
         self.now = None;
         self.is_done(now.instant)
     }

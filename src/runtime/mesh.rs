@@ -175,6 +175,12 @@ impl Mesh {
         self.wakers[shard.index()].wake();
     }
 
+    /// Makes this shard look around and take another turn. By way of the kernel: were its future simply polled
+    /// again, the ring would not be entered, and no socket would be found ready.
+    pub(super) fn wake_self(&self) {
+        self.wakers[self.id.index()].wake();
+    }
+
     /// All other shards.
     pub(super) fn others(&self) -> impl Iterator<Item = ShardId> + use<> {
         let id = self.id;

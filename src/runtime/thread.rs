@@ -28,7 +28,7 @@ use crate::limits::{
     DESCRIPTORS_RESERVED, LISTEN_BACKLOG, LISTEN_PATIENCE, LISTEN_RETRY_INTERVAL, SHARDS_MAX,
 };
 use crate::metrics::Metrics;
-use crate::shard::{Shard, ShardSettings};
+use crate::shard::{Shard, ShardSettings, Slices};
 
 /// What a shard waits on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +156,7 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
                 metrics: Arc::clone(&metrics),
                 hostname: super::machine::hostname(),
                 seed: random_seed()?,
+                slices: Slices::default(),
             },
             listener,
             mesh,

@@ -1,4 +1,9 @@
-//! Bytes out: everything that a tick put into send queues goes to the kernel at its end.
+//! Bytes out: what a tick put into send queues goes to the kernel at its end.
+//!
+//! A write takes microseconds, and while a flush lasts nobody is heard: so there is an end to the writes of one
+//! flush. Whoever it did not come to is in the *backlog*, which shares the next flush with those who have something
+//! to send only since then. So an answer does not wait until an event has gone to everyone, and what
+//! comes meanwhile for one who waits joins the same write.
 
 use super::{ConnectionId, Effect, Shard};
 use crate::connection::SendQueue;
@@ -17,16 +22,31 @@ pub enum Flushed {
 }
 
 impl Shard {
-    /// Offers each connection's unsent bytes to `write`, until they are taken or refused.
+    /// Offers connections' unsent bytes to `write`, until they are taken or refused, or so many were offered that
+    /// others must have their turn: then the shard [has more work](Self::has_more_work).
     ///
     /// Whoever finds room in its queue goes on with the input it holds: what comes of that ends this tick once
     /// more, for nobody knows when there is another.
     pub fn flush(&mut self, now: Now, mut write: impl FnMut(ConnectionId, &SendQueue) -> Flushed) {
-        self.flush_dirty(now, &mut write);
+        let mut writes = self.flush_writes_max;
+        let share = if self.backlog.is_empty() {
+            0
+        } else {
+            writes / 2
+        };
+        writes = share + self.flush_dirty(now, writes - share, &mut write);
+        writes = self.flush_backlog(now, writes, &mut write);
         if self.has_left_over() {
-            self.end_tick(now);
-            self.flush_dirty(now, &mut write);
+            self.show_news(now);
         }
+        self.flush_dirty(now, writes, &mut write);
+        self.backlog.append(&mut self.dirty);
+    }
+
+    /// Whether there should be another tick as soon as sockets and mail have been looked at, even if
+    /// nothing has come.
+    pub fn has_more_work(&self) -> bool {
+        self.hub.is_broadcasting() || !self.backlog.is_empty() || self.has_left_over()
     }
 
     /// Whether something came up after the end of the tick.
@@ -34,35 +54,66 @@ impl Shard {
         !self.resumed.is_empty() || !self.grouped.is_empty() || self.hub.has_woken()
     }
 
+    /// Writes to those who became dirty since the last flush. Answers how many writes of `writes` are left.
     fn flush_dirty(
         &mut self,
         now: Now,
+        mut writes: usize,
         write: &mut impl FnMut(ConnectionId, &SendQueue) -> Flushed,
-    ) {
+    ) -> usize {
         loop {
             // Streams first, so that what they have to say is one write of their connection.
             self.flush_inner(now);
+            if writes == 0 {
+                return 0;
+            }
             let Some(index) = self.dirty.pop_front() else {
-                return;
+                return writes;
             };
-            let Some(entry) = self.connections.get_mut(index as usize) else {
-                continue;
-            };
-            entry.dirty = false;
-            if entry.blocked || entry.finished {
-                continue;
-            }
-            let id = ConnectionId {
-                index,
-                serial: entry.serial,
-            };
-            if entry.connection.has_streams() {
-                entry.connection.pump();
-                self.serve_streams(now, index);
-            }
-            self.offer(now, id, write);
-            self.finish_if_done(now, id);
+            writes -= usize::from(self.flush_one(now, index, write));
         }
+    }
+
+    /// The same, to those whom earlier flushes did not come to.
+    fn flush_backlog(
+        &mut self,
+        now: Now,
+        mut writes: usize,
+        write: &mut impl FnMut(ConnectionId, &SendQueue) -> Flushed,
+    ) -> usize {
+        while writes > 0
+            && let Some(index) = self.backlog.pop_front()
+        {
+            writes -= usize::from(self.flush_one(now, index, write));
+        }
+        writes
+    }
+
+    /// Writes to one connection. No if it need not be.
+    fn flush_one(
+        &mut self,
+        now: Now,
+        index: u32,
+        write: &mut impl FnMut(ConnectionId, &SendQueue) -> Flushed,
+    ) -> bool {
+        let Some(entry) = self.connections.get_mut(index as usize) else {
+            return false;
+        };
+        entry.dirty = false;
+        if entry.blocked || entry.finished {
+            return false;
+        }
+        let id = ConnectionId {
+            index,
+            serial: entry.serial,
+        };
+        if entry.connection.has_streams() {
+            entry.connection.pump();
+            self.serve_streams(now, index);
+        }
+        self.offer(now, id, write);
+        self.finish_if_done(now, id);
+        true
     }
 
     /// Offers one connection's unsent bytes.

@@ -8,11 +8,13 @@
 //! 2. [`end_tick`](Shard::end_tick): events meet their readers;
 //! 3. [`flush`](Shard::flush): send queues meet the kernel;
 //! 4. [`next_effect`](Shard::next_effect) until there is none, and
-//!    [`outbox`](Shard::outbox) for every other shard.
+//!    [`outbox`](Shard::outbox) for every other shard;
+//! 5. another tick at once if the shard [`has_more_work`](Shard::has_more_work), after a look at what came.
 
 mod clients;
 mod deadlines;
 mod dispatch;
+mod drain;
 mod effect;
 mod fanout;
 mod flush;
@@ -49,7 +51,7 @@ use crate::time::{Instant, Now};
 pub use effect::{Effect, PasswordCheck};
 pub use flush::Flushed;
 pub use mail::{Mail, RelayMail, ReplyTo};
-pub use settings::ShardSettings;
+pub use settings::{ShardSettings, Slices};
 pub use state::Machine;
 
 use clients::Subscriptions;
@@ -87,9 +89,14 @@ pub struct Shard {
     connections: Slab<Entry>,
     connections_max: usize,
     next_serial: u32,
+    /// Connections to be written to.
     dirty: VecDeque<u32>,
     /// The same, of those without a socket.
     dirty_inner: VecDeque<u32>,
+    /// Those of `dirty` that earlier flushes did not come to, in that order.
+    backlog: VecDeque<u32>,
+    /// Most connections that one flush writes to.
+    flush_writes_max: usize,
     deadlines: Deadlines,
     effects: VecDeque<Effect>,
     outboxes: Vec<VecDeque<Mail>>,
@@ -198,6 +205,7 @@ impl Shard {
             metrics,
             hostname,
             seed,
+            slices,
         } = settings;
         // Two generators from one seed: what the dialects draw must not repeat what the hub draws.
         let mut dialect_seed = seed;
@@ -207,7 +215,7 @@ impl Shard {
         let shards = usize::from(placement.shards());
         Self {
             id: shard,
-            hub: Hub::new(hub_config(&config), placement.clone(), shard, seed),
+            hub: Hub::new(hub_config(&config, slices), placement.clone(), shard, seed),
             placement,
             ids,
             idempotency,
@@ -217,6 +225,8 @@ impl Shard {
             connections_max: config.server.connections_max.min(CONNECTIONS_MAX),
             next_serial: 0,
             dirty: VecDeque::new(),
+            backlog: VecDeque::new(),
+            flush_writes_max: slices.writes.max(2),
             dirty_inner: VecDeque::new(),
             deadlines: Deadlines::default(),
             effects: VecDeque::new(),
@@ -451,32 +461,6 @@ impl Shard {
         metrics.readers.set(self.hub.readers() as u64);
         metrics.subscriptions.set(self.hub.subscriptions() as u64);
         metrics.retained_bytes.set(self.hub.retained_bytes() as u64);
-    }
-
-    /// Begins to leave: everyone is told in the way its protocol allows, nobody new is taken.
-    pub fn drain(&mut self, now: Now) {
-        self.draining = true;
-        let indices: Vec<u32> = self
-            .connections
-            .iter()
-            .map(|(index, _)| index as u32)
-            .collect();
-        for index in indices {
-            self.drain_connection(now, index);
-        }
-    }
-
-    fn drain_connection(&mut self, now: Now, index: u32) {
-        // Spread at random, so that they do not all come back at once.
-        let tenth = (self.drain_spread_ms / 10).max(1);
-        let retry_ms = tenth + self.ids.below(tenth * 9);
-        match self.with(now, index, |connection, ctx| {
-            connection.drain(retry_ms, ctx)
-        }) {
-            Some(true) => self.remove(now, index),
-            Some(false) => self.answer_poll(now, index),
-            None => {}
-        }
     }
 
     /// The next thing to do to a socket.

@@ -248,8 +248,16 @@ impl Shard {
         self.touch(index);
     }
 
-    /// Ends a tick: the sessions that were given events show them to their readers.
+    /// Ends a tick: broadcasts go on by a slice, and the sessions that were given events show them to their
+    /// readers.
     pub fn end_tick(&mut self, now: Now) {
+        self.hub.continue_broadcasts(now);
+        self.end_readers(now);
+        self.show_news(now);
+    }
+
+    /// Shows what logs and subscribers have got.
+    pub(super) fn show_news(&mut self, now: Now) {
         let mut scratch = std::mem::take(&mut self.scratch);
         loop {
             self.hub.take_woken(&mut scratch.woken);

@@ -6,7 +6,10 @@ use crate::auth::Directory;
 use crate::config::{Config, Scopes};
 use crate::dialect::AllMetrics;
 use crate::hub::{HubConfig, Placement, Retention, ShardId};
-use crate::limits::{DRAIN_SPREAD_MS_MAX, SESSIONS_MAX};
+use crate::limits::{
+    BROADCAST_SLICE_APPENDS, BROADCAST_SLICE_WOKEN, DRAIN_SPREAD_MS_MAX, FLUSH_WRITES_MAX,
+    SESSIONS_MAX,
+};
 
 /// What a shard is made from. Equal on all shards of a node but for `shard` and `seed`.
 #[derive(Clone, Debug)]
@@ -25,10 +28,33 @@ pub struct ShardSettings {
     pub hostname: Box<str>,
     /// Where tokens, epochs and ids are drawn from: from the operating system, unless in a test.
     pub seed: [u8; 32],
+    /// How much is done at a time.
+    pub slices: Slices,
+}
+
+/// How much of what may take long a shard does before sockets are looked at again; at least one of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slices {
+    /// Events of broadcasts that are appended to logs.
+    pub appends: usize,
+    /// Sessions with readers that broadcasts wake.
+    pub woken: usize,
+    /// Connections that are written to.
+    pub writes: usize,
+}
+
+impl Default for Slices {
+    fn default() -> Self {
+        Self {
+            appends: BROADCAST_SLICE_APPENDS,
+            woken: BROADCAST_SLICE_WOKEN,
+            writes: FLUSH_WRITES_MAX,
+        }
+    }
 }
 
 /// What the operator decided, as far as it concerns the hub.
-pub(super) fn hub_config(config: &Config) -> HubConfig {
+pub(super) fn hub_config(config: &Config, slices: Slices) -> HubConfig {
     HubConfig {
         retention: Retention {
             age: config.hub.retention.age,
@@ -45,6 +71,8 @@ pub(super) fn hub_config(config: &Config) -> HubConfig {
             .iter()
             .map(|name| name.as_str().into())
             .collect(),
+        slice_appends: slices.appends,
+        slice_woken: slices.woken,
     }
 }
 

@@ -10,7 +10,7 @@ use fanfare::hub::{
     ValueFilter,
 };
 use fanfare::metrics::Metrics;
-use fanfare::shard::{ConnectionId, Flushed, Shard, ShardSettings};
+use fanfare::shard::{ConnectionId, Flushed, Shard, ShardSettings, Slices};
 use fanfare::time::{Instant, Now};
 
 use crate::allocations;
@@ -101,6 +101,7 @@ fn shard(subscribers: usize, audience: Audience) -> (Shard, ConnectionId) {
         metrics: Arc::new([Metrics::default()]),
         hostname: "host".into(),
         seed: [7; 32],
+        slices: Slices::default(),
     });
     for subscriber in 0..subscribers {
         let id = shard.accept(NOW).expect("room");

@@ -25,7 +25,7 @@ use fanfare::config::{Config, OrganizationConfig, TokenConfig};
 use fanfare::hub::{Placement, ShardId};
 use fanfare::limits::{HTTP_HEAD_BYTES_MAX, PUBLISH_BYTES_MAX, SEND_QUEUE_PAUSE_BYTES};
 use fanfare::metrics::Metrics;
-use fanfare::shard::{Effect, Flushed, Shard, ShardSettings};
+use fanfare::shard::{Effect, Flushed, Shard, ShardSettings, Slices};
 use fanfare::time::{Instant, Now};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
@@ -157,6 +157,7 @@ fn run(seed: u64) {
         metrics: Arc::clone(&metrics),
         hostname: "host".into(),
         seed: [3; 32],
+        slices: Slices::default(),
     });
     let mut connections = Vec::new();
     let mut millis = 0;

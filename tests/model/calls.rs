@@ -25,6 +25,8 @@ pub(crate) enum Op {
     Mail(Arc<Event>),
     Attach(SessionKey),
     Detach(usize),
+    /// Broadcasts go on.
+    Slice,
     Tick,
 }
 
@@ -172,6 +174,7 @@ pub(crate) fn ops() -> impl Strategy<Value = Vec<Op>> {
         1 => mail,
         4 => session_keys().prop_map(Op::Attach),
         2 => any::<usize>().prop_map(Op::Detach),
+        2 => Just(Op::Slice),
         3 => Just(Op::Tick),
     ];
     prop::collection::vec(op, 0..120)
@@ -179,6 +182,8 @@ pub(crate) fn ops() -> impl Strategy<Value = Vec<Op>> {
 
 pub(crate) fn configs() -> impl Strategy<Value = HubConfig> {
     let tight = prop_oneof![2 => Just(usize::MAX), 1 => 0..6_000usize];
+    // Everything at once, as by default, or nearly nothing.
+    let slices = prop_oneof![1 => Just(4_096usize), 2 => 0..6usize];
     let sessions_max = prop_oneof![2 => Just(100usize), 1 => 1..6usize];
     (
         0..400u64,
@@ -187,19 +192,24 @@ pub(crate) fn configs() -> impl Strategy<Value = HubConfig> {
         tight,
         sessions_max,
         prop::bool::weighted(0.2),
+        (slices, 0..3usize),
     )
         .prop_map(
-            |(age, events, bytes, logs_bytes_max, sessions_max, declared_scopes)| HubConfig {
-                retention: Retention {
-                    age: Duration::from_millis(age),
-                    events,
-                    bytes,
-                },
-                session_ttl: Duration::from_secs(1),
-                logs_bytes_max,
-                sessions_max,
-                declared_scopes,
-                retained_names: Vec::new(),
+            |(age, events, bytes, logs_bytes_max, sessions_max, declared_scopes, slices)| {
+                HubConfig {
+                    retention: Retention {
+                        age: Duration::from_millis(age),
+                        events,
+                        bytes,
+                    },
+                    session_ttl: Duration::from_secs(1),
+                    logs_bytes_max,
+                    sessions_max,
+                    declared_scopes,
+                    retained_names: Vec::new(),
+                    slice_appends: slices.0,
+                    slice_woken: slices.1,
+                }
             },
         )
 }

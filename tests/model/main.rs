@@ -2,6 +2,7 @@
 //!
 //! The models keep everything and search linearly; they share no code with what they check.
 
+mod broadcasts;
 mod calls;
 mod facts;
 mod filters;

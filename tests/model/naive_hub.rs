@@ -50,6 +50,9 @@ pub(crate) struct NaiveHub {
     /// The order is not promised: a woken session was removed and its place taken, or one event
     /// woke several.
     pub(crate) woken_any_order: bool,
+    /// Uids of sessions that were without a reader since the last tick: one that comes has read what there is, and
+    /// may be shown it again, or not.
+    pub(crate) left: Vec<usize>,
     pub(crate) ended: Vec<u32>,
     pub(crate) effects: Vec<Effect>,
     /// What stood above the scope of the events that were accepted last.
@@ -102,6 +105,7 @@ impl NaiveHub {
             facts: HashMap::new(),
             woken: Vec::new(),
             woken_any_order: false,
+            left: Vec::new(),
             ended: Vec::new(),
             effects: Vec::new(),
             above_events: Parents::default(),
@@ -195,6 +199,9 @@ impl NaiveHub {
         for session in self.sessions.values_mut().chain(&mut self.doomed) {
             if session.connections.contains(&connection) {
                 session.connections.retain(|&c| c != connection);
+                if session.connections.is_empty() {
+                    self.left.push(session.uid);
+                }
                 session.last_used = now.instant;
             }
         }

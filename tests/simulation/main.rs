@@ -12,6 +12,7 @@ mod publisher;
 mod random;
 mod reader;
 mod room;
+mod slices;
 mod subscriber;
 #[path = "../support/mod.rs"]
 mod support;

@@ -26,6 +26,8 @@ enum Stage {
     Subscribing,
     /// And is answered.
     Subscribed,
+    /// The server said goodbye.
+    Leaving,
 }
 
 /// A part of one life of one log that somebody followed.
@@ -98,7 +100,7 @@ impl Room {
             return;
         };
         match self.stage {
-            Stage::Asked | Stage::Open | Stage::Subscribing => {}
+            Stage::Asked | Stage::Open | Stage::Subscribing | Stage::Leaving => {}
             Stage::Welcomed => {
                 let data = json!({ "eventNames": self.wanted });
                 self.say(&json!({"action": "subscribe-event", "data": data, "ref": "first"}));
@@ -174,6 +176,8 @@ impl Room {
             };
             if answer.status == 408 {
                 // Its request was torn and the rest is late; the connection is closing.
+                node.break_off(peer);
+                self.lose();
                 return;
             }
             assert_eq!(answer.status, 101, "{answer:?}");
@@ -185,10 +189,12 @@ impl Room {
                     let said: Value = serde_json::from_str(&text).expect("JSON");
                     self.told(&said, hearing, oracle, at);
                 }
-                Message::Close(Some(frame)) if u16::from(frame.code) == 4_410 => {
-                    oracle.facts.gone += 1;
+                Message::Close(frame) => {
+                    let code = frame.map(|frame| u16::from(frame.code));
+                    oracle.facts.gone += u64::from(code == Some(4_410));
+                    self.stage = Stage::Leaving;
                 }
-                Message::Ping(_) | Message::Pong(_) | Message::Close(_) => {}
+                Message::Ping(_) | Message::Pong(_) => {}
                 other @ (Message::Binary(_) | Message::Frame(_)) => panic!("{other:?}"),
             }
         }
@@ -228,7 +234,16 @@ impl Room {
                 _ => panic!("{said}"),
             },
             Some("unsubscribed") => assert_eq!(said["ref"], 8),
-            Some("heartbeat" | "reconnect") => {}
+            Some("heartbeat") => {
+                // It may move the cursor, past what is not wanted.
+                let shown = data["next"].as_u64().expect("a number");
+                let (_, next) = self.cursor.as_mut().expect("a welcome");
+                if !self.reset_due {
+                    assert!(*next <= shown, "{said} at {next}");
+                    *next = shown;
+                }
+            }
+            Some("reconnect") => {}
             Some(_) => panic!("{said}"),
         }
     }

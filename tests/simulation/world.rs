@@ -5,7 +5,7 @@ use fanfare::hub::{
     Address, Command, Draft, EventName, OrganizationId, Parents, Scope, ScopeName, ShardId,
 };
 use fanfare::metrics::Metric;
-use fanfare::shard::{ConnectionId, Mail, ReplyTo};
+use fanfare::shard::{ConnectionId, Mail, ReplyTo, Slices};
 
 use crate::caller::Caller;
 use crate::hearing::{End, Hearing, Moment};
@@ -68,7 +68,14 @@ impl World {
             config.hub.slow_consumer = SlowConsumer::DropOldest;
         }
         let is_calm = random.once_in(4);
-        let mut node = TestNode::new(shards, random.next(), &config);
+        // Drawn apart: what happens does not depend on how much happens at a time.
+        let mut apart = Random::new(!seed);
+        let slices = Slices {
+            appends: apart.pick(&[1, 2, Slices::default().appends]),
+            woken: apart.pick(&[1, 3, Slices::default().woken]),
+            writes: apart.pick(&[2, 5, Slices::default().writes]),
+        };
+        let mut node = TestNode::with_slices(shards, random.next(), &config, slices);
         let mut tokens: Vec<String> = (0..3).map(|i| format!("session-{i}")).collect();
         let mut beneath = Vec::new();
         for i in 0..3 {

@@ -14,7 +14,7 @@ use fanfare::connection::Connection;
 use fanfare::dialect::AllMetrics;
 use fanfare::hub::{Placement, ShardId};
 use fanfare::metrics::Metrics;
-use fanfare::shard::{ConnectionId, Effect, Flushed, Machine, Mail, Shard, ShardSettings};
+use fanfare::shard::{ConnectionId, Effect, Flushed, Machine, Mail, Shard, ShardSettings, Slices};
 use fanfare::time::{Instant, Now};
 
 /// When tests begin: long after the clocks' zeros, so that nothing saturates.
@@ -82,6 +82,11 @@ pub(crate) struct TestNode {
 impl TestNode {
     /// A node of `shards` shards, everything random drawn from `seed`.
     pub(crate) fn new(shards: u16, seed: u64, config: &Config) -> Self {
+        Self::with_slices(shards, seed, config, Slices::default())
+    }
+
+    /// The same; its shards do so much at a time.
+    pub(crate) fn with_slices(shards: u16, seed: u64, config: &Config, slices: Slices) -> Self {
         let count = usize::from(shards);
         let metrics: AllMetrics = (0..count).map(|_| Metrics::default()).collect();
         let placement = Placement::new(seed, shards);
@@ -99,6 +104,7 @@ impl TestNode {
                 metrics: Arc::clone(&metrics),
                 hostname: "host".into(),
                 seed: bytes,
+                slices,
             }
         };
         let wires = || (0..count).map(|_| VecDeque::new()).collect();
@@ -268,6 +274,7 @@ impl TestNode {
             progress |= !outbox.is_empty();
             self.wires[shard][to].extend(outbox.drain(..).map(Letter::Mail));
         }
+        progress |= self.shards[shard].has_more_work();
         // As in the runtime, mail that a turn wrote goes before the connections that it released.
         for (to, letter) in std::mem::take(&mut self.released) {
             self.wires[shard][to].push_back(letter);

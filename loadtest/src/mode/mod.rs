@@ -1,5 +1,6 @@
 //! What can be measured: one file a mode.
 
+pub(crate) mod broadcast;
 pub(crate) mod fan_out;
 pub(crate) mod grpc_fan_out;
 pub(crate) mod grpc_idle;

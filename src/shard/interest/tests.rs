@@ -15,7 +15,7 @@ use crate::hub::{
 };
 use crate::limits::INTEREST_IDLE_MAX;
 use crate::metrics::Metrics;
-use crate::shard::{ConnectionId, Flushed, Mail, ReplyTo, Shard, ShardSettings};
+use crate::shard::{ConnectionId, Flushed, Mail, ReplyTo, Shard, ShardSettings, Slices};
 use crate::time::{Instant, Now};
 
 const SHARDS: u16 = 3;
@@ -50,6 +50,7 @@ impl Three {
                 metrics: Arc::clone(&metrics),
                 hostname: "host".into(),
                 seed: [shard as u8; 32],
+                slices: Slices::default(),
             })
         };
         Self {

@@ -235,6 +235,10 @@ export function connect({
         return deliver(message);
       case "welcome":
         return welcome(data);
+      case "heartbeat":
+        // Up to there everything was said, heard or not wanted: a cursor that is older would fall behind the log.
+        if (data?.next > last) last = data.next - 1;
+        return;
       case "published":
         return settle(ref, undefined, data);
       case "gap":

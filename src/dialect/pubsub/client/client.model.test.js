@@ -70,7 +70,9 @@ async function followsTheLog(seed) {
           published.push(event);
           log[next++] = event;
         }
-        if (newest().readyState === 1) flush(chance(6));
+        if (newest().readyState !== 1) break;
+        flush(chance(6));
+        if (chance(2)) newest().says({ action: "heartbeat", data: { next: position } });
     }
   }
   await tick(30_000);

@@ -181,6 +181,14 @@ test("silence for one and a half heartbeats ends a connection, and the next is m
   assert.deepEqual(told.status.slice(1), ["waiting", "connecting", "open"]);
 });
 
+test("a heartbeat says how far everything was shown, and the client comes back from there", async () => {
+  const { socket } = await openClient();
+  socket.event(0).says({ action: "heartbeat", data: { next: 9 } }).says({ action: "heartbeat", data: { next: 4 } });
+  socket.ends(1006);
+  await tick(1_000);
+  assert.equal(newest().url.searchParams.get("last_event"), "8");
+});
+
 test("the server's own heartbeat counts, and every word is one", async () => {
   const { socket } = await openClient();
   socket.welcome(0, "E1", 2);

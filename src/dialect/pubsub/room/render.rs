@@ -52,6 +52,10 @@ pub fn encode_gap(gap: Gap, out: &mut BytesMut) {
 
 /// Appends what shows that the server lives, as a WebSocket frame: every
 /// [`WEBSOCKET_PING_INTERVAL`](crate::limits::WEBSOCKET_PING_INTERVAL), since pages do not see pings.
-pub fn encode_heartbeat(out: &mut BytesMut) {
-    encode_text(out, b"{\"action\":\"heartbeat\"}");
+///
+/// `next` is the number up to which the client was shown what it wants. Who hears little of a busy log would else
+/// come back with a cursor so old that a gap is told which cost it nothing.
+pub fn encode_heartbeat(next: Number, out: &mut BytesMut) {
+    let text = format!("{{\"action\":\"heartbeat\",\"data\":{{\"next\":{next}}}}}");
+    encode_text(out, text.as_bytes());
 }

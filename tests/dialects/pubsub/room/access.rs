@@ -45,7 +45,7 @@ fn a_token_comes_in_one_of_three_ways() {
         // The ten seconds are over for those who are known.
         stage.pass(Duration::from_secs(60), &mut [&mut member.socket]);
         let reply = member.socket.texts(&mut stage.node);
-        assert_eq!(reply, [r#"{"action":"heartbeat"}"#; 2]);
+        assert_eq!(reply, [r#"{"action":"heartbeat","data":{"next":0}}"#; 2]);
         let reply = member.socket.ask(&mut stage.node, &publish("n", "1", ""));
         published(&reply);
         let reply = member

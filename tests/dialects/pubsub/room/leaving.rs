@@ -34,11 +34,15 @@ fn told(stage: &Stage, text: &str) -> u64 {
 fn a_heartbeat_comes_with_each_ping() {
     everywhere(|stage| {
         let mut member = enter(stage, "");
-        for _ in 0..4 {
+        subscribe(stage, &mut member, &["m"]);
+        for next in 1..5 {
+            // Not wanted, but not missed either.
+            stage.publish("t", "\"n\"", "1");
             stage.pass(Duration::from_secs(25), &mut [&mut member.socket]);
             assert_eq!(member.socket.pings(&mut stage.node), 1);
             let texts = stage.texts(&mut member.socket);
-            assert_eq!(texts, [r#"{"action":"heartbeat"}"#]);
+            let heartbeat = format!(r#"{{"action":"heartbeat","data":{{"next":{next}}}}}"#);
+            assert_eq!(texts, [heartbeat]);
         }
     });
 }

@@ -53,8 +53,8 @@ fn gaps_and_heartbeats_are_frames() {
     encode_gap(Gap::Reset, &mut out);
     assert_eq!(text(&out), r#"{"action":"gap","data":{"reset":true}}"#);
     out.clear();
-    encode_heartbeat(&mut out);
-    assert_eq!(text(&out), r#"{"action":"heartbeat"}"#);
+    encode_heartbeat(7, &mut out);
+    assert_eq!(text(&out), r#"{"action":"heartbeat","data":{"next":7}}"#);
 }
 
 /// JSON values, small.
