@@ -186,6 +186,7 @@ fn a_window_that_is_cut_off_misses_nothing(setting: Setting) {
     // The demo's own plug does the same; what is said without a connection waits for it.
     page.evaluate("document.getElementById('plug').click()");
     page.wait_until(&format!("{} === 'Cut off'", shown("status")));
+    page.wait_until(&format!("{}.startsWith('Put it back')", shown("plug")));
     say(&mut page, "said without a connection");
     page.wait_until(&format!("{} !== ''", shown("waiting")));
     for n in 0..20 {

@@ -1,6 +1,6 @@
 //! The real program on real loopback sockets, spoken to by clients that were written elsewhere:
-//! the `curl` program, `ureq`, `tungstenite`, `tonic`, gRPC for Python and Chromium. Every test runs on both drivers.
-//! the `curl` program, `ureq`, `tungstenite`, `tonic`, gRPC for Python and Node. Every test runs on both drivers.
+//! the `curl` program, `ureq`, `tungstenite`, `tonic`, gRPC for Python, Node and Chromium. Every test runs on both
+//! drivers.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -79,6 +79,7 @@ mod leaving;
 mod leaving_streams;
 mod matrix;
 mod program;
+mod pubsub;
 mod pubsub_client;
 mod python;
 mod readme;

@@ -14,7 +14,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::clients::agent;
-use crate::server::{DEADLINE, Server, Setting, fanfare, note, nothing_may_be_skipped};
+use crate::server::{DEADLINE, Server, Setting, note, nothing_may_be_skipped};
 use crate::tokens::server_with_tokens;
 
 on_both_drivers!(it_holds_over_a_network_that_breaks, a_restart_is_one_gap,);
@@ -41,7 +41,7 @@ fn program(variable: &str, name: &str, try_it: &[&str]) -> Option<OsString> {
 }
 
 /// A Node that has a WebSocket, in the client's folder.
-fn node() -> Option<Command> {
+pub(crate) fn node() -> Option<Command> {
     static FOUND: OnceLock<Option<OsString>> = OnceLock::new();
     let found = FOUND.get_or_init(|| {
         program(
@@ -192,7 +192,7 @@ fn post(server: &Server, n: u64) {
 
 fn a_restart_is_one_gap(setting: Setting) {
     let Some(node) = node() else { return };
-    let mut server = Server::start(setting, &[]);
+    let server = Server::start(setting, &[]);
     let mut follower = Follower::start(node, &server);
     follower.until(&json!(["status", "open"]));
     for n in 0..3 {
@@ -202,14 +202,7 @@ fn a_restart_is_one_gap(setting: Setting) {
     follower.cut();
     assert!(follower.all("gap").is_empty(), "{:?}", follower.told);
 
-    let listen = server.address.to_string();
-    server.signal("TERM");
-    let status = server.await_exit();
-    assert_eq!(status.code(), Some(0), "{status}: {}", server.log());
-    let shards = setting.shards.to_string();
-    let mut again = fanfare(&["serve", "--listen", &listen, "--shards", &shards]);
-    again.args(["--driver", setting.driver]);
-    let server = Server::spawn(again).expect("the port is free again");
+    let server = server.restart(setting);
     // Whether the client is back before or after this: the new life of the log has it.
     post(&server, 3);
     follower.until(&json!(["event", 3, 0]));

@@ -148,11 +148,18 @@ impl Server {
 
     /// A connection with time limits, so that a server that hangs fails a test and does not stop it.
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).expect("the server accepts");
-        stream.set_read_timeout(Some(DEADLINE)).expect("an option");
-        stream.set_write_timeout(Some(DEADLINE)).expect("an option");
-        stream.set_nodelay(true).expect("an option");
-        stream
+        dial(self.address)
+    }
+
+    /// Tells it to leave and, once it is gone, starts another on the same port.
+    pub(crate) fn restart(mut self, setting: Setting) -> Self {
+        self.signal("TERM");
+        let status = self.await_exit();
+        assert_eq!(status.code(), Some(0), "{status}: {}", self.log());
+        let (listen, shards) = (self.address.to_string(), setting.shards.to_string());
+        let mut again = fanfare(&["serve", "--listen", &listen, "--shards", &shards]);
+        again.args(["--driver", setting.driver]);
+        Self::spawn(again).expect("the port is free again")
     }
 
     /// A metric, summed over all shards.
@@ -278,6 +285,15 @@ fn read_all(file: &mut File) -> String {
     file.seek(SeekFrom::Start(end.max(text.len() as u64)))
         .expect("a file");
     String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Connects to a server, or to what stands before it, with time limits.
+pub(crate) fn dial(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("the server accepts");
+    stream.set_read_timeout(Some(DEADLINE)).expect("an option");
+    stream.set_write_timeout(Some(DEADLINE)).expect("an option");
+    stream.set_nodelay(true).expect("an option");
+    stream
 }
 
 /// Starts the `curl` program; `None`, with the reason printed, where there is none.
