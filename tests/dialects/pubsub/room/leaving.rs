@@ -210,7 +210,7 @@ fn who_leaves_by_itself_leaves_nothing_behind() {
         stage.node.break_off(broken.socket.peer);
         stage.publish("t", "\"n\"", "1");
         stage.node.pass(Duration::from_secs(3));
-        for gauge in ["connections", "subscriptions", "buffered_bytes"] {
+        for gauge in ["connections", "readers", "subscriptions", "buffered_bytes"] {
             assert_eq!(stage.node.sum(gauge), 0, "{gauge}");
         }
     });
