@@ -102,14 +102,12 @@ impl Room {
         match self.stage {
             Stage::Asked | Stage::Open | Stage::Subscribing | Stage::Leaving => {}
             Stage::Welcomed => {
+                let data = json!({ "eventNames": self.wanted });
                 if random.once_in(3) {
                     // What is not carried out is no first request.
                     self.say(&json!({"action": "dance", "ref": 7}));
-                    self.say(
-                        &json!({"action": "subscribe-event", "data": {"eventNames": self.wanted}}),
-                    );
+                    self.say(&json!({"action": "subscribe-event", "data": data}));
                 }
-                let data = json!({ "eventNames": self.wanted });
                 self.say(&json!({"action": "subscribe-event", "data": data, "ref": "first"}));
                 self.stage = Stage::Subscribing;
             }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use fanfare::config::Config;
+use serde_json::Value;
 
 use super::{Member, enter, expect, heard, news, pairs, publish, subscribe};
 use crate::stage::{Stage, everywhere, everywhere_with};
@@ -174,6 +175,38 @@ fn numbers_never_go_backwards_and_nothing_is_lost() {
         let replayed = subscribe(stage, &mut again, &["n"]);
         let numbers: Vec<u64> = replayed.iter().map(|event| event.number).collect();
         assert_eq!(numbers, (15..20).collect::<Vec<u64>>());
+    });
+}
+
+#[test]
+fn who_takes_nothing_for_too_long_is_told_of_each_gap_once() {
+    let mut config = Config::default();
+    config.hub.retention.events = 5;
+    everywhere_with(&config, |stage| {
+        let mut member = enter(stage, "");
+        subscribe(stage, &mut member, &["n"]);
+        let data = format!("\"{}\"", "x".repeat(20_000));
+        for _ in 0..3 {
+            stage.node.open_window(member.socket.peer, 100);
+            for _ in 0..20 {
+                stage.publish("t", "\"n\"", &data);
+            }
+            stage.node.open_window(member.socket.peer, usize::MAX);
+            stage.node.settle();
+        }
+        let (mut next, mut gaps) = (0, 0);
+        for text in stage.texts(&mut member.socket) {
+            let said: Value = serde_json::from_str(&text).expect("JSON");
+            if said["action"] == "gap" {
+                assert_eq!(said["data"]["from"], next);
+                next = said["data"]["to"].as_u64().expect("a number") + 1;
+                gaps += 1;
+            } else {
+                assert_eq!(heard(&text).number, next);
+                next += 1;
+            }
+        }
+        assert_eq!((next, gaps), (60, 3));
     });
 }
 
