@@ -1,11 +1,12 @@
 //! JSON text, read in place.
 //!
-//! Two readers for two kinds of text. [`fields()`] and [`tokens()`] walk a payload that was *validated when
-//! it was published*: they lend spans and never print a number anew. What a client sends over a socket is
-//! not trusted at all; [`Message`] reads that. Rank 1: it knows bytes.
+//! [`fields()`] and [`tokens()`] walk a payload that was *validated when it was published*: they lend spans and never
+//! print a number anew. What a client sends over a socket is not trusted at all: [`valid_object`] lends it once it is
+//! validated, and [`Message`] reads it where nothing may be ambiguous. Rank 1: it knows bytes.
 
 mod fields;
 mod message;
+mod object;
 mod refusal;
 mod space;
 mod text;
@@ -14,6 +15,7 @@ mod tokens;
 
 pub use fields::{Field, Fields, fields};
 pub use message::{Array, Message, Object, Value};
+pub use object::{ObjectError, named_fields, string, valid_object};
 pub use refusal::{MessageError, syntax_error};
 pub use space::{compact, depth, trim};
 pub use text::text;

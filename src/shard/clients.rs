@@ -190,8 +190,9 @@ impl Shard {
         }
     }
 
-    /// A client's own time is up.
+    /// A client's own time is up. It may be sent away, so it is shown first what was published until now.
     pub(super) fn expire_client(&mut self, now: Now, index: u32) {
+        self.pull(index);
         let then = self.with(now, index, Connection::expire_client);
         if let Some(then) = then {
             self.carry_on(now, index, then);

@@ -205,9 +205,7 @@ impl Shard {
             return;
         };
         let connection = &mut entry.connection;
-        if connection.send_queue.len() >= FEED_PULL_BELOW_BYTES {
-            return;
-        }
+        let has_enough = connection.send_queue.len() >= FEED_PULL_BELOW_BYTES;
         let Some(Follower { reader, next, view }) = connection.follower() else {
             return;
         };
@@ -215,10 +213,13 @@ impl Shard {
             return;
         };
         let Some(view) = view else {
-            // What nobody wants is not missed either.
+            // What nobody wants needs no room, and is not missed either.
             *next = log.next();
             return;
         };
+        if has_enough {
+            return;
+        }
         let (from, gap) = catch_up(log, *next, None);
         if from == log.next() && gap.is_none() {
             return;

@@ -103,6 +103,11 @@ impl Room {
             Stage::Asked | Stage::Open | Stage::Subscribing | Stage::Leaving => {}
             Stage::Welcomed => {
                 let data = json!({ "eventNames": self.wanted });
+                if random.once_in(3) {
+                    // What is not carried out is no first request.
+                    self.say(&json!({"action": "dance", "ref": 7}));
+                    self.say(&json!({"action": "subscribe-event", "data": data}));
+                }
                 self.say(&json!({"action": "subscribe-event", "data": data, "ref": "first"}));
                 self.stage = Stage::Subscribing;
             }

@@ -42,7 +42,7 @@ impl Pubsub {
 
 /// What a request's `Authorization` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Presented<'b> {
+pub(super) enum Presented<'b> {
     /// There is none.
     Nothing,
     /// A token.
@@ -51,8 +51,8 @@ enum Presented<'b> {
     Garbage,
 }
 
-/// Reads the one `Authorization` field that there may be.
-fn presented<'b>(head: &Head<'_, 'b>) -> Presented<'b> {
+/// Reads the one `Authorization` field that there may be: two could be understood differently by a proxy and by us.
+pub(super) fn presented<'b>(head: &Head<'_, 'b>) -> Presented<'b> {
     let fields = || head.header_values("authorization");
     match Credentials::from_headers(fields()) {
         Credentials::None => Presented::Nothing,

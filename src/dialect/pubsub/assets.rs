@@ -71,10 +71,13 @@ impl File {
         }
     }
 
-    /// RFC 9110 §13.1.2: any of those that the client has, compared weakly; `*` is whatever it has.
+    /// RFC 9110 §13.1.2: any of those that the client has, compared weakly; `*`, if it stands alone, is whatever it
+    /// has.
     fn is_known(&self, head: &Head<'_, '_>) -> bool {
-        let known = |etag: &str| head.has_token("if-none-match", etag);
-        known(&self.etag) || known(&format!("W/{}", self.etag)) || known("*")
+        const FIELD: &str = "if-none-match";
+        let known = |etag: &str| head.has_token(FIELD, etag);
+        let any = head.header(FIELD) == Some(b"*");
+        any || known(&self.etag) || known(&format!("W/{}", self.etag))
     }
 
     fn respond(&self, head: &Head<'_, '_>, to: &mut Responder<'_>) {

@@ -7,14 +7,13 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
 
 use super::errors::{check_correlation_id, invalid, missing, too_deep, wrong_type};
 use super::publish::Publish;
 use super::request::{Asked, Request};
 use super::target::Target;
 use super::wanted::Wanted;
-use crate::json::{self, Token};
+use crate::json::{self, Token, named_fields};
 use crate::limits::{JSON_DEPTH_MAX, STREAM_NAMES_MAX};
 use crate::protocol::grpc::{Status, quoted};
 
@@ -23,14 +22,14 @@ const KINDS: [&str; 4] = ["subscribe", "unsubscribe", "publish", "ping"];
 
 /// Reads an `EventsStreamRequest`.
 pub(super) fn request(message: &[u8]) -> Request {
-    let json = match valid_object(message, "the message") {
+    let json = match object_of(message, "the message") {
         Ok(json) => json,
         Err(error) => return Request::unreadable(error),
     };
     let mut correlation_id = None;
     let mut kinds = [None; KINDS.len()];
     let mut unknown = None;
-    for (name, value) in fields(json) {
+    for (name, value) in named_fields(json) {
         match &*name {
             "correlationId" | "correlation_id" => correlation_id = value,
             name => match KINDS.iter().position(|kind| *kind == name) {
@@ -80,13 +79,13 @@ fn asked(kinds: [Option<&[u8]>; 4], unknown: Option<String>) -> Result<Asked, St
 
 /// Reads a `PublishEventRequest`.
 pub(super) fn publish_body(body: &[u8]) -> Result<Publish, Status> {
-    publish(valid_object(body, "the body")?, "")
+    publish(object_of(body, "the body")?, "")
 }
 
 /// Reads an event from a valid object; `at` stands before the names of fields in errors.
 fn publish(json: &[u8], at: &str) -> Result<Publish, Status> {
     let (mut event_name, mut payload, mut event_target, mut metadata) = (None, None, None, None);
-    for (name, value) in fields(json) {
+    for (name, value) in named_fields(json) {
         match &*name {
             "name" => event_name = value,
             "payload" => payload = value,
@@ -117,7 +116,7 @@ fn publish(json: &[u8], at: &str) -> Result<Publish, Status> {
 /// Reads a subscription from a valid object; `at` stands before the names of fields in errors.
 fn wanted(json: &[u8], at: &str) -> Result<Wanted, Status> {
     let (mut names, mut from, mut events) = (None, None, None);
-    for (name, value) in fields(json) {
+    for (name, value) in named_fields(json) {
         match &*name {
             "name" => names = value,
             "target" => from = value,
@@ -142,7 +141,7 @@ fn target(at: &str, json: Option<&[u8]>) -> Result<Option<Target>, Status> {
     let Some(json) = json else { return Ok(None) };
     let at = format!("{at}target");
     let mut target = Target::default();
-    for (name, value) in fields(object("", &at, json)?) {
+    for (name, value) in named_fields(object("", &at, json)?) {
         let (field, id) = match &*name {
             "layoutId" | "layout_id" => ("layoutId", &mut target.layout),
             "projectId" | "project_id" => ("projectId", &mut target.project),
@@ -175,38 +174,12 @@ fn texts(at: &str, json: &[u8]) -> Result<Vec<Box<str>>, Status> {
 }
 
 /// The span of the one object that `bytes` are.
-fn valid_object<'b>(bytes: &'b [u8], what: &str) -> Result<&'b [u8], Status> {
-    let utf8 = std::str::from_utf8(bytes).map_err(|error| {
-        let at = error.valid_up_to();
-        invalid(format!("{what} is not UTF-8 at byte {at}"))
-    })?;
-    if json::trim(bytes).is_empty() {
-        return Err(invalid(format!("{what} is empty")));
-    }
-    let whole: &RawValue = serde_json::from_str(utf8).map_err(|error| {
-        let (why, at) = json::syntax_error(&error, bytes);
-        invalid(format!("{what} is not JSON: {why} at byte {at}"))
-    })?;
-    match whole.get().as_bytes() {
-        json @ [b'{', ..] => Ok(json),
-        _ => Err(invalid(format!("{what} is not a JSON object"))),
-    }
-}
-
-/// The fields of a valid object; `None` for those that are null.
-fn fields(json: &[u8]) -> impl Iterator<Item = (Cow<'_, str>, Option<&[u8]>)> {
-    json::fields(json).map(|field| {
-        let value = Some(field.value).filter(|value| *value != b"null");
-        (json::text(field.key), value)
-    })
+fn object_of<'b>(bytes: &'b [u8], what: &str) -> Result<&'b [u8], Status> {
+    json::valid_object(bytes).map_err(|error| invalid(format!("{what} is {error}")))
 }
 
 fn text<'b>(at: &str, field: &str, value: &'b [u8]) -> Result<Cow<'b, str>, Status> {
-    let inside = value
-        .strip_prefix(b"\"")
-        .and_then(|rest| rest.strip_suffix(b"\""));
-    let inside = inside.ok_or_else(|| wrong_type(at, field, "a string"))?;
-    Ok(json::text(inside))
+    json::string(value).ok_or_else(|| wrong_type(at, field, "a string"))
 }
 
 fn object<'b>(at: &str, field: &str, value: &'b [u8]) -> Result<&'b [u8], Status> {

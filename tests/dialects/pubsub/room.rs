@@ -3,6 +3,7 @@
 mod access;
 mod events;
 mod leaving;
+mod moving;
 mod resuming;
 
 use serde_json::Value;

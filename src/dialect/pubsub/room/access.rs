@@ -10,6 +10,7 @@
 //! who has neither may not stay. Without organizations everyone may do everything, and tokens are not looked at.
 
 use super::super::Pubsub;
+use super::super::access::{Presented, presented};
 use super::reply::{Code, Dismissal, Error};
 use crate::auth::{Grant, Identity};
 use crate::dialect::Offer;
@@ -17,36 +18,6 @@ use crate::protocol::http1::Head;
 
 /// The subprotocol whose neighbour in the offer is a token.
 pub(super) const SUBPROTOCOL: &str = "fanfare";
-
-/// What `Authorization` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Authorization<'b> {
-    Nothing,
-    Token(&'b str),
-    Malformed,
-}
-
-impl<'b> Authorization<'b> {
-    /// Reads the field. Two of them could be understood differently by a proxy and by us.
-    fn read(head: &Head<'_, 'b>) -> Self {
-        let mut values = head.header_values("authorization");
-        let value = match (values.next(), values.next()) {
-            (None, _) => return Self::Nothing,
-            (Some(value), None) => std::str::from_utf8(value).unwrap_or(""),
-            (Some(_), Some(_)) => "",
-        };
-        // RFC 9110 §11.4: a scheme, in any case, and what belongs to it.
-        let token = match value.trim().split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-            Some(_) => "",
-            None => value.trim(),
-        };
-        if token.is_empty() || token.contains(char::is_whitespace) {
-            return Self::Malformed;
-        }
-        Self::Token(token)
-    }
-}
 
 impl Pubsub {
     /// Whose handshake this is; `None` if it does not say.
@@ -58,10 +29,10 @@ impl Pubsub {
         if let Some(everyone) = self.directory.anonymous() {
             return Ok(Some(everyone));
         }
-        let token = match Authorization::read(head) {
-            Authorization::Token(token) => Some(token),
-            Authorization::Nothing => offer.token,
-            Authorization::Malformed => return Err(Dismissal::Unknown),
+        let token = match presented(head) {
+            Presented::Token(token) => Some(token),
+            Presented::Nothing => offer.token,
+            Presented::Garbage => return Err(Dismissal::Unknown),
         };
         token.map(|token| self.bearer(token)).transpose()
     }

@@ -20,12 +20,16 @@
 //!
 //! * Only what makes a request no WebSocket handshake is an HTTP error. Everything else is told on the open socket,
 //!   as an `error` message and then a close, because pages do not see the answer to a handshake that fails.
-//! * From its welcome on, a client's position waits for its first message. If that subscribes, its names hear
-//!   everything from the cursor on, or from the welcome's `next` if there was none; after any other message a
-//!   subscription hears what is published after it. `authenticate` is no such message.
+//! * From its welcome on, a client's position waits for the first request that is carried out. If that subscribes, its
+//!   names hear everything from the cursor on, or from the welcome's `next` if there was none; after any other one a
+//!   subscription hears what is published after it. Neither `authenticate` nor what is refused is such a request. So
+//!   who wants nothing of what it missed unsubscribes from a name that it does not hear.
+//! * A subscription of a client that is behind with its log begins where the client stands: it may hear events that
+//!   were published a little before it, always in order.
 //! * Requests are served one at a time, so replies come in the order of requests; an event that a client publishes
 //!   comes to it after the reply. What is wrong with a request is told by an `error`, and the socket lives on.
-//! * A server that leaves says until when to be gone, and serves until then.
+//! * A server that leaves says until when to be gone, and serves until then: events come after `reconnect` as before
+//!   it. What was published until it closes is shown before, as far as there is room.
 
 mod access;
 mod open;
@@ -71,7 +75,7 @@ pub struct Room {
     pub position: Option<Position>,
     /// What it hears; `None` is nothing.
     pub wanted: Option<Arc<Wanted>>,
-    /// It was welcomed, and its first message has not come: until then its position waits.
+    /// It was welcomed, and no request was carried out since: until then its position waits.
     pub waits: bool,
     /// It was told to leave.
     leaves: bool,
@@ -208,6 +212,7 @@ impl Pubsub {
                 Dismissal::of_refusal(refusal).reaction(None)
             }
             (Waiting::Publish(reference), Answer::Published { id, position }) => {
+                room.waits = false;
                 let number = position.map(|(_, number)| number);
                 Reaction::Reply(reply::published(&reference, id, number))
             }

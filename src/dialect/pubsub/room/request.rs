@@ -1,17 +1,16 @@
 //! What a room's client asks: `{"action":"…","data":{…},"ref":…}`.
 //!
 //! The text is validated once, whole; then its spans are lent, so that a payload keeps the bytes that were sent.
-//! Unknown fields are ignored, `null` is absent, of a repeated field the last one counts.
+//! Unknown fields are ignored, `null` is absent but as an event's payload, of a repeated field the last one counts.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
 
 use super::reply::{Code, Error, Reference};
 use crate::hub::{Draft, EventName};
-use crate::json::{self, Token};
+use crate::json::{self, ObjectError, Token, named_fields};
 use crate::limits::{
     JSON_DEPTH_MAX, PUBSUB_NAME_BYTES_MAX, PUBSUB_NAMES_MAX, PUBSUB_REF_BYTES_MAX,
 };
@@ -51,14 +50,11 @@ pub(super) enum Reach {
     Organization,
 }
 
-/// The fields of a valid object; `None` for those that are null.
-type Field<'m> = (Cow<'m, str>, Option<&'m [u8]>);
-
 impl<'m> Request<'m> {
     /// Reads a message's text, except for its data.
     pub(super) fn read(text: &'m [u8]) -> Result<Self, Error> {
         let (mut action, mut reference, mut data) = (None, None, None);
-        for (name, value) in fields(valid_object(text)?) {
+        for (name, value) in named_fields(object_of(text)?) {
             match &*name {
                 "action" => action = value,
                 "ref" => reference = value,
@@ -66,13 +62,15 @@ impl<'m> Request<'m> {
                 _ => {}
             }
         }
-        let action = action.and_then(string).and_then(|action| match &*action {
-            "authenticate" => Some(Action::Authenticate),
-            "subscribe-event" => Some(Action::Subscribe),
-            "unsubscribe-event" => Some(Action::Unsubscribe),
-            "publish-event" => Some(Action::Publish),
-            _ => None,
-        });
+        let action = action
+            .and_then(json::string)
+            .and_then(|action| match &*action {
+                "authenticate" => Some(Action::Authenticate),
+                "subscribe-event" => Some(Action::Subscribe),
+                "unsubscribe-event" => Some(Action::Unsubscribe),
+                "publish-event" => Some(Action::Publish),
+                _ => None,
+            });
         Ok(Self {
             action,
             reference: reference.map(Reference::read).transpose(),
@@ -82,15 +80,20 @@ impl<'m> Request<'m> {
 
     /// The token of `authenticate`.
     pub(super) fn token(&self) -> Result<Cow<'m, str>, Error> {
-        let token = self.data()?.find(|(name, _)| name == "token");
-        let token = token.and_then(|(_, value)| value).and_then(string);
+        let mut token = None;
+        for (name, value) in named_fields(self.data()?) {
+            if name == "token" {
+                token = value;
+            }
+        }
+        let token = token.and_then(json::string);
         token.ok_or_else(|| Error::invalid("\"data.token\" must be a string"))
     }
 
     /// The names of `subscribe-event` and `unsubscribe-event`: at least one.
     pub(super) fn names(&self) -> Result<Vec<Arc<str>>, Error> {
         let (mut one, mut many) = (None, None);
-        for (name, value) in self.data()? {
+        for (name, value) in named_fields(self.data()?) {
             match &*name {
                 "eventName" => one = value,
                 "eventNames" => many = value,
@@ -109,11 +112,13 @@ impl<'m> Request<'m> {
     /// The event of `publish-event`, and how far it goes.
     pub(super) fn event(&self) -> Result<(Reach, Draft), Error> {
         let (mut name, mut payload, mut reach) = (None, None, None);
-        for (key, value) in self.data()? {
-            match &*key {
-                "eventName" => name = value,
-                "data" => payload = value,
-                "scope" => reach = value,
+        for field in json::fields(self.data()?) {
+            let said = Some(field.value).filter(|value| *value != b"null");
+            match &*json::text(field.key) {
+                "eventName" => name = said,
+                // As in a publish by POST: null is a payload, too.
+                "data" => payload = Some(field.value),
+                "scope" => reach = said,
                 _ => {}
             }
         }
@@ -138,9 +143,9 @@ impl<'m> Request<'m> {
         Ok((reach, draft))
     }
 
-    fn data(&self) -> Result<impl Iterator<Item = Field<'m>> + use<'m>, Error> {
+    fn data(&self) -> Result<&'m [u8], Error> {
         match self.data {
-            Some(data @ [b'{', ..]) => Ok(fields(data)),
+            Some(data @ [b'{', ..]) => Ok(data),
             _ => Err(Error::invalid("\"data\" must be an object")),
         }
     }
@@ -148,8 +153,11 @@ impl<'m> Request<'m> {
 
 impl Reference {
     fn read(json: &[u8]) -> Result<Self, Error> {
-        let is_number = matches!(json, [b'-' | b'0'..=b'9', ..]);
-        let text = if is_number { Some(json) } else { inside(json) };
+        let text = match json {
+            [b'-' | b'0'..=b'9', ..] => Some(json),
+            [b'"', text @ .., b'"'] => Some(text),
+            _ => None,
+        };
         let fits = text.filter(|text| text.len() <= PUBSUB_REF_BYTES_MAX);
         // What is valid JSON is UTF-8.
         let written = fits.and_then(|_| std::str::from_utf8(json).ok());
@@ -164,7 +172,7 @@ impl Reference {
 
 impl Reach {
     fn read(json: &[u8]) -> Result<Self, Error> {
-        match string(json).as_deref() {
+        match json::string(json).as_deref() {
             Some("session") => Ok(Self::Session),
             Some("event") => Ok(Self::Event),
             Some("organization") => Ok(Self::Organization),
@@ -178,7 +186,7 @@ impl Reach {
 /// The text of an event name, within its bounds.
 fn event_name(json: Option<&[u8]>) -> Result<Cow<'_, str>, Error> {
     let json = json.ok_or_else(|| Error::invalid("\"data.eventName\" is missing"))?;
-    let name = string(json);
+    let name = json::string(json);
     let name = name.ok_or_else(|| Error::invalid("\"data.eventName\" must be a string"))?;
     check_name(&name)?;
     Ok(name)
@@ -219,33 +227,12 @@ fn check_name(name: &str) -> Result<(), Error> {
 }
 
 /// The span of the one object that a message's text is.
-fn valid_object(text: &[u8]) -> Result<&[u8], Error> {
-    let utf8 = std::str::from_utf8(text).map_err(|error| {
-        let at = error.valid_up_to();
-        Error::new(Code::InvalidJson, format!("not UTF-8 at byte {at}"))
-    })?;
-    let whole: &RawValue = serde_json::from_str(utf8).map_err(|error| {
-        let (why, at) = json::syntax_error(&error, text);
-        Error::new(Code::InvalidJson, format!("{why} at byte {at}"))
-    })?;
-    match whole.get().as_bytes() {
-        json @ [b'{', ..] => Ok(json),
-        _ => Err(Error::invalid("a request is a JSON object")),
-    }
-}
-
-fn fields(json: &[u8]) -> impl Iterator<Item = Field<'_>> {
-    json::fields(json).map(|field| {
-        let value = Some(field.value).filter(|value| *value != b"null");
-        (json::text(field.key), value)
+fn object_of(text: &[u8]) -> Result<&[u8], Error> {
+    json::valid_object(text).map_err(|error| {
+        let code = match error {
+            ObjectError::NotObject => Code::Invalid,
+            _ => Code::InvalidJson,
+        };
+        Error::new(code, format!("the message is {error}"))
     })
-}
-
-/// What stands between the quotes of a valid string; `None` for anything else.
-fn inside(json: &[u8]) -> Option<&[u8]> {
-    json.strip_prefix(b"\"")?.strip_suffix(b"\"")
-}
-
-fn string(json: &[u8]) -> Option<Cow<'_, str>> {
-    inside(json).map(json::text)
 }

@@ -52,19 +52,10 @@ impl Pubsub {
             Message::Text(text) => Request::read(text),
             Message::Binary(_) => Err(Error::invalid("a binary message: requests are JSON text")),
         };
-        let (reaction, authenticates) = match request {
-            Ok(request) => {
-                let authenticates = request.action == Some(Action::Authenticate);
-                (self.serve(room, &request), authenticates)
-            }
-            Err(error) => (refuse(None, &error), false),
-        };
-        // Who subscribes with the first message begins at the position that waits, so it waits until that is in
-        // force. All others are late for it.
-        if !authenticates && !matches!(reaction, Reaction::Show(_)) {
-            room.waits = false;
+        match request {
+            Ok(request) => self.serve(room, &request),
+            Err(error) => refuse(None, &error),
         }
-        reaction
     }
 
     fn serve(&self, room: &mut Room, request: &Request<'_>) -> Reaction {
@@ -83,14 +74,14 @@ impl Pubsub {
                                \"unsubscribe-event\" or \"publish-event\"";
                 Err(Error::new(Code::UnknownAction, message))
             }
-            (Some(Action::Subscribe), Who::Known(identity)) => {
-                room.subscribe(*identity, request, reference)
+            (Some(Action::Subscribe), &Who::Known(identity)) => {
+                room.subscribe(identity, request, reference)
             }
-            (Some(Action::Unsubscribe), Who::Known(identity)) => {
-                room.unsubscribe(*identity, request, reference)
+            (Some(Action::Unsubscribe), &Who::Known(identity)) => {
+                room.unsubscribe(identity, request, reference)
             }
-            (Some(Action::Publish), Who::Known(identity)) => {
-                room.publish(*identity, request, reference)
+            (Some(Action::Publish), &Who::Known(identity)) => {
+                room.publish(identity, request, reference)
             }
         };
         served.unwrap_or_else(|error| refuse(reference, &error))
@@ -157,7 +148,7 @@ impl Room {
     }
 
     fn unsubscribe(
-        &self,
+        &mut self,
         identity: Identity,
         request: &Request<'_>,
         reference: Option<&Reference>,
@@ -166,6 +157,8 @@ impl Room {
         allow(identity, Grant::Subscribe)?;
         let names = request.names()?;
         let reply = reply::done("unsubscribed", reference);
+        // Who leaves what it was not shown says that it does not want what it missed.
+        self.waits = false;
         let Some(former) = self.wanted.as_deref() else {
             return Ok(Reaction::Reply(reply));
         };

@@ -1,13 +1,14 @@
 //! The contract of the socket, sentence by sentence, on one room without connection or shard.
 
 mod access;
+mod arbitrary;
 mod rendering;
 mod requests;
+mod waiting;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
@@ -245,38 +246,6 @@ fn the_welcome_says_where_the_log_stands_and_what_was_missed() {
 }
 
 #[test]
-fn only_a_subscription_in_the_first_message_keeps_the_position() {
-    let mut client = Client::welcomed();
-    assert!(client.room.waits);
-    let reaction = client.say(r#"{"action":"subscribe-event","data":{"eventName":"a"},"ref":1}"#);
-    assert!(matches!(reaction, Reaction::Show(_)));
-    // Until it is in force.
-    assert!(client.room.waits);
-    for other in [
-        "nonsense",
-        r#"{"action":"dance","ref":1}"#,
-        r#"{"action":"subscribe-event","data":{"eventName":"a"}}"#,
-        r#"{"action":"unsubscribe-event","data":{"eventName":"a"},"ref":1}"#,
-        r#"{"action":"publish-event","data":{"eventName":"a"},"ref":1}"#,
-    ] {
-        let mut client = Client::welcomed();
-        client.say(other);
-        assert!(!client.room.waits, "{other}");
-    }
-    let mut client = Client::welcomed();
-    client.message(Message::Binary(b"{}"));
-    assert!(!client.room.waits);
-    for token in ["", "a-all"] {
-        let mut client = match token {
-            "" => Client::welcomed(),
-            token => Client::welcomed_as(token),
-        };
-        client.say(r#"{"action":"authenticate","data":{"token":"a-listens"},"ref":1}"#);
-        assert!(client.room.waits, "{token}");
-    }
-}
-
-#[test]
 fn what_the_hub_refuses_is_told_and_closed() {
     for (refusal, code, close) in [
         (Refusal::NotFound, "not_found", 4404),
@@ -353,76 +322,4 @@ fn who_says_who_they_are_to_a_leaving_server_still_has_to_leave() {
     let due = client.room.due();
     client.say(r#"{"action":"authenticate","data":{"token":"a-all"}}"#);
     assert_eq!(client.room.due(), due);
-}
-
-/// Texts that are nearly requests.
-fn nearly_requests() -> impl Strategy<Value = String> {
-    let actions = prop_oneof![
-        Just(r#""subscribe-event""#),
-        Just(r#""unsubscribe-event""#),
-        Just(r#""publish-event""#),
-        Just(r#""authenticate""#),
-        Just("7"),
-    ];
-    let value = prop_oneof![
-        Just(String::from("null")),
-        Just(String::from("\"session\"")),
-        Just(String::from("[\"a\",\"\\ud800\"]")),
-        Just(String::from("{\"a\":[1.50]}")),
-        "\"[a-c]{0,3}\"",
-        "-?[0-9]{1,3}",
-        ".{0,6}",
-    ];
-    let field = prop_oneof![
-        Just("eventName"),
-        Just("eventNames"),
-        Just("data"),
-        Just("scope"),
-        Just("token"),
-    ];
-    let data = proptest::collection::vec((field, value.clone()), 0..4).prop_map(|fields| {
-        let fields: Vec<_> = fields.iter().map(|(k, v)| format!("\"{k}\":{v}")).collect();
-        fields.join(",")
-    });
-    (actions, data, value).prop_map(|(action, data, reference)| {
-        format!("{{\"action\":{action},\"data\":{{{data}}},\"ref\":{reference}}}")
-    })
-}
-
-/// That a message is answered, one way or another.
-fn check(client: &mut Client, message: Message<'_>) -> Result<(), TestCaseError> {
-    match client.message(message) {
-        Reaction::Reply(text) => {
-            if !text.is_empty() {
-                let text = std::str::from_utf8(&text).expect("text");
-                let valid = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
-                prop_assert!(valid, "{text}");
-                prop_assert!(text.starts_with("{\"action\":\""), "{text}");
-            }
-        }
-        Reaction::Show(show) => prop_assert!(!show.reply.is_empty()),
-        Reaction::Execute(_) => {}
-        Reaction::Close(last, code, _) => {
-            prop_assert!(!last.is_empty() && code.is_valid_on_wire());
-        }
-        other => prop_assert!(false, "{other:?}"),
-    }
-    Ok(())
-}
-
-proptest! {
-    #[test]
-    fn any_message_is_answered(bytes in proptest::collection::vec(any::<u8>(), 0..80), known: bool) {
-        let mut client = if known { Client::welcomed_as("a-all") } else { Client::bearer("", "") };
-        check(&mut client, Message::Binary(&bytes))?;
-        check(&mut client, Message::Text(&bytes))?;
-    }
-
-    #[test]
-    fn what_is_nearly_a_request_is_answered(texts in proptest::collection::vec(nearly_requests(), 1..6)) {
-        let mut client = Client::welcomed_as("a-all");
-        for text in texts {
-            check(&mut client, Message::Text(text.as_bytes()))?;
-        }
-    }
 }

@@ -120,6 +120,38 @@ fn organizations_are_sealed_from_each_other() {
 }
 
 #[test]
+fn a_renewed_token_stays_with_the_log_of_its_organization() {
+    everywhere_with(&config(), |stage| {
+        let mut one = enter_as(stage, ("e", "t"), "", &bearer("listen-1"));
+        let mut two = enter_as(stage, ("e", "t"), "", &bearer("all-2"));
+        assert_ne!(one.epoch, two.epoch);
+        for member in [&mut one, &mut two] {
+            subscribe(stage, member, &["n"]);
+        }
+        let reply = one.socket.ask(&mut stage.node, &authenticate("all-1"));
+        assert_eq!(reply, r#"{"action":"authenticated","ref":9}"#);
+        two.socket.say(&mut stage.node, &publish("n", "2", ""));
+        assert_eq!(stage.texts(&mut two.socket).len(), 2);
+        assert_eq!(news(stage, &mut one), []);
+        one.socket.say(&mut stage.node, &publish("n", "1", ""));
+        let texts = stage.texts(&mut one.socket);
+        assert_eq!(published(&texts[0]).1, Some(0));
+        assert_eq!(news(stage, &mut two), []);
+        // Who comes later, by its first message, finds the same log.
+        let socket = stage.open(&path("e", "t", "&last_event=-1"), "");
+        let mut late = {
+            let mut socket = socket;
+            socket.say(&mut stage.node, &authenticate("listen-1"));
+            welcome(stage, socket)
+        };
+        assert_eq!((&late.epoch, late.next), (&one.epoch, 1));
+        let replayed = subscribe(stage, &mut late, &["n"]);
+        assert_eq!(replayed.len(), 1);
+        assert_eq!(replayed[0].data, "1");
+    });
+}
+
+#[test]
 fn a_session_of_another_event_is_no_room_of_this() {
     everywhere(|stage| {
         enter(stage, "");

@@ -33,6 +33,25 @@ fn events_of_the_subscribed_names_come_to_the_letter() {
 }
 
 #[test]
+fn a_message_of_a_mebibyte_is_taken_and_no_longer_one() {
+    everywhere(|stage| {
+        let mut member = enter(stage, "");
+        subscribe(stage, &mut member, &["n"]);
+        let frame = publish("n", "\"\"", "").len();
+        let long = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - frame));
+        let data = long(1024 * 1024);
+        let text = publish("n", &data, "");
+        member.socket.say(&mut stage.node, &text);
+        let texts = stage.texts(&mut member.socket);
+        published(&texts[0]);
+        assert_eq!(heard(&texts[1]).data, data);
+        let text = publish("n", &long(1024 * 1024 + 1), "");
+        member.socket.say(&mut stage.node, &text);
+        assert_eq!(member.socket.close_code(&mut stage.node), 1_009);
+    });
+}
+
+#[test]
 fn a_publisher_hears_itself_after_the_reply() {
     everywhere(|stage| {
         let mut member = enter(stage, "");

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use tungstenite::protocol::frame::CloseFrame;
+use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::{enter, expect, heard, news, path, publish, subscribe, welcome};
+use super::{enter, expect, heard, news, path, publish, published, subscribe, welcome};
 use crate::stage::{Stage, everywhere};
 use crate::support::socket::{Socket, upgrade_with};
 use crate::support::web_socket::Message;
@@ -108,6 +110,72 @@ fn a_leaving_server_says_until_when_and_closes_then() {
 }
 
 #[test]
+fn what_was_published_until_a_server_speaks_comes_before_its_words() {
+    everywhere(|stage| {
+        let home = stage.node.home("t");
+        let mut member = enter(stage, "");
+        subscribe(stage, &mut member, &["n"]);
+        let feed = stage.node.connect(home);
+        let ask =
+            "GET /api/sessions/t/events HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n";
+        stage.node.send(feed, ask);
+        let mut publisher = enter(stage, "");
+        stage.node.settle();
+        stage.node.peers[feed].received.clear();
+        let mut publish = |stage: &mut Stage| {
+            let text = publish("n", "1", "");
+            publisher.socket.send(&mut stage.node, &text);
+            assert!(stage.node.receive(publisher.socket.peer, usize::MAX));
+        };
+        publish(stage);
+        for shard in &mut stage.node.shards {
+            shard.drain(stage.node.now);
+        }
+        stage.node.settle();
+        let texts = stage.texts(&mut member.socket);
+        assert_eq!(heard(&texts[0]).number, 0);
+        told(stage, &texts[1]);
+        // A feed that is told when to come back is told no more.
+        let fed = String::from_utf8_lossy(&stage.node.peers[feed].received).into_owned();
+        let (event, retry) = (fed.find("data:"), fed.find("retry:"));
+        assert!(event.is_some() && event < retry, "{fed}");
+        // The same when it closes.
+        publish(stage);
+        stage.node.jump(WINDOW_MS);
+        stage.node.settle();
+        assert_eq!(news(stage, &mut member), expect(&[("n", 1)]));
+        let goodbye = member.socket.goodbye(&mut stage.node);
+        assert_eq!(goodbye.map(|(code, _)| code), Some(1_001));
+    });
+}
+
+#[test]
+fn what_is_sent_together_with_a_close_is_carried_out_before() {
+    everywhere(|stage| {
+        for scope in ["session", "event", "organization"] {
+            let mut member = enter(stage, "");
+            let mut witness = enter(stage, "");
+            subscribe(stage, &mut witness, &["n"]);
+            member
+                .socket
+                .send(&mut stage.node, &publish("n", "1", scope));
+            let close = CloseFrame {
+                code: CloseCode::Normal,
+                reason: "done".into(),
+            };
+            let close = Message::Close(Some(close));
+            member.socket.send_message(&mut stage.node, close);
+            stage.node.settle();
+            let texts = stage.texts(&mut member.socket);
+            assert_eq!(texts.len(), 1, "{texts:?}");
+            published(&texts[0]);
+            assert_eq!(news(stage, &mut witness).len(), 1, "{scope}");
+            assert!(stage.node.peers[member.socket.peer].is_over());
+        }
+    });
+}
+
+#[test]
 fn who_comes_to_a_leaving_server_is_welcomed_and_told() {
     everywhere(|stage| {
         stage.publish("t", "\"n\"", "1");
@@ -142,7 +210,7 @@ fn who_leaves_by_itself_leaves_nothing_behind() {
         stage.node.break_off(broken.socket.peer);
         stage.publish("t", "\"n\"", "1");
         stage.node.pass(Duration::from_secs(3));
-        for gauge in ["connections", "subscriptions", "buffered_bytes"] {
+        for gauge in ["connections", "readers", "subscriptions", "buffered_bytes"] {
             assert_eq!(stage.node.sum(gauge), 0, "{gauge}");
         }
     });

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use fanfare::config::Config;
+use serde_json::Value;
 
 use super::{Member, enter, expect, heard, news, pairs, publish, subscribe};
 use crate::stage::{Stage, everywhere, everywhere_with};
@@ -46,22 +47,57 @@ fn without_a_cursor_the_first_message_hears_from_the_welcome_on() {
 }
 
 #[test]
-fn after_any_other_message_it_is_too_late() {
+fn after_any_other_request_it_is_too_late() {
+    let unsubscribe = r#"{"action":"unsubscribe-event","data":{"eventName":"none"},"ref":1}"#;
+    for first in [unsubscribe, &publish("other", "1", "")] {
+        everywhere(|stage| {
+            publish_some(stage, &["a"]);
+            let mut member = enter(stage, "&last_event=-1");
+            let reply = member.socket.ask(&mut stage.node, first);
+            assert!(!reply.contains("error"), "{reply}");
+            publish_some(stage, &["a"]);
+            assert_eq!(subscribe(stage, &mut member, &["a"]), []);
+            let next = stage.publish("t", "\"a\"", "{}");
+            assert_eq!(news(stage, &mut member), expect(&[("a", next)]));
+        });
+    }
+}
+
+#[test]
+fn what_is_not_carried_out_is_no_first_message() {
     everywhere(|stage| {
         publish_some(stage, &["a"]);
         let mut member = enter(stage, "&last_event=-1");
-        let authenticate = r#"{"action":"authenticate","data":{"token":"x"}}"#;
-        member.socket.say(&mut stage.node, authenticate);
-        member.socket.ask(&mut stage.node, "nonsense");
+        for nothing in [
+            r#"{"action":"authenticate","data":{"token":"x"}}"#,
+            "nonsense",
+            r#"{"action":"subscribe-event","data":{"eventName":"b"}}"#,
+            r#"{"action":"publish-event","data":{"eventName":""},"ref":1}"#,
+        ] {
+            member.socket.say(&mut stage.node, nothing);
+        }
+        assert_eq!(stage.texts(&mut member.socket).len(), 3);
         publish_some(stage, &["a"]);
-        assert_eq!(subscribe(stage, &mut member, &["a"]), []);
+        let replayed = subscribe(stage, &mut member, &["a"]);
+        assert_eq!(pairs(replayed), expect(&[("a", 0), ("a", 1)]));
+    });
+}
+
+#[test]
+fn what_grows_too_old_before_the_first_message_is_missed() {
+    everywhere(|stage| {
+        publish_some(stage, &["a", "a"]);
+        let mut member = enter(stage, "&last_event=-1");
+        // The time has come, and nobody has tidied up yet.
+        let age = Config::default().hub.retention.age + Duration::from_millis(1);
+        stage.node.now.instant = stage.node.now.instant + age;
+        let text = r#"{"action":"subscribe-event","data":{"eventName":"a"},"ref":1}"#;
+        member.socket.say(&mut stage.node, text);
+        let texts = stage.texts(&mut member.socket);
+        let gap = r#"{"action":"gap","data":{"from":0,"to":1}}"#;
+        assert_eq!(texts[1..], [gap]);
         publish_some(stage, &["a"]);
         assert_eq!(news(stage, &mut member), expect(&[("a", 2)]));
-        // To say who one is is no such message.
-        let mut member = enter(stage, "&last_event=-1");
-        member.socket.say(&mut stage.node, authenticate);
-        let replayed = subscribe(stage, &mut member, &["a"]);
-        assert_eq!(pairs(replayed), expect(&[("a", 0), ("a", 1), ("a", 2)]));
     });
 }
 
@@ -139,6 +175,74 @@ fn numbers_never_go_backwards_and_nothing_is_lost() {
         let replayed = subscribe(stage, &mut again, &["n"]);
         let numbers: Vec<u64> = replayed.iter().map(|event| event.number).collect();
         assert_eq!(numbers, (15..20).collect::<Vec<u64>>());
+    });
+}
+
+#[test]
+fn who_takes_nothing_for_too_long_is_told_of_each_gap_once() {
+    let mut config = Config::default();
+    config.hub.retention.events = 5;
+    everywhere_with(&config, |stage| {
+        let mut member = enter(stage, "");
+        subscribe(stage, &mut member, &["n"]);
+        let data = format!("\"{}\"", "x".repeat(20_000));
+        for _ in 0..3 {
+            stage.node.open_window(member.socket.peer, 100);
+            for _ in 0..20 {
+                stage.publish("t", "\"n\"", &data);
+            }
+            stage.node.open_window(member.socket.peer, usize::MAX);
+            stage.node.settle();
+        }
+        let (mut next, mut gaps) = (0, 0);
+        for text in stage.texts(&mut member.socket) {
+            let said: Value = serde_json::from_str(&text).expect("JSON");
+            if said["action"] == "gap" {
+                assert_eq!(said["data"]["from"], next);
+                next = said["data"]["to"].as_u64().expect("a number") + 1;
+                gaps += 1;
+            } else {
+                assert_eq!(heard(&text).number, next);
+                next += 1;
+            }
+        }
+        assert_eq!((next, gaps), (60, 3));
+    });
+}
+
+#[test]
+fn what_nobody_wanted_is_neither_shown_nor_missed_later() {
+    let mut config = Config::default();
+    config.hub.retention.events = 30;
+    everywhere_with(&config, |stage| {
+        let mut member = enter(stage, "");
+        subscribe(stage, &mut member, &["n"]);
+        stage.node.open_window(member.socket.peer, 100);
+        let data = format!("\"{}\"", "x".repeat(20_000));
+        for _ in 0..10 {
+            stage.publish("t", "\"n\"", &data);
+        }
+        // It has more to take than it is given at a time, and wants nothing more.
+        let text = r#"{"action":"unsubscribe-event","data":{"eventName":"n"},"ref":1}"#;
+        member.socket.send(&mut stage.node, text);
+        stage.node.settle();
+        for _ in 0..30 {
+            stage.publish("t", "\"m\"", "1");
+        }
+        let text = r#"{"action":"subscribe-event","data":{"eventName":"m"},"ref":2}"#;
+        member.socket.send(&mut stage.node, text);
+        stage.node.settle();
+        stage.node.open_window(member.socket.peer, usize::MAX);
+        stage.node.settle();
+        stage.publish("t", "\"m\"", "2");
+        let texts = stage.texts(&mut member.socket);
+        let replies = texts
+            .iter()
+            .position(|text| text.contains("\"unsubscribed\""));
+        let rest = &texts[replies.expect("a reply")..];
+        assert_eq!(rest.len(), 3, "{rest:?}");
+        assert_eq!(rest[1], r#"{"action":"subscribed","ref":2}"#);
+        assert_eq!(heard(&rest[2]).number, 40);
     });
 }
 

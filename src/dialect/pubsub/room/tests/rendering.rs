@@ -1,6 +1,7 @@
 //! Contract: an event as its reader sees it.
 
 use bytes::BytesMut;
+use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;

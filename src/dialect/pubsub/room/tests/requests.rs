@@ -182,7 +182,8 @@ fn an_event_is_published_as_it_was_written() {
     assert_eq!(drafts[0].payload, r#"{ "a" : 1.50 , "b":[] }"#);
     for (given, stored) in [
         ("", "{}"),
-        (r#","data":null"#, "{}"),
+        (r#","data":null"#, "null"),
+        (r#","data":1,"data": null "#, "null"),
         (r#","data":7"#, "7"),
         (r#","data":"x""#, r#""x""#),
     ] {
