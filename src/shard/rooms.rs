@@ -61,6 +61,7 @@ impl Shard {
     /// Changes what a client is shown of its log: what was published until now is judged by what it wanted until
     /// now, as far as it has room for that.
     pub(super) fn change_view(&mut self, now: Now, index: u32, show: Show) {
+        self.refresh_log(now, index);
         self.pull(index);
         self.with(now, index, |connection, ctx| connection.show(show, ctx));
         self.pull(index);
