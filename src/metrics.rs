@@ -75,6 +75,8 @@ metrics! {
     counter gaps,
     /// Sessions that exist now.
     gauge sessions,
+    /// Broadcasts that have not reached all their sessions now.
+    gauge broadcasts_pending,
     /// Readers attached to logs now (polls that wait, event streams, sockets).
     gauge readers,
     /// Live subscriptions now.

@@ -4,8 +4,8 @@
 //! logs are to get it than one slice may append to, it then waits here, with one bit for each session that it
 //! has not reached, and each tick brings it to some more. Whoever looks at a session in between does not see
 //! that: a session that is touched first catches up with all that waits for it, oldest first. So each
-//! log has what was accepted, in the order in which it was accepted, and only readers that nobody
-//! asked for are told later.
+//! log has what was accepted, in the order in which it was accepted, and only readers that wait are told later:
+//! even past the log's retention, for it is not their fault that it became late.
 //!
 //! The bits say who stood beneath when the event was accepted: a session that moves keeps its bit, one that is
 //! removed loses it, and whoever gets its index has none.
@@ -73,7 +73,7 @@ impl SessionSet {
 pub(super) enum Reserve {
     /// By so many for each session that is not reached.
     Each(usize),
-    /// By so many in all: logs that are full let go of as much as they get. Kept until the end.
+    /// By so many in all, as logs that are full let go of as much as they get. By how much they grow is taken off.
     Whole(usize),
 }
 
@@ -81,7 +81,7 @@ pub(super) enum Reserve {
 #[derive(Debug)]
 struct Broadcast {
     events: Vec<Arc<Event>>,
-    /// When they were accepted, which is when they count as appended.
+    /// When they were accepted, from when on their age counts.
     at: Instant,
     unreached: SessionSet,
     reserve: Reserve,
@@ -148,8 +148,14 @@ impl Broadcasts {
         self.queue.front_mut()?.unreached.first()
     }
 
-    /// Nothing more is to reach this session: what would have, goes to `each`, oldest first.
-    fn reach(&mut self, session: SessionIndex, mut each: impl FnMut(Instant, &Arc<Event>)) {
+    /// Nothing more is to reach this session: what would have, goes to `each`, oldest first. Answers how many
+    /// bytes were reserved for that alone. To be followed by [`drop_finished`](Self::drop_finished).
+    fn reach(
+        &mut self,
+        session: SessionIndex,
+        mut each: impl FnMut(Instant, &Arc<Event>),
+    ) -> usize {
+        let reserved = self.reserved_bytes;
         for broadcast in &mut self.queue {
             if broadcast.unreached.take(session) {
                 if let Reserve::Each(bytes) = broadcast.reserve {
@@ -159,7 +165,19 @@ impl Broadcasts {
                 broadcast.events.iter().for_each(|event| each(at, event));
             }
         }
-        self.drop_finished();
+        reserved - self.reserved_bytes
+    }
+
+    /// A log has grown by what was reserved for many. Older ones end first, so theirs may be used up first.
+    fn draw(&mut self, mut bytes: usize) {
+        for broadcast in &mut self.queue {
+            if let Reserve::Whole(rest) = &mut broadcast.reserve {
+                let drawn = bytes.min(*rest);
+                *rest -= drawn;
+                bytes -= drawn;
+                self.reserved_bytes = self.reserved_bytes.saturating_sub(drawn);
+            }
+        }
     }
 
     fn drop_finished(&mut self) {
@@ -177,6 +195,11 @@ impl Hub {
     /// Whether events that were accepted have not reached all sessions beneath.
     pub fn is_broadcasting(&self) -> bool {
         !self.broadcasts.queue.is_empty()
+    }
+
+    /// How many broadcasts that are.
+    pub fn broadcasts(&self) -> usize {
+        self.broadcasts.queue.len()
     }
 
     /// Brings them to some more sessions: one slice. To be followed by [`take_ended`](Self::take_ended), as
@@ -226,26 +249,36 @@ impl Hub {
             return 0;
         }
         let mut due = std::mem::take(&mut self.broadcasts.due);
-        self.broadcasts
-            .reach(index, |at, event| due.push((at, Arc::clone(event))));
+        let each = |at, event: &Arc<Event>| due.push((at, Arc::clone(event)));
+        let reserved = self.broadcasts.reach(index, each);
         let count = due.len();
         if count > 0 {
+            // Readers who were there are told, however short the retention and however late it has become.
+            let session = self.sessions.get(index);
+            let is_waited_for = session.is_some_and(|session| !session.readers.is_empty());
+            let before = self.retained_bytes;
             self.change_log(index, |log| {
                 for (at, event) in due.drain(..) {
-                    log.append(at, event);
+                    let young = log.young(at, now.instant);
+                    log.append(if is_waited_for { young } else { at }, event);
                 }
                 log.trim(now.instant);
             });
+            let growth = self.retained_bytes.saturating_sub(before);
+            self.broadcasts.draw(growth.saturating_sub(reserved));
             self.give_way(index);
             self.wake(index);
         }
+        due.clear();
         self.broadcasts.due = due;
+        self.broadcasts.drop_finished();
         count
     }
 
     /// Nothing is to reach a session that is gone.
     pub(super) fn forget_broadcasts(&mut self, index: SessionIndex) {
         self.broadcasts.reach(index, |_, _| {});
+        self.broadcasts.drop_finished();
     }
 
     /// Lets a log give up its oldest events for what could not be refused, when the bytes of all logs are

@@ -198,8 +198,14 @@ impl Hub {
         let mut beneath = self.gather(&event.scope);
         let each = event.retained_bytes();
         if self.is_broadcast(1, &beneath) {
+            let sessions = self.sessions.len();
             self.make_room_for_broadcast(now);
             self.make_room(now, each.saturating_mul(beneath.len()));
+            if self.sessions.len() < sessions {
+                // Sessions were removed on the way: whoever gets their places next came after the event.
+                self.beneath = beneath;
+                beneath = self.gather(&event.scope);
+            }
             let events = vec![Arc::clone(event)];
             self.broadcasts
                 .begin(now, events, &beneath, Reserve::Each(each));

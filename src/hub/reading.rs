@@ -77,7 +77,7 @@ impl Hub {
         self.readers.session_of(reader)
     }
 
-    /// The log that a reader reads; trimmed when it was attached and by [`trim`](Self::trim).
+    /// The log that a reader reads; up to date when it was attached, and by [`refresh`](Self::refresh).
     pub fn log(&self, reader: ReaderId) -> Option<&Log> {
         self.session_log(self.session_of(reader)?)
     }
@@ -90,6 +90,15 @@ impl Hub {
     /// Lets go of what is too old in a session's log.
     pub fn trim(&mut self, now: Now, session: SessionIndex) {
         self.change_log(session, |log| log.trim(now.instant));
+    }
+
+    /// Brings a reader's log up to date: what was accepted is in it, what is too old is not. To be called before
+    /// someone reads who was not woken.
+    pub fn refresh(&mut self, now: Now, reader: ReaderId) {
+        if let Some(index) = self.session_of(reader) {
+            self.catch_up(now, index);
+            self.trim(now, index);
+        }
     }
 
     /// Whether a session has something to show to its readers.

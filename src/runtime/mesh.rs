@@ -153,9 +153,11 @@ impl Mesh {
                 _ => break,
             }
         }
+        // A swap: whoever still finds it pending pushed before this, and what was pushed is seen below. After a
+        // mere store the rings might be read before it takes effect.
         self.wakers[self.id.index()]
             .pending
-            .store(false, Ordering::Release);
+            .swap(false, Ordering::AcqRel);
     }
 
     /// Takes the next envelope from a shard's ring.

@@ -130,6 +130,11 @@ impl Shard {
         let (frames, events) = self.groups.join(group);
         entry.connection.send_events(frames, events);
         let blocked = entry.blocked;
+        if entry.connection.send_queue.len() > self.send_queue_bytes_max / 2 {
+            let stream = entry.stream.as_ref();
+            self.urgent
+                .push(stream.map_or(index, |stream| stream.parent));
+        }
         self.metrics().events_delivered.add(u64::from(events));
         if blocked {
             self.judge_slow(now, index);

@@ -28,6 +28,7 @@ impl Shard {
     /// Whoever finds room in its queue goes on with the input it holds: what comes of that ends this tick once
     /// more, for nobody knows when there is another.
     pub fn flush(&mut self, now: Now, mut write: impl FnMut(ConnectionId, &SendQueue) -> Flushed) {
+        self.flush_urgent(now, &mut write);
         let mut writes = self.flush_writes_max;
         let share = if self.backlog.is_empty() {
             0
@@ -52,6 +53,26 @@ impl Shard {
     /// Whether something came up after the end of the tick.
     fn has_left_over(&self) -> bool {
         !self.resumed.is_empty() || !self.grouped.is_empty() || self.hub.has_woken()
+    }
+
+    /// Writes to those for whom too much would wait otherwise. That is for this shard to prevent, not for a
+    /// subscriber who takes all that it is offered.
+    fn flush_urgent(
+        &mut self,
+        now: Now,
+        write: &mut impl FnMut(ConnectionId, &SendQueue) -> Flushed,
+    ) {
+        if self.urgent.is_empty() {
+            return;
+        }
+        self.flush_inner(now);
+        let mut urgent = std::mem::take(&mut self.urgent);
+        for index in urgent.drain(..) {
+            self.flush_one(now, index, write);
+        }
+        if self.urgent.is_empty() {
+            self.urgent = urgent;
+        }
     }
 
     /// Writes to those who became dirty since the last flush. Answers how many writes of `writes` are left.
@@ -89,7 +110,7 @@ impl Shard {
         writes
     }
 
-    /// Writes to one connection. No if it need not be.
+    /// Writes to one connection, unless it need not be: it was written to meanwhile, or is gone and its place another's.
     fn flush_one(
         &mut self,
         now: Now,
@@ -99,8 +120,11 @@ impl Shard {
         let Some(entry) = self.connections.get_mut(index as usize) else {
             return false;
         };
-        entry.dirty = false;
-        if entry.blocked || entry.finished {
+        if entry.stream.is_some() || entry.relay.is_some() {
+            return false;
+        }
+        let was_dirty = std::mem::take(&mut entry.dirty);
+        if !was_dirty || entry.blocked || entry.finished {
             return false;
         }
         let id = ConnectionId {

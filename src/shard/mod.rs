@@ -95,6 +95,8 @@ pub struct Shard {
     dirty_inner: VecDeque<u32>,
     /// Those of `dirty` that earlier flushes did not come to, in that order.
     backlog: VecDeque<u32>,
+    /// Connections for which so much waits that no flush passes them by.
+    urgent: Vec<u32>,
     /// Most connections that one flush writes to.
     flush_writes_max: usize,
     deadlines: Deadlines,
@@ -226,6 +228,7 @@ impl Shard {
             next_serial: 0,
             dirty: VecDeque::new(),
             backlog: VecDeque::new(),
+            urgent: Vec::new(),
             flush_writes_max: slices.writes.max(2),
             dirty_inner: VecDeque::new(),
             deadlines: Deadlines::default(),
@@ -443,6 +446,7 @@ impl Shard {
             match expired {
                 None | Some(Expired::Flush) => {}
                 Some(Expired::Poll) => {
+                    self.refresh_log(now, id.index);
                     self.answer_poll(now, id.index);
                     self.consume_held(now, id.index);
                 }
@@ -458,6 +462,8 @@ impl Shard {
         self.sweep_interest(now);
         let metrics = &self.metrics[self.id.index()];
         metrics.sessions.set(self.hub.sessions() as u64);
+        let broadcasts = self.hub.broadcasts();
+        metrics.broadcasts_pending.set(broadcasts as u64);
         metrics.readers.set(self.hub.readers() as u64);
         metrics.subscriptions.set(self.hub.subscriptions() as u64);
         metrics.retained_bytes.set(self.hub.retained_bytes() as u64);

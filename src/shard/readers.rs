@@ -145,6 +145,14 @@ impl Shard {
         self.pull(index);
     }
 
+    /// Brings the log that a connection reads up to date, for one that reads without having been woken.
+    pub(super) fn refresh_log(&mut self, now: Now, index: u32) {
+        let entry = self.connections.get(index as usize);
+        if let Some(reader) = entry.and_then(|entry| entry.connection.reader()) {
+            self.hub.refresh(now, reader);
+        }
+    }
+
     /// Answers a waiting poll with what there is, which may be nothing. Other connections are left
     /// alone.
     pub(super) fn answer_poll(&mut self, now: Now, index: u32) {

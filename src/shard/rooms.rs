@@ -61,11 +61,7 @@ impl Shard {
     /// Changes what a client is shown of its log: what was published until now is judged by what it wanted until
     /// now, as far as it has room for that. It may be shown what was retained before, so that is trimmed first.
     pub(super) fn change_view(&mut self, now: Now, index: u32, show: Show) {
-        let entry = self.connections.get(index as usize);
-        let reader = entry.and_then(|entry| entry.connection.reader());
-        if let Some(session) = reader.and_then(|reader| self.hub.session_of(reader)) {
-            self.hub.trim(now, session);
-        }
+        self.refresh_log(now, index);
         self.pull(index);
         self.with(now, index, |connection, ctx| connection.show(show, ctx));
         self.pull(index);

@@ -18,7 +18,7 @@ use crate::time::Now;
 /// What a stream's connection reads from and writes to.
 #[derive(Debug)]
 pub(super) struct Stream {
-    parent: u32,
+    pub(super) parent: u32,
     socket: StreamSocket,
     /// Where it is served, if it reads a log of another shard.
     pub(super) served: Option<Served>,

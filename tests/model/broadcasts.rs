@@ -1,11 +1,12 @@
-//! Broadcasts that go on a slice at a time: no session is missed or told twice, order is kept, bounds hold.
+//! Broadcasts that go on a slice at a time: no session is missed or told twice, order is kept.
+
+mod bounds;
 
 use bytes::Bytes;
 use fanfare::hub::{
-    Address, Answer, Command, Hub, HubConfig, OrganizationId, Parents, Placement, Refusal, Scope,
-    ScopeName, ShardId,
+    Address, Answer, Command, Hub, HubConfig, OrganizationId, Parents, Placement, Scope, ScopeName,
+    ShardId,
 };
-use fanfare::limits::BROADCASTS_PENDING_MAX;
 use proptest::prelude::*;
 
 use crate::calls::{at, draft, key};
@@ -188,49 +189,4 @@ fn who_comes_after_an_event_does_not_get_it() {
     assert_eq!(log_of(&mut hub, 1), ["2"]);
     assert_eq!(log_of(&mut hub, 6), ["3"]);
     assert_eq!(log_of(&mut hub, 3), ["0", "1"]);
-}
-
-#[test]
-fn what_is_on_its_way_is_bounded_and_counted() {
-    let mut hub = hub(config(1));
-    for session in [0, 3] {
-        accept(&mut hub, to_one(session, "0"));
-    }
-    let before = hub.retained_bytes();
-    for _ in 0..BROADCASTS_PENDING_MAX {
-        accept(&mut hub, to_all("1"));
-    }
-    let accepted = hub.retained_bytes();
-    assert!(accepted > before);
-    let busy = Answer::Refused(Refusal::Busy);
-    assert_eq!(hub.execute(at(0), to_all("2")), busy);
-    assert_eq!(hub.retained_bytes(), accepted);
-    hub.finish_broadcasts(at(0));
-    assert!(!hub.is_broadcasting());
-    assert_eq!(hub.retained_bytes(), accepted, "as it was weighed");
-    accept(&mut hub, to_all("3"));
-    assert_eq!(log_of(&mut hub, 3).len(), BROADCASTS_PENDING_MAX + 2);
-}
-
-#[test]
-fn what_does_not_fit_is_refused_before_it_begins() {
-    let mut roomy = hub(config(1));
-    for session in [0, 3] {
-        accept(&mut roomy, to_one(session, "0"));
-    }
-    let mut tight = hub(HubConfig {
-        logs_bytes_max: 2 * roomy.retained_bytes(),
-        ..config(1)
-    });
-    for session in [0, 3] {
-        accept(&mut tight, to_one(session, "0"));
-    }
-    accept(&mut tight, to_all("1"));
-    let busy = Answer::Refused(Refusal::Busy);
-    assert!(tight.is_broadcasting());
-    // What the first will need is not to be had any more, neither for all nor for one.
-    assert_eq!(tight.execute(at(0), to_all("2")), busy);
-    assert_eq!(tight.execute(at(0), to_one(6, "2")), busy);
-    tight.finish_broadcasts(at(0));
-    assert_eq!(log_of(&mut tight, 3), ["0", "1"]);
 }

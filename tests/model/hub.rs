@@ -221,15 +221,28 @@ proptest! {
     #[test]
     fn every_answer_is_the_naive_one(config in configs(), ops in ops()) {
         let tight = config.logs_bytes_max < usize::MAX;
+        let mut patience = config.retention.age.as_millis() as u64;
         let mut pair = Pair::new(config);
-        let mut millis = 0;
+        // Until `idle_at` nothing was on its way.
+        let (mut millis, mut idle_at) = (0, 0);
         for (connection, op) in (0..).zip(ops) {
             let now = at(millis);
             match op {
-                Op::Wait(ms) => millis += ms,
+                Op::Wait(ms) => {
+                    // Who waits is told what is too old by then, which the naive hub knows nothing of: see the
+                    // scene of broadcasts.
+                    if millis + ms - idle_at > patience {
+                        pair.naive.expire(now);
+                        pair.hub.finish_broadcasts(now);
+                    }
+                    millis += ms;
+                }
                 Op::Execute(mut command) => {
                     if let Command::Create { expires_ms: Some(date), .. } = &mut command {
                         *date += now.unix_ms;
+                    }
+                    if let Command::Create { retention: Some(age), .. } = &command {
+                        patience = patience.min(age.as_millis() as u64);
                     }
                     pair.execute(now, &command)?;
                 }
@@ -244,6 +257,9 @@ proptest! {
                 Op::Detach(pick) => pair.detach(now, pick),
                 Op::Slice => pair.slice(now),
                 Op::Tick => pair.tick(now)?,
+            }
+            if !pair.hub.is_broadcasting() {
+                idle_at = millis;
             }
             if tight {
                 // While something is on its way, its bytes are set aside as if no log let go of any.

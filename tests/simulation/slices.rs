@@ -2,9 +2,12 @@
 
 use fanfare::config::Config;
 use fanfare::shard::Slices;
+use http::Request;
 
 use crate::support::http::{Response, request};
+use crate::support::http2::{Client, End};
 use crate::support::node::TestNode;
+use crate::support::socket::Socket;
 
 const SESSIONS: usize = 30;
 /// Ticks that may pass until someone who asks is answered: the one that hears the question.
@@ -152,4 +155,144 @@ fn who_leaves_tells_first_what_it_accepted() {
     for response in told {
         assert!(response.body.contains(r#"{"a":1}"#), "{}", response.body);
     }
+}
+
+#[test]
+fn a_poll_whose_time_is_over_is_told_what_was_accepted() {
+    let mut node = node(Slices {
+        appends: 1,
+        ..Slices::default()
+    });
+    let mut polls = polls(&mut node);
+    let hasty = node.connect(0);
+    node.send(
+        hasty,
+        request("GET /api/sessions/last/events?timeout=1", "", ""),
+    );
+    polls.push(hasty);
+    let publisher = node.connect(0);
+    node.settle();
+    broadcast(&mut node, publisher);
+    node.turn(0);
+    node.jump(1_000);
+    node.turn(0);
+    assert!(node.shards[0].has_more_work(), "others wait");
+    let response = node.response(hasty).expect("its time is over");
+    // It came without a cursor: told nothing, it would begin after the event the next time.
+    assert!(response.body.contains(r#"{"a":1}"#), "{}", response.body);
+    node.settle();
+    polls.pop();
+    assert_eq!(answered(&mut node, &polls).len(), SESSIONS);
+}
+
+#[test]
+fn what_was_accepted_is_judged_by_what_was_wanted_then() {
+    let mut node = node(Slices {
+        appends: 1,
+        ..Slices::default()
+    });
+    polls(&mut node);
+    let publisher = node.connect(0);
+    let path = "/pubsub/ws?event_id=e&session_id=last";
+    let mut room = Socket::open(&mut node, 0, path, "").expect("it is opened");
+    let change = |action: &str, name: &str| {
+        format!(r#"{{"action":"{action}","data":{{"eventName":"{name}"}},"ref":1}}"#)
+    };
+    room.say(&mut node, &change("subscribe-event", "other"));
+    room.texts(&mut node);
+    broadcast(&mut node, publisher);
+    node.turn(0);
+    room.say(&mut node, &change("subscribe-event", "n"));
+    let texts = room.texts(&mut node);
+    assert_eq!(
+        texts,
+        [r#"{"action":"subscribed","ref":1}"#],
+        "it came too late"
+    );
+    broadcast(&mut node, publisher);
+    node.turn(0);
+    room.say(&mut node, &change("unsubscribe-event", "n"));
+    let texts = room.texts(&mut node);
+    assert_eq!(texts.len(), 2, "it came before: {texts:?}");
+    assert!(texts[0].contains(r#"{"a":1}"#), "{texts:?}");
+}
+
+#[test]
+fn nobody_is_too_slow_because_the_flush_is() {
+    const BOUND: usize = 4_000;
+    let mut config = Config::default();
+    config.sysadm.state_interval = None;
+    config.hub.send_queue_bytes_max = BOUND;
+    let slices = Slices {
+        writes: 2,
+        ..Slices::default()
+    };
+    let mut node = TestNode::with_slices(1, 7, &config, slices);
+    let mut subscribers: Vec<Socket> = (0..SESSIONS)
+        .map(|_| Socket::open(&mut node, 0, "/live/ws", "").expect("it is opened"))
+        .collect();
+    for subscriber in &mut subscribers {
+        let all = r#"{"type":"filter","filters":[{"property":"a","value":"*"}]}"#;
+        subscriber.ask(&mut node, all);
+    }
+    let publisher = node.connect(0);
+    for _ in 0..100 {
+        broadcast(&mut node, publisher);
+        broadcast(&mut node, publisher);
+        for subscriber in &subscribers {
+            node.open_window(subscriber.peer, BOUND);
+        }
+        node.turn(0);
+    }
+    node.settle();
+    assert_eq!(node.sum("slow_consumers"), 0);
+    for subscriber in &mut subscribers {
+        assert_eq!(subscriber.texts(&mut node).len(), 200);
+    }
+}
+
+#[test]
+fn a_stream_that_takes_the_place_of_one_who_waited_for_a_flush_is_served() {
+    const EVENTS: usize = 40;
+    let mut node = node(Slices {
+        writes: 4,
+        ..Slices::default()
+    });
+    let publisher = node.connect(0);
+    let body = format!(r#"{{"type":"t","data":"{}"}}"#, "x".repeat(100_000));
+    for _ in 0..EVENTS {
+        let publish = request("POST /api/sessions/long/events", "", &body);
+        assert_eq!(node.ask(publisher, publish).status, 200);
+    }
+    let mut client = Client::connect_with(&mut node, 0, 1 << 30);
+    client.settle(&mut node);
+    let fillers: Vec<usize> = (0..4).map(|_| node.connect(0)).collect();
+    let leaver = node.connect(0);
+    node.settle();
+    let health = request("GET /healthz", "", "");
+    for &filler in &fillers {
+        node.send(filler, &health);
+        node.receive(filler, usize::MAX);
+    }
+    let get = |path: &str| {
+        let request = Request::get(format!("http://host{path}"));
+        request.body(()).expect("a request")
+    };
+    let first = client.open(get("/healthz"), true);
+    client.turn(&mut node);
+    node.receive(client.peer, usize::MAX);
+    node.send(leaver, &health);
+    node.receive(leaver, usize::MAX);
+    node.turn(0);
+    node.break_off(leaver);
+    let second = client.open(get("/api/sessions/long/events?last_event=-1"), true);
+    client.turn(&mut node);
+    client.settle(&mut node);
+    assert_eq!(client.calls[first].status(), Some(200));
+    let long = &client.calls[second];
+    assert_eq!(
+        (long.status(), &long.end),
+        (Some(200), &Some(End::Complete))
+    );
+    assert!(long.body.len() > EVENTS * 100_000);
 }

@@ -125,6 +125,12 @@ impl Log {
         self.give_back();
     }
 
+    /// The first instant from `at` on at which what is appended is not too old `now`.
+    pub(crate) fn young(&self, at: Instant, now: Instant) -> Instant {
+        let oldest = now.as_millis().saturating_sub(self.age_ms_max.into());
+        at.max(Instant::from_millis(oldest))
+    }
+
     /// How much [`bytes`](Self::bytes) can grow at most by appending events of `bytes` in all.
     pub(crate) fn growth(&self, bytes: usize) -> usize {
         let bound = self.bytes_max.max(bytes);
