@@ -136,9 +136,9 @@ fn what_was_published_until_a_server_speaks_comes_before_its_words() {
         assert_eq!(heard(&texts[0]).number, 0);
         told(stage, &texts[1]);
         // A feed that is told when to come back is told no more.
-        let fed = String::from_utf8_lossy(&stage.node.peers[feed].received).into_owned();
-        let (event, retry) = (fed.find("data:"), fed.find("retry:"));
-        assert!(event.is_some() && event < retry, "{fed}");
+        let shown = String::from_utf8_lossy(&stage.node.peers[feed].received).into_owned();
+        let (event, retry) = (shown.find("data:"), shown.find("retry:"));
+        assert!(event.is_some() && event < retry, "{shown}");
         // The same when it closes.
         publish(stage);
         stage.node.jump(WINDOW_MS);

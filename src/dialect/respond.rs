@@ -1,0 +1,110 @@
+//! How a dialect answers a request of HTTP: where the answer goes, what its framing depends on, and the form of errors
+//! that dialects have in common.
+
+use bytes::BytesMut;
+
+use crate::protocol::http1::{DateCache, Head, Method, Response, Version};
+
+/// Where a response goes, and what its framing depends on.
+#[derive(Debug)]
+pub struct Responder<'o> {
+    /// The bytes written so far.
+    pub out: &'o mut BytesMut,
+    /// The cached `Date`.
+    pub date: &'o DateCache,
+    /// What the request said.
+    pub exchange: Exchange,
+    /// The status that was answered; for counting.
+    pub status: u16,
+}
+
+/// What must be remembered of a request to frame its response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Exchange {
+    /// The request's version.
+    pub version: Version,
+    /// Whether the connection goes on afterwards.
+    pub keep_alive: bool,
+    /// Whether it was a `HEAD`: no body bytes.
+    pub head_only: bool,
+}
+
+impl Exchange {
+    /// The exchange that a request's head begins.
+    pub fn of(head: &Head<'_, '_>) -> Self {
+        Self {
+            version: head.version,
+            keep_alive: head.keep_alive,
+            head_only: head.method == Method::Head,
+        }
+    }
+
+    /// After the protocol was changed there is no response to frame.
+    pub const fn upgraded() -> Self {
+        Self {
+            version: Version::Http11,
+            keep_alive: true,
+            head_only: false,
+        }
+    }
+
+    /// For a request whose head could not be read.
+    pub const fn broken() -> Self {
+        Self {
+            version: Version::Http11,
+            keep_alive: false,
+            head_only: false,
+        }
+    }
+}
+
+impl Responder<'_> {
+    /// Begins a response.
+    pub fn begin(&mut self, status: u16) -> Response<'_> {
+        self.status = status;
+        Response::begin(self.out, self.exchange.version, status, self.date)
+    }
+}
+
+/// A request was refused and the refusal is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused;
+
+/// The body of an error answer: `{"error":{"code":"…","message":"…"}}`.
+pub fn error_body(code: &str, message: &str) -> Vec<u8> {
+    let error = serde_json::json!({"error": {"code": code, "message": message}});
+    error.to_string().into_bytes()
+}
+
+/// Writes an error answer with further header lines, each with its CR LF.
+pub fn respond_error(
+    to: &mut Responder<'_>,
+    headers: &[&[u8]],
+    status: u16,
+    code: &str,
+    message: &str,
+) -> Refused {
+    let exchange = to.exchange;
+    let body = error_body(code, message);
+    let mut response = to.begin(status);
+    for lines in headers {
+        response = response.raw(lines);
+    }
+    response.body(
+        Some("application/json"),
+        &body,
+        exchange.keep_alive,
+        exchange.head_only,
+    );
+    Refused
+}
+
+/// Writes an error answer that belongs to no dialect.
+pub fn respond_plain_error(
+    to: &mut Responder<'_>,
+    status: u16,
+    code: &str,
+    message: &str,
+) -> Refused {
+    respond_error(to, &[], status, code, message)
+}
