@@ -28,7 +28,6 @@ impl Shard {
     /// Whoever finds room in its queue goes on with the input it holds: what comes of that ends this tick once
     /// more, for nobody knows when there is another.
     pub fn flush(&mut self, now: Now, mut write: impl FnMut(ConnectionId, &SendQueue) -> Flushed) {
-        self.flush_urgent(now, &mut write);
         let mut writes = self.flush_writes_max;
         let share = if self.backlog.is_empty() {
             0
@@ -41,6 +40,7 @@ impl Shard {
             self.show_news(now);
         }
         self.flush_dirty(now, writes, &mut write);
+        self.flush_urgent(now, &mut write);
         self.backlog.append(&mut self.dirty);
     }
 
