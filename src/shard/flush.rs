@@ -110,7 +110,8 @@ impl Shard {
         writes
     }
 
-    /// Writes to one connection, unless it need not be: it was written to meanwhile, or is gone and its place another's.
+    /// Writes to one connection. No if it need not be: it was written to meanwhile, or is gone and its place
+    /// another's.
     fn flush_one(
         &mut self,
         now: Now,
