@@ -28,7 +28,6 @@ impl Shard {
     /// Whoever finds room in its queue goes on with the input it holds: what comes of that ends this tick once
     /// more, for nobody knows when there is another.
     pub fn flush(&mut self, now: Now, mut write: impl FnMut(ConnectionId, &SendQueue) -> Flushed) {
-        self.flush_urgent(now, &mut write);
         let mut writes = self.flush_writes_max;
         let share = if self.backlog.is_empty() {
             0
@@ -41,6 +40,7 @@ impl Shard {
             self.show_news(now);
         }
         self.flush_dirty(now, writes, &mut write);
+        self.flush_urgent(now, &mut write);
         self.backlog.append(&mut self.dirty);
     }
 
@@ -55,8 +55,8 @@ impl Shard {
         !self.resumed.is_empty() || !self.grouped.is_empty() || self.hub.has_woken()
     }
 
-    /// Writes to those for whom too much would wait otherwise. That is for this shard to prevent, not for a
-    /// subscriber who takes all that it is offered.
+    /// Writes to those whom the flush did not come to, and for whom too much would wait otherwise. That is for
+    /// this shard to prevent, not for a subscriber who takes all that it is offered.
     fn flush_urgent(
         &mut self,
         now: Now,
@@ -65,7 +65,6 @@ impl Shard {
         if self.urgent.is_empty() {
             return;
         }
-        self.flush_inner(now);
         let mut urgent = std::mem::take(&mut self.urgent);
         for index in urgent.drain(..) {
             self.flush_one(now, index, write);
@@ -73,6 +72,7 @@ impl Shard {
         if self.urgent.is_empty() {
             self.urgent = urgent;
         }
+        self.flush_inner(now);
     }
 
     /// Writes to those who became dirty since the last flush. Answers how many writes of `writes` are left.
