@@ -46,6 +46,15 @@ impl SessionSet {
         }
     }
 
+    /// Whether it has these sessions, given once each, and no others.
+    fn is(&self, sessions: &[SessionIndex]) -> bool {
+        let has = |session: &SessionIndex| {
+            let word = self.words.get(session.index() / WORD_BITS);
+            word.is_some_and(|word| word >> (session.index() % WORD_BITS) & 1 == 1)
+        };
+        self.len == sessions.len() && sessions.iter().all(has)
+    }
+
     /// Takes a session out; whether it was there.
     fn take(&mut self, session: SessionIndex) -> bool {
         let bit = 1 << (session.index() % WORD_BITS);
@@ -121,7 +130,8 @@ impl Broadcasts {
                 && self.events + events <= BROADCAST_EVENTS_PENDING_MAX)
     }
 
-    /// Begins one.
+    /// Begins one, or has the last one bring these events too, if that is for the same and came in the same tick:
+    /// what one publish accepted comes to other shards one by one.
     pub(super) fn begin(
         &mut self,
         now: Now,
@@ -129,6 +139,18 @@ impl Broadcasts {
         sessions: &[SessionIndex],
         reserve: Reserve,
     ) {
+        if let Some(last) = self.queue.back_mut()
+            && let (Reserve::Each(bytes), Reserve::Each(more)) = (&mut last.reserve, reserve)
+            && last.at == now.instant
+            && last.unreached.is(sessions)
+        {
+            *bytes += more;
+            let more = more.saturating_mul(sessions.len());
+            self.reserved_bytes = self.reserved_bytes.saturating_add(more);
+            self.events += events.len();
+            last.events.extend(events);
+            return;
+        }
         let broadcast = Broadcast {
             events,
             at: now.instant,
@@ -314,6 +336,12 @@ mod tests {
                     prop_assert_eq!(first, model.first().copied());
                 }
                 prop_assert_eq!(set.len, model.len());
+                let rest: Vec<_> = model.iter().map(|&index| SessionIndex::new(index)).collect();
+                prop_assert!(set.is(&rest) && !set.is(&[&rest[..], &[SessionIndex::new(600)]].concat()));
+                if let [_, but_first @ ..] = &*rest {
+                    prop_assert!(!set.is(but_first));
+                    prop_assert!(!set.is(&[but_first, &[SessionIndex::new(600)]].concat()));
+                }
             }
             while let Some(first) = set.first() {
                 prop_assert_eq!(Some(first.index()), model.pop_first());

@@ -55,8 +55,8 @@ impl Shard {
         !self.resumed.is_empty() || !self.grouped.is_empty() || self.hub.has_woken()
     }
 
-    /// Writes to those for whom too much would wait otherwise. That is for this shard to prevent, not for a
-    /// subscriber who takes all that it is offered.
+    /// Writes to those whom the flush did not come to, and for whom too much would wait otherwise. That is for
+    /// this shard to prevent, not for a subscriber who takes all that it is offered.
     fn flush_urgent(
         &mut self,
         now: Now,
@@ -65,7 +65,6 @@ impl Shard {
         if self.urgent.is_empty() {
             return;
         }
-        self.flush_inner(now);
         let mut urgent = std::mem::take(&mut self.urgent);
         for index in urgent.drain(..) {
             self.flush_one(now, index, write);
@@ -73,6 +72,7 @@ impl Shard {
         if self.urgent.is_empty() {
             self.urgent = urgent;
         }
+        self.flush_inner(now);
     }
 
     /// Writes to those who became dirty since the last flush. Answers how many writes of `writes` are left.
@@ -110,7 +110,8 @@ impl Shard {
         writes
     }
 
-    /// Writes to one connection, unless it need not be: it was written to meanwhile, or is gone and its place another's.
+    /// Writes to one connection. No if it need not be: it was written to meanwhile, or is gone and its place
+    /// another's.
     fn flush_one(
         &mut self,
         now: Now,

@@ -106,7 +106,11 @@ fn log_of(hub: &mut Hub, session: usize) -> Vec<Bytes> {
 }
 
 fn accept(hub: &mut Hub, command: Command) {
-    let answer = hub.execute(at(0), command);
+    accept_at(hub, 0, command);
+}
+
+fn accept_at(hub: &mut Hub, millis: u64, command: Command) {
+    let answer = hub.execute(at(millis), command);
     assert!(matches!(answer, Answer::Published { .. }), "{answer:?}");
 }
 

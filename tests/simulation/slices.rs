@@ -266,24 +266,28 @@ fn a_stream_that_takes_the_place_of_one_who_waited_for_a_flush_is_served() {
     }
     let mut client = Client::connect_with(&mut node, 0, 1 << 30);
     client.settle(&mut node);
-    let fillers: Vec<usize> = (0..4).map(|_| node.connect(0)).collect();
+    let others: Vec<usize> = (0..6).map(|_| node.connect(0)).collect();
     let leaver = node.connect(0);
     node.settle();
-    let health = request("GET /healthz", "", "");
-    for &filler in &fillers {
-        node.send(filler, &health);
-        node.receive(filler, usize::MAX);
-    }
     let get = |path: &str| {
         let request = Request::get(format!("http://host{path}"));
         request.body(()).expect("a request")
     };
+    let ask = |node: &mut TestNode, peers: &[usize]| {
+        for &peer in peers {
+            node.send(peer, request("GET /healthz", "", ""));
+            node.receive(peer, usize::MAX);
+        }
+    };
+    // Four are written to, and then two and two: the client waits, and behind it whoever leaves.
+    ask(&mut node, &others);
     let first = client.open(get("/healthz"), true);
     client.turn(&mut node);
     node.receive(client.peer, usize::MAX);
-    node.send(leaver, &health);
-    node.receive(leaver, usize::MAX);
     node.turn(0);
+    ask(&mut node, &[others[0], others[1], leaver]);
+    node.turn(0);
+    assert!(node.response_is_absent(leaver));
     node.break_off(leaver);
     let second = client.open(get("/api/sessions/long/events?last_event=-1"), true);
     client.turn(&mut node);

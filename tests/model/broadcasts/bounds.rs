@@ -12,7 +12,8 @@ use fanfare::limits::BROADCASTS_PENDING_MAX;
 use proptest::prelude::*;
 
 use super::{
-    SESSIONS, Step, accept, config, hub, log_of, publish, steps, tell, to_all, to_one, token,
+    SESSIONS, Step, accept, accept_at, config, hub, log_of, publish, steps, tell, to_all, to_one,
+    token,
 };
 use crate::calls::{at, key};
 
@@ -23,8 +24,8 @@ fn what_is_on_its_way_is_bounded_and_counted() {
         accept(&mut hub, to_one(session, "0"));
     }
     let before = hub.retained_bytes();
-    for _ in 0..BROADCASTS_PENDING_MAX {
-        accept(&mut hub, to_all("1"));
+    for tick in 0..BROADCASTS_PENDING_MAX as u64 {
+        accept_at(&mut hub, tick, to_all("1"));
     }
     let accepted = hub.retained_bytes();
     assert!(accepted > before);
@@ -88,8 +89,8 @@ fn nobody_inherits_an_event_with_the_place_of_a_session_whose_time_is_over() {
     for session in [0, 3] {
         accept(&mut hub, to_one(session, "0"));
     }
-    for _ in 0..BROADCASTS_PENDING_MAX {
-        accept(&mut hub, to_all("1"));
+    for tick in 0..BROADCASTS_PENDING_MAX as u64 {
+        accept_at(&mut hub, tick, to_all("1"));
     }
     // There is no room for it before the oldest is at its end, and by then nobody is left.
     let later = at(1_001);
@@ -103,6 +104,33 @@ fn nobody_inherits_an_event_with_the_place_of_a_session_whose_time_is_over() {
     };
     assert_eq!(position.map(|(_, number)| number), Some(0));
     assert!(!hub.is_broadcasting());
+}
+
+#[test]
+fn what_comes_one_by_one_in_a_tick_is_one_broadcast() {
+    let mut hub = hub(config(1));
+    for session in [0, 3] {
+        accept(&mut hub, to_one(session, "0"));
+    }
+    for number in 1..=2 * BROADCASTS_PENDING_MAX {
+        hub.append_from_mail(at(0), &mail(&number.to_string()));
+    }
+    assert_eq!(hub.broadcasts(), 1);
+    // To one that has reached somebody, or is for others, or came earlier, nothing is added.
+    hub.continue_broadcasts(at(0));
+    hub.append_from_mail(at(0), &mail("a"));
+    accept(&mut hub, to_one(6, "0"));
+    hub.append_from_mail(at(0), &mail("b"));
+    hub.append_from_mail(at(1), &mail("c"));
+    assert_eq!(hub.broadcasts(), 4);
+    hub.finish_broadcasts(at(1));
+    let numbers = (0..=2 * BROADCASTS_PENDING_MAX).map(|number| number.to_string());
+    let mut expected: Vec<String> = numbers.collect();
+    expected.extend(["a", "b", "c"].map(String::from));
+    assert_eq!(log_of(&mut hub, 0), expected);
+    assert_eq!(log_of(&mut hub, 3), expected);
+    assert_eq!(log_of(&mut hub, 6), ["0", "b", "c"]);
+    assert_eq!(hub.retained_bytes(), logs_bytes(&hub));
 }
 
 #[test]
