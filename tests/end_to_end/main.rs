@@ -81,6 +81,7 @@ mod matrix;
 mod program;
 mod pubsub_client;
 mod python;
+mod rate_limit;
 mod readme;
 mod resets;
 mod sockets;
