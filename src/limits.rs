@@ -303,6 +303,8 @@ pub const PASSWORD_CHECKS_MAX: usize = 64;
 /// Most organizations of one node. Sessions of the same token are found one after the other, so there
 /// is an end to them.
 pub const ORGANIZATIONS_MAX: usize = 1_024;
+/// Most events per second that an organization may be limited to: more than a node can do.
+pub const PUBLISHES_PER_SECOND_MAX: usize = 10_000_000;
 /// Most API tokens of one organization.
 pub const TOKENS_MAX: usize = 10_000;
 /// Most users of one organization.

@@ -71,6 +71,8 @@ metrics! {
     counter events_dropped,
     /// Publishes refused because a bound was reached.
     counter publishes_refused,
+    /// Publishes refused because their organization published faster than it may.
+    counter publishes_limited,
     /// Gaps that readers were told of.
     counter gaps,
     /// Sessions that exist now.

@@ -1,4 +1,5 @@
-//! The organizations of a node, as configured: equal on every shard, never changed while it runs.
+//! The organizations of a node, as configured: equal on every shard, never changed while it runs. All shards share
+//! one, and with it each organization's [`RateLimit`], which is the one thing here that publishing does change.
 //!
 //! A token is looked up by the first bits of its digest, and the rest is compared in constant time. How
 //! long the search takes tells where the digest of the *presented* token would stand among the others;
@@ -6,13 +7,15 @@
 //! one does not get them closer to the kept one's token.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use uuid::Uuid;
 
 use super::identity::{Grants, Identity, OrganizationId, Secret};
 use super::password::verify_password;
+use super::rate_limit::RateLimit;
 use super::token::TokenDigest;
-use crate::config::OrganizationConfig;
+use crate::config::{Config, HubConfig, OrganizationConfig};
 
 /// One user of the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,6 +49,8 @@ pub struct User {
 #[derive(Debug)]
 pub struct Directory {
     organizations: Vec<Organization>,
+    /// How fast each organization may publish; empty if none is limited.
+    publish_limits: Vec<Option<RateLimit>>,
     /// In order of their digests' first bits.
     tokens: Vec<(TokenDigest, Identity)>,
     users: Vec<User>,
@@ -61,6 +66,7 @@ impl Directory {
         let uuid = Uuid::nil();
         Self {
             organizations: vec![Organization { name, uuid }],
+            publish_limits: Vec::new(),
             tokens: Vec::new(),
             users: Vec::new(),
             users_by_name: BTreeMap::new(),
@@ -70,8 +76,10 @@ impl Directory {
 
     /// The directory of the organizations that are configured, in their order; [`open`](Self::open) if
     /// there are none. The configuration was checked: what could not stand in it opens no door here.
-    pub fn from_config(organizations: &[OrganizationConfig]) -> Self {
+    pub fn from_config(config: &Config) -> Self {
+        let organizations = &config.organizations;
         let mut directory = Self::open();
+        directory.publish_limits = publish_limits(&config.hub, organizations);
         if organizations.is_empty() {
             return directory;
         }
@@ -117,6 +125,11 @@ impl Directory {
         &self.organizations[id.0 as usize]
     }
 
+    /// How fast an organization may publish, if there is a limit.
+    pub fn publish_limit(&self, id: OrganizationId) -> Option<&RateLimit> {
+        self.publish_limits.get(id.0 as usize)?.as_ref()
+    }
+
     /// All organizations' ids.
     pub fn organizations(&self) -> impl Iterator<Item = OrganizationId> + use<> {
         (0..self.organizations.len() as u32).map(OrganizationId)
@@ -157,12 +170,32 @@ impl Directory {
     }
 }
 
+/// The limits of all organizations, or of the only one in open mode; none at all if nothing is limited.
+fn publish_limits(hub: &HubConfig, organizations: &[OrganizationConfig]) -> Vec<Option<RateLimit>> {
+    let limit = |own: Option<usize>| {
+        let rate = own.unwrap_or(hub.publishes_per_second);
+        // The bound of the configuration is far below that of the type.
+        let rate = NonZeroU32::new(u32::try_from(rate).unwrap_or(u32::MAX));
+        rate.map(RateLimit::new)
+    };
+    let configured = organizations.iter().map(|one| one.publishes_per_second);
+    let mut limits: Vec<_> = configured.map(limit).collect();
+    if organizations.is_empty() {
+        limits.push(limit(None));
+    }
+    if limits.iter().all(Option::is_none) {
+        limits.clear();
+    }
+    limits
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::identity::Grant;
     use super::super::password::{PASSWORD_SALT_BYTES, hash_password};
     use super::*;
     use crate::config::{TokenConfig, UserConfig};
+    use crate::time::Instant;
 
     fn words(words: &[&str]) -> Vec<String> {
         words.iter().map(|word| (*word).to_owned()).collect()
@@ -172,9 +205,17 @@ mod tests {
         OrganizationConfig {
             name: name.to_owned(),
             id: id.map(str::to_owned),
+            publishes_per_second: None,
             tokens: Vec::new(),
             users: Vec::new(),
         }
+    }
+
+    fn directory_of(organizations: &[OrganizationConfig]) -> Directory {
+        Directory::from_config(&Config {
+            organizations: organizations.to_vec(),
+            ..Config::default()
+        })
     }
 
     fn token(text: &str, grants: &[&str]) -> TokenConfig {
@@ -186,7 +227,7 @@ mod tests {
 
     #[test]
     fn without_organizations_everyone_may_do_everything() {
-        let directory = Directory::from_config(&[]);
+        let directory = directory_of(&[]);
         let anonymous = directory.anonymous().expect("open mode");
         assert_eq!(anonymous.grants, Grants::ALL);
         assert_eq!(
@@ -201,7 +242,7 @@ mod tests {
     fn organizations_are_numbered_in_the_order_of_the_file() {
         let id = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
         let configured = [organization("b", None), organization("a", Some(id))];
-        let directory = Directory::from_config(&configured);
+        let directory = directory_of(&configured);
         assert_eq!(directory.anonymous(), None);
         let ids: Vec<OrganizationId> = directory.organizations().collect();
         assert_eq!(ids, [OrganizationId(0), OrganizationId(1)]);
@@ -210,8 +251,41 @@ mod tests {
         // Derived from the name alone, so that neither a restart nor another order changes it.
         let derived = directory.organization(ids[0]).uuid;
         assert_eq!(derived.get_version_num(), 5);
-        let alone = Directory::from_config(&[organization("b", None)]);
+        let alone = directory_of(&[organization("b", None)]);
         assert_eq!(alone.organization(OrganizationId(0)).uuid, derived);
+    }
+
+    #[test]
+    fn a_limit_is_the_organizations_own_or_the_hubs() {
+        let limited = |directory: &Directory, id: u32| {
+            let limit = directory.publish_limit(OrganizationId(id))?;
+            let now = Instant::from_millis(1_000_000);
+            Some(
+                (0..100)
+                    .take_while(|_| limit.accept(now, 1).is_ok())
+                    .count(),
+            )
+        };
+        let mut configured = ["a", "b", "c"].map(|name| organization(name, None));
+        configured[0].publishes_per_second = Some(3);
+        configured[1].publishes_per_second = Some(0);
+        let mut config = Config {
+            organizations: configured.to_vec(),
+            ..Config::default()
+        };
+        let some = Directory::from_config(&config);
+        assert_eq!(
+            [0, 1, 2].map(|id| limited(&some, id)),
+            [Some(3), None, None]
+        );
+        config.hub.publishes_per_second = 5;
+        let all = Directory::from_config(&config);
+        let limits = [0, 1, 2].map(|id| limited(&all, id));
+        assert_eq!(limits, [Some(3), None, Some(5)]);
+        // The only organization of open mode has the hub's.
+        config.organizations.clear();
+        assert_eq!(limited(&Directory::from_config(&config), 0), Some(5));
+        assert_eq!(limited(&Directory::open(), 0), None);
     }
 
     #[test]
@@ -236,7 +310,7 @@ mod tests {
             alike.sha256.replace_range(16.., &"0".repeat(48));
             configured[0].tokens.push(alike);
         }
-        let directory = Directory::from_config(&configured);
+        let directory = directory_of(&configured);
         for index in 0..100u32 {
             let identity = directory.bearer(&format!("token-{index}")).expect("known");
             assert_eq!(identity.organization, OrganizationId(index % 2));
@@ -268,7 +342,7 @@ mod tests {
             password: hash.clone().expect("there is memory"),
             grants: words(&["subscribe"]),
         });
-        let directory = Directory::from_config(&configured);
+        let directory = directory_of(&configured);
         let id = directory.user("mikey").expect("known");
         let user = directory.user_of(id).expect("known");
         assert_eq!(user.identity.organization, OrganizationId(1));

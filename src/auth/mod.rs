@@ -1,4 +1,5 @@
-//! Who may do what: organizations, their API tokens and users, and the grants these carry.
+//! Who may do what, and how fast: organizations, their API tokens and users, the grants these carry, and the rate at
+//! which an organization may publish.
 //!
 //! Everything here is a value or a table. Secrets arrive as arguments and are compared as digests or in
 //! constant time. Checking a password takes long on purpose ([`Directory::verify`] is a pure function
@@ -10,6 +11,7 @@ mod directory;
 mod identity;
 mod logins;
 mod password;
+mod rate_limit;
 mod token;
 
 pub use credentials::Credentials;
@@ -17,4 +19,5 @@ pub use directory::{Directory, Organization, User, UserId};
 pub use identity::{Grant, Grants, Identity, OrganizationId, Secret};
 pub use logins::{LOGIN_TOKEN_CHARS, LoginToken, Logins};
 pub use password::{PASSWORD_SALT_BYTES, hash_password};
+pub use rate_limit::RateLimit;
 pub use token::{API_TOKEN_SEED_BYTES, TokenDigest, api_token};

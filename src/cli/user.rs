@@ -58,6 +58,7 @@ fn table(name: &str, hash: &str, grants: &[String]) -> Result<String, String> {
     config.organizations.push(OrganizationConfig {
         name: "any".to_owned(),
         id: None,
+        publishes_per_second: None,
         tokens: Vec::new(),
         users: vec![UserConfig {
             name: name.to_owned(),

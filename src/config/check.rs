@@ -56,6 +56,7 @@ impl Config {
             let problem = format!("expected at least {least}, found {found}");
             return Err(ConfigError::new("hub.send_queue_bytes_max", problem));
         }
+        publish_rate("hub.publishes_per_second", hub.publishes_per_second)?;
         duration("hub.retention.age", hub.retention.age)?;
         count(
             "hub.retention.events",
@@ -168,6 +169,11 @@ pub(super) fn count(key: &str, value: usize, min: usize, max: usize) -> Result<(
     }
     let problem = format!("expected {min} to {max}, found {value}");
     Err(ConfigError::new(key, problem))
+}
+
+/// Events per second; 0 is no limit.
+pub(super) fn publish_rate(key: &str, rate: usize) -> Result<(), ConfigError> {
+    count(key, rate, 0, limits::PUBLISHES_PER_SECOND_MAX)
 }
 
 fn bytes(key: &str, value: usize, max: usize) -> Result<(), ConfigError> {

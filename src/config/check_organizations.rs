@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use argon2::Params;
 use argon2::password_hash::phc::PasswordHash;
 
-use super::check::count;
+use super::check::{count, publish_rate};
 use super::{Config, ConfigError, GRANTS, OrganizationConfig, UserConfig};
 use crate::limits;
 
@@ -55,6 +55,9 @@ fn check_organization<'a>(
         ));
     };
     once(&key, seen.uuids.insert(uuid), &uuid.to_string())?;
+    if let Some(rate) = organization.publishes_per_second {
+        publish_rate(&format!("{path}.publishes_per_second"), rate)?;
+    }
     let tokens = &organization.tokens;
     count(
         &format!("{path}.tokens"),

@@ -152,6 +152,9 @@ pub struct HubConfig {
     pub send_queue_bytes_max: usize,
     /// What happens to a subscriber for whom more would wait.
     pub slow_consumer: SlowConsumer,
+    /// Events per second that each organization may publish, up to [`limits::PUBLISHES_PER_SECOND_MAX`]; 0 is no
+    /// limit.
+    pub publishes_per_second: usize,
     /// `[hub.retention]`: how long one log retains events.
     pub retention: RetentionConfig,
 }
@@ -268,6 +271,7 @@ impl Default for HubConfig {
             logs_bytes_max: limits::LOGS_BYTES_DEFAULT,
             send_queue_bytes_max: limits::SEND_QUEUE_BYTES_DEFAULT,
             slow_consumer: SlowConsumer::default(),
+            publishes_per_second: 0,
             retention: RetentionConfig::default(),
         }
     }

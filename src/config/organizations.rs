@@ -12,6 +12,9 @@ pub struct OrganizationConfig {
     pub name: String,
     /// Its UUID; `None` is derived from the name (UUID version 5, so that it stays the same).
     pub id: Option<String>,
+    /// Events per second that it may publish, up to `limits::PUBLISHES_PER_SECOND_MAX`; 0 is no limit, `None`
+    /// what `[hub]` says.
+    pub publishes_per_second: Option<usize>,
     /// `[[organizations.tokens]]`.
     pub tokens: Vec<TokenConfig>,
     /// `[[organizations.users]]`.

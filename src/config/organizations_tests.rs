@@ -43,6 +43,7 @@ fn the_example_in_the_default_file_is_sound() {
         panic!("{config}");
     };
     assert_eq!((acme.tokens.len(), acme.users.len()), (1, 1));
+    assert_eq!(acme.publishes_per_second, Some(500));
     assert_eq!(acme.users[0].password, HASH);
 }
 
@@ -55,11 +56,13 @@ fn every_key_is_read_and_written() {
         HASH,
         "[\"publish\", \"subscribe\"]",
     );
+    let text = text.replacen("tokens = [", "publishes_per_second = 5\ntokens = [", 1);
     let config = Config::from_toml(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let expected = [
         OrganizationConfig {
             name: "first".to_owned(),
             id: Some("6ba7b810-9dad-11d1-80b4-00c04fd430c8".to_owned()),
+            publishes_per_second: Some(5),
             tokens: vec![TokenConfig {
                 sha256: DIGEST.to_owned(),
                 grants: words(&["admin"]),
@@ -73,6 +76,7 @@ fn every_key_is_read_and_written() {
         OrganizationConfig {
             name: "sécond \"2\"".to_owned(),
             id: None,
+            publishes_per_second: None,
             tokens: vec![TokenConfig {
                 sha256: other,
                 grants: words(&["publish", "subscribe"]),
@@ -96,6 +100,7 @@ fn what_is_there_already_is_refused() {
     let of_first = OrganizationConfig {
         name: "third".to_owned(),
         id: None,
+        publishes_per_second: None,
         tokens: Vec::new(),
         users: Vec::new(),
     };
@@ -235,6 +240,18 @@ fn what_is_missing_or_unknown_is_named() {
             "tables, [[organizations]]",
         ),
         (
+            "[[organizations]]\nname = \"a\"\npublishes_per_second = -1",
+            "organizations[0].publishes_per_second",
+            3,
+            "a whole number",
+        ),
+        (
+            "[[organizations]]\nname = \"a\"\npublishes_per_second = 10_000_001",
+            "organizations[0].publishes_per_second",
+            3,
+            "expected 0 to 10000000, found 10000001",
+        ),
+        (
             "[[organizations]]\nname = \"a\"\nusers = 3",
             "organizations[0].users",
             3,
@@ -258,6 +275,7 @@ proptest! {
         config.organizations.push(OrganizationConfig {
             name: name.clone(),
             id: None,
+            publishes_per_second: None,
             tokens: Vec::new(),
             users: vec![UserConfig { name, password: HASH.to_owned(), grants: words(&["admin"]) }],
         });

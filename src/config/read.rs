@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use toml::de::DeTable;
 
 use super::section::{
-    ADDRESS, BOOLEAN, BYTES, COUNT, DURATION, LIST, SHARDS, SOME_DURATION, SOME_TEXT, Section,
-    TEXT, ZERO_IS_NONE, line_at,
+    ADDRESS, BOOLEAN, BYTES, COUNT, DURATION, LIST, SHARDS, SOME_COUNT, SOME_DURATION, SOME_TEXT,
+    Section, TEXT, ZERO_IS_NONE, line_at,
 };
 use super::{
     Config, ConfigError, CorsConfig, Driver, HubConfig, LiveConfig, LogConfig, LogFormat,
@@ -99,6 +99,11 @@ fn hub(section: &mut Section<'_>, hub: &mut HubConfig) -> Result<(), ConfigError
         SlowConsumer::parse,
         &mut hub.slow_consumer,
     )?;
+    section.read(
+        "publishes_per_second",
+        &COUNT,
+        &mut hub.publishes_per_second,
+    )?;
     section.section("retention", |section| {
         let RetentionConfig { age, events, bytes } = &mut hub.retention;
         section.read("age", &DURATION, age)?;
@@ -153,6 +158,12 @@ fn organization(section: &mut Section<'_>) -> Result<OrganizationConfig, ConfigE
     let name = section.need("name", &TEXT)?;
     let mut id = None;
     section.read("id", &SOME_TEXT, &mut id)?;
+    let mut publishes_per_second = None;
+    section.read(
+        "publishes_per_second",
+        &SOME_COUNT,
+        &mut publishes_per_second,
+    )?;
     let tokens = section.tables("tokens", |section| {
         Ok(TokenConfig {
             sha256: section.need("sha256", &TEXT)?,
@@ -169,6 +180,7 @@ fn organization(section: &mut Section<'_>) -> Result<OrganizationConfig, ConfigE
     Ok(OrganizationConfig {
         name,
         id,
+        publishes_per_second,
         tokens,
         users,
     })

@@ -52,6 +52,12 @@ pub(super) const COUNT: Kind<usize> = Kind {
     read: |value| integer(value)?.try_into().ok(),
 };
 
+/// A number that is absent by default.
+pub(super) const SOME_COUNT: Kind<Option<usize>> = Kind {
+    expected: COUNT.expected,
+    read: |value| (COUNT.read)(value).map(Some),
+};
+
 pub(super) const ADDRESS: Kind<SocketAddr> = Kind {
     expected: "an address and port such as \"127.0.0.1:7400\" or \"[::1]:7400\"",
     read: |value| value.as_str()?.parse().ok(),

@@ -63,6 +63,7 @@ session_ttl = 90
 logs_bytes_max = "2GB"
 send_queue_bytes_max = "64KiB"
 slow_consumer = "drop_oldest"
+publishes_per_second = 250
 retention = { age = "5m", events = 1_000, bytes = "64KB" }
 [sessions]
 publish_bytes_max = 4096
@@ -135,6 +136,7 @@ fn every_key_is_read() {
         hub: HubConfig {
             send_queue_bytes_max: 65_536,
             slow_consumer: SlowConsumer::DropOldest,
+            publishes_per_second: 250,
             scopes: Scopes::Declared,
             session_ttl: Duration::from_secs(90),
             logs_bytes_max: 2_000_000_000,
@@ -204,6 +206,7 @@ hub.retention = 60 => a table, [hub.retention]
 hub.retention.age = "1 minute" => "5m"
 hub.retention.age = 1.5 => found the float 1.5
 hub.retention.bytes = "8M" => "8MiB"
+hub.publishes_per_second = "100/s" => a whole number
 hub.slow_consumer = "drop" => "disconnect" or "drop_oldest"
 sessions.token_reads = 1 => true or false
 sysadm.classes = "a" => a list of texts
@@ -232,6 +235,7 @@ sessions.cors.allow_origin = "*\r\nSet-Cookie: a" => *\r\n
 sessions.cors.allow_headers = " *" => printable
 sessions.cors.allow_headers = "" => printable
 sessions.cors.allow_methods = "é" => printable
+hub.publishes_per_second = 10000001 => expected 0 to 10000000, found 10000001
 hub.send_queue_bytes_max = "1KiB" => at least 16KiB
 sysadm.classes = [""] => printable
 sysadm.retained = ["a\u0007"] => printable
@@ -315,6 +319,7 @@ fn organizations_take_the_place_of_leave() {
     config.organizations.push(OrganizationConfig {
         name: "acme".to_owned(),
         id: None,
+        publishes_per_second: None,
         tokens: Vec::new(),
         users: Vec::new(),
     });

@@ -50,6 +50,7 @@ fn hub(f: &mut fmt::Formatter<'_>, hub: &HubConfig) -> fmt::Result {
     let send_queue_bytes_max = format_bytes(hub.send_queue_bytes_max);
     writeln!(f, "send_queue_bytes_max = \"{send_queue_bytes_max}\"")?;
     writeln!(f, "slow_consumer = \"{}\"", hub.slow_consumer.as_str())?;
+    writeln!(f, "publishes_per_second = {}", hub.publishes_per_second)?;
     writeln!(f, "\n[hub.retention]")?;
     writeln!(f, "age = \"{}\"", format_duration(hub.retention.age))?;
     writeln!(f, "events = {}", hub.retention.events)?;
@@ -100,6 +101,9 @@ fn organization(f: &mut fmt::Formatter<'_>, one: &OrganizationConfig) -> fmt::Re
     writeln!(f, "\n[[organizations]]\nname = {}", Quoted(&one.name))?;
     if let Some(id) = &one.id {
         writeln!(f, "id = {}", Quoted(id))?;
+    }
+    if let Some(rate) = one.publishes_per_second {
+        writeln!(f, "publishes_per_second = {rate}")?;
     }
     for token in &one.tokens {
         writeln!(f, "\n[[organizations.tokens]]")?;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Action, Change, Exchange, Reaction, Responder, Subscribe, Tools};
 use crate::auth::{Directory, TokenDigest};
-use crate::config::{OrganizationConfig, TokenConfig, UserConfig};
+use crate::config::{Config, OrganizationConfig, TokenConfig, UserConfig};
 use crate::hub::{
     Address, Event, EventId, EventName, Ids, OrganizationId, Parents, Placement, Scope, ScopeName,
     ShardId, Subscription,
@@ -26,6 +26,7 @@ pub(super) fn organizations() -> Directory {
     let organization = |name: &str, logins: &[(&str, &[&str])]| OrganizationConfig {
         name: name.to_owned(),
         id: Some(format!("00000000-0000-0000-0000-00000000000{name}")),
+        publishes_per_second: None,
         tokens: logins
             .iter()
             .map(|(token, grants)| TokenConfig {
@@ -44,13 +45,17 @@ pub(super) fn organizations() -> Directory {
             .collect(),
     };
     let listens: &[&str] = &["subscribe"];
-    Directory::from_config(&[
+    let organizations = vec![
         organization(
             "a",
             &[("a-all", all), ("a-nothing", &[]), ("a-listens", listens)],
         ),
         organization("b", &[("b-listens", listens)]),
-    ])
+    ];
+    Directory::from_config(&Config {
+        organizations,
+        ..Config::default()
+    })
 }
 
 /// The time, and what else tools are made of.

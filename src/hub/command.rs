@@ -217,6 +217,21 @@ pub enum Refusal {
     Status(Status),
     /// A bound is reached (`limits.rs`); try again later.
     Busy,
+    /// The organization publishes faster than it may.
+    TooFast {
+        /// Seconds after which the publish would be accepted if nothing else were: whole ones, at least one.
+        retry_after: u32,
+    },
+}
+
+impl Refusal {
+    /// What a limit refuses that has room again after `wait`.
+    pub fn too_fast(wait: Duration) -> Self {
+        let seconds = wait.as_millis().div_ceil(1_000).max(1);
+        Self::TooFast {
+            retry_after: u32::try_from(seconds).unwrap_or(u32::MAX),
+        }
+    }
 }
 
 /// A session as its readers may see it. Times are unix milliseconds.

@@ -131,7 +131,7 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
     let metrics: Arc<[Metrics]> = (0..shards).map(|_| Metrics::default()).collect();
     let (meshes, wakers) = mesh::build(shards).map_err(StartError::System)?;
     let placement = Placement::new(random_u64()?, shards);
-    let directory = Arc::new(Directory::from_config(&config.organizations));
+    let directory = Arc::new(Directory::from_config(&config));
     let verifiers = verifier::start(Arc::clone(&directory), Arc::clone(&wakers));
     let verifiers = verifiers.map_err(StartError::System)?;
     let config = Arc::new(config);

@@ -128,14 +128,28 @@ impl Shard {
             return self.verify(&reply, user, password);
         }
         let home = self.home_of(&command);
+        if home != self.id && !self.has_room(home) {
+            return Some(Answer::Refused(Refusal::Busy));
+        }
+        if let Some(refusal) = self.too_fast(now, &command) {
+            return Some(Answer::Refused(refusal));
+        }
         if home == self.id {
             return Some(self.execute(now, command));
         }
-        if !self.has_room(home) {
-            return Some(Answer::Refused(Refusal::Busy));
-        }
         self.send(home, Mail::Command { reply, command });
         None
+    }
+
+    /// Holds a publish against its organization's limit. Every publish comes by here once, on its way home; a
+    /// repeat of an idempotency key does not come so far.
+    fn too_fast(&self, now: Now, command: &Command) -> Option<Refusal> {
+        let Command::Publish { scope, drafts, .. } = command else {
+            return None;
+        };
+        let limit = self.directory.publish_limit(scope.organization)?;
+        let refused = limit.accept(now.instant, drafts.len()).err();
+        refused.map(Refusal::too_fast)
     }
 
     /// Executes a command unless its key was used before; this shard remembers the key.
@@ -356,8 +370,10 @@ impl Shard {
     }
 
     fn count_refusal(&self, pending: &Pending, answer: &Answer) {
-        if pending.publishes() && matches!(answer, Answer::Refused(_)) {
-            self.metrics().publishes_refused.add(1);
+        match answer {
+            Answer::Refused(Refusal::TooFast { .. }) => self.metrics().publishes_limited.add(1),
+            Answer::Refused(_) if pending.publishes() => self.metrics().publishes_refused.add(1),
+            _ => {}
         }
     }
 

@@ -3,6 +3,7 @@
 mod grpc;
 mod live;
 mod pubsub;
+mod rate_limit;
 mod sessions;
 mod stage;
 mod stream;

@@ -82,6 +82,7 @@ mod program;
 mod pubsub;
 mod pubsub_client;
 mod python;
+mod rate_limit;
 mod readme;
 mod resets;
 mod sockets;

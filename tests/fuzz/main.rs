@@ -152,7 +152,7 @@ fn run(seed: u64) {
     let mut shard = Shard::new(ShardSettings {
         shard: ShardId(0),
         placement: Placement::new(seed, 1),
-        directory: Arc::new(Directory::from_config(&config.organizations)),
+        directory: Arc::new(Directory::from_config(&config)),
         config: Arc::new(config),
         metrics: Arc::clone(&metrics),
         hostname: "host".into(),
@@ -228,6 +228,7 @@ fn config(seed: u64) -> Config {
         config.organizations.push(OrganizationConfig {
             name: String::from("fuzz"),
             id: None,
+            publishes_per_second: None,
             tokens: vec![TokenConfig { sha256, grants }],
             users: Vec::new(),
         });

@@ -90,7 +90,7 @@ impl TestNode {
         let count = usize::from(shards);
         let metrics: AllMetrics = (0..count).map(|_| Metrics::default()).collect();
         let placement = Placement::new(seed, shards);
-        let directory = Arc::new(Directory::from_config(&config.organizations));
+        let directory = Arc::new(Directory::from_config(config));
         let config = Arc::new(config.clone());
         let settings = |shard: u16| {
             let mut bytes = [7; 32];

@@ -15,6 +15,7 @@ pub(crate) fn organization(name: &str, tokens: &[(&str, &str)]) -> OrganizationC
     OrganizationConfig {
         name: name.to_owned(),
         id: None,
+        publishes_per_second: None,
         tokens: tokens.collect(),
         users: Vec::new(),
     }

@@ -9,6 +9,7 @@
 //! | 405, 408, 411, 413 | `method_not_allowed`, `request_timeout`, `length_required`, `too_large` | as HTTP says |
 //! | 409 | `conflict` | the state of the scope does not allow it |
 //! | 422 | `missing_field`, `wrong_type`, `empty`, `too_long`, `unknown_scope_type`, `too_deep`, `contradiction` | JSON, but no event for a scope |
+//! | 429 | `rate_limited` | the organization publishes faster than it may |
 //! | 503 | `busy` | a bound is reached |
 //!
 //! Whatever is wrong with a body is told at once, each with where it stands, or should stand (RFC 6901).
@@ -18,7 +19,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::Pubsub;
-use crate::dialect::{Refused, Responder};
+use crate::dialect::{RATE_LIMITED, Refused, Responder, retry_after_line};
 
 /// Not `application/vnd.api+json`: that name promises all of JSON:API, of which only the form of errors is used
 /// here, and some clients read a body as JSON only if it is called so.
@@ -68,6 +69,11 @@ pub(super) enum Kind {
     Contradiction,
     /// Not in the state that the scope is in.
     Conflict,
+    /// The organization publishes faster than it may.
+    RateLimited {
+        /// Seconds.
+        retry_after: u32,
+    },
     /// A bound is reached.
     Busy,
 }
@@ -98,6 +104,7 @@ impl Kind {
             Self::UnknownScopeType => (422, "unknown_scope_type", "Unknown scope type"),
             Self::TooDeep => (422, "too_deep", "Nested too deep"),
             Self::Contradiction => (422, "contradiction", "Contradiction"),
+            Self::RateLimited { .. } => (429, RATE_LIMITED, "Rate limited"),
             Self::Busy => (503, "busy", "Busy"),
         }
     }
@@ -112,11 +119,12 @@ impl Kind {
         }
     }
 
-    const fn headers(self) -> &'static [u8] {
+    fn headers(self) -> Cow<'static, [u8]> {
         match self {
-            Self::Unauthorized => CHALLENGE,
-            Self::Busy => RETRY_AFTER,
-            _ => b"",
+            Self::Unauthorized => CHALLENGE.into(),
+            Self::RateLimited { retry_after } => retry_after_line(retry_after).into_bytes().into(),
+            Self::Busy => RETRY_AFTER.into(),
+            _ => Cow::default(),
         }
     }
 }
@@ -184,7 +192,7 @@ impl Pubsub {
     /// Refuses a request for all these reasons; the first one says the status.
     pub(super) fn refuse_all(&self, problems: &[Problem], to: &mut Responder<'_>) -> Refused {
         let kind = problems.first().map_or(Kind::BadBody, |first| first.kind);
-        self.respond_problems(kind.wire().0, kind.headers(), problems, to)
+        self.respond_problems(kind.wire().0, &kind.headers(), problems, to)
     }
 
     /// Refuses another method than those of `allow`.

@@ -9,7 +9,7 @@ use super::body::{self, Publish};
 use super::errors::{Kind, Problem};
 use super::{Pubsub, Route};
 use crate::auth::{Identity, OrganizationId};
-use crate::dialect::{self, Action, Call, Refused, Responder};
+use crate::dialect::{self, Action, Call, Refused, Responder, too_fast};
 use crate::hub::{Address, Answer, Command, Epoch, EventId, Number, Refusal, Scope};
 use crate::limits::IDEMPOTENCY_KEY_BYTES_MAX;
 use crate::protocol::http1::{Framing, Head, Method, Version};
@@ -174,6 +174,9 @@ impl Posted {
             Refusal::Busy => {
                 let message = "a bound of this server is reached, try again";
                 Problem::new(Kind::Busy, message)
+            }
+            Refusal::TooFast { retry_after } => {
+                Problem::new(Kind::RateLimited { retry_after }, too_fast(retry_after))
             }
         }
     }

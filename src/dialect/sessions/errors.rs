@@ -1,7 +1,7 @@
 //! Errors in this dialect's form: `{"error":{"code":"…","message":"…"}}`.
 
 use super::Sessions;
-use crate::dialect::Responder;
+use crate::dialect::{self, RATE_LIMITED, Responder, retry_after_line, too_fast};
 use crate::hub::{Refusal, Status};
 
 /// RFC 9110 §10.2.3; a bound that was reached is usually free again at once.
@@ -17,7 +17,7 @@ pub(super) fn respond_error(
 ) {
     let retry_after: &[u8] = if status == 503 { RETRY_AFTER } else { b"" };
     let headers = [&dialect.cors, retry_after];
-    crate::dialect::respond_error(to, &headers, status, code, message);
+    dialect::respond_error(to, &headers, status, code, message);
 }
 
 /// Writes the hub's refusal.
@@ -28,6 +28,13 @@ pub(super) fn respond_refusal(dialect: &Sessions, to: &mut Responder<'_>, refusa
         Refusal::Contradiction => (409, "contradiction", "the session has other parents"),
         Refusal::Exists => (409, "exists", "the session exists"),
         Refusal::Busy => (503, "busy", "a bound of this server is reached, try again"),
+        Refusal::TooFast { retry_after } => {
+            let line = retry_after_line(retry_after);
+            let headers = [&dialect.cors, line.as_bytes()];
+            let message = too_fast(retry_after);
+            dialect::respond_error(to, &headers, 429, RATE_LIMITED, &message);
+            return;
+        }
         Refusal::Status(status) => (409, "status", conflict(status)),
     };
     respond_error(dialect, to, status, code, message);

@@ -52,7 +52,7 @@ impl Sessions {
     pub fn new(config: &SessionsConfig, directory: Arc<Directory>) -> Self {
         let closed = directory.anonymous().is_none();
         let exposed = "Fanfare-Epoch, Fanfare-Oldest, Fanfare-Next, Fanfare-Gap, Fanfare-Number, \
-             Fanfare-Id";
+             Fanfare-Id, Retry-After";
         Self {
             cors: cors_lines(&config.cors, closed, exposed),
             publish_bytes_max: config.publish_bytes_max,

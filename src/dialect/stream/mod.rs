@@ -61,7 +61,7 @@ impl Stream {
     /// The dialect.
     pub fn new(config: &StreamConfig, directory: Arc<Directory>) -> Self {
         let closed = directory.anonymous().is_none();
-        let exposed = "Grpc-Status, Grpc-Message";
+        let exposed = "Grpc-Status, Grpc-Message, Retry-After";
         Self {
             cors: cors_lines(&config.cors, closed, exposed),
             publish_bytes_max: config.publish_bytes_max,

@@ -8,7 +8,7 @@ use super::refusal::of_refusal;
 use super::{Form, Publish, Stream, put_published};
 use crate::auth::Grant;
 use crate::dialect::calls::respond_web;
-use crate::dialect::{self, Action, Call, Offer, Refused, Responder};
+use crate::dialect::{self, Action, Call, Offer, Refused, Responder, retry_after_line};
 use crate::hub::{Answer, Command, EventId, Refusal};
 use crate::limits::IDEMPOTENCY_KEY_BYTES_MAX;
 use crate::protocol::grpc::{Code, Kind, Status};
@@ -133,13 +133,21 @@ impl Stream {
             of_refusal(refusal, &posted.place.asked_first())
         };
         match posted.coding {
-            Coding::Json => {
-                if refusal == Refusal::Busy {
+            Coding::Json => match refusal {
+                Refusal::TooFast { retry_after } => {
+                    let line = retry_after_line(retry_after);
+                    let http_status = status.code.http_status();
+                    self.respond_error(http_status, line.as_bytes(), &status, to);
+                }
+                Refusal::Busy => {
                     // To HTTP this is 503, not the 429 of somebody who asks too often.
                     status.code = Code::Unavailable;
+                    self.refuse(&status, to);
                 }
-                self.refuse(&status, to);
-            }
+                _ => {
+                    self.refuse(&status, to);
+                }
+            },
             Coding::Web(kind) => respond_web(kind, &self.cors, b"", &status, to),
         }
     }

@@ -46,7 +46,7 @@ impl Three {
                 shard: ShardId(shard),
                 placement: placement.clone(),
                 config: Arc::clone(&config),
-                directory: Arc::new(Directory::from_config(&[])),
+                directory: Arc::new(Directory::from_config(&config)),
                 metrics: Arc::clone(&metrics),
                 hostname: "host".into(),
                 seed: [shard as u8; 32],

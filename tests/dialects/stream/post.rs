@@ -244,7 +244,11 @@ fn a_preflight_is_204_and_every_answer_has_the_lines_of_cors() {
                     assert_eq!(answer.header(&name), Some(value), "{line}");
                 }
                 let exposed = answer.header("access-control-expose-headers");
-                assert_eq!(exposed, Some("Grpc-Status, Grpc-Message"), "{line}");
+                assert_eq!(
+                    exposed,
+                    Some("Grpc-Status, Grpc-Message, Retry-After"),
+                    "{line}"
+                );
                 if status == 204 {
                     assert_eq!((answer.header("content-length"), &*answer.body), (None, ""));
                 }

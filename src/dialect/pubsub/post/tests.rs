@@ -213,6 +213,19 @@ fn the_refusals_of_the_hub() {
 }
 
 #[test]
+fn who_publishes_too_fast_is_told_for_how_long() {
+    let refused = Answer::Refused(Refusal::TooFast { retry_after: 17 });
+    let (_, written) = respond(Exchange::upgraded(), |to| {
+        open().answer_post(Posted::to(&Address::Organization), &refused, to)
+    });
+    let (status, body) = split(&written);
+    let detail = "this organization publishes faster than it may, try again in 17 s";
+    let error = one("Rate limited", detail, "rate_limited", "-");
+    assert_eq!((status, body), (429, &*error));
+    assert!(written.contains("\r\nRetry-After: 17\r\n"), "{written}");
+}
+
+#[test]
 fn who_may_publish() {
     let pubsub = closed();
     for line in ["a-all", "Bearer a-all", "bearer a-all"] {

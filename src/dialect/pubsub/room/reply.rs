@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::dialect::put_text;
 use crate::dialect::socket::Reaction;
+use crate::dialect::{RATE_LIMITED, put_text, too_fast};
 use crate::hub::{Epoch, EventId, Gap, Number, Refusal};
 use crate::limits::WEBSOCKET_PING_INTERVAL;
 use crate::protocol::websocket::CloseCode;
@@ -48,6 +48,8 @@ pub(super) enum Code {
     Conflict,
     /// A bound of this socket is reached.
     TooMany,
+    /// The organization publishes faster than it may.
+    RateLimited,
     /// A bound of this server is reached: try again.
     Busy,
 }
@@ -65,6 +67,7 @@ impl Code {
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
             Self::TooMany => "too_many",
+            Self::RateLimited => RATE_LIMITED,
             Self::Busy => "busy",
         }
     }
@@ -99,6 +102,7 @@ impl Error {
                 Self::new(Code::Conflict, "the session belongs to another event")
             }
             Refusal::Busy => Self::new(Code::Busy, BUSY),
+            Refusal::TooFast { retry_after } => Self::new(Code::RateLimited, too_fast(retry_after)),
         }
     }
 }
@@ -131,7 +135,8 @@ impl Dismissal {
             Refusal::NotFound | Refusal::Undeclared => Self::NotFound,
             // The question where a session stands has no answers of the last two kinds.
             Refusal::Contradiction | Refusal::Exists | Refusal::Status(_) => Self::Elsewhere,
-            Refusal::Busy => Self::Busy,
+            // Nor is it held against a limit.
+            Refusal::Busy | Refusal::TooFast { .. } => Self::Busy,
         }
     }
 

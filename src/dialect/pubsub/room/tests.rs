@@ -285,6 +285,7 @@ fn a_publish_is_answered_with_its_id_and_its_number_in_the_room() {
         (Refusal::Undeclared, "not_found"),
         (Refusal::Contradiction, "conflict"),
         (Refusal::Busy, "busy"),
+        (Refusal::TooFast { retry_after: 3 }, "rate_limited"),
     ] {
         let (_, pending) = execution(client.say(ask));
         let answered = reply(client.answer(pending, Answer::Refused(refusal)));

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::auth::TokenDigest;
-use crate::config::{OrganizationConfig, TokenConfig};
+use crate::config::{Config, OrganizationConfig, TokenConfig};
 
 const AUTHENTICATE: &str = r#"{"action":"authenticate","data":{"token":"a-all"},"ref":5}"#;
 
@@ -201,6 +201,7 @@ fn who_may_no_longer_listen_hears_nothing() {
     let mut organization = OrganizationConfig {
         name: "a".to_owned(),
         id: None,
+        publishes_per_second: None,
         tokens: Vec::new(),
         users: Vec::new(),
     };
@@ -212,7 +213,9 @@ fn who_may_no_longer_listen_hears_nothing() {
     }
     let query = "?event_id=e&session_id=s";
     let headers = "Authorization: subscribe\r\n";
-    let mut client = Client::connect(Directory::from_config(&[organization]), query, headers);
+    let mut config = Config::default();
+    config.organizations.push(organization);
+    let mut client = Client::connect(Directory::from_config(&config), query, headers);
     client.come_in();
     client.change(r#"{"action":"subscribe-event","data":{"eventName":"a"},"ref":1}"#);
     assert!(client.hears("a"));
