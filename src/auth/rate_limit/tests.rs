@@ -92,8 +92,8 @@ fn a_clock_that_is_behind_gets_no_more() {
 #[test]
 fn threads_together_are_held_to_one_limit() {
     const THREADS: usize = 4;
-    const RATE: u32 = 1_000;
-    const MILLIS: u64 = 500;
+    const RATE: u32 = 100_000;
+    const MILLIS: u64 = 2_000;
     let limit = limit(RATE);
     let accepted = AtomicUsize::new(0);
     let start = Barrier::new(THREADS);
