@@ -51,7 +51,7 @@ enum Waits {
 }
 
 /// What a client costs beside its connection, as long as nothing is under way.
-const _: () = assert!(size_of::<Client>() <= 232);
+const _: () = assert!(size_of::<Client>() <= 104);
 
 impl Client {
     /// Whether the handshake is answered.

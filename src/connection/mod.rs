@@ -356,7 +356,7 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         assert!(
-            size_of::<Connection>() <= 248,
+            size_of::<Connection>() <= 152,
             "{}",
             size_of::<Connection>()
         );

@@ -121,7 +121,7 @@ pub enum Pending {
     /// One of the sessions dialect.
     Sessions(sessions::Pending),
     /// One on a socket of the sysadm dialect.
-    Sysadm(sysadm::Pending),
+    Sysadm(Box<sysadm::Pending>),
     /// A handshake of the live dialect.
     Live(live::Pending),
     /// One on a socket of the stream dialect.

@@ -19,7 +19,7 @@ use crate::time::Instant;
 #[derive(Debug)]
 pub enum Socket {
     /// Of the sysadm dialect.
-    Sysadm(sysadm::Socket),
+    Sysadm(Box<sysadm::Socket>),
     /// Of the live dialect.
     Live(live::Socket),
     /// Of the stream dialect.
@@ -101,8 +101,10 @@ pub struct Follow {
 }
 
 /// How a socket stands to the log that it begins to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
+    /// The session, as the hub calls it: one text for all who hold it.
+    pub session: ScopeName,
     /// The log's life.
     pub epoch: Epoch,
     /// The number that the next event will get.
@@ -237,7 +239,7 @@ impl Dialects {
     ) -> Reaction {
         match (socket, pending) {
             (Socket::Sysadm(socket), Pending::Sysadm(pending)) => {
-                self.sysadm.answer(socket, pending, answer, tools)
+                self.sysadm.answer(socket, *pending, answer, tools)
             }
             (Socket::Stream(socket), Pending::Stream(pending)) => {
                 self.stream.answer(socket, pending, answer)

@@ -77,6 +77,12 @@ impl Hub {
         self.readers.session_of(reader)
     }
 
+    /// Whose log a reader reads.
+    pub fn key_of(&self, reader: ReaderId) -> Option<&SessionKey> {
+        let session = self.sessions.get(self.session_of(reader)?)?;
+        Some(&session.key)
+    }
+
     /// The log that a reader reads; up to date when it was attached, and by [`refresh`](Self::refresh).
     pub fn log(&self, reader: ReaderId) -> Option<&Log> {
         self.session_log(self.session_of(reader)?)

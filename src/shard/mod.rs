@@ -39,6 +39,7 @@ use crate::auth::{Directory, Logins};
 use crate::buf::Arena;
 use crate::config::SlowConsumer;
 use crate::connection::{Connection, Context, Expired};
+use crate::dialect::pubsub::Wanted;
 use crate::dialect::{AllMetrics, Dialects};
 use crate::hub::{
     self, Event, Hub, Idempotency, Ids, MatchScratch, Placement, SessionIndex, ShardId,
@@ -109,6 +110,8 @@ pub struct Shard {
     draining: bool,
     poll_rendering: Option<PollRendering>,
     feed_rendering: Option<FeedRendering>,
+    /// What the last room that changed its names wants.
+    last_wanted: Option<Arc<Wanted>>,
     /// Fan-out's view of the connections, by index.
     listeners: Vec<Listener>,
     /// Readers for streams of other shards, by those.
@@ -241,6 +244,7 @@ impl Shard {
             draining: false,
             poll_rendering: None,
             feed_rendering: None,
+            last_wanted: None,
             listeners: Vec::new(),
             relays: BTreeMap::new(),
             groups: Groups::default(),

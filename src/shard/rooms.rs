@@ -38,11 +38,12 @@ impl Shard {
                 return then.is_none_or(|then| self.carry_on(now, index, then));
             }
         };
-        let Some(log) = self.hub.log(reader) else {
+        let (Some(log), Some(session)) = (self.hub.log(reader), self.hub.key_of(reader)) else {
             return true;
         };
         let (next, gap) = begin(log, follow.cursor);
         let standing = Standing {
+            session: session.token.clone(),
             epoch: log.epoch(),
             next: log.next(),
             gap,
@@ -60,7 +61,13 @@ impl Shard {
 
     /// Changes what a client is shown of its log: what was published until now is judged by what it wanted until
     /// now, as far as it has room for that. It may be shown what was retained before, so that is trimmed first.
-    pub(super) fn change_view(&mut self, now: Now, index: u32, show: Show) {
+    pub(super) fn change_view(&mut self, now: Now, index: u32, mut show: Show) {
+        // Pages of one kind want the same: it is kept once for them.
+        if self.last_wanted == show.wanted {
+            show.wanted.clone_from(&self.last_wanted);
+        } else {
+            self.last_wanted.clone_from(&show.wanted);
+        }
         self.refresh_log(now, index);
         self.pull(index);
         self.with(now, index, |connection, ctx| connection.show(show, ctx));

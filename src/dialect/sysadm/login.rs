@@ -222,7 +222,7 @@ fn ask(command: Command, wait: Wait) -> Reaction {
         command,
         idempotency_key: None,
         correlation_id: None,
-        pending: dialect::Pending::Sysadm(Pending(wait)),
+        pending: dialect::Pending::Sysadm(Box::new(Pending(wait))),
     }))
 }
 

@@ -149,7 +149,7 @@ impl Sysadm {
         };
         Action::Open(Box::new(Open {
             opening: Opening::WebSocket(handshake, None),
-            socket: super::Socket::Sysadm(socket),
+            socket: super::Socket::Sysadm(Box::new(socket)),
             subscriptions: Vec::new(),
             home: None,
         }))

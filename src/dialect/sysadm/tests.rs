@@ -51,7 +51,7 @@ impl Client {
         };
         Self {
             dialect,
-            socket,
+            socket: *socket,
             ground,
         }
     }
@@ -89,7 +89,7 @@ pub(super) fn call(reaction: Reaction) -> (Command, Pending) {
                 command,
                 pending: dialect::Pending::Sysadm(pending),
                 ..
-            } => (command, pending),
+            } => (command, *pending),
             other => panic!("not of this dialect: {other:?}"),
         },
         other => panic!("no call: {other:?}"),

@@ -37,10 +37,11 @@ use crate::protocol::Parsed;
 pub struct Receiver {
     message_bytes_max: usize,
     state: State,
-    in_progress: Option<InProgress>,
+    /// Boxed: nearly always there is none, and there are very many receivers.
+    in_progress: Option<Box<InProgress>>,
 }
 
-const _: () = assert!(size_of::<Receiver>() <= 64);
+const _: () = assert!(size_of::<Receiver>() <= 32);
 
 #[derive(Clone, Copy, Debug)]
 enum State {
@@ -146,9 +147,11 @@ impl Receiver {
             lend(header.opcode, payload, input)?
         } else {
             let is_text = header.opcode == Opcode::Text;
-            self.in_progress.get_or_insert_with(|| InProgress {
-                payload: Vec::new(),
-                text: is_text.then(Utf8Stream::new),
+            self.in_progress.get_or_insert_with(|| {
+                Box::new(InProgress {
+                    payload: Vec::new(),
+                    text: is_text.then(Utf8Stream::new),
+                })
             });
             self.recv_payload(payload, input)?
         };
@@ -239,7 +242,7 @@ impl Receiver {
         } else {
             None
         };
-        let item = message.map(InProgress::finish).transpose()?;
+        let item = message.map(|message| message.finish()).transpose()?;
         Ok(Step { consumed, item })
     }
 }

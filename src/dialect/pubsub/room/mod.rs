@@ -81,8 +81,8 @@ pub struct Room {
     leaves: bool,
     who: Who,
     place: Place,
-    /// What it had seen when it came.
-    cursor: Option<Cursor>,
+    /// What it had seen when it came, until it follows.
+    cursor: Option<Box<Cursor>>,
     /// It is to be closed then.
     due: Instant,
 }
@@ -110,7 +110,7 @@ struct Place {
 }
 
 /// What a client costs beside its connection, as long as it hears nothing.
-const _: () = assert!(size_of::<Room>() <= 160);
+const _: () = assert!(size_of::<Room>() <= 120);
 
 /// A request that waits for the hub.
 #[derive(Debug)]
@@ -200,12 +200,16 @@ impl Pubsub {
         _tools: &mut Tools<'_>,
     ) -> Reaction {
         match (pending.0, answer) {
-            (Waiting::Place(organization), Answer::Parents(_)) => {
+            (Waiting::Place(organization), Answer::Parents(parents)) => {
+                // The same name, but one text for all rooms of the group.
+                if let Some(group) = parents.group {
+                    room.place.group = group;
+                }
                 Reaction::Follow(Box::new(Follow {
                     organization,
                     token: room.place.session.clone(),
                     hash: room.place.hash,
-                    cursor: room.cursor,
+                    cursor: room.cursor.take().map(|cursor| *cursor),
                 }))
             }
             (Waiting::Place(_), Answer::Refused(refusal)) => {
@@ -232,6 +236,7 @@ impl Pubsub {
     /// The room reads its session's log from now on ([`Reaction::Follow`]): what its client is told, in order.
     pub fn followed(&self, room: &mut Room, standing: &Standing) -> Vec<Vec<u8>> {
         room.waits = true;
+        room.place.session = standing.session.clone();
         let welcome = reply::welcome(standing.epoch, standing.next);
         let gap = standing.gap.map(reply::gap);
         std::iter::once(welcome).chain(gap).collect()

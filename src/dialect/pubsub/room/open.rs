@@ -66,7 +66,7 @@ impl Pubsub {
 }
 
 impl Room {
-    const fn new(who: Who, place: Place, cursor: Option<Cursor>, due: Instant) -> Self {
+    fn new(who: Who, place: Place, cursor: Option<Cursor>, due: Instant) -> Self {
         Self {
             position: None,
             wanted: None,
@@ -74,7 +74,7 @@ impl Room {
             leaves: false,
             who,
             place,
-            cursor,
+            cursor: cursor.map(Box::new),
             due,
         }
     }

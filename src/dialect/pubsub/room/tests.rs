@@ -28,11 +28,14 @@ pub(super) struct Client {
 }
 
 /// Where a log stands whose next number is 12.
-const STANDING: Standing = Standing {
-    epoch: Epoch(0xab),
-    next: 12,
-    gap: None,
-};
+fn standing(session: ScopeName, gap: Option<Gap>) -> Standing {
+    Standing {
+        session,
+        epoch: Epoch(0xab),
+        next: 12,
+        gap,
+    }
+}
 const WELCOME: &str =
     r#"{"action":"welcome","data":{"epoch":"00000000000000ab","next":12,"heartbeat":25}}"#;
 
@@ -135,7 +138,7 @@ impl Client {
     }
 
     pub(super) fn followed(&mut self, gap: Option<Gap>) -> Vec<String> {
-        let standing = Standing { gap, ..STANDING };
+        let standing = standing(self.room.place.session.clone(), gap);
         let said = self.dialect.followed(&mut self.room, &standing);
         let texts = said.into_iter().map(String::from_utf8);
         texts.map(|text| text.expect("text")).collect()
