@@ -129,7 +129,8 @@ fn a_promise_of_64_mib_costs_what_was_sent() {
     let mut receiver = Receiver::new(ECHO_MESSAGE_BYTES_MAX);
     let (step, _, peak) = measure(|| receiver.recv(&mut bytes).map(|step| step.consumed));
     assert_eq!(step, Ok(1_014));
-    assert!((1_000..=2_000).contains(&peak), "{peak} bytes for 1,000");
+    // Twice what came, and the box that says so.
+    assert!((1_000..=2_064).contains(&peak), "{peak} bytes for 1,000");
 }
 
 #[test]
