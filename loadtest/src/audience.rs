@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
+use hdrhistogram::Histogram;
+
 use crate::books::Books;
 use crate::failure::{During, Failure};
 use crate::frames::FrameCounter;
@@ -56,6 +58,46 @@ struct Peer {
     heard: u64,
 }
 
+/// A load at a set rate.
+#[derive(Debug)]
+pub(crate) struct Load {
+    /// From the first event's time until the last one was heard.
+    pub(crate) elapsed: Duration,
+    /// Nanoseconds from when an event was due until a subscriber heard it.
+    pub(crate) latencies: Histogram<u64>,
+    /// Nanoseconds from when an event was due until it was sent.
+    pub(crate) lags: Histogram<u64>,
+}
+
+/// What is known of events in flight.
+#[derive(Debug)]
+struct Timed {
+    /// The number of the first event that is timed.
+    first: u64,
+    /// When each was due.
+    due: Vec<Instant>,
+    latencies: Histogram<u64>,
+}
+
+impl Timed {
+    /// A subscriber hears an event.
+    fn heard(&mut self, event: u64, now: Instant) {
+        let place = usize::try_from(event - self.first).unwrap_or_default();
+        if let Some(&due) = self.due.get(place) {
+            self.latencies.saturating_record(nanos(now - due));
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A histogram of nanoseconds up to a minute, with three digits that count; what takes longer counts as that.
+fn histogram() -> Result<Histogram<u64>, Failure> {
+    Histogram::new_with_bounds(1, 60_000_000_000, 3).during("a histogram")
+}
+
 /// The subscribers, and the publisher if there is one.
 #[derive(Debug)]
 pub(crate) struct Audience {
@@ -71,6 +113,8 @@ pub(crate) struct Audience {
     /// Subscribers whose first frame has come, until counting begins.
     greeted: usize,
     is_counting: bool,
+    /// When events in flight were due, while that is measured.
+    timed: Option<Timed>,
     /// Frames before the answer to a first message.
     unasked: u64,
     /// What the answers to first messages have in them, as far as frames are kept.
@@ -97,6 +141,7 @@ impl Audience {
             opened: 0,
             greeted: 0,
             is_counting: false,
+            timed: None,
             unasked: 0,
             answer: String::new(),
         };
@@ -207,6 +252,55 @@ impl Audience {
         Ok(elapsed)
     }
 
+    /// Publishes `events` at `rate` per second, each when it is due, whatever was heard of those before; gives what
+    /// came of it once the last subscriber has heard the last one.
+    pub(crate) fn publish_at(&mut self, rate: u64, events: u64) -> Result<Load, Failure> {
+        let first = self.books.started();
+        let start = Instant::now();
+        let due = |index: u64| start + Duration::from_nanos(index * 1_000_000_000 / rate);
+        self.timed = Some(Timed {
+            first,
+            due: Vec::new(),
+            latencies: histogram()?,
+        });
+        let mut lags = histogram()?;
+        let mut sent = 0;
+        while sent < events {
+            let now = Instant::now();
+            let mut until = sent;
+            while until < events && due(until) <= now {
+                lags.saturating_record(nanos(now - due(until)));
+                if let Some(timed) = &mut self.timed {
+                    timed.due.push(due(until));
+                }
+                until += 1;
+            }
+            if self.books.started() + (until - sent) - self.books.finished() > self.books.window() {
+                return Err(Failure::new(format!(
+                    "fell behind: at {rate} events/s too many were on their way"
+                )));
+            }
+            if until > sent {
+                self.expect(until - sent);
+                if let Some(publisher) = &mut self.publisher {
+                    publisher.publish(first + sent..first + until)?;
+                }
+                sent = until;
+            }
+            // epoll counts in milliseconds, which is too coarse to wait for the next one.
+            self.pump(Duration::ZERO)?;
+        }
+        self.hear()?;
+        let elapsed = start.elapsed();
+        let timed = self.timed.take();
+        let latencies = timed.map_or_else(histogram, |timed| Ok(timed.latencies))?;
+        Ok(Load {
+            elapsed,
+            latencies,
+            lags,
+        })
+    }
+
     /// So many more events will be heard.
     pub(crate) fn expect(&mut self, events: u64) {
         (0..events).for_each(|_| self.books.start());
@@ -295,7 +389,8 @@ impl Audience {
                     &after_head
                 }
             };
-            let (heard, books) = (&mut peer.heard, &mut self.books);
+            let (heard, books, timed) = (&mut peer.heard, &mut self.books, &mut self.timed);
+            let now = timed.as_ref().map(|_| Instant::now());
             let mut entered = Ok(());
             let fed = peer.counter.feed(frames, &mut self.replies, |counted| {
                 if counted.bytes <= HEARTBEAT_FRAME_BYTES_MAX && self.is_counting {
@@ -303,6 +398,9 @@ impl Audience {
                 }
                 if self.is_counting && entered.is_ok() {
                     entered = books.enter(*heard, counted);
+                    if let (Some(timed), Some(now)) = (&mut *timed, now) {
+                        timed.heard(*heard, now);
+                    }
                 } else if *heard == self.unasked && !self.is_counting {
                     entered = is_answer(counted.kept, &self.answer);
                 }

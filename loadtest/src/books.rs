@@ -42,6 +42,11 @@ impl Books {
         }
     }
 
+    /// Most events in flight.
+    pub(crate) fn window(&self) -> u64 {
+        self.in_flight.len() as u64
+    }
+
     /// Events that every reader has heard.
     pub(crate) fn finished(&self) -> u64 {
         self.finished

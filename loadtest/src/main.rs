@@ -50,8 +50,12 @@ struct Cli {
 enum Command {
     /// Every measurement of the table against its bound, and a page with the outcome.
     Compare(compare::CompareArgs),
+    /// What a connection costs when everyone comes at once.
+    ConnectStorm(mode::connect_storm::ConnectStormArgs),
     /// Memory of connections that only wait.
     Idle(mode::idle::IdleArgs),
+    /// How long events are on their way while they come at a set rate.
+    Latency(mode::latency::LatencyArgs),
     /// cpu per answer when one event wakes every poll, beside the kernel's floor.
     Wake(mode::wake::WakeArgs),
     /// Events accepted over HTTP, beside nginx with nchan.
@@ -89,8 +93,10 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Failure> {
     let report = match &cli.command {
         Command::Compare(args) => compare::run(args)?,
+        Command::ConnectStorm(args) => mode::connect_storm::run(args)?,
         Command::Idle(args) => mode::idle::run(args)?,
         Command::Broadcast(args) => mode::broadcast::run(args)?,
+        Command::Latency(args) => mode::latency::run(args)?,
         Command::Wake(args) => mode::wake::run(args)?,
         Command::FanOut(args) => mode::fan_out::run(args)?,
         Command::GrpcFanOut(args) => mode::grpc_fan_out::run(args)?,

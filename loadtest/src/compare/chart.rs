@@ -181,7 +181,7 @@ pub(super) fn bars(bars: &[Bar], unit: &str) -> String {
         return String::new();
     }
     let height = bars.len() as f64 * BAR + 8.0;
-    let x = |value: f64| BARS_LEFT + value / most * (WIDTH - BARS_LEFT - 72.0);
+    let x = |value: f64| BARS_LEFT + value / most * (WIDTH - BARS_LEFT - 110.0);
     let mut svg = format!(
         "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"figures in {}\">",
         escape(unit)

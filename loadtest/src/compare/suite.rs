@@ -44,7 +44,7 @@ const fn measurement(name: &'static str, command: &'static str) -> Measurement {
 }
 
 /// All of them, in order. Together they take less than a quarter of an hour.
-pub(super) const MEASUREMENTS: [Measurement; 17] = [
+pub(super) const MEASUREMENTS: [Measurement; 18] = [
     measurement(
         "fan-out 10",
         "fan-out --subscribers 10 --windows 1,16 --turns 3000 --rounds 3",
@@ -73,6 +73,7 @@ pub(super) const MEASUREMENTS: [Measurement; 17] = [
         "room 1000",
         "fan-out --dialect live,room --windows 1,16 --turns 200 --rounds 3",
     ),
+    measurement("latency 100", "latency --subscribers 100"),
     measurement("wake", "wake --rounds 5"),
     measurement(
         "publish io_uring",
@@ -109,6 +110,17 @@ const fn fan_out(
         measurement,
         at,
         column: "ratio",
+        bound: AtMost(most),
+    }
+}
+
+const fn latency(title: &'static str, column: &'static str, most: f64) -> Row {
+    Row {
+        title,
+        unit: "µs",
+        measurement: "latency 100",
+        at: &[("load %", "50")],
+        column,
         bound: AtMost(most),
     }
 }
@@ -157,7 +169,7 @@ const EPOLL_16: &[(&str, &str)] = &[("driver", "epoll"), ("window", "16"), ("rou
 const EPOLL_64: &[(&str, &str)] = &[("driver", "epoll"), ("window", "64"), ("round", "median")];
 
 /// The table.
-pub(super) const ROWS: [Row; 25] = [
+pub(super) const ROWS: [Row; 28] = [
     fan_out(
         "fan-out 1→1,000, window 1, io_uring",
         "fan-out 1000",
@@ -218,6 +230,9 @@ pub(super) const ROWS: [Row; 25] = [
         EPOLL_1,
         1.10,
     ),
+    latency("fan-out 1→100 at half of the peak, p50", "p50 us", 150.0),
+    latency("…p99", "p99 us", 1_000.0),
+    latency("…p99.9", "p99.9 us", 5_000.0),
     Row {
         title: "10,000 parked polls woken by one event",
         unit: "× floor",

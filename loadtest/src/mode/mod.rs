@@ -1,11 +1,13 @@
 //! What can be measured: one file a mode.
 
 pub(crate) mod broadcast;
+pub(crate) mod connect_storm;
 pub(crate) mod fan_out;
 pub(crate) mod grpc_fan_out;
 pub(crate) mod grpc_idle;
 pub(crate) mod grpc_publish;
 pub(crate) mod idle;
+pub(crate) mod latency;
 pub(crate) mod publish;
 pub(crate) mod shards;
 pub(crate) mod wake;
