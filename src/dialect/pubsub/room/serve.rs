@@ -27,10 +27,16 @@ fn refuse(reference: Option<&Reference>, error: &Error) -> Reaction {
     Reaction::Reply(reply::error(reference, error))
 }
 
-/// The `ref` of a request that is always replied to.
-fn needed(reference: Option<&Reference>) -> Result<&Reference, Error> {
+/// The `ref` of a request that is always replied to, from somebody who needs a grant for it.
+fn granted(
+    identity: Identity,
+    grant: Grant,
+    reference: Option<&Reference>,
+) -> Result<&Reference, Error> {
     let message = "this action needs a \"ref\", which its reply repeats";
-    reference.ok_or_else(|| Error::new(Code::MissingRef, message))
+    let reference = reference.ok_or_else(|| Error::new(Code::MissingRef, message))?;
+    allow(identity, grant)?;
+    Ok(reference)
 }
 
 /// The reply to an `authenticate` that changes nothing else; nothing if nobody would find it.
@@ -75,13 +81,16 @@ impl Pubsub {
                 Err(Error::new(Code::UnknownAction, message))
             }
             (Some(Action::Subscribe), &Who::Known(identity)) => {
-                room.subscribe(identity, request, reference)
+                granted(identity, Grant::Subscribe, reference)
+                    .and_then(|reference| room.subscribe(request, reference))
             }
             (Some(Action::Unsubscribe), &Who::Known(identity)) => {
-                room.unsubscribe(identity, request, reference)
+                granted(identity, Grant::Subscribe, reference)
+                    .and_then(|reference| room.unsubscribe(request, reference))
             }
             (Some(Action::Publish), &Who::Known(identity)) => {
-                room.publish(identity, request, reference)
+                granted(identity, Grant::Publish, reference)
+                    .and_then(|reference| room.publish(identity, request, reference))
             }
         };
         served.unwrap_or_else(|error| refuse(reference, &error))
@@ -128,14 +137,7 @@ impl Room {
         Reaction::Reply(reply)
     }
 
-    fn subscribe(
-        &self,
-        identity: Identity,
-        request: &Request<'_>,
-        reference: Option<&Reference>,
-    ) -> Result<Reaction, Error> {
-        let reference = needed(reference)?;
-        allow(identity, Grant::Subscribe)?;
+    fn subscribe(&self, request: &Request<'_>, reference: &Reference) -> Result<Reaction, Error> {
         let names = request.names()?;
         let wanted = self.wanted.as_deref().cloned().unwrap_or_default();
         let wanted = wanted.with(&names)?;
@@ -149,12 +151,9 @@ impl Room {
 
     fn unsubscribe(
         &mut self,
-        identity: Identity,
         request: &Request<'_>,
-        reference: Option<&Reference>,
+        reference: &Reference,
     ) -> Result<Reaction, Error> {
-        let reference = needed(reference)?;
-        allow(identity, Grant::Subscribe)?;
         let names = request.names()?;
         let reply = reply::done("unsubscribed", reference);
         // Who leaves what it was not shown says that it does not want what it missed.
@@ -174,10 +173,8 @@ impl Room {
         &self,
         identity: Identity,
         request: &Request<'_>,
-        reference: Option<&Reference>,
+        reference: &Reference,
     ) -> Result<Reaction, Error> {
-        let reference = needed(reference)?;
-        allow(identity, Grant::Publish)?;
         let (reach, draft) = request.event()?;
         let organization = identity.organization;
         let (address, parents) = match reach {
