@@ -21,8 +21,6 @@ use crate::target::{Target, TargetArgs};
 const IN_FLIGHT_MAX: usize = 1 << 16;
 /// Events in flight while the peak is looked for.
 const PEAK_WINDOW: u64 = 64;
-/// Half of the peak is where latency is judged: microseconds.
-const TARGETS: [(f64, f64); 3] = [(0.5, 150.0), (0.99, 1_000.0), (0.999, 5_000.0)];
 
 /// Subscribers and rates.
 #[derive(Clone, Debug, clap::Args)]
@@ -113,9 +111,6 @@ pub(crate) fn run(args: &LatencyArgs) -> Result<Report, Failure> {
             quantile(&load.lags, 0.99),
             Cell::Figure(busy, 0),
         ]);
-        if percent == 50 {
-            judge(late, &mut report);
-        }
     }
     drop(audience);
     target.stop()?;
@@ -135,16 +130,6 @@ fn peak(audience: &mut Audience) -> Result<u64, Failure> {
 fn per_second(count: u64, took: Duration) -> u64 {
     let nanos = took.as_nanos().max(1);
     u64::try_from(u128::from(count) * 1_000_000_000 / nanos).unwrap_or(u64::MAX)
-}
-
-fn judge(late: &Histogram<u64>, report: &mut Report) {
-    for (quantile, most) in TARGETS {
-        let micros = late.value_at_quantile(quantile) as f64 / 1e3;
-        let verdict = if micros <= most { "met" } else { "missed" };
-        report.note(format!(
-            "target at half of the peak, quantile {quantile} at most {most} us: {micros:.0} us, {verdict}"
-        ));
-    }
 }
 
 #[cfg(test)]
