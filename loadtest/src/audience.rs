@@ -69,23 +69,19 @@ pub(crate) struct Load {
     pub(crate) lags: Histogram<u64>,
 }
 
-/// What is known of events in flight.
-#[derive(Debug)]
-struct Timed {
-    /// The number of the first event that is timed.
+/// When which event is due.
+#[derive(Clone, Copy, Debug)]
+struct Schedule {
+    /// The number of the first one, and its time.
     first: u64,
-    /// When each was due.
-    due: Vec<Instant>,
-    latencies: Histogram<u64>,
+    start: Instant,
+    /// Events per second.
+    rate: u64,
 }
 
-impl Timed {
-    /// A subscriber hears an event.
-    fn heard(&mut self, event: u64, now: Instant) {
-        let place = usize::try_from(event - self.first).unwrap_or_default();
-        if let Some(&due) = self.due.get(place) {
-            self.latencies.saturating_record(nanos(now - due));
-        }
+impl Schedule {
+    fn due(&self, event: u64) -> Instant {
+        self.start + Duration::from_nanos((event - self.first) * 1_000_000_000 / self.rate)
     }
 }
 
@@ -113,8 +109,8 @@ pub(crate) struct Audience {
     /// Subscribers whose first frame has come, until counting begins.
     greeted: usize,
     is_counting: bool,
-    /// When events in flight were due, while that is measured.
-    timed: Option<Timed>,
+    /// When events are due and how long after that they were heard, while that is measured.
+    timed: Option<(Schedule, Histogram<u64>)>,
     /// Frames before the answer to a first message.
     unasked: u64,
     /// What the answers to first messages have in them, as far as frames are kept.
@@ -233,11 +229,7 @@ impl Audience {
             let room = self.books.finished() + window - self.books.started();
             let due = room.min(goal - self.books.started());
             if due > 0 {
-                let first = self.books.started();
-                self.expect(due);
-                if let Some(publisher) = &mut self.publisher {
-                    publisher.publish(first..first + due)?;
-                }
+                self.start(due)?;
             }
             let before = self.books.finished();
             self.pump_until("every subscriber has heard", |audience| {
@@ -255,50 +247,50 @@ impl Audience {
     /// Publishes `events` at `rate` per second, each when it is due, whatever was heard of those before; gives what
     /// came of it once the last subscriber has heard the last one.
     pub(crate) fn publish_at(&mut self, rate: u64, events: u64) -> Result<Load, Failure> {
-        let first = self.books.started();
-        let start = Instant::now();
-        let due = |index: u64| start + Duration::from_nanos(index * 1_000_000_000 / rate);
-        self.timed = Some(Timed {
-            first,
-            due: Vec::new(),
-            latencies: histogram()?,
-        });
+        let schedule = Schedule {
+            first: self.books.started(),
+            start: Instant::now(),
+            rate,
+        };
+        self.timed = Some((schedule, histogram()?));
         let mut lags = histogram()?;
-        let mut sent = 0;
-        while sent < events {
-            let now = Instant::now();
-            let mut until = sent;
-            while until < events && due(until) <= now {
-                lags.saturating_record(nanos(now - due(until)));
-                if let Some(timed) = &mut self.timed {
-                    timed.due.push(due(until));
-                }
-                until += 1;
-            }
-            if self.books.started() + (until - sent) - self.books.finished() > self.books.window() {
+        let end = schedule.first + events;
+        while self.books.started() < end {
+            let (first, now) = (self.books.started(), Instant::now());
+            let due = (first..end).take_while(|&event| schedule.due(event) <= now);
+            let due = due
+                .inspect(|&event| lags.saturating_record(nanos(now - schedule.due(event))))
+                .count() as u64;
+            if first + due - self.books.finished() > self.books.window() {
                 return Err(Failure::new(format!(
                     "fell behind: at {rate} events/s too many were on their way"
                 )));
             }
-            if until > sent {
-                self.expect(until - sent);
-                if let Some(publisher) = &mut self.publisher {
-                    publisher.publish(first + sent..first + until)?;
-                }
-                sent = until;
+            if due > 0 {
+                self.start(due)?;
             }
             // epoll counts in milliseconds, which is too coarse to wait for the next one.
             self.pump(Duration::ZERO)?;
         }
         self.hear()?;
-        let elapsed = start.elapsed();
+        let elapsed = schedule.start.elapsed();
         let timed = self.timed.take();
-        let latencies = timed.map_or_else(histogram, |timed| Ok(timed.latencies))?;
+        let latencies = timed.map_or_else(histogram, |(_, latencies)| Ok(latencies))?;
         Ok(Load {
             elapsed,
             latencies,
             lags,
         })
+    }
+
+    /// Publishes so many events, which will be heard.
+    fn start(&mut self, events: u64) -> Result<(), Failure> {
+        let first = self.books.started();
+        self.expect(events);
+        match &mut self.publisher {
+            Some(publisher) => publisher.publish(first..first + events),
+            None => Ok(()),
+        }
     }
 
     /// So many more events will be heard.
@@ -398,8 +390,8 @@ impl Audience {
                 }
                 if self.is_counting && entered.is_ok() {
                     entered = books.enter(*heard, counted);
-                    if let (Some(timed), Some(now)) = (&mut *timed, now) {
-                        timed.heard(*heard, now);
+                    if let (Some((schedule, latencies)), Some(now)) = (&mut *timed, now) {
+                        latencies.saturating_record(nanos(now - schedule.due(*heard)));
                     }
                 } else if *heard == self.unasked && !self.is_counting {
                     entered = is_answer(counted.kept, &self.answer);
