@@ -13,6 +13,8 @@ mod cable;
 mod child;
 #[path = "../support/browser.rs"]
 mod chromium;
+#[path = "../support/output.rs"]
+mod output;
 #[path = "../support/server.rs"]
 mod server;
 

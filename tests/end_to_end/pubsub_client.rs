@@ -14,6 +14,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::clients::agent;
+use crate::output::output_of;
 use crate::server::{DEADLINE, Server, Setting, note, nothing_may_be_skipped};
 use crate::tokens::server_with_tokens;
 
@@ -55,15 +56,6 @@ pub(crate) fn node() -> Option<Command> {
         .current_dir(path("src/dialect/pubsub/client"))
         .stdin(Stdio::null());
     Some(command)
-}
-
-/// Runs a program that must succeed; its output.
-fn output_of(mut command: Command) -> Vec<u8> {
-    let output = command.output().expect("it started before");
-    let said = String::from_utf8_lossy(&output.stdout);
-    let problem = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {said}{problem}");
-    output.stdout
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use crate::output::output_of;
 use crate::server::{Server, Setting, note, nothing_may_be_skipped};
 
 on_every_setting!(a_client_of_its_own_finds_everything_as_defined);
@@ -44,14 +45,6 @@ fn python() -> Option<Command> {
             .stdin(Stdio::null());
         command
     })
-}
-
-/// Runs an interpreter that must succeed; its output.
-fn output_of(mut command: Command) -> String {
-    let output = command.output().expect("it started before");
-    let problem = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {problem}");
-    String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 fn a_client_of_its_own_finds_everything_as_defined(setting: Setting) {
