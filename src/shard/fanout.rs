@@ -4,13 +4,11 @@
 //! the send queue when the tick ends, or earlier if something else is to be sent to the same
 //! connection: so order is kept, and a tick's events are one write.
 
-use bytes::BytesMut;
-
-use super::groups::{FrameId, GroupId, Groups};
+use super::groups::{GroupId, Groups, PieceId};
 use super::{Shard, context};
 use crate::config::SlowConsumer;
 use crate::dialect::{Encoding, Rendering};
-use crate::hub::SubscriberId;
+use crate::hub::{Correlation, Event, SubscriberId};
 use crate::time::Now;
 
 /// What fan-out must know of a connection, apart from it: the hot loop stays in a small table.
@@ -33,12 +31,12 @@ impl Default for Listener {
 }
 
 impl Listener {
-    /// One frame more, the first of this tick or not.
+    /// One piece more, the first of this tick or not.
     #[inline]
     fn hear(
         &mut self,
         subscriber: SubscriberId,
-        frame: FrameId,
+        piece: PieceId,
         groups: &mut Groups,
         grouped: &mut Vec<u32>,
     ) {
@@ -46,7 +44,7 @@ impl Listener {
             self.group = GroupId::empty(self.encoding);
             grouped.push(subscriber.0);
         }
-        self.group = groups.extend(self.group, frame);
+        self.group = groups.extend(self.group, piece);
     }
 }
 
@@ -57,44 +55,60 @@ impl Shard {
         self.hub.take_heard(&mut heard);
         for event in heard.drain(..) {
             self.hub.match_event(&event, &mut self.matches);
-            let mut frames = [None; Encoding::COUNT];
             let mut rendering = Rendering::default();
             let publisher = event.correlation.as_deref();
             let publisher = publisher.filter(|publisher| publisher.shard == self.id);
-            let mut own_copy = None;
-            for &subscriber in &self.matches.subscribers {
-                let Some(listener) = self.listeners.get_mut(subscriber.0 as usize) else {
-                    continue;
-                };
-                let encoding = listener.encoding;
-                if let Some(publisher) = publisher
-                    && (publisher.subscriber, publisher.serial) == (subscriber, listener.serial)
-                {
-                    own_copy = Some((subscriber, encoding, &publisher.id));
-                    continue;
-                }
-                let frame = *frames[encoding.index()].get_or_insert_with(|| {
-                    let mut out = BytesMut::new();
+            let repeats = self.matches.repeats && publisher.is_none();
+            let joins_the_last = repeats
+                && self.groups.repeat(|encoding, out| {
                     self.dialects
-                        .encode_event(encoding, &event, &mut rendering, &mut out);
-                    self.groups.add(out.freeze())
+                        .encode_event(encoding, &event, &mut rendering, out);
                 });
-                listener.hear(subscriber, frame, &mut self.groups, &mut self.grouped);
-            }
-            if let Some((subscriber, encoding, correlation_id)) = own_copy {
-                // Last, so that nobody else's way through the groups is disturbed.
-                let mut out = BytesMut::new();
-                self.dialects
-                    .encode_own_event(encoding, &event, correlation_id, &mut out);
-                let frame = self.groups.add(out.freeze());
-                let listener = &mut self.listeners[subscriber.0 as usize];
-                listener.hear(subscriber, frame, &mut self.groups, &mut self.grouped);
+            if !joins_the_last {
+                self.address(&event, publisher, &mut rendering);
             }
             if self.groups.is_full() {
                 self.settle_groups(now);
             }
         }
         self.heard = heard;
+    }
+
+    /// Gives an event to those whom it matches. `publisher` may be among them, and gets a copy of its own.
+    fn address(
+        &mut self,
+        event: &Event,
+        publisher: Option<&Correlation>,
+        rendering: &mut Rendering,
+    ) {
+        self.groups.begin_run();
+        let mut own_copy = None;
+        for &subscriber in &self.matches.subscribers {
+            let Some(listener) = self.listeners.get_mut(subscriber.0 as usize) else {
+                continue;
+            };
+            let encoding = listener.encoding;
+            if let Some(publisher) = publisher
+                && (publisher.subscriber, publisher.serial) == (subscriber, listener.serial)
+            {
+                own_copy = Some((subscriber, encoding, &publisher.id));
+                continue;
+            }
+            let piece = self.groups.piece(encoding, |out| {
+                self.dialects.encode_event(encoding, event, rendering, out);
+            });
+            listener.hear(subscriber, piece, &mut self.groups, &mut self.grouped);
+        }
+        if let Some((subscriber, encoding, correlation_id)) = own_copy {
+            // Last, so that nobody else's way through the groups is disturbed.
+            self.groups.end_run();
+            let piece = self.groups.add(|out| {
+                self.dialects
+                    .encode_own_event(encoding, event, correlation_id, out);
+            });
+            let listener = &mut self.listeners[subscriber.0 as usize];
+            listener.hear(subscriber, piece, &mut self.groups, &mut self.grouped);
+        }
     }
 
     /// How many connections this tick's events are for, so far.

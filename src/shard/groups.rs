@@ -2,7 +2,9 @@
 //!
 //! An event is rendered once per encoding; a subscriber that it is for moves from its *group* to the one
 //! with a frame more. Subscribers who hear the same pass through the same groups, so each of them costs
-//! one comparison per event, and at the end the frames of a group are put together once, for all.
+//! one comparison per event, and at the end the frames of a group are put together once, for all. Events that
+//! come one after the other and are for the same subscribers become one *piece*: these cost nothing per subscriber
+//! but for the first.
 
 use bytes::{Bytes, BytesMut};
 
@@ -23,31 +25,36 @@ impl GroupId {
     }
 }
 
-/// One rendering of one event.
+/// One rendering of one event, or of several that go to the same subscribers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FrameId(u32);
+pub(super) struct PieceId(u32);
+
+/// Frames that are never parted.
+#[derive(Debug)]
+enum Piece {
+    /// There may be more.
+    Open(BytesMut, u32),
+    /// So many frames.
+    Closed(Bytes, u32),
+}
 
 #[derive(Debug)]
 struct Group {
-    /// The sequence without its last frame.
+    /// The sequence without its last piece; none has none itself.
     parent: GroupId,
-    /// Its last frame.
-    frame: FrameId,
-    /// How many frames it has.
-    events: u32,
-    bytes: usize,
-    joined: Option<Bytes>,
-    /// The group that a later frame led to last. Frames come one after the other, so the one that is
+    /// Its last piece.
+    piece: PieceId,
+    /// Its bytes and how many frames they are, once somebody asked.
+    joined: Option<(Bytes, u32)>,
+    /// The group that a later piece led to last. Pieces come one after the other, so the one that is
     /// being handed out now is either there or nowhere.
-    next: Option<(FrameId, GroupId)>,
+    next: Option<(PieceId, GroupId)>,
 }
 
 impl Group {
     const EMPTY: Self = Self {
         parent: GroupId::NONE,
-        frame: FrameId(0),
-        events: 0,
-        bytes: 0,
+        piece: PieceId(0),
         joined: None,
         next: None,
     };
@@ -56,27 +63,35 @@ impl Group {
 /// All groups of a tick.
 #[derive(Debug)]
 pub(super) struct Groups {
-    frames: Vec<Bytes>,
+    pieces: Vec<Piece>,
     all: Vec<Group>,
     bytes: usize,
+    /// The pieces of the last event, if the next one may join them.
+    run: Option<Run>,
 }
+
+/// A piece for each encoding that somebody has.
+type Run = [Option<(Encoding, PieceId)>; Encoding::COUNT];
 
 impl Default for Groups {
     fn default() -> Self {
-        let mut groups = Self {
-            frames: Vec::new(),
-            all: Vec::new(),
+        Self {
+            pieces: Vec::new(),
+            all: Vec::from([const { Group::EMPTY }; Encoding::COUNT]),
             bytes: 0,
-        };
-        groups.clear();
-        groups
+            run: None,
+        }
     }
 }
 
 impl Groups {
     /// Forgets everything: nobody is in a group any more.
     pub(super) fn clear(&mut self) {
-        self.frames.clear();
+        self.run = None;
+        if self.pieces.is_empty() {
+            return;
+        }
+        self.pieces.clear();
         self.all.clear();
         self.bytes = 0;
         self.all.extend([const { Group::EMPTY }; Encoding::COUNT]);
@@ -87,34 +102,80 @@ impl Groups {
         self.bytes > FANOUT_BYTES_MAX || self.all.len() > FANOUT_GROUPS_MAX
     }
 
-    /// Adds a frame. Until the next of its encoding it alone is handed out in that.
-    pub(super) fn add(&mut self, frame: Bytes) -> FrameId {
+    /// Adds a piece of one frame, which `render` writes. Until the next of its encoding it alone is handed out in
+    /// that.
+    pub(super) fn add(&mut self, render: impl FnOnce(&mut BytesMut)) -> PieceId {
+        let mut frame = BytesMut::new();
+        render(&mut frame);
         self.bytes += frame.len();
-        self.frames.push(frame);
-        FrameId(self.frames.len() as u32 - 1)
+        self.pieces.push(Piece::Open(frame, 1));
+        PieceId(self.pieces.len() as u32 - 1)
     }
 
-    /// The group that has one frame more.
+    /// An event begins: those who have none yet get a piece of it.
+    pub(super) const fn begin_run(&mut self) {
+        self.run = Some([None; Encoding::COUNT]);
+    }
+
+    /// The event's piece in an encoding, which `render` writes if nobody had it before.
     #[inline]
-    pub(super) fn extend(&mut self, group: GroupId, frame: FrameId) -> GroupId {
+    pub(super) fn piece(
+        &mut self,
+        encoding: Encoding,
+        render: impl FnOnce(&mut BytesMut),
+    ) -> PieceId {
+        if let Some((_, piece)) = self.run.and_then(|run| run[encoding.index()]) {
+            return piece;
+        }
+        let piece = self.add(render);
+        if let Some(run) = &mut self.run {
+            run[encoding.index()] = Some((encoding, piece));
+        }
+        piece
+    }
+
+    /// No later event joins the pieces of the last.
+    pub(super) const fn end_run(&mut self) {
+        self.run = None;
+    }
+
+    /// Adds an event that is for those who got the last one: its frames join that one's pieces. Answers no, and adds
+    /// nothing, if some of these were taken already.
+    pub(super) fn repeat(&mut self, mut render: impl FnMut(Encoding, &mut BytesMut)) -> bool {
+        let Some(run) = self.run else {
+            return false;
+        };
+        let is_open = |piece: PieceId| matches!(self.pieces[piece.0 as usize], Piece::Open(..));
+        if !run.iter().flatten().all(|&(_, piece)| is_open(piece)) {
+            return false;
+        }
+        for (encoding, piece) in run.into_iter().flatten() {
+            if let Piece::Open(frames, count) = &mut self.pieces[piece.0 as usize] {
+                let before = frames.len();
+                render(encoding, frames);
+                self.bytes += frames.len() - before;
+                *count += 1;
+            }
+        }
+        true
+    }
+
+    /// The group that has one piece more.
+    #[inline]
+    pub(super) fn extend(&mut self, group: GroupId, piece: PieceId) -> GroupId {
         match self.all[group.0 as usize].next {
-            Some((last, next)) if last == frame => next,
-            _ => self.insert(group, frame),
+            Some((last, next)) if last == piece => next,
+            _ => self.insert(group, piece),
         }
     }
 
-    fn insert(&mut self, parent: GroupId, frame: FrameId) -> GroupId {
+    fn insert(&mut self, parent: GroupId, piece: PieceId) -> GroupId {
         let id = GroupId(self.all.len() as u32);
-        let before = &mut self.all[parent.0 as usize];
-        before.next = Some((frame, id));
-        let (events, bytes) = (before.events, before.bytes);
+        self.all[parent.0 as usize].next = Some((piece, id));
         self.all.push(Group {
             parent,
-            frame,
-            events: events + 1,
-            bytes: bytes + self.frames[frame.0 as usize].len(),
-            joined: None,
-            next: None,
+            piece,
+            ..Group::EMPTY
         });
         id
     }
@@ -122,31 +183,51 @@ impl Groups {
     /// The bytes of a group's frames, and how many frames they are.
     pub(super) fn join(&mut self, id: GroupId) -> (Bytes, u32) {
         let group = &self.all[id.0 as usize];
-        let events = group.events;
         if let Some(joined) = &group.joined {
-            return (joined.clone(), events);
+            return joined.clone();
         }
-        let joined = match events {
-            0 => Bytes::new(),
-            1 => self.frames[group.frame.0 as usize].clone(),
-            _ => self.put_together(id),
+        let joined = if group.parent == GroupId::NONE {
+            (Bytes::new(), 0)
+        } else if self.all[group.parent.0 as usize].parent == GroupId::NONE {
+            self.close(group.piece)
+        } else {
+            self.put_together(id)
         };
         self.all[id.0 as usize].joined = Some(joined.clone());
-        (joined, events)
+        joined
     }
 
-    fn put_together(&self, id: GroupId) -> Bytes {
+    /// A piece as it will stay, and how many frames it has.
+    fn close(&mut self, id: PieceId) -> (Bytes, u32) {
+        let piece = &mut self.pieces[id.0 as usize];
+        if let Piece::Open(frames, count) = piece {
+            *piece = Piece::Closed(std::mem::take(frames).freeze(), *count);
+        }
+        match piece {
+            Piece::Closed(bytes, count) => (bytes.clone(), *count),
+            Piece::Open(..) => (Bytes::new(), 0),
+        }
+    }
+
+    fn put_together(&mut self, id: GroupId) -> (Bytes, u32) {
         let mut sequence = Vec::new();
         let mut group = &self.all[id.0 as usize];
-        while group.events > 0 {
-            sequence.push(group.frame);
+        while group.parent != GroupId::NONE {
+            sequence.push(group.piece);
             group = &self.all[group.parent.0 as usize];
         }
-        let mut out = BytesMut::with_capacity(self.all[id.0 as usize].bytes);
-        for frame in sequence.iter().rev() {
-            out.extend_from_slice(&self.frames[frame.0 as usize]);
+        sequence.reverse();
+        let pieces: Vec<_> = sequence
+            .into_iter()
+            .map(|piece| self.close(piece))
+            .collect();
+        let bytes = pieces.iter().map(|(bytes, _)| bytes.len()).sum();
+        let (mut out, mut events) = (BytesMut::with_capacity(bytes), 0);
+        for (bytes, count) in pieces {
+            out.extend_from_slice(&bytes);
+            events += count;
         }
-        out.freeze()
+        (out.freeze(), events)
     }
 }
 
@@ -160,9 +241,9 @@ mod tests {
         let mut groups = Groups::default();
         let mut members = [GroupId::empty(Encoding::Live); 3];
         for text in ["a", "b", "c"] {
-            let frame = groups.add(Bytes::from_static(text.as_bytes()));
+            let piece = groups.add(|out| out.extend_from_slice(text.as_bytes()));
             for member in &mut members {
-                *member = groups.extend(*member, frame);
+                *member = groups.extend(*member, piece);
             }
         }
         let joined: Vec<_> = members.iter().map(|&m| groups.join(m).0).collect();
@@ -181,9 +262,11 @@ mod tests {
         let mut groups = Groups::default();
         let mut members: Vec<GroupId> = (0..6).map(|i| GroupId::empty(encodings[i % 2])).collect();
         for text in ["a", "b"] {
-            let frames = ["<", ">"].map(|side| groups.add(Bytes::from(format!("{side}{text}"))));
+            let pieces = ["<", ">"].map(|side| {
+                groups.add(|out| out.extend_from_slice(format!("{side}{text}").as_bytes()))
+            });
             for (index, member) in members.iter_mut().enumerate() {
-                *member = groups.extend(*member, frames[index % 2]);
+                *member = groups.extend(*member, pieces[index % 2]);
             }
         }
         let joined: Vec<_> = members.iter().map(|&m| groups.join(m).0).collect();
@@ -195,28 +278,71 @@ mod tests {
         assert_eq!(groups.all.len(), Encoding::COUNT + 4);
     }
 
+    /// What happens to six members of which each has its own frames.
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// An event for some of them.
+        Event([bool; 6]),
+        /// An event for those who got the last one.
+        Again,
+        /// One takes what it has so far.
+        Take(usize),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            any::<[bool; 6]>().prop_map(Step::Event),
+            Just(Step::Again),
+            Just(Step::Again),
+            (0..6usize).prop_map(Step::Take),
+        ];
+        prop::collection::vec(step, 0..40)
+    }
+
     proptest! {
-        /// Each member gets exactly the frames it was given, in order, whoever else got which.
+        /// Each member gets exactly the frames it was given, in order, whoever else got which and when.
         #[test]
-        fn members_get_their_own_sequence(
-            given in prop::collection::vec(prop::collection::vec(any::<bool>(), 6), 0..30)
-        ) {
+        fn members_get_their_own_sequence(given in steps()) {
+            let encodings = [Encoding::Live, Encoding::Sysadm];
             let mut groups = Groups::default();
-            let mut members = [GroupId::empty(Encoding::Sysadm); 6];
-            let mut expected = vec![String::new(); 6];
-            for (number, row) in given.iter().enumerate() {
-                let text = format!("<{number}>");
-                let frame = groups.add(Bytes::from(text.clone()));
-                for (index, _) in row.iter().enumerate().filter(|(_, wanted)| **wanted) {
-                    members[index] = groups.extend(members[index], frame);
-                    expected[index].push_str(&text);
+            let mut members: Vec<GroupId> = (0..6).map(|i| GroupId::empty(encodings[i % 2])).collect();
+            let (mut taken, mut expected) = (vec![String::new(); 6], vec![String::new(); 6]);
+            let mut last = [false; 6];
+            let given = given.into_iter().chain((0..6).map(Step::Take));
+            for (number, step) in given.enumerate() {
+                let text = |encoding: Encoding| format!("<{number}{encoding:?}>");
+                let wanted = match step {
+                    Step::Take(index) => {
+                        let group = GroupId::empty(encodings[index % 2]);
+                        let group = std::mem::replace(&mut members[index], group);
+                        let (joined, events) = groups.join(group);
+                        let joined = std::str::from_utf8(&joined).expect("text");
+                        prop_assert_eq!(events as usize, joined.matches('<').count());
+                        taken[index].push_str(joined);
+                        continue;
+                    }
+                    Step::Event(wanted) => wanted,
+                    Step::Again => last,
+                };
+                for index in (0..6).filter(|&index| wanted[index]) {
+                    expected[index].push_str(&text(encodings[index % 2]));
+                }
+                let repeats = wanted == last;
+                last = wanted;
+                let write = |encoding, out: &mut BytesMut| {
+                    out.extend_from_slice(text(encoding).as_bytes());
+                };
+                if repeats && groups.repeat(write) {
+                    continue;
+                }
+                groups.begin_run();
+                for index in (0..6).filter(|&index| wanted[index]) {
+                    let encoding = encodings[index % 2];
+                    let piece = groups.piece(encoding, |out| write(encoding, out));
+                    members[index] = groups.extend(members[index], piece);
                 }
             }
-            for (member, expected) in members.iter().zip(&expected) {
-                let (joined, events) = groups.join(*member);
-                prop_assert_eq!(&joined[..], expected.as_bytes());
-                prop_assert_eq!(events as usize, expected.matches('<').count());
-            }
+            prop_assert_eq!(taken, expected);
         }
     }
 }

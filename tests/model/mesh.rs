@@ -26,7 +26,7 @@ pub(crate) struct Mesh {
     hubs: Vec<Hub>,
     placement: Placement,
     letters: Vec<Vec<VecDeque<Letter>>>,
-    scratch: MatchScratch,
+    scratches: Vec<MatchScratch>,
     heard: Vec<SubscriberId>,
     subscribers: u32,
 }
@@ -49,7 +49,7 @@ impl Mesh {
             hubs: all().map(hub).collect(),
             letters: all().map(|_| wires()).collect(),
             placement,
-            scratch: MatchScratch::default(),
+            scratches: all().map(|_| MatchScratch::default()).collect(),
             heard: Vec::new(),
             subscribers: 0,
         }
@@ -195,8 +195,9 @@ impl Mesh {
         let mut heard: Vec<Arc<Event>> = Vec::new();
         self.hubs[at].take_heard(&mut heard);
         for event in heard {
-            self.hubs[at].match_event(&event, &mut self.scratch);
-            self.heard.extend(&self.scratch.subscribers);
+            let scratch = &mut self.scratches[at];
+            self.hubs[at].match_event(&event, scratch);
+            self.heard.extend(&scratch.subscribers);
         }
         assert!(!self.hubs[at].has_news());
     }

@@ -45,6 +45,8 @@ pub(super) struct Audience {
     crowds: Pool<Crowd>,
     held: Pool<Held>,
     seen: Stamps,
+    /// How often somebody came or went.
+    changes: u64,
 }
 
 impl Audience {
@@ -53,8 +55,14 @@ impl Audience {
         self.held.len()
     }
 
+    /// Differs if somebody came or went since it was asked last.
+    pub(super) const fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// Adds a subscriber to a program.
     pub(super) fn join(&mut self, program: u32, subscriber: SubscriberId) -> SubscriptionId {
+        self.changes += 1;
         self.seen.admit(subscriber.0);
         while self.programs.len() <= program as usize {
             self.programs.push(Who::Nobody);
@@ -88,6 +96,7 @@ impl Audience {
 
     /// Removes a subscription; its program, and whether nobody is left.
     pub(super) fn leave(&mut self, subscription: SubscriptionId) -> (u32, bool) {
+        self.changes += 1;
         let Held { program, place } = self.held.remove(subscription.0);
         let who = &mut self.programs[program as usize];
         if let Who::Crowd(crowd) = *who {

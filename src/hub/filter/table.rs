@@ -26,11 +26,16 @@ pub struct SubscriberId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionId(pub(super) u32);
 
-/// What matching needs room for, kept by the caller so that matching allocates nothing.
+/// What matching needs room for, kept by the caller for one table, so that matching allocates nothing.
 #[derive(Debug, Default)]
 pub struct MatchScratch {
     /// The subscribers of the event that was matched last, each once.
     pub subscribers: Vec<SubscriberId>,
+    /// Whether they are, in this order, those of the event before, and nobody came or went in between.
+    pub repeats: bool,
+    /// The programs that `subscribers` are of, and [`Audience::changes`] then.
+    told: Vec<u32>,
+    told_at: Option<u64>,
     values: Values,
     facts: Facts,
     to_visit: Vec<u32>,
@@ -143,7 +148,6 @@ impl FilterTable {
 
     /// The second half of [`Self::matches`]: from what was read of this event to its subscribers.
     pub fn find(&mut self, event: &Event, scratch: &mut MatchScratch) {
-        scratch.subscribers.clear();
         scratch.programs.clear();
         self.gather(event, scratch);
         let (address, parents) = (&event.scope.address, &event.parents);
@@ -169,8 +173,15 @@ impl FilterTable {
                 self.visit(self.scopes.record(scope).own, scratch);
             }
         }
-        self.audience
-            .tell(&scratch.programs, &mut scratch.subscribers);
+        let now = Some(self.audience.changes());
+        scratch.repeats = scratch.told_at == now && scratch.told == scratch.programs;
+        if !scratch.repeats {
+            scratch.subscribers.clear();
+            self.audience
+                .tell(&scratch.programs, &mut scratch.subscribers);
+            std::mem::swap(&mut scratch.told, &mut scratch.programs);
+            scratch.told_at = now;
+        }
     }
 
     /// The atoms that hold for what was read, and for the name.
