@@ -1,7 +1,7 @@
 //! The event: an immutable fact, shared by every log and every delivery that holds it.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -29,6 +29,11 @@ pub type Number = u64;
 pub struct Epoch(pub u64);
 
 impl Epoch {
+    /// As it is written everywhere: sixteen hexadecimal digits, small letters.
+    pub fn digits(self) -> [u8; 16] {
+        std::array::from_fn(|place| b"0123456789abcdef"[(self.0 >> (60 - 4 * place) & 15) as usize])
+    }
+
     /// Reads the 16 digits that [`Display`](fmt::Display) writes; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let canonical = text.len() == 16
@@ -45,7 +50,9 @@ impl Epoch {
 
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
+        self.digits()
+            .iter()
+            .try_for_each(|&digit| f.write_char(digit.into()))
     }
 }
 

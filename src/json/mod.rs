@@ -17,6 +17,6 @@ pub use fields::{Field, Fields, fields};
 pub use message::{Array, Message, Object, Value};
 pub use object::{ObjectError, named_fields, string, valid_object};
 pub use refusal::{MessageError, syntax_error};
-pub use space::{compact, depth, trim};
+pub use space::{compact, depth, is_deeper, trim};
 pub use text::text;
 pub use tokens::{Token, Tokens, tokens};

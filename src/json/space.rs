@@ -47,6 +47,12 @@ pub fn depth(json: &[u8]) -> usize {
     deepest
 }
 
+/// Whether arrays and objects in JSON text that is valid are nested deeper than `depth_max`.
+pub fn is_deeper(json: &[u8], depth_max: usize) -> bool {
+    // Each has two brackets: a short text needs no look.
+    json.len() / 2 > depth_max && depth(json) > depth_max
+}
+
 /// Where nesting first exceeds `depth_max`: the position of the bracket that is one too many. It
 /// looks no further, so a text of nothing but brackets costs little.
 pub(super) fn too_deep_at(json: &[u8], depth_max: usize) -> Option<usize> {

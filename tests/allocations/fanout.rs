@@ -205,9 +205,22 @@ fn matching_does_not_allocate() {
         parents: Parents::default(),
         time_ms: 0,
     };
+    let other = Event {
+        name: EventName::from_text("v"),
+        ..event.clone()
+    };
     let mut scratch = MatchScratch::default();
-    table.matches(&event, &mut scratch);
-    assert_eq!(scratch.subscribers.len(), 1_000);
-    let count = allocations(|| table.matches(&event, &mut scratch));
-    assert_eq!((count, scratch.subscribers.len()), (0, 1_000));
+    // For others than the event before, or for the same.
+    for (event, told, repeats) in [
+        (&event, 1_000, false),
+        (&other, 334, false),
+        (&event, 1_000, false),
+        (&event, 1_000, true),
+    ] {
+        let is_first = scratch.subscribers.is_empty();
+        let count = allocations(|| table.matches(event, &mut scratch));
+        assert!(is_first || count == 0, "{count} allocations");
+        assert_eq!(scratch.subscribers.len(), told);
+        assert_eq!(scratch.repeats, repeats);
+    }
 }

@@ -131,7 +131,7 @@ fn responses_and_events_are_written_without_allocating() {
         date.update(1_000);
         Response::begin(&mut out, Version::Http11, 200, &date)
             .header("Fanfare-Epoch", b"00000000000000ff")
-            .header_display("Fanfare-Oldest", black_box(7u64))
+            .header_number("Fanfare-Oldest", black_box(7))
             .raw(b"Cache-Control: no-store\r\n")
             .body(Some("application/json"), b"{\"ok\":true}", true, false);
         Response::begin(&mut out, Version::Http10, 200, &date).content_head(None, 5, true);

@@ -112,7 +112,7 @@ fn read_event(event: &EventNode<'_>, problems: &mut Vec<Problem>) -> Option<Draf
         raw.filter(|_| fits(&name, PUBSUB_NAME_BYTES_MAX, NAME, problems))
     });
     let data = event.data.map_or(NO_DATA, RawValue::get);
-    if json::depth(data.as_bytes()) > JSON_DEPTH_MAX {
+    if json::is_deeper(data.as_bytes(), JSON_DEPTH_MAX) {
         let detail = format!("nested deeper than {JSON_DEPTH_MAX}");
         let problem = Problem::at("/payload/event/data", Kind::TooDeep, detail);
         problems.push(problem);

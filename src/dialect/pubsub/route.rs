@@ -42,8 +42,6 @@ impl Route {
 
     /// Whether this route serves a method.
     pub(super) fn allows(self, method: Method) -> bool {
-        self.allow()
-            .split(", ")
-            .any(|allowed| allowed == method.as_str())
+        method.is_among(self.allow())
     }
 }

@@ -151,8 +151,8 @@ impl Sessions {
             .header("Fanfare-Id", id.as_bytes());
         if let Some((epoch, number)) = position {
             response = response
-                .header_display("Fanfare-Epoch", epoch)
-                .header_display("Fanfare-Number", number);
+                .header("Fanfare-Epoch", &epoch.digits())
+                .header_number("Fanfare-Number", number);
         }
         response.empty(keep_alive);
     }

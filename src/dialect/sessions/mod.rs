@@ -279,7 +279,9 @@ impl Sessions {
     /// Decodes and checks a token as it stands in the target: 1–256 characters of
     /// `A–Z a–z 0–9 . _ ~ -` and `%`-escapes.
     fn token<'b>(&self, segment: &'b str, to: &mut Responder<'_>) -> Result<Cow<'b, str>, Refused> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-%".contains(&byte);
+        let plain = |byte: u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b'-' | b'%')
+        };
         let problem = if segment.bytes().all(plain) {
             match decode_segment(segment) {
                 Ok(token) if (1..=SCOPE_NAME_BYTES_MAX).contains(&token.len()) => return Ok(token),

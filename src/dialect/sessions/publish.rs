@@ -1,6 +1,5 @@
 //! The body of a publish: one `{"type", "data"}` object or an array of them, kept as the bytes sent.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
@@ -86,7 +85,8 @@ fn draft(fields: &Fields<'_>, index: Option<usize>) -> Result<Draft, BodyError> 
     let missing = |name| BodyError::new("missing_field", at(&format!("\"{name}\" is missing")));
     let name = fields.name.ok_or_else(|| missing("type"))?.get();
     let data = fields.data.ok_or_else(|| missing("data"))?.get();
-    if json::depth(name.as_bytes()).max(json::depth(data.as_bytes())) > JSON_DEPTH_MAX {
+    let is_too_deep = |text: &str| json::is_deeper(text.as_bytes(), JSON_DEPTH_MAX);
+    if is_too_deep(name) || is_too_deep(data) {
         let message = at(&format!("nested deeper than {JSON_DEPTH_MAX}"));
         return Err(BodyError::new("too_deep", message));
     }
@@ -127,12 +127,12 @@ impl<'de> Deserialize<'de> for Fields<'de> {
                     name: None,
                     data: None,
                 };
-                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+                while let Some(key) = map.next_key()? {
                     // A derived `Option<&RawValue>` would take `null` for absent.
-                    match &*key {
-                        "type" => fields.name = Some(map.next_value()?),
-                        "data" => fields.data = Some(map.next_value()?),
-                        _ => {
+                    match key {
+                        Key::Type => fields.name = Some(map.next_value()?),
+                        Key::Data => fields.data = Some(map.next_value()?),
+                        Key::Other => {
                             map.next_value::<IgnoredAny>()?;
                         }
                     }
@@ -143,6 +143,16 @@ impl<'de> Deserialize<'de> for Fields<'de> {
 
         deserializer.deserialize_map(FieldsVisitor)
     }
+}
+
+/// Which field a key names.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Key {
+    Type,
+    Data,
+    #[serde(other)]
+    Other,
 }
 
 #[cfg(test)]

@@ -79,8 +79,7 @@ impl<'b> Route<'b> {
 
     /// Whether this route serves a method.
     pub fn allows(self, method: Method) -> bool {
-        self.allow()
-            .is_some_and(|allow| allow.split(", ").any(|allowed| allowed == method.as_str()))
+        self.allow().is_some_and(|allow| method.is_among(allow))
     }
 }
 

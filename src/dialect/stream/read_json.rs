@@ -97,7 +97,7 @@ fn publish(json: &[u8], at: &str) -> Result<Publish, Status> {
     let event_name = event_name.ok_or_else(|| missing(at, "name"))?;
     let payload = payload.ok_or_else(|| missing(at, "payload"))?;
     let kept = |field, value: &[u8]| {
-        if json::depth(value) > JSON_DEPTH_MAX {
+        if json::is_deeper(value, JSON_DEPTH_MAX) {
             return Err(too_deep(at, field));
         }
         Ok(Bytes::copy_from_slice(value))

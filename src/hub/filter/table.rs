@@ -179,7 +179,7 @@ impl FilterTable {
             scratch.subscribers.clear();
             self.audience
                 .tell(&scratch.programs, &mut scratch.subscribers);
-            std::mem::swap(&mut scratch.told, &mut scratch.programs);
+            scratch.told.clone_from(&scratch.programs);
             scratch.told_at = now;
         }
     }

@@ -77,6 +77,11 @@ impl Method {
             Self::Options => "OPTIONS",
         }
     }
+
+    /// Whether the value of an `Allow` header names it (RFC 9110 §10.2.1).
+    pub fn is_among(self, allow: &str) -> bool {
+        elements(allow.as_bytes()).any(|allowed| allowed == self.as_str().as_bytes())
+    }
 }
 
 /// The version that a request names.

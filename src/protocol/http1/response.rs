@@ -4,8 +4,6 @@
 //! nor have two. Nothing is allocated but what the buffer itself needs to grow. What a status means and
 //! which headers a dialect adds is unknown here.
 
-use std::fmt::{self, Display, Write as _};
-
 use bytes::BytesMut;
 
 use super::date::DateCache;
@@ -52,11 +50,10 @@ impl<'o> Response<'o> {
         self
     }
 
-    /// Appends a header whose value is formatted in place, with the care of [`header`](Self::header).
-    pub fn header_display(self, name: &str, value: impl Display) -> Self {
+    /// Appends a header whose value is a number.
+    pub fn header_number(self, name: &str, value: u64) -> Self {
         put_name(self.out, name);
-        let written = write!(ValueWriter(self.out), "{value}");
-        debug_assert!(written.is_ok(), "a Display that fails");
+        put_decimal(self.out, value);
         self.out.extend_from_slice(b"\r\n");
         self
     }
@@ -164,16 +161,6 @@ fn put_value(out: &mut BytesMut, value: &[u8]) {
                 *byte = b' ';
             }
         }
-    }
-}
-
-/// Formats into a header value.
-struct ValueWriter<'o>(&'o mut BytesMut);
-
-impl fmt::Write for ValueWriter<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        put_value(self.0, text.as_bytes());
-        Ok(())
     }
 }
 

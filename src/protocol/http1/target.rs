@@ -88,7 +88,13 @@ impl<'b> Target<'b> {
 pub(super) fn is_authority(bytes: &[u8]) -> bool {
     let is_address = |&byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
     // RFC 3986 §3.2.2: reg-name is unreserved, sub-delims and percent-encoded.
-    let is_name = |&byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&byte);
+    let is_name = |&byte: &u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&'..=b',' | b';' | b'=' | b'%'
+            )
+    };
     let (host_valid, port) = if let [b'[', rest @ ..] = bytes {
         let Some(end) = memchr::memchr(b']', rest) else {
             return false;
@@ -152,6 +158,9 @@ pub fn query_last<'q>(query: &'q str, key: &str) -> Result<Option<Cow<'q, str>>,
 /// Decodes one path segment, strictly: a stray `%` would name a different resource elsewhere.
 pub fn decode_segment(segment: &str) -> Result<Cow<'_, str>, DecodeError> {
     let bytes = segment.as_bytes();
+    if memchr::memchr(b'%', bytes).is_none() {
+        return Ok(Cow::Borrowed(segment));
+    }
     for at in memchr::memchr_iter(b'%', bytes) {
         match bytes.get(at + 1..at + 3) {
             Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => {}

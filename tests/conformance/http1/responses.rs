@@ -20,7 +20,7 @@ fn section_4_a_response() {
     let text = written(Version::Http11, 200, |response| {
         response
             .header("Fanfare-Epoch", b"0f")
-            .header_display("Fanfare-Next", 12)
+            .header_number("Fanfare-Next", 12)
             .raw(b"Cache-Control: no-store\r\n")
             .body(Some("application/json"), b"[]", true, false);
     });
@@ -107,7 +107,7 @@ fn section_11_1_values_cannot_split_a_response() {
     let text = written(Version::Http11, 200, |response| {
         response
             .header("A", b"x\r\nSet-Cookie: a\0")
-            .header_display("B", "y\r\n\r\nHTTP/1.1 200 OK")
+            .header("B", b"y\r\n\r\nHTTP/1.1 200 OK")
             .body(Some("text/plain\r\nX: y"), b"", true, false);
     });
     assert!(text.contains("A: x  Set-Cookie: a \r\n"), "{text}");

@@ -128,7 +128,7 @@ impl<'m> Request<'m> {
             Some(reach) => Reach::read(reach)?,
         };
         let payload = payload.unwrap_or(b"{}");
-        if json::depth(payload) > JSON_DEPTH_MAX {
+        if json::is_deeper(payload, JSON_DEPTH_MAX) {
             let message = format!("\"data.data\" is nested deeper than {JSON_DEPTH_MAX}");
             return Err(Error::invalid(message));
         }
