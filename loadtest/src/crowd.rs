@@ -351,3 +351,7 @@ fn is_answer(message: &[u8], wanted: &str) -> Result<(), String> {
     }
     Err(format!("told {text}"))
 }
+
+#[cfg(test)]
+#[path = "crowd_tests.rs"]
+mod tests;

@@ -331,8 +331,8 @@ mod tests {
         for transcript in [plain, chunked] {
             for piece in [1, 10, 1_000] {
                 let (ear, _) = Ear::event_stream("/x", "h");
-                let heard = hear(ear, transcript.as_bytes(), piece).expect("sound");
-                assert_eq!(heard, (vec![event.to_owned(); 2], true, String::new()));
+                let found = hear(ear, transcript.as_bytes(), piece).expect("sound");
+                assert_eq!(found, (vec![event.to_owned(); 2], true, String::new()));
             }
         }
     }

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use nix::unistd::Pid;
+
 use crate::crowd::Crowd;
 use crate::failure::Failure;
 use crate::machine::Usage;
@@ -13,7 +15,7 @@ use crate::schedule::{Load, micros_at};
 use crate::target::settle;
 
 /// The columns of every mode that measures this.
-pub(super) const COLUMNS: [&str; 15] = [
+pub(super) const COLUMNS: [&str; 16] = [
     "driver",
     "dialect",
     "load",
@@ -29,16 +31,21 @@ pub(super) const COLUMNS: [&str; 15] = [
     "cpu us/delivery",
     "core busy %",
     "client busy %",
+    "waited %",
 ];
 /// Digits after the point of the figures, which are all columns after the first four.
-const DIGITS: [usize; FIGURES] = [0, 0, 0, 0, 0, 0, 0, 2, 3, 0, 0];
+const DIGITS: [usize; FIGURES] = [0, 0, 0, 0, 0, 0, 0, 2, 3, 0, 0, 1];
 const FIGURES: usize = COLUMNS.len() - 4;
 /// Where in the figures these are.
 pub(super) const P99: usize = 3;
 const LAG: usize = 6;
 const CLIENT: usize = 10;
+const WAITED: usize = 11;
 /// A client that worked more than this share of the time, in percent, may be the limit.
 const CLIENT_BUSY_MAX: f64 = 90.0;
+/// When server and client together waited for their cores more than this share of the time, in percent, the machine had
+/// something else to do.
+const WAITED_MAX: f64 = 2.0;
 
 /// How fast events come.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +83,8 @@ pub(super) struct Measured {
     used: Usage,
     /// Time that the client worked.
     worked: Duration,
+    /// Time that server and client could have worked and their cores were somebody else's.
+    waited: Duration,
 }
 
 /// Publishes, from a server at rest to a server at rest. A message that comes to somebody who is not entitled to it
@@ -86,15 +95,19 @@ pub(super) fn measure(
     pace: Pace,
 ) -> Result<Measured, Failure> {
     settle(usage, |duration| crowd.pump_for(duration))?;
-    let (before, delivered, worked) = (usage()?, crowd.deliveries(), crowd.worked());
+    let client = || Usage::of(&[Pid::this()]);
+    let (before, client_before) = (usage()?, client()?);
+    let (delivered, worked) = (crowd.deliveries(), crowd.worked());
     let load = pace.run(crowd)?;
     let worked = crowd.worked().saturating_sub(worked);
+    let waited = usage()?.since(before).waited + client()?.since(client_before).waited;
     let at_rest = settle(usage, |duration| crowd.pump_for(duration))?;
     Ok(Measured {
         load,
         deliveries: crowd.deliveries() - delivered,
         used: at_rest.since(before),
         worked,
+        waited,
     })
 }
 
@@ -117,6 +130,11 @@ impl Measured {
     /// The client's work, in percent of the time that it took.
     pub(super) fn client_busy(&self) -> f64 {
         self.share(self.worked)
+    }
+
+    /// The time that server and client waited for their cores, in percent of the time that it took.
+    pub(super) fn waited(&self) -> f64 {
+        self.share(self.waited)
     }
 
     fn share(&self, of: Duration) -> f64 {
@@ -143,6 +161,7 @@ impl Measured {
             self.micros(),
             self.core_busy(),
             self.client_busy(),
+            self.waited(),
         ]
     }
 }
@@ -171,7 +190,7 @@ impl Rounds {
         report.row(self.row(round, figures));
     }
 
-    /// Adds the row of medians, gives them, and notes it if the client was the limit.
+    /// Adds the row of medians, gives them, and notes it if the server was not the limit.
     pub(super) fn sum_up(&self, report: &mut Report) -> [f64; FIGURES] {
         let mut medians = [0.0; FIGURES];
         for (place, median_of) in medians.iter_mut().enumerate() {
@@ -179,14 +198,15 @@ impl Rounds {
             *median_of = median(&column);
         }
         report.row(self.row(Cell::text("median"), medians));
-        let (busy, lag) = (medians[CLIENT], medians[LAG]);
+        let (busy, lag, waited) = (medians[CLIENT], medians[LAG], medians[WAITED]);
+        let names = self.names.join(", ");
         // Without a lag, which is not a number then, only the first can be so.
         if busy > CLIENT_BUSY_MAX || lag > medians[P99] / 2.0 {
-            let names = self.names.join(", ");
             report.note(format!(
                 "{names}: the client was the limit, {busy:.0} % busy, p99 of its own lag {lag:.0} us"
             ));
         }
+        note_waiting(&names, waited, report);
         medians
     }
 
@@ -200,6 +220,15 @@ impl Rounds {
             }
         });
         names.chain([round]).chain(figures).collect()
+    }
+}
+
+/// Notes it if the machine had something else to do.
+pub(super) fn note_waiting(names: &str, percent: f64, report: &mut Report) {
+    if percent > WAITED_MAX {
+        report.note(format!(
+            "{names}: the machine was not idle, server and client waited for their cores {percent:.0} % of the time"
+        ));
     }
 }
 
@@ -251,5 +280,10 @@ mod tests {
             rounds.sum_up(&mut report);
             assert_eq!(report.notes().len(), usize::from(is_noted), "{lag}");
         }
+        figures[WAITED] = 3.0;
+        rounds.rounds = vec![figures];
+        rounds.sum_up(&mut report);
+        let last = report.notes().last().expect("a note");
+        assert!(last.contains("not idle"), "{last}");
     }
 }

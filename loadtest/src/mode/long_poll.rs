@@ -14,7 +14,7 @@ use crate::ear::{Cursor, Ear};
 use crate::failure::Failure;
 use crate::frames::sequence_field;
 use crate::machine::{Usage, pin, reserve_descriptors};
-use crate::mode::load::{Measured, Pace, measure};
+use crate::mode::load::{Measured, Pace, measure, note_waiting};
 use crate::mode::session;
 use crate::peer::nchan::{self, Nchan};
 use crate::report::{Cell, Report, median, median_ratio};
@@ -59,7 +59,7 @@ pub(crate) struct LongPollArgs {
     padding: usize,
 }
 
-const COLUMNS: [&str; 8] = [
+const COLUMNS: [&str; 9] = [
     "server",
     "shape",
     "round",
@@ -68,6 +68,7 @@ const COLUMNS: [&str; 8] = [
     "cycles/cpu s",
     "core busy %",
     "client busy %",
+    "waited %",
 ];
 
 /// Who is measured.
@@ -83,6 +84,7 @@ struct Arena<'s> {
     crowd: Crowd,
     per_second: Vec<f64>,
     per_cpu_second: Vec<f64>,
+    waited: Vec<f64>,
 }
 
 /// Events of all sessions in turn.
@@ -244,7 +246,10 @@ fn measure_shape(
     }
     for arena in &arenas {
         let figures = [&arena.per_second, &arena.per_cpu_second].map(|figures| median(figures));
-        report.row(summary(&arena.server.name(), shape, figures));
+        let name = arena.server.name();
+        report.row(summary(&name, shape, figures));
+        let names = format!("{name}, {}", shape.as_str());
+        note_waiting(&names, median(&arena.waited), report);
     }
     let Some((peer, ours)) = arenas
         .split_last()
@@ -311,23 +316,26 @@ impl<'s> Arena<'s> {
             crowd: Crowd::open(address, openings, publishers, Box::new(round))?,
             per_second: Vec::new(),
             per_cpu_second: Vec::new(),
+            waited: Vec::new(),
         })
     }
 
-    fn add(&mut self, shape: Shape, round: u32, measured: &Measured) -> [Cell; 8] {
+    fn add(&mut self, shape: Shape, round: u32, measured: &Measured) -> [Cell; 9] {
         let (per_second, micros) = (measured.per_second(), measured.micros());
         self.per_second.push(per_second);
         self.per_cpu_second.push(1e6 / micros);
+        self.waited.push(measured.waited());
         let mut row = summary(&self.server.name(), shape, [per_second, 1e6 / micros]);
         row[2] = Cell::Count(round.into());
         row[6] = Cell::Figure(measured.core_busy(), 0);
         row[7] = Cell::Figure(measured.client_busy(), 0);
+        row[8] = Cell::Figure(measured.waited(), 1);
         row
     }
 }
 
-fn summary(name: &str, shape: Shape, [per_second, per_cpu_second]: [f64; 2]) -> [Cell; 8] {
-    let mut row = [const { Cell::Empty }; 8];
+fn summary(name: &str, shape: Shape, [per_second, per_cpu_second]: [f64; 2]) -> [Cell; 9] {
+    let mut row = [const { Cell::Empty }; 9];
     row[0] = Cell::text(name);
     row[1] = Cell::text(shape.as_str());
     row[2] = Cell::text("median");
