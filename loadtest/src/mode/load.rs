@@ -200,13 +200,14 @@ impl Rounds {
         report.row(self.row(Cell::text("median"), medians));
         let (busy, lag, waited) = (medians[CLIENT], medians[LAG], medians[WAITED]);
         let names = self.names.join(", ");
-        // Without a lag, which is not a number then, only the first can be so.
-        if busy > CLIENT_BUSY_MAX || lag > medians[P99] / 2.0 {
+        // A client that is not let run is late, too, and it is not its fault. Without a lag, which is not a number
+        // then, only the first can be so.
+        let is_late = busy > CLIENT_BUSY_MAX || lag > medians[P99] / 2.0;
+        if !note_waiting(&names, waited, report) && is_late {
             report.note(format!(
                 "{names}: the client was the limit, {busy:.0} % busy, p99 of its own lag {lag:.0} us"
             ));
         }
-        note_waiting(&names, waited, report);
         medians
     }
 
@@ -223,13 +224,15 @@ impl Rounds {
     }
 }
 
-/// Notes it if the machine had something else to do.
-pub(super) fn note_waiting(names: &str, percent: f64, report: &mut Report) {
-    if percent > WAITED_MAX {
+/// Notes it if the machine had something else to do; says whether it had.
+pub(super) fn note_waiting(names: &str, percent: f64, report: &mut Report) -> bool {
+    let was_busy = percent > WAITED_MAX;
+    if was_busy {
         report.note(format!(
             "{names}: the machine was not idle, server and client waited for their cores {percent:.0} % of the time"
         ));
     }
+    was_busy
 }
 
 /// A number that depends on a seed and on this one, and on nothing else: the output function of `SplitMix64`.

@@ -49,7 +49,7 @@ pub(crate) struct LongPollArgs {
     #[arg(long, default_value_t = 50)]
     publishers: usize,
     /// Cycles of one round of one server.
-    #[arg(long, default_value_t = 50_000)]
+    #[arg(long, default_value_t = 20_000)]
     cycles: u64,
     /// Rounds of each server that are measured, after one that is not.
     #[arg(long, default_value_t = 5)]
