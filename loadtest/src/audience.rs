@@ -17,6 +17,7 @@ use crate::failure::{During, Failure};
 use crate::frames::FrameCounter;
 use crate::http::Head;
 use crate::pipeline::{Form, Pipeline};
+use crate::schedule::{Listeners, Load, Schedule, histogram, nanos};
 use crate::swarm::{OPEN_BATCH, WAIT_TIMEOUT, connect, send};
 use crate::websocket;
 
@@ -58,42 +59,6 @@ struct Peer {
     heard: u64,
 }
 
-/// A load at a set rate.
-#[derive(Debug)]
-pub(crate) struct Load {
-    /// From the first event's time until the last one was heard.
-    pub(crate) elapsed: Duration,
-    /// Nanoseconds from when an event was due until a subscriber heard it.
-    pub(crate) latencies: Histogram<u64>,
-    /// Nanoseconds from when an event was due until it was sent.
-    pub(crate) lags: Histogram<u64>,
-}
-
-/// When which event is due.
-#[derive(Clone, Copy, Debug)]
-struct Schedule {
-    /// The number of the first one, and its time.
-    first: u64,
-    start: Instant,
-    /// Events per second.
-    rate: u64,
-}
-
-impl Schedule {
-    fn due(&self, event: u64) -> Instant {
-        self.start + Duration::from_nanos((event - self.first) * 1_000_000_000 / self.rate)
-    }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// A histogram of nanoseconds up to a minute, with three digits that count; what takes longer counts as that.
-fn histogram() -> Result<Histogram<u64>, Failure> {
-    Histogram::new_with_bounds(1, 60_000_000_000, 3).during("a histogram")
-}
-
 /// The subscribers, and the publisher if there is one.
 #[derive(Debug)]
 pub(crate) struct Audience {
@@ -102,7 +67,8 @@ pub(crate) struct Audience {
     scratch: Vec<u8>,
     replies: Vec<u8>,
     peers: Vec<Peer>,
-    publisher: Option<Pipeline>,
+    /// Its connection, and how it puts events into requests.
+    publisher: Option<(Pipeline, Form)>,
     books: Books,
     /// Handshakes that were accepted.
     opened: usize,
@@ -201,7 +167,7 @@ impl Audience {
     /// Connects the publisher.
     pub(crate) fn attach(&mut self, address: SocketAddr, form: Form) -> Result<(), Failure> {
         let registry = self.poll.registry();
-        self.publisher = Some(Pipeline::connect(address, form, registry, PUBLISHER)?);
+        self.publisher = Some((Pipeline::connect(address, registry, PUBLISHER)?, form));
         Ok(())
     }
 
@@ -212,7 +178,8 @@ impl Audience {
 
     /// The publisher's receives so far that brought answers.
     pub(crate) fn answer_reads(&self) -> u64 {
-        self.publisher.as_ref().map_or(0, Pipeline::reads)
+        let publisher = self.publisher.as_ref();
+        publisher.map_or(0, |(publisher, _)| publisher.reads())
     }
 
     /// What was heard, and is to be.
@@ -239,7 +206,7 @@ impl Audience {
         let elapsed = start.elapsed();
         self.pump_until("publishes are answered", |audience| {
             let publisher = audience.publisher.as_ref();
-            publisher.is_none_or(Pipeline::is_answered)
+            publisher.is_none_or(|(publisher, _)| publisher.is_answered())
         })?;
         Ok(elapsed)
     }
@@ -253,25 +220,7 @@ impl Audience {
             rate,
         };
         self.timed = Some((schedule, histogram()?));
-        let mut lags = histogram()?;
-        let end = schedule.first + events;
-        while self.books.started() < end {
-            let (first, now) = (self.books.started(), Instant::now());
-            let due = (first..end).take_while(|&event| schedule.due(event) <= now);
-            let due = due
-                .inspect(|&event| lags.saturating_record(nanos(now - schedule.due(event))))
-                .count() as u64;
-            if first + due - self.books.finished() > self.books.window() {
-                return Err(Failure::new(format!(
-                    "fell behind: at {rate} events/s too many were on their way"
-                )));
-            }
-            if due > 0 {
-                self.start(due)?;
-            }
-            // epoll counts in milliseconds, which is too coarse to wait for the next one.
-            self.pump(Duration::ZERO)?;
-        }
+        let lags = schedule.offer(self, events)?;
         self.hear()?;
         let elapsed = schedule.start.elapsed();
         let timed = self.timed.take();
@@ -281,16 +230,6 @@ impl Audience {
             latencies,
             lags,
         })
-    }
-
-    /// Publishes so many events, which will be heard.
-    fn start(&mut self, events: u64) -> Result<(), Failure> {
-        let first = self.books.started();
-        self.expect(events);
-        match &mut self.publisher {
-            Some(publisher) => publisher.publish(first..first + events),
-            None => Ok(()),
-        }
     }
 
     /// So many more events will be heard.
@@ -333,26 +272,6 @@ impl Audience {
             }
             self.pump(left)?;
         }
-        Ok(())
-    }
-
-    /// Waits at most `timeout` for sockets, and serves a batch of them.
-    fn pump(&mut self, timeout: Duration) -> Result<(), Failure> {
-        match self.poll.poll(&mut self.events, Some(timeout)) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
-            result => result.during("waiting for sockets")?,
-        }
-        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
-        for event in &events {
-            let is_closed = event.is_read_closed() || event.is_error();
-            match (event.token(), &mut self.publisher) {
-                (PUBLISHER, Some(publisher)) => publisher.ready()?,
-                (Token(index), _) => self
-                    .recv(index, is_closed)
-                    .map_err(|why| Failure::new(format!("subscriber {index}: {why}")))?,
-            }
-        }
-        self.events = events;
         Ok(())
     }
 
@@ -413,6 +332,49 @@ impl Audience {
                 return Ok(());
             }
         }
+    }
+}
+
+impl Listeners for Audience {
+    fn started(&self) -> u64 {
+        self.books.started()
+    }
+
+    fn finished(&self) -> u64 {
+        self.books.finished()
+    }
+
+    fn in_flight_max(&self) -> u64 {
+        self.books.window()
+    }
+
+    fn start(&mut self, events: u64) -> Result<(), Failure> {
+        let first = self.books.started();
+        self.expect(events);
+        match &mut self.publisher {
+            Some((publisher, form)) => publisher.publish(form, first..first + events),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits at most `timeout` for sockets, and serves a batch of them.
+    fn pump(&mut self, timeout: Duration) -> Result<(), Failure> {
+        match self.poll.poll(&mut self.events, Some(timeout)) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+            result => result.during("waiting for sockets")?,
+        }
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in &events {
+            let is_closed = event.is_read_closed() || event.is_error();
+            match (event.token(), &mut self.publisher) {
+                (PUBLISHER, Some((publisher, _))) => publisher.ready()?,
+                (Token(index), _) => self
+                    .recv(index, is_closed)
+                    .map_err(|why| Failure::new(format!("subscriber {index}: {why}")))?,
+            }
+        }
+        self.events = events;
+        Ok(())
     }
 }
 

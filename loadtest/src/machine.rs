@@ -63,6 +63,8 @@ pub(crate) fn thread_cpu() -> Result<Duration, Failure> {
 pub(crate) struct Usage {
     /// User and system time.
     pub(crate) cpu: Duration,
+    /// Time that a thread could have run and its core was somebody else's.
+    pub(crate) waited: Duration,
     /// Hundredths of a second in user space.
     user_ticks: u64,
     /// Hundredths of a second in the kernel.
@@ -77,6 +79,7 @@ impl Usage {
             let clock = clock_getcpuclockid(pid).during("finding a process's cpu clock")?;
             let now = clock.now().during("reading a process's cpu clock")?;
             sum.cpu += Duration::from(now);
+            sum.waited += waited(pid)?;
             let (user, system) = parse_stat(&read(pid, "stat")?)
                 .ok_or_else(|| Failure::new("unreadable /proc/<pid>/stat"))?;
             sum.user_ticks += user;
@@ -89,6 +92,7 @@ impl Usage {
     pub(crate) fn since(self, earlier: Self) -> Self {
         Self {
             cpu: self.cpu.saturating_sub(earlier.cpu),
+            waited: self.waited.saturating_sub(earlier.waited),
             user_ticks: self.user_ticks.saturating_sub(earlier.user_ticks),
             system_ticks: self.system_ticks.saturating_sub(earlier.system_ticks),
         }
@@ -133,6 +137,23 @@ pub(crate) fn children_of(pid: Pid) -> Result<Vec<Pid>, Failure> {
         .collect())
 }
 
+/// What the scheduler's `schedstat` files say of a process's threads, added up; nothing where the kernel keeps none.
+fn waited(pid: Pid) -> Result<Duration, Failure> {
+    let folder = format!("/proc/{pid}/task");
+    let threads = fs::read_dir(&folder).during(&folder)?;
+    // A thread may end between being listed and being read.
+    let texts = threads
+        .filter_map(Result::ok)
+        .filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok());
+    Ok(texts.filter_map(|text| parse_schedstat(&text)).sum())
+}
+
+/// The second number: nanoseconds spent waiting on a run queue (the kernel's `sched-stats` document).
+fn parse_schedstat(text: &str) -> Option<Duration> {
+    let nanos = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(Duration::from_nanos(nanos))
+}
+
 fn read(pid: Pid, file: &str) -> Result<String, Failure> {
     let path = format!("/proc/{pid}/{file}");
     fs::read_to_string(&path).during(&path)
@@ -173,6 +194,14 @@ mod tests {
     }
 
     #[test]
+    fn the_time_on_a_run_queue_is_read() {
+        let found = parse_schedstat("138235568 39808552 1257\n");
+        assert_eq!(found, Some(Duration::from_nanos(39_808_552)));
+        assert_eq!(parse_schedstat("1"), None);
+        waited(Pid::this()).expect("alive");
+    }
+
+    #[test]
     fn status_names_memory() {
         let text = "Name:\tVmRSS\nVmRSS:\t   12345 kB\nRssAnon:\t    678 kB\nRssFile:\t1 kB\n";
         assert_eq!(
@@ -199,15 +228,18 @@ mod tests {
     fn usage_is_shared_out() {
         let earlier = Usage {
             cpu: Duration::from_millis(10),
+            waited: Duration::from_millis(1),
             user_ticks: 1,
             system_ticks: 1,
         };
         let later = Usage {
             cpu: Duration::from_millis(40),
+            waited: Duration::from_millis(3),
             user_ticks: 2,
             system_ticks: 4,
         };
         let used = later.since(earlier);
+        assert_eq!(used.waited, Duration::from_millis(2));
         assert!((used.micros_per(10_000) - 3.0).abs() < 1e-9);
         assert!((used.system_percent() - 75.0).abs() < 1e-9);
     }

@@ -3,17 +3,21 @@
 //! It shares no code with the server, so that a mistake cannot hide on both sides. Reading order:
 //! [`mode`] (what is measured), [`target`] and [`machine`] (the server, as the kernel sees it),
 //! [`swarm`] and [`reader`] (the subscribers), [`audience`] (those that only count what they are sent),
+//! [`crowd`] (those who may hear some of it and nothing else),
 //! [`rpc`] (the same over gRPC), [`floor`] (what nothing can be cheaper than).
 
 mod audience;
 mod books;
 mod client;
 mod compare;
+mod crowd;
+mod ear;
 mod event_stream;
 mod failure;
 mod floor;
 mod frames;
 mod http;
+mod ledger;
 mod machine;
 mod mode;
 mod peer;
@@ -22,6 +26,7 @@ mod publisher;
 mod reader;
 mod report;
 mod rpc;
+mod schedule;
 mod scrape;
 mod swarm;
 mod target;
@@ -54,8 +59,14 @@ enum Command {
     ConnectStorm(mode::connect_storm::ConnectStormArgs),
     /// Memory of connections that only wait.
     Idle(mode::idle::IdleArgs),
+    /// How long events are on their way to those whose filters they match.
+    Filters(mode::filters::FiltersArgs),
     /// How long events are on their way while they come at a set rate.
     Latency(mode::latency::LatencyArgs),
+    /// Polls that park, are woken, answered and park again, beside nginx with nchan.
+    LongPoll(mode::long_poll::LongPollArgs),
+    /// Many sessions with a few subscribers each.
+    Rooms(mode::rooms::RoomsArgs),
     /// cpu per answer when one event wakes every poll, beside the kernel's floor.
     Wake(mode::wake::WakeArgs),
     /// Events accepted over HTTP, beside nginx with nchan.
@@ -96,7 +107,10 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::ConnectStorm(args) => mode::connect_storm::run(args)?,
         Command::Idle(args) => mode::idle::run(args)?,
         Command::Broadcast(args) => mode::broadcast::run(args)?,
+        Command::Filters(args) => mode::filters::run(args)?,
         Command::Latency(args) => mode::latency::run(args)?,
+        Command::LongPoll(args) => mode::long_poll::run(args)?,
+        Command::Rooms(args) => mode::rooms::run(args)?,
         Command::Wake(args) => mode::wake::run(args)?,
         Command::FanOut(args) => mode::fan_out::run(args)?,
         Command::GrpcFanOut(args) => mode::grpc_fan_out::run(args)?,

@@ -1,9 +1,8 @@
 //! One publisher on a kept-alive HTTP connection that does not wait for answers before it asks again.
 //!
 //! Its socket never blocks: it shares a thread and an epoll with everybody who listens. Answers are
-//! counted, and one that is not 200 ends the measurement.
+//! counted, and one that is no success ends the measurement.
 
-use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -51,9 +50,8 @@ impl Form {
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     stream: TcpStream,
-    form: Form,
-    /// The request line and the fields that are always the same.
-    head: String,
+    /// The fields that are always the same, up to the value of the last one.
+    fields: String,
     unsent: Vec<u8>,
     received: Vec<u8>,
     scratch: Vec<u8>,
@@ -67,7 +65,6 @@ impl Pipeline {
     /// Connects, and has `registry` tell of the socket as `token`.
     pub(crate) fn connect(
         address: SocketAddr,
-        form: Form,
         registry: &Registry,
         token: Token,
     ) -> Result<Self, Failure> {
@@ -76,15 +73,11 @@ impl Pipeline {
         registry
             .register(&mut stream, token, both)
             .during("watching the publisher's socket")?;
-        let head = format!(
-            "POST /api/sessions/{}/events HTTP/1.1\r\nHost: {address}\r\n\
-             Content-Type: application/json\r\nContent-Length: ",
-            form.session
-        );
+        let fields =
+            format!("Host: {address}\r\nContent-Type: application/json\r\nContent-Length: ");
         Ok(Self {
             stream,
-            form,
-            head,
+            fields,
             unsent: Vec::new(),
             received: Vec::new(),
             scratch: vec![0; SCRATCH_BYTES],
@@ -105,15 +98,23 @@ impl Pipeline {
     }
 
     /// Publishes events of these sequence numbers, all in one write if the socket takes it.
-    pub(crate) fn publish(&mut self, events: Range<u64>) -> Result<(), Failure> {
-        let mut requests = String::new();
-        for body in self.form.bodies(events) {
-            // Writing to a `String` cannot fail.
-            let _ = write!(requests, "{}{}\r\n\r\n{body}", self.head, body.len());
-            self.requests += 1;
+    pub(crate) fn publish(&mut self, form: &Form, events: Range<u64>) -> Result<(), Failure> {
+        let path = format!("/api/sessions/{}/events", form.session);
+        for body in form.bodies(events) {
+            self.post(&path, &body)?;
         }
-        self.unsent.extend_from_slice(requests.as_bytes());
         self.flush()
+    }
+
+    /// Has a body posted with the next [`flush`](Self::flush).
+    pub(crate) fn post(&mut self, path: &str, body: &str) -> Result<(), Failure> {
+        let (fields, length) = (&self.fields, body.len());
+        let request = write!(
+            self.unsent,
+            "POST {path} HTTP/1.1\r\n{fields}{length}\r\n\r\n{body}"
+        );
+        self.requests += 1;
+        request.during("writing a request")
     }
 
     /// Sends and receives what can be, after the socket was said to be ready.
@@ -137,7 +138,8 @@ impl Pipeline {
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), Failure> {
+    /// Sends what the socket takes of what was posted.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         while !self.unsent.is_empty() {
             match self.stream.write(&self.unsent) {
                 Ok(sent) => {
@@ -159,7 +161,7 @@ fn count_answers(bytes: &[u8]) -> Result<(u64, usize), Failure> {
         Response::parse(&bytes[used..]).during("the answer to a publish")?
     {
         let status = response.head.status;
-        if status != 200 {
+        if !(200..300).contains(&status) {
             let text = String::from_utf8_lossy(&response.body);
             return Err(Failure::new(format!(
                 "a publish was answered {status} {text}"

@@ -68,6 +68,12 @@ impl Report {
         self.notes.push(line.into());
     }
 
+    /// The lines above the table.
+    #[cfg(test)]
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// Adds a row, one cell for each column.
     pub(crate) fn row(&mut self, cells: impl Into<Vec<Cell>>) {
         self.rows.push(cells.into());

@@ -194,29 +194,50 @@ impl Peer {
         replies: &mut Vec<u8>,
         mut sample: Option<&mut Vec<u8>>,
     ) -> Result<Progress, String> {
-        let mut total = Progress::default();
-        loop {
-            let count = match self.stream.read(scratch) {
-                Ok(0) => return Err("the server closed the connection".to_owned()),
-                Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(total),
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error.to_string()),
-            };
-            let fed = self.reader.feed(&scratch[..count], replies);
-            total += fed.map_err(|error| error.to_string())?;
-            if let Some(sample) = &mut sample {
-                sample.clear();
-                sample.extend_from_slice(&scratch[..count]);
-            }
-            if !replies.is_empty() {
-                send(&mut self.stream, replies).map_err(|error| error.to_string())?;
-                replies.clear();
-            }
-            // A short read has emptied the socket, unless its end is behind it (epoll(7), Q9).
-            if count < scratch.len() && !is_closed {
-                return Ok(total);
-            }
+        let (mut total, reader) = (Progress::default(), &mut self.reader);
+        drain(
+            &mut self.stream,
+            is_closed,
+            scratch,
+            replies,
+            |bytes, replies| {
+                let fed = reader.feed(bytes, replies);
+                total += fed.map_err(|error| error.to_string())?;
+                if let Some(sample) = &mut sample {
+                    sample.clear();
+                    sample.extend_from_slice(bytes);
+                }
+                Ok(())
+            },
+        )?;
+        Ok(total)
+    }
+}
+
+/// Takes what a socket has received, piece by piece, and sends what `take` leaves in `replies`.
+pub(crate) fn drain(
+    stream: &mut TcpStream,
+    is_closed: bool,
+    scratch: &mut [u8],
+    replies: &mut Vec<u8>,
+    mut take: impl FnMut(&[u8], &mut Vec<u8>) -> Result<(), String>,
+) -> Result<(), String> {
+    loop {
+        let count = match stream.read(scratch) {
+            Ok(0) => return Err("the server closed the connection".to_owned()),
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error.to_string()),
+        };
+        take(&scratch[..count], replies)?;
+        if !replies.is_empty() {
+            send(stream, replies).map_err(|error| error.to_string())?;
+            replies.clear();
+        }
+        // A short read has emptied the socket, unless its end is behind it (epoll(7), Q9).
+        if count < scratch.len() && !is_closed {
+            return Ok(());
         }
     }
 }

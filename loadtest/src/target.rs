@@ -59,6 +59,25 @@ pub(crate) struct TargetArgs {
     pub(crate) probe_core: usize,
 }
 
+impl TargetArgs {
+    /// Both drivers, unless one was asked for or the server already runs with whichever it has.
+    pub(crate) fn drivers(&self) -> Vec<String> {
+        if self.driver == "auto" && self.connect.is_none() {
+            return vec!["io_uring".to_owned(), "epoll".to_owned()];
+        }
+        vec![self.driver.clone()]
+    }
+
+    /// The same server with this driver.
+    pub(crate) fn with_driver(&self, driver: &str) -> Self {
+        let driver = driver.to_owned();
+        Self {
+            driver,
+            ..self.clone()
+        }
+    }
+}
+
 /// A server under measurement. One that was started here is stopped when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Target {
@@ -133,31 +152,9 @@ impl Target {
     /// what it had used when it fell quiet: an idle server's clock tick is not the price of an event.
     pub(crate) fn settle(
         &self,
-        mut wait: impl FnMut(Duration) -> Result<(), Failure>,
+        wait: impl FnMut(Duration) -> Result<(), Failure>,
     ) -> Result<Usage, Failure> {
-        let deadline = Instant::now() + QUIET_TIMEOUT;
-        let mut before = self.usage()?;
-        let mut at_rest = before;
-        let mut quiet = 0;
-        while quiet < QUIET_SAMPLES {
-            wait(QUIET_SAMPLE)?;
-            let now = self.usage()?;
-            let used = now.since(before).cpu;
-            if used <= QUIET_CPU {
-                quiet += 1;
-            } else {
-                quiet = 0;
-                at_rest = now;
-            }
-            before = now;
-            if Instant::now() > deadline {
-                return Err(Failure::new(format!(
-                    "the server is never quiet: it used {used:?} of {QUIET_SAMPLE:?} with nothing \
-                     to do"
-                )));
-            }
-        }
-        Ok(at_rest)
+        settle(|| self.usage(), wait)
     }
 
     /// Tells a server that was started here to stop, and fails when it does not leave politely.
@@ -192,6 +189,35 @@ impl Drop for Target {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Waits until a server does nothing, as [`Target::settle`] does; `usage` says what it has used so far.
+pub(crate) fn settle(
+    usage: impl Fn() -> Result<Usage, Failure>,
+    mut wait: impl FnMut(Duration) -> Result<(), Failure>,
+) -> Result<Usage, Failure> {
+    let deadline = Instant::now() + QUIET_TIMEOUT;
+    let mut before = usage()?;
+    let mut at_rest = before;
+    let mut quiet = 0;
+    while quiet < QUIET_SAMPLES {
+        wait(QUIET_SAMPLE)?;
+        let now = usage()?;
+        let used = now.since(before).cpu;
+        if used <= QUIET_CPU {
+            quiet += 1;
+        } else {
+            quiet = 0;
+            at_rest = now;
+        }
+        before = now;
+        if Instant::now() > deadline {
+            return Err(Failure::new(format!(
+                "the server is never quiet: it used {used:?} of {QUIET_SAMPLE:?} with nothing to do"
+            )));
+        }
+    }
+    Ok(at_rest)
 }
 
 /// A port that was free a moment ago.

@@ -149,7 +149,7 @@ pub(crate) fn run(args: &FanOutArgs) -> Result<Report, Failure> {
     if args.windows.contains(&0) || window_max == 0 || args.subscribers == 0 {
         return Err(Failure::new("fan-out: windows and subscribers begin at 1"));
     }
-    let drivers = drivers(&args.target);
+    let drivers = args.target.drivers();
     let count = drivers.len() * args.dialect.len();
     reserve_descriptors(count * args.subscribers)?;
     let cores = (args.target.server_core, args.target.probe_core);
@@ -205,14 +205,6 @@ pub(crate) fn run(args: &FanOutArgs) -> Result<Report, Failure> {
     Ok(report)
 }
 
-/// Both, unless one was asked for or the server already runs with whichever it has.
-fn drivers(args: &TargetArgs) -> Vec<String> {
-    if args.driver == "auto" && args.connect.is_none() {
-        return vec!["io_uring".to_owned(), "epoll".to_owned()];
-    }
-    vec![args.driver.clone()]
-}
-
 /// cpu of the floor for each frame, when a window of them is one write.
 fn floor_micros(floor: &mut Floor, frame: &[u8], window: u16, turns: u64) -> Result<f64, Failure> {
     let frames = frame.repeat(window.into());
@@ -230,8 +222,7 @@ impl Arena {
         dialect: Dialect,
         window_max: usize,
     ) -> Result<Self, Failure> {
-        let mut target_args = args.target.clone();
-        driver.clone_into(&mut target_args.driver);
+        let target_args = args.target.with_driver(driver);
         let target = Target::open(&target_args, 1, Some(args.target.server_core))?;
         let session = session(0);
         let path = args.path.as_deref().unwrap_or(dialect.path());

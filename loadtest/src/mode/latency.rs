@@ -15,6 +15,7 @@ use crate::machine::{pin, reserve_descriptors};
 use crate::mode::session;
 use crate::pipeline::Form;
 use crate::report::{Cell, Report};
+use crate::schedule::micros_at;
 use crate::target::{Target, TargetArgs};
 
 /// Events that may be on their way before a server is said to have fallen behind.
@@ -96,8 +97,7 @@ pub(crate) fn run(args: &LatencyArgs) -> Result<Report, Failure> {
         let used = target.usage()?.since(before);
         let busy = used.cpu.as_secs_f64() * 100.0 / load.elapsed.as_secs_f64();
         let deliveries = load.latencies.len() as f64 / load.elapsed.as_secs_f64();
-        let quantile =
-            |of: &Histogram<u64>, q: f64| Cell::Figure(of.value_at_quantile(q) as f64 / 1e3, 0);
+        let quantile = |of: &Histogram<u64>, q: f64| Cell::Figure(micros_at(of, q), 0);
         let late = &load.latencies;
         report.row([
             Cell::Count(percent.into()),

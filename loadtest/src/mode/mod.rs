@@ -3,12 +3,16 @@
 pub(crate) mod broadcast;
 pub(crate) mod connect_storm;
 pub(crate) mod fan_out;
+pub(crate) mod filters;
 pub(crate) mod grpc_fan_out;
 pub(crate) mod grpc_idle;
 pub(crate) mod grpc_publish;
 pub(crate) mod idle;
 pub(crate) mod latency;
+mod load;
+pub(crate) mod long_poll;
 pub(crate) mod publish;
+pub(crate) mod rooms;
 pub(crate) mod shards;
 pub(crate) mod wake;
 

@@ -1,4 +1,4 @@
-//! nginx with the nchan module: one worker on one core, publishing over HTTP to memory.
+//! nginx with the nchan module: one worker on one core, publishing over HTTP to memory, and long polls.
 //!
 //! Its configuration is what its documentation offers for most throughput: no access log, one worker,
 //! bodies in a single buffer, kept-alive connections without a limit.
@@ -25,6 +25,8 @@ const MODULES: [&str; 3] = [
     "/usr/lib64/nginx/modules/ngx_nchan_module.so",
     "/etc/nginx/modules/ngx_nchan_module.so",
 ];
+/// Connections of its worker: as many as a process may have descriptors on the machines that this is made for.
+const CONNECTIONS_MAX: u32 = 20_000;
 /// It accepts connections within this time.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -120,7 +122,8 @@ daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log warn;
-events {{ worker_connections 1024; }}
+worker_rlimit_nofile {CONNECTIONS_MAX};
+events {{ worker_connections {CONNECTIONS_MAX}; }}
 http {{
     access_log off;
     keepalive_requests 1000000000;
@@ -138,6 +141,17 @@ http {{
             nchan_channel_id probe;
             nchan_message_buffer_length {buffer_length};
             nchan_message_timeout 60s;
+        }}
+        location = /pub {{
+            nchan_publisher http;
+            nchan_channel_id $arg_id;
+            nchan_message_buffer_length {buffer_length};
+            nchan_message_timeout 60s;
+        }}
+        location = /sub {{
+            nchan_subscriber longpoll;
+            nchan_channel_id $arg_id;
+            nchan_subscriber_first_message newest;
         }}
     }}
 }}

@@ -1,0 +1,292 @@
+//! A load on a [`Crowd`], and the columns that modes with one share.
+//!
+//! An event's latency ends when the last one who is entitled to it has heard it. Of an open load it begins when the event
+//! was due, of a closed one when it was sent.
+
+use std::time::Duration;
+
+use nix::unistd::Pid;
+
+use crate::crowd::Crowd;
+use crate::failure::Failure;
+use crate::machine::Usage;
+use crate::report::{Cell, Report, median};
+use crate::schedule::{Load, micros_at};
+use crate::target::settle;
+
+/// The columns of every mode that measures this.
+pub(super) const COLUMNS: [&str; 16] = [
+    "driver",
+    "dialect",
+    "load",
+    "round",
+    "events/s",
+    "deliveries/s",
+    "p50 us",
+    "p99 us",
+    "p99.9 us",
+    "max us",
+    "lag p99 us",
+    "cpu us/event",
+    "cpu us/delivery",
+    "core busy %",
+    "client busy %",
+    "waited %",
+];
+/// Digits after the point of the figures, which are all columns after the first four.
+const DIGITS: [usize; FIGURES] = [0, 0, 0, 0, 0, 0, 0, 2, 3, 0, 0, 1];
+const FIGURES: usize = COLUMNS.len() - 4;
+/// Where in the figures these are.
+pub(super) const P99: usize = 3;
+const LAG: usize = 6;
+const CLIENT: usize = 10;
+const WAITED: usize = 11;
+/// A client that worked more than this share of the time, in percent, may be the limit.
+const CLIENT_BUSY_MAX: f64 = 90.0;
+/// When server and client together waited for their cores more than this share of the time, in percent, the machine had
+/// something else to do.
+const WAITED_MAX: f64 = 2.0;
+
+/// How fast events come.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pace {
+    /// So many, of which a window is in flight.
+    Window { window: u64, events: u64 },
+    /// So many per second, whatever is heard of them, for some time.
+    Rate { rate: u64, seconds: u64 },
+}
+
+impl Pace {
+    /// The word for it in tables.
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::Window { window, .. } => format!("window {window}"),
+            Self::Rate { rate, .. } => format!("{rate}/s"),
+        }
+    }
+
+    /// Publishes it.
+    pub(super) fn run(self, crowd: &mut Crowd) -> Result<Load, Failure> {
+        match self {
+            Self::Window { window, events } => crowd.publish(events, window),
+            Self::Rate { rate, seconds } => crowd.publish_at(rate, rate * seconds),
+        }
+    }
+}
+
+/// What a load came to.
+#[derive(Debug)]
+pub(super) struct Measured {
+    load: Load,
+    deliveries: u64,
+    /// Of the server.
+    used: Usage,
+    /// Time that the client worked.
+    worked: Duration,
+    /// Time that server and client could have worked and their cores were somebody else's.
+    waited: Duration,
+}
+
+/// Publishes, from a server at rest to a server at rest. A message that comes to somebody who is not entitled to it
+/// is a failure, until the end.
+pub(super) fn measure(
+    usage: &impl Fn() -> Result<Usage, Failure>,
+    crowd: &mut Crowd,
+    pace: Pace,
+) -> Result<Measured, Failure> {
+    settle(usage, |duration| crowd.pump_for(duration))?;
+    let client = || Usage::of(&[Pid::this()]);
+    let (before, client_before) = (usage()?, client()?);
+    let (delivered, worked) = (crowd.deliveries(), crowd.worked());
+    let load = pace.run(crowd)?;
+    let worked = crowd.worked().saturating_sub(worked);
+    let waited = usage()?.since(before).waited + client()?.since(client_before).waited;
+    let at_rest = settle(usage, |duration| crowd.pump_for(duration))?;
+    Ok(Measured {
+        load,
+        deliveries: crowd.deliveries() - delivered,
+        used: at_rest.since(before),
+        worked,
+        waited,
+    })
+}
+
+impl Measured {
+    /// Deliveries per second.
+    pub(super) fn per_second(&self) -> f64 {
+        self.deliveries as f64 / self.load.elapsed.as_secs_f64()
+    }
+
+    /// Microseconds of the server's cpu for each delivery.
+    pub(super) fn micros(&self) -> f64 {
+        self.used.micros_per(self.deliveries)
+    }
+
+    /// The server's cpu, in percent of the time that it took.
+    pub(super) fn core_busy(&self) -> f64 {
+        self.share(self.used.cpu)
+    }
+
+    /// The client's work, in percent of the time that it took.
+    pub(super) fn client_busy(&self) -> f64 {
+        self.share(self.worked)
+    }
+
+    /// The time that server and client waited for their cores, in percent of the time that it took.
+    pub(super) fn waited(&self) -> f64 {
+        self.share(self.waited)
+    }
+
+    fn share(&self, of: Duration) -> f64 {
+        of.as_secs_f64() * 100.0 / self.load.elapsed.as_secs_f64()
+    }
+
+    fn figures(&self) -> [f64; FIGURES] {
+        let (late, lags) = (&self.load.latencies, &self.load.lags);
+        let lag = if lags.is_empty() {
+            f64::NAN
+        } else {
+            micros_at(lags, 0.99)
+        };
+        let events = late.len();
+        [
+            events as f64 / self.load.elapsed.as_secs_f64(),
+            self.per_second(),
+            micros_at(late, 0.5),
+            micros_at(late, 0.99),
+            micros_at(late, 0.999),
+            late.max() as f64 / 1e3,
+            lag,
+            self.used.micros_per(events),
+            self.micros(),
+            self.core_busy(),
+            self.client_busy(),
+            self.waited(),
+        ]
+    }
+}
+
+/// The figures of one subject, round by round.
+#[derive(Debug)]
+pub(super) struct Rounds {
+    names: [String; 3],
+    rounds: Vec<[f64; FIGURES]>,
+}
+
+impl Rounds {
+    /// Of this driver, dialect and load.
+    pub(super) fn new(driver: &str, dialect: &str, pace: Pace) -> Self {
+        Self {
+            names: [driver.to_owned(), dialect.to_owned(), pace.name()],
+            rounds: Vec::new(),
+        }
+    }
+
+    /// Adds a round, and its row.
+    pub(super) fn add(&mut self, measured: &Measured, report: &mut Report) {
+        let figures = measured.figures();
+        self.rounds.push(figures);
+        let round = Cell::Count(self.rounds.len() as u64);
+        report.row(self.row(round, figures));
+    }
+
+    /// Adds the row of medians, gives them, and notes it if the server was not the limit.
+    pub(super) fn sum_up(&self, report: &mut Report) -> [f64; FIGURES] {
+        let mut medians = [0.0; FIGURES];
+        for (place, median_of) in medians.iter_mut().enumerate() {
+            let column: Vec<f64> = self.rounds.iter().map(|round| round[place]).collect();
+            *median_of = median(&column);
+        }
+        report.row(self.row(Cell::text("median"), medians));
+        let (busy, lag, waited) = (medians[CLIENT], medians[LAG], medians[WAITED]);
+        let names = self.names.join(", ");
+        // A client that is not let run is late, too, and it is not its fault. Without a lag, which is not a number
+        // then, only the first can be so.
+        let is_late = busy > CLIENT_BUSY_MAX || lag > medians[P99] / 2.0;
+        if !note_waiting(&names, waited, report) && is_late {
+            report.note(format!(
+                "{names}: the client was the limit, {busy:.0} % busy, p99 of its own lag {lag:.0} us"
+            ));
+        }
+        medians
+    }
+
+    fn row(&self, round: Cell, figures: [f64; FIGURES]) -> Vec<Cell> {
+        let names = self.names.iter().map(Cell::text);
+        let figures = figures.into_iter().zip(DIGITS).map(|(figure, digits)| {
+            if figure.is_nan() {
+                Cell::Empty
+            } else {
+                Cell::Figure(figure, digits)
+            }
+        });
+        names.chain([round]).chain(figures).collect()
+    }
+}
+
+/// Notes it if the machine had something else to do; says whether it had.
+pub(super) fn note_waiting(names: &str, percent: f64, report: &mut Report) -> bool {
+    let was_busy = percent > WAITED_MAX;
+    if was_busy {
+        report.note(format!(
+            "{names}: the machine was not idle, server and client waited for their cores {percent:.0} % of the time"
+        ));
+    }
+    was_busy
+}
+
+/// A number that depends on a seed and on this one, and on nothing else: the output function of `SplitMix64`.
+pub(super) fn scatter(seed: u64, number: u64) -> u64 {
+    let mut bits = seed.wrapping_add(number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
+}
+
+/// One of so many, at random.
+pub(super) fn one_of(count: usize, seed: u64, number: u64) -> usize {
+    let place = scatter(seed, number) % count.max(1) as u64;
+    // Less than a count.
+    usize::try_from(place).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_at_random_is_spread_and_repeats() {
+        let mut hits = [0_u32; 100];
+        (0..100_000).for_each(|number| hits[one_of(100, 7, number)] += 1);
+        assert!(
+            hits.iter().all(|hits| (800..1_200).contains(hits)),
+            "{hits:?}"
+        );
+        assert_eq!(one_of(100, 7, 5), one_of(100, 7, 5));
+        let differs = (0..100).filter(|&number| scatter(7, number) != scatter(8, number));
+        assert_eq!(differs.count(), 100);
+    }
+
+    #[test]
+    fn a_client_that_is_late_is_noted() {
+        let mut report = Report::new("rooms", &COLUMNS);
+        let pace = Pace::Rate {
+            rate: 5,
+            seconds: 1,
+        };
+        let mut rounds = Rounds::new("epoll", "live", pace);
+        let mut figures = [1.0; FIGURES];
+        figures[P99] = 100.0;
+        for (lag, is_noted) in [(f64::NAN, false), (49.0, false), (51.0, true)] {
+            figures[LAG] = lag;
+            rounds.rounds = vec![figures];
+            rounds.sum_up(&mut report);
+            assert_eq!(report.notes().len(), usize::from(is_noted), "{lag}");
+        }
+        figures[WAITED] = 3.0;
+        rounds.rounds = vec![figures];
+        rounds.sum_up(&mut report);
+        let last = report.notes().last().expect("a note");
+        assert!(last.contains("not idle"), "{last}");
+    }
+}

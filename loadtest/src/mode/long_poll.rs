@@ -1,0 +1,346 @@
+//! `long-poll`: polls park, an event wakes them, each is answered and asks for what comes next. How many such cycles does a
+//! second of the server's cpu bear, beside nginx with nchan?
+//!
+//! Two shapes. In `own` each poll waits on a session of its own, and publishes go round: between two events of a
+//! session all others have one, so that its poll is parked again long before. In `one` all wait on one session, and the
+//! next event is published when all have asked again. Clients ask by the number of the last event, or by what nchan's
+//! answer says (`Last-Modified`, `Etag`); every answer must be the next event of that session. cpu counts publishing, too,
+//! and servers take turns.
+
+use std::net::SocketAddr;
+
+use crate::crowd::{Crowd, Opening, Plan};
+use crate::ear::{Cursor, Ear};
+use crate::failure::Failure;
+use crate::frames::sequence_field;
+use crate::machine::{Usage, pin, reserve_descriptors};
+use crate::mode::load::{Measured, Pace, measure, note_waiting};
+use crate::mode::session;
+use crate::peer::nchan::{self, Nchan};
+use crate::report::{Cell, Report, median, median_ratio};
+use crate::target::{Target, TargetArgs};
+
+/// The least that this server must bear of what nchan does.
+const RATIO_TARGET: f64 = 2.0;
+/// Events that nchan keeps for a channel: what a poll that is under way when its event comes needs.
+const NCHAN_BUFFER_LENGTH: u32 = 1;
+
+/// What polls wait on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Shape {
+    /// Each on a session of its own.
+    Own,
+    /// All on one.
+    One,
+}
+
+/// Polls, and how often they are woken.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct LongPollArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// Polls, of each server.
+    #[arg(long, default_value_t = 1_000)]
+    polls: usize,
+    /// What they wait on; several are measured one after the other.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Shape::Own, Shape::One])]
+    shape: Vec<Shape>,
+    /// Connections that publish when sessions are many, with one request in flight each.
+    #[arg(long, default_value_t = 50)]
+    publishers: usize,
+    /// Cycles of one round of one server.
+    #[arg(long, default_value_t = 20_000)]
+    cycles: u64,
+    /// Rounds of each server that are measured, after one that is not.
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+    /// Bytes that pad each payload.
+    #[arg(long, default_value_t = 40)]
+    padding: usize,
+}
+
+const COLUMNS: [&str; 9] = [
+    "server",
+    "shape",
+    "round",
+    "cycles/s",
+    "cpu us/cycle",
+    "cycles/cpu s",
+    "core busy %",
+    "client busy %",
+    "waited %",
+];
+
+/// Who is measured.
+enum Server {
+    /// With which driver.
+    Fanfare(String, Target),
+    Nchan(Nchan),
+}
+
+/// Everyone who waits on one server, and what was found.
+struct Arena<'s> {
+    server: &'s Server,
+    crowd: Crowd,
+    per_second: Vec<f64>,
+    per_cpu_second: Vec<f64>,
+    waited: Vec<f64>,
+}
+
+/// Events of all sessions in turn.
+struct Round {
+    sessions: usize,
+    /// Whether these are paths of nchan.
+    is_nchan: bool,
+    padding: String,
+}
+
+impl Plan for Round {
+    fn group(&self, event: u64) -> usize {
+        let place = event % self.sessions as u64;
+        // Less than a count.
+        usize::try_from(place).unwrap_or_default()
+    }
+
+    fn request(&self, event: u64) -> (String, String) {
+        let session = session(self.group(event));
+        let path = if self.is_nchan {
+            format!("/pub?id={session}")
+        } else {
+            format!("/api/sessions/{session}/events")
+        };
+        let (field, padding) = (sequence_field(event), &self.padding);
+        let body = format!(r#"{{"type":"probe","data":{{{field},"padding":"{padding}"}}}}"#);
+        (path, body)
+    }
+}
+
+impl Shape {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::One => "one",
+        }
+    }
+
+    /// Sessions of so many polls.
+    fn sessions(self, polls: usize) -> usize {
+        match self {
+            Self::Own => polls,
+            Self::One => 1,
+        }
+    }
+
+    /// How many events are in flight, and how many make these cycles. No more publishes may be in flight than leave a
+    /// session's poll time to park.
+    fn pace(self, args: &LongPollArgs, cycles: u64) -> Pace {
+        let polls = args.polls as u64;
+        match self {
+            Self::Own => Pace::Window {
+                window: (args.publishers as u64).min(polls.div_ceil(2)),
+                events: cycles,
+            },
+            Self::One => Pace::Window {
+                window: 1,
+                events: (cycles / polls).max(1),
+            },
+        }
+    }
+}
+
+impl Server {
+    fn name(&self) -> String {
+        match self {
+            Self::Fanfare(driver, _) => format!("fanfare {driver}"),
+            Self::Nchan(_) => "nchan".to_owned(),
+        }
+    }
+
+    fn address(&self) -> SocketAddr {
+        match self {
+            Self::Fanfare(_, target) => target.address,
+            Self::Nchan(nchan) => nchan.address,
+        }
+    }
+
+    fn usage(&self) -> Result<Usage, Failure> {
+        match self {
+            Self::Fanfare(_, target) => target.usage(),
+            Self::Nchan(nchan) => nchan.usage(),
+        }
+    }
+
+    fn is_nchan(&self) -> bool {
+        matches!(self, Self::Nchan(_))
+    }
+}
+
+/// Runs it.
+pub(crate) fn run(args: &LongPollArgs) -> Result<Report, Failure> {
+    if args.polls == 0 || args.publishers == 0 || args.cycles == 0 {
+        return Err(Failure::new(
+            "long-poll: polls, publishers and cycles begin at 1",
+        ));
+    }
+    let drivers = args.target.drivers();
+    reserve_descriptors((drivers.len() + 1) * (args.polls + args.publishers))?;
+    let core = args.target.server_core;
+    let mut report = Report::new("long-poll", &COLUMNS);
+    let mut servers = Vec::with_capacity(drivers.len() + 1);
+    for driver in drivers {
+        let target = Target::open(&args.target.with_driver(&driver), 1, Some(core))?;
+        report.note(&target.banner);
+        servers.push(Server::Fanfare(driver, target));
+    }
+    match nchan::installed() {
+        Ok(installed) => {
+            let nchan = Nchan::start(&installed, core, NCHAN_BUFFER_LENGTH)?;
+            servers.push(Server::Nchan(nchan));
+        }
+        Err(reason) => report.note(format!("nchan skipped: {reason}")),
+    }
+    pin(args.target.probe_core)?;
+    let (polls, publishers) = (args.polls, args.publishers);
+    report.note(format!(
+        "long-poll: {polls} polls a server, {publishers} publishers when sessions are many, {} cycles a round, \
+         1 shard",
+        args.cycles
+    ));
+    for &shape in &args.shape {
+        measure_shape(args, shape, &servers, &mut report)?;
+    }
+    for server in servers {
+        if let Server::Fanfare(_, target) = server {
+            target.stop()?;
+        }
+    }
+    Ok(report)
+}
+
+fn measure_shape(
+    args: &LongPollArgs,
+    shape: Shape,
+    servers: &[Server],
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let opened = servers
+        .iter()
+        .map(|server| Arena::open(args, shape, server));
+    let mut arenas = opened.collect::<Result<Vec<_>, _>>()?;
+    for round in 0..=args.rounds {
+        for arena in &mut arenas {
+            let cycles = if round == 0 {
+                // Every session has had an event when it is over.
+                args.cycles.min(2 * args.polls as u64)
+            } else {
+                args.cycles
+            };
+            let server = arena.server;
+            let pace = shape.pace(args, cycles);
+            let measured = measure(&|| server.usage(), &mut arena.crowd, pace)?;
+            // In the first round pages are touched: not what is measured.
+            if round > 0 {
+                report.row(arena.add(shape, round, &measured));
+            }
+        }
+    }
+    for arena in &arenas {
+        let figures = [&arena.per_second, &arena.per_cpu_second].map(|figures| median(figures));
+        let name = arena.server.name();
+        report.row(summary(&name, shape, figures));
+        let names = format!("{name}, {}", shape.as_str());
+        note_waiting(&names, median(&arena.waited), report);
+    }
+    let Some((peer, ours)) = arenas
+        .split_last()
+        .filter(|(peer, _)| peer.server.is_nchan())
+    else {
+        return Ok(());
+    };
+    for arena in ours {
+        let name = arena.server.name();
+        let faster = median_ratio(&arena.per_second, &peer.per_second);
+        let ratio = median_ratio(&arena.per_cpu_second, &peer.per_cpu_second);
+        let mut row = summary(&format!("{name} / nchan"), shape, [faster, ratio]);
+        row[3] = Cell::Figure(faster, 3);
+        row[4] = Cell::Empty;
+        row[5] = Cell::Figure(ratio, 3);
+        report.row(row);
+        let verdict = if ratio >= RATIO_TARGET {
+            "met"
+        } else {
+            "missed"
+        };
+        report.note(format!(
+            "target of {}, at least {RATIO_TARGET} times nchan's cycles per cpu second: {name} {ratio:.2}, {verdict}",
+            shape.as_str()
+        ));
+    }
+    Ok(())
+}
+
+impl<'s> Arena<'s> {
+    fn open(args: &LongPollArgs, shape: Shape, server: &'s Server) -> Result<Self, Failure> {
+        let (address, is_nchan) = (server.address(), server.is_nchan());
+        let (host, sessions) = (address.to_string(), shape.sessions(args.polls));
+        let opening = |index: usize| {
+            let group = index % sessions;
+            let session = session(group);
+            let ear = if is_nchan {
+                Ear::polls(&format!("/sub?id={session}"), &host, Cursor::Validators)
+            } else {
+                let path = format!("/api/sessions/{session}/events");
+                Ear::polls(&path, &host, Cursor::Number)
+            };
+            Opening {
+                ear,
+                group,
+                hello: None,
+                greetings: 0,
+                answer: "",
+                is_told: false,
+            }
+        };
+        let round = Round {
+            sessions,
+            is_nchan,
+            padding: "x".repeat(args.padding),
+        };
+        let publishers = match shape {
+            Shape::Own => args.publishers,
+            Shape::One => 1,
+        };
+        let openings = (0..args.polls).map(opening).collect();
+        Ok(Self {
+            server,
+            crowd: Crowd::open(address, openings, publishers, Box::new(round))?,
+            per_second: Vec::new(),
+            per_cpu_second: Vec::new(),
+            waited: Vec::new(),
+        })
+    }
+
+    fn add(&mut self, shape: Shape, round: u32, measured: &Measured) -> [Cell; 9] {
+        let (per_second, micros) = (measured.per_second(), measured.micros());
+        self.per_second.push(per_second);
+        self.per_cpu_second.push(1e6 / micros);
+        self.waited.push(measured.waited());
+        let mut row = summary(&self.server.name(), shape, [per_second, 1e6 / micros]);
+        row[2] = Cell::Count(round.into());
+        row[6] = Cell::Figure(measured.core_busy(), 0);
+        row[7] = Cell::Figure(measured.client_busy(), 0);
+        row[8] = Cell::Figure(measured.waited(), 1);
+        row
+    }
+}
+
+fn summary(name: &str, shape: Shape, [per_second, per_cpu_second]: [f64; 2]) -> [Cell; 9] {
+    let mut row = [const { Cell::Empty }; 9];
+    row[0] = Cell::text(name);
+    row[1] = Cell::text(shape.as_str());
+    row[2] = Cell::text("median");
+    row[3] = Cell::Figure(per_second, 0);
+    row[4] = Cell::Figure(1e6 / per_cpu_second, 2);
+    row[5] = Cell::Figure(per_cpu_second, 0);
+    row
+}

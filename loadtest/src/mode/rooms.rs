@@ -1,0 +1,249 @@
+//! `rooms`: thousands of sessions with a few subscribers each, and publishes spread over them at random.
+//!
+//! What `fan-out` is not: nearly every event goes to connections that were quiet for long, and few writes have
+//! anything to gather. First with a window of events in flight, then at a set rate. Every delivery is looked at: a
+//! session's subscribers hear its events once and in order, and nobody else's.
+
+use crate::crowd::{Crowd, Opening, Plan};
+use crate::ear::Ear;
+use crate::failure::Failure;
+use crate::frames::sequence_field;
+use crate::machine::{pin, reserve_descriptors};
+use crate::mode::load::{COLUMNS, Pace, Rounds, measure, one_of};
+use crate::mode::session;
+use crate::report::Report;
+use crate::target::{Target, TargetArgs};
+
+/// What subscribers speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Dialect {
+    /// A WebSocket of the live dialect, filtered by the session.
+    Live,
+    /// A room of the pubsub dialect.
+    Room,
+    /// Server-sent events of the sessions dialect.
+    Sse,
+}
+
+/// Sessions, their subscribers, and what comes to them.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct RoomsArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// Sessions.
+    #[arg(long, default_value_t = 5_000)]
+    sessions: usize,
+    /// Subscribers of each.
+    #[arg(long, default_value_t = 3)]
+    subscribers: usize,
+    /// What they speak; several are measured one after the other.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Dialect::Live, Dialect::Room, Dialect::Sse])]
+    dialect: Vec<Dialect>,
+    /// Events in flight in the first load; 0 leaves it out.
+    #[arg(long, default_value_t = 64)]
+    window: u64,
+    /// Events of the first load.
+    #[arg(long, default_value_t = 40_000)]
+    events: u64,
+    /// Events per second in the second load; 0 leaves it out.
+    #[arg(long, default_value_t = 5_000)]
+    rate: u64,
+    /// Seconds of the second load, after one that is not counted.
+    #[arg(long, default_value_t = 3)]
+    seconds: u64,
+    /// Rounds of each driver and dialect, each with a server of its own.
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// Connections that publish.
+    #[arg(long, default_value_t = 1)]
+    publishers: usize,
+    /// What the order of sessions depends on.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Bytes that pad each payload.
+    #[arg(long, default_value_t = 40)]
+    padding: usize,
+}
+
+/// Which session an event is for.
+struct Spread {
+    sessions: usize,
+    seed: u64,
+    padding: String,
+}
+
+impl Plan for Spread {
+    fn group(&self, event: u64) -> usize {
+        one_of(self.sessions, self.seed, event)
+    }
+
+    fn request(&self, event: u64) -> (String, String) {
+        let path = format!("/api/sessions/{}/events", session(self.group(event)));
+        let (field, padding) = (sequence_field(event), &self.padding);
+        let body = format!(r#"{{"type":"probe","data":{{{field},"padding":"{padding}"}}}}"#);
+        (path, body)
+    }
+}
+
+impl Dialect {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Room => "room",
+            Self::Sse => "sse",
+        }
+    }
+
+    /// How one begins to hear what is published to a session, and nothing else.
+    fn opening(self, group: usize, host: &str) -> Opening {
+        let session = session(group);
+        let (ear, hello, greetings, answer) = match self {
+            Self::Live => (
+                Ear::web_socket("/live/ws", host),
+                Some(format!(
+                    r#"{{"type":"filter","filters":[{{"property":"sessionId","value":"{session}"}}]}}"#
+                )),
+                1,
+                r#""success":true"#,
+            ),
+            Self::Room => (
+                Ear::web_socket(
+                    &format!("/pubsub/ws?event_id=probe&session_id={session}"),
+                    host,
+                ),
+                Some(
+                    r#"{"action":"subscribe-event","data":{"eventName":"probe"},"ref":1}"#
+                        .to_owned(),
+                ),
+                // It says welcome first.
+                2,
+                r#""subscribed""#,
+            ),
+            Self::Sse => {
+                let path = format!("/api/sessions/{session}/events");
+                (Ear::event_stream(&path, host), None, 0, "")
+            }
+        };
+        Opening {
+            ear,
+            group,
+            hello,
+            greetings,
+            answer,
+            is_told: true,
+        }
+    }
+}
+
+/// Runs it.
+pub(crate) fn run(args: &RoomsArgs) -> Result<Report, Failure> {
+    let paces = paces(args);
+    if [args.sessions, args.subscribers, paces.len()].contains(&0) {
+        return Err(Failure::new(
+            "rooms: sessions and subscribers begin at 1, and there is a window or a rate",
+        ));
+    }
+    let connections = args.sessions * args.subscribers;
+    reserve_descriptors(connections + args.publishers)?;
+    pin(args.target.probe_core)?;
+    let mut report = Report::new("rooms", &COLUMNS);
+    let (sessions, subscribers) = (args.sessions, args.subscribers);
+    report.note(format!(
+        "rooms: {sessions} sessions with {subscribers} subscribers each, 1 shard"
+    ));
+    let mut all = Vec::new();
+    for driver in args.target.drivers() {
+        for &dialect in &args.dialect {
+            let rounds = paces.iter();
+            let rounds = rounds.map(|&pace| (pace, Rounds::new(&driver, dialect.as_str(), pace)));
+            all.push((driver.clone(), dialect, rounds.collect::<Vec<_>>()));
+        }
+    }
+    for round in 0..args.rounds {
+        for (driver, dialect, rounds) in &mut all {
+            let target_args = args.target.with_driver(driver);
+            let target = Target::open(&target_args, 1, Some(args.target.server_core))?;
+            if round == 0 && *dialect == args.dialect[0] {
+                report.note(&target.banner);
+            }
+            let mut crowd = open(args, *dialect, &target)?;
+            for (pace, rounds) in rounds {
+                warm_up(args, &mut crowd, *pace)?;
+                let measured = measure(&|| target.usage(), &mut crowd, *pace)?;
+                rounds.add(&measured, &mut report);
+            }
+            drop(crowd);
+            target.stop()?;
+        }
+    }
+    for (_, rounds) in all.iter().flat_map(|(_, _, rounds)| rounds) {
+        rounds.sum_up(&mut report);
+    }
+    Ok(report)
+}
+
+fn paces(args: &RoomsArgs) -> Vec<Pace> {
+    let window = Pace::Window {
+        window: args.window,
+        events: args.events,
+    };
+    let rate = Pace::Rate {
+        rate: args.rate,
+        seconds: args.seconds,
+    };
+    let mut paces = Vec::new();
+    paces.extend((args.window > 0 && args.events > 0).then_some(window));
+    paces.extend((args.rate > 0 && args.seconds > 0).then_some(rate));
+    paces
+}
+
+/// What is not measured: nearly every session has had an event after the first, and a second of a rate is over.
+fn warm_up(args: &RoomsArgs, crowd: &mut Crowd, pace: Pace) -> Result<(), Failure> {
+    let pace = match pace {
+        Pace::Window { window, .. } => Pace::Window {
+            window,
+            events: 3 * args.sessions as u64,
+        },
+        Pace::Rate { rate, .. } => Pace::Rate { rate, seconds: 1 },
+    };
+    pace.run(crowd)?;
+    Ok(())
+}
+
+fn open(args: &RoomsArgs, dialect: Dialect, target: &Target) -> Result<Crowd, Failure> {
+    let host = target.address.to_string();
+    let connections = args.sessions * args.subscribers;
+    let openings = (0..connections).map(|index| dialect.opening(index % args.sessions, &host));
+    let spread = Spread {
+        sessions: args.sessions,
+        seed: args.seed,
+        padding: "x".repeat(args.padding),
+    };
+    Crowd::open(
+        target.address,
+        openings.collect(),
+        args.publishers,
+        Box::new(spread),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frames::sequence;
+
+    #[test]
+    fn an_event_is_posted_to_the_session_of_its_group() {
+        let spread = Spread {
+            sessions: 50,
+            seed: 3,
+            padding: "xx".to_owned(),
+        };
+        for event in 0..200 {
+            let (path, body) = spread.request(event);
+            let session = session(spread.group(event));
+            assert_eq!(path, format!("/api/sessions/{session}/events"));
+            assert_eq!(sequence(body.as_bytes()), Some(event));
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! An open load: when which event is due, and who is late for it.
+//!
+//! An event is due at its time, whatever became of those before it, so that a server that stalls is late for all
+//! that fell due meanwhile. Sockets are somebody else's.
+
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use crate::failure::{During, Failure};
+
+/// A load that was heard to its end.
+#[derive(Debug)]
+pub(crate) struct Load {
+    /// From the first event's time until the last one was heard.
+    pub(crate) elapsed: Duration,
+    /// Nanoseconds from when an event was due until it was heard.
+    pub(crate) latencies: Histogram<u64>,
+    /// Nanoseconds from when an event was due until it was sent.
+    pub(crate) lags: Histogram<u64>,
+}
+
+/// When which event is due.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Schedule {
+    /// The number of the first one, and its time.
+    pub(crate) first: u64,
+    pub(crate) start: Instant,
+    /// Events per second.
+    pub(crate) rate: u64,
+}
+
+/// Who publishes and hears what a schedule has fall due.
+pub(crate) trait Listeners {
+    /// Events that were published; the number of the next.
+    fn started(&self) -> u64;
+    /// Events that everyone has heard who was to.
+    fn finished(&self) -> u64;
+    /// How many may be on their way.
+    fn in_flight_max(&self) -> u64;
+    /// Publishes so many more.
+    fn start(&mut self, events: u64) -> Result<(), Failure>;
+    /// Waits at most so long for what is heard, and takes some of it.
+    fn pump(&mut self, timeout: Duration) -> Result<(), Failure>;
+}
+
+impl Schedule {
+    /// When an event is due.
+    pub(crate) fn due(&self, event: u64) -> Instant {
+        self.start + Duration::from_nanos((event - self.first) * 1_000_000_000 / self.rate)
+    }
+
+    /// Publishes `events`, each when it is due, and gives by how many nanoseconds each was late. On return not all are
+    /// heard.
+    pub(crate) fn offer(
+        &self,
+        listeners: &mut impl Listeners,
+        events: u64,
+    ) -> Result<Histogram<u64>, Failure> {
+        let mut lags = histogram()?;
+        let end = self.first + events;
+        while listeners.started() < end {
+            let (first, now) = (listeners.started(), Instant::now());
+            let due = (first..end).take_while(|&event| self.due(event) <= now);
+            let due = due
+                .inspect(|&event| lags.saturating_record(nanos(now - self.due(event))))
+                .count() as u64;
+            if first + due - listeners.finished() > listeners.in_flight_max() {
+                let rate = self.rate;
+                return Err(Failure::new(format!(
+                    "fell behind: at {rate} events/s too many were on their way"
+                )));
+            }
+            if due > 0 {
+                listeners.start(due)?;
+            }
+            // epoll counts in milliseconds, which is too coarse to wait for the next one.
+            listeners.pump(Duration::ZERO)?;
+        }
+        Ok(lags)
+    }
+}
+
+/// Whole nanoseconds.
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A histogram of nanoseconds up to a minute, with three digits that count; what takes longer counts as that.
+pub(crate) fn histogram() -> Result<Histogram<u64>, Failure> {
+    Histogram::new_with_bounds(1, 60_000_000_000, 3).during("a histogram")
+}
+
+/// The microseconds that a share of a histogram's nanoseconds does not exceed.
+pub(crate) fn micros_at(of: &Histogram<u64>, share: f64) -> f64 {
+    of.value_at_quantile(share) as f64 / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Hears everything one pump after it was published, up to `deaf_after`.
+    #[derive(Default)]
+    struct Echo {
+        started: u64,
+        finished: u64,
+        deaf_after: u64,
+        /// When each was published.
+        times: Vec<Instant>,
+    }
+
+    impl Listeners for Echo {
+        fn started(&self) -> u64 {
+            self.started
+        }
+        fn finished(&self) -> u64 {
+            self.finished
+        }
+        fn in_flight_max(&self) -> u64 {
+            8
+        }
+        fn start(&mut self, events: u64) -> Result<(), Failure> {
+            self.times.extend((0..events).map(|_| Instant::now()));
+            self.started += events;
+            Ok(())
+        }
+        fn pump(&mut self, _: Duration) -> Result<(), Failure> {
+            self.finished = self.started.min(self.deaf_after);
+            Ok(())
+        }
+    }
+
+    fn schedule(rate: u64) -> Schedule {
+        Schedule {
+            first: 0,
+            start: Instant::now(),
+            rate,
+        }
+    }
+
+    #[test]
+    fn nothing_is_published_before_it_is_due() {
+        let schedule = schedule(10_000);
+        let mut echo = Echo {
+            deaf_after: u64::MAX,
+            ..Echo::default()
+        };
+        // A thread that was not run in time publishes late, in one go, or not at all; never early.
+        if let Ok(lags) = schedule.offer(&mut echo, 50) {
+            assert_eq!((echo.started, lags.len()), (50, 50));
+        }
+        for (event, time) in (0..).zip(&echo.times) {
+            assert!(*time >= schedule.due(event), "event {event}");
+        }
+    }
+
+    #[test]
+    fn who_does_not_hear_falls_behind() {
+        let mut echo = Echo {
+            deaf_after: 2,
+            ..Echo::default()
+        };
+        let why = schedule(100_000).offer(&mut echo, 100).expect_err("deaf");
+        assert!(why.to_string().contains("fell behind"));
+        assert!(echo.started <= 10);
+    }
+
+    #[test]
+    fn due_times_do_not_drift() {
+        let schedule = schedule(3);
+        assert_eq!(
+            schedule.due(3_000_000) - schedule.start,
+            Duration::from_secs(1_000_000)
+        );
+    }
+}
