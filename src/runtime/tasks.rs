@@ -92,27 +92,27 @@ fn accept_batch(driver: &Shared, listener: &TcpListener) -> bool {
 
 /// Watches a socket for input.
 fn spawn_reader(driver: &Shared, id: ConnectionId, stream: Rc<TcpStream>) {
-    monoio::spawn(read(Rc::clone(driver), id, stream));
-}
-
-async fn read(driver: Shared, id: ConnectionId, stream: Rc<TcpStream>) {
-    loop {
-        let wait = pin!(stream.readable(false));
-        let mut readable = Patient::new(wait);
-        // Either the socket or the driver may end the wait.
-        let attention = poll_fn(|ctx| {
-            match driver.borrow_mut().attention(id, ctx.waker()) {
-                Attention::Leave => return Poll::Ready(Attention::Leave),
-                Attention::Pause => return Poll::Pending,
-                Attention::Read => {}
+    let driver = Rc::clone(driver);
+    // A block and not a function, whose arguments would stand in its future twice: there is one for each connection.
+    monoio::spawn(async move {
+        loop {
+            let wait = pin!(stream.readable(false));
+            let mut readable = Patient::new(wait);
+            // Either the socket or the driver may end the wait.
+            let attention = poll_fn(|ctx| {
+                match driver.borrow_mut().attention(id, ctx.waker()) {
+                    Attention::Leave => return Poll::Ready(Attention::Leave),
+                    Attention::Pause => return Poll::Pending,
+                    Attention::Read => {}
+                }
+                Pin::new(&mut readable).poll(ctx).map(|()| Attention::Read)
+            });
+            if attention.await == Attention::Leave {
+                return;
             }
-            Pin::new(&mut readable).poll(ctx).map(|()| Attention::Read)
-        });
-        if attention.await == Attention::Leave {
-            return;
+            driver.borrow_mut().receive(id);
         }
-        driver.borrow_mut().receive(id);
-    }
+    });
 }
 
 /// A wait for readiness that lets others go first.

@@ -19,16 +19,32 @@ pub(super) struct Bar {
     pub(super) is_met: bool,
 }
 
+/// What makes a file of its own out of a picture.
+const NAMESPACE: &str = "http://www.w3.org/2000/svg";
+
+/// How a chart of lines is drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Axes {
+    /// Whether the vertical axis is logarithmic as well; it begins at 0 otherwise.
+    pub(super) is_log: bool,
+    pub(super) x_label: &'static str,
+    pub(super) y_label: &'static str,
+}
+
 const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 320.0;
+const HEIGHT: f64 = 340.0;
 /// What labels need on each side.
-const LEFT: f64 = 56.0;
+const LEFT: f64 = 64.0;
 const RIGHT: f64 = 24.0;
-const TOP: f64 = 16.0;
+const TOP: f64 = 44.0;
 const BOTTOM: f64 = 44.0;
+/// How wide a letter of a legend is, about.
+const LETTER: f64 = 7.2;
+/// Lines that have a colour of their own; those beyond begin again.
+pub(super) const COLOURS: usize = 8;
 const BAR: f64 = 26.0;
 /// Where the bars begin: beside their names.
-const BARS_LEFT: f64 = 300.0;
+const BARS_LEFT: f64 = 340.0;
 
 /// Text that is safe between tags and in attributes.
 pub(super) fn escape(text: &str) -> String {
@@ -87,90 +103,174 @@ fn ticks(most: f64) -> Vec<f64> {
     ticks
 }
 
+/// Powers of ten from below `least` to above `most`, at least two.
+fn decades(least: f64, most: f64) -> Vec<f64> {
+    let mut decades = vec![10f64.powf(least.log10().floor())];
+    while decades.len() < 2 || decades.last().is_some_and(|&last| last < most) {
+        decades.push(decades[0] * 10f64.powf(decades.len() as f64));
+    }
+    decades
+}
+
+/// Where values stand on the vertical axis.
+struct Vertical {
+    ticks: Vec<f64>,
+    is_log: bool,
+}
+
+impl Vertical {
+    fn over(values: impl Iterator<Item = f64> + Clone, is_log: bool) -> Self {
+        let most = values.clone().fold(0.0, f64::max);
+        let least = values.fold(f64::INFINITY, f64::min);
+        let ticks = if is_log {
+            decades(least, most)
+        } else {
+            ticks(most)
+        };
+        Self { ticks, is_log }
+    }
+
+    fn place(&self, value: f64) -> f64 {
+        let (first, last) = (
+            self.ticks.first().copied().unwrap_or(0.0),
+            self.ticks.last().copied().unwrap_or(1.0),
+        );
+        let share = if self.is_log {
+            (value / first).ln() / (last / first).ln()
+        } else {
+            value / last
+        };
+        HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+    }
+}
+
 /// Lines over a logarithmic horizontal axis. Nothing if there is no point.
-pub(super) fn lines(series: &[Series], x_label: &str, y_label: &str) -> String {
+pub(super) fn lines(series: &[Series], axes: Axes) -> String {
     let points = || series.iter().flat_map(|series| &series.points);
     let xs = || points().map(|point| point.0);
     let (least, most) = (xs().fold(f64::INFINITY, f64::min), xs().fold(0.0, f64::max));
-    let highest = points().map(|point| point.1).fold(0.0, f64::max);
-    if highest <= 0.0 || least <= 0.0 {
+    let lowest = points().map(|point| point.1).fold(f64::INFINITY, f64::min);
+    if points().next().is_none() || least <= 0.0 || lowest <= 0.0 {
         return String::new();
     }
-    let ticks = ticks(highest);
-    let top = ticks.last().copied().unwrap_or(highest);
+    let vertical = Vertical::over(points().map(|point| point.1), axes.is_log);
     let span = (most / least).ln().max(f64::MIN_POSITIVE);
     let x = |value: f64| LEFT + (value / least).ln() / span * (WIDTH - LEFT - RIGHT);
-    let y = |value: f64| HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM);
+    let y = |value: f64| vertical.place(value);
     let mut svg = format!(
         "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{} over {}\">",
-        escape(y_label),
-        escape(x_label)
+        escape(axes.y_label),
+        escape(axes.x_label)
     );
+    svg.push_str(&frame(&vertical, axes));
     let mut put = |text: std::fmt::Arguments<'_>| {
         // Writing to a `String` cannot fail.
         let _ = svg.write_fmt(text);
     };
-    for &tick in &ticks {
-        let (at, right, label) = (y(tick), WIDTH - RIGHT, figure(tick));
-        put(format_args!(
-            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>\
-             <text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
-            LEFT - 8.0,
-            at + 4.0
-        ));
-    }
     let mut places: Vec<f64> = xs().collect();
     places.sort_by(f64::total_cmp);
     places.dedup();
+    let mut free_from = 0.0;
     for place in places {
         let (at, label) = (x(place), figure(place));
+        let half = label.len() as f64 * LETTER / 2.0;
+        if at - half < free_from {
+            continue;
+        }
+        free_from = at + half + LETTER;
         put(format_args!(
             "<text class=\"tick\" x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{label}</text>",
             HEIGHT - BOTTOM + 18.0
         ));
     }
-    put(format_args!(
-        "<text class=\"label\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
-        f64::midpoint(LEFT, WIDTH - RIGHT),
-        HEIGHT - 6.0,
-        escape(x_label)
-    ));
     for (index, series) in series.iter().enumerate() {
+        let colour = index % COLOURS;
         let path: Vec<String> = series
             .points
             .iter()
             .map(|&(px, py)| format!("{:.1},{:.1}", x(px), y(py)))
             .collect();
         put(format_args!(
-            "<polyline class=\"s{index}\" points=\"{}\"/>",
+            "<polyline class=\"s{colour}\" points=\"{}\"/>",
             path.join(" ")
         ));
         for &(px, py) in &series.points {
             let hint = format!("{}: {} at {}", series.name, figure(py), figure(px));
             put(format_args!(
-                "<circle class=\"s{index}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"4\"><title>{}</title></circle>",
+                "<circle class=\"s{colour}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3.5\"><title>{}</title></circle>",
                 x(px),
                 y(py),
                 escape(&hint)
             ));
         }
     }
+    svg.push_str(&legend(series));
     svg.push_str("</svg>");
-    svg.push_str(&legend(series, y_label));
     svg
 }
 
-fn legend(series: &[Series], y_label: &str) -> String {
-    let mut html = format!("<p class=\"legend\">{}: ", escape(y_label));
-    for (index, series) in series.iter().enumerate() {
+/// The vertical axis and both labels.
+fn frame(vertical: &Vertical, axes: Axes) -> String {
+    let mut svg = String::new();
+    for &tick in &vertical.ticks {
+        let (at, right, label) = (vertical.place(tick), WIDTH - RIGHT, figure(tick));
         let _ = write!(
-            html,
-            "<span class=\"k{index}\">{}</span> ",
-            escape(&series.name)
+            svg,
+            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>\
+             <text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
+            LEFT - 8.0,
+            at + 4.0
         );
     }
-    html.push_str("</p>");
-    html
+    let _ = write!(
+        svg,
+        "<text class=\"label\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\
+         <text class=\"label\" x=\"8\" y=\"16\">{}</text>",
+        f64::midpoint(LEFT, WIDTH - RIGHT),
+        HEIGHT - 6.0,
+        escape(axes.x_label),
+        escape(axes.y_label)
+    );
+    svg
+}
+
+/// The names of lines beside their colours, from the right edge.
+fn legend(series: &[Series]) -> String {
+    let mut svg = String::new();
+    let mut right = WIDTH - RIGHT;
+    for (index, series) in series.iter().enumerate().rev() {
+        let colour = index % COLOURS;
+        let _ = write!(
+            svg,
+            "<text class=\"key k{colour}\" x=\"{right:.1}\" y=\"16\" text-anchor=\"end\">{}</text>",
+            escape(&series.name)
+        );
+        right -= series.name.chars().count() as f64 * LETTER + 14.0;
+    }
+    svg
+}
+
+/// Charts one beneath the other as a file of its own, with the style it is to have.
+pub(super) fn picture(charts: &[(&str, String)], style: &str) -> String {
+    let each = HEIGHT + 36.0;
+    let height = each * charts.len() as f64;
+    let mut svg = format!(
+        "<svg xmlns=\"{NAMESPACE}\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"system-ui, sans-serif\">\
+         <style>{style}</style><rect class=\"paper\" width=\"{WIDTH}\" height=\"{height}\" rx=\"14\"/>"
+    );
+    for (index, (title, chart)) in charts.iter().enumerate() {
+        let top = index as f64 * each;
+        let _ = write!(
+            svg,
+            "<text class=\"title\" x=\"20\" y=\"{:.1}\">{}</text>\
+             <svg y=\"{:.1}\" width=\"{WIDTH}\" height=\"{HEIGHT}\">{chart}</svg>",
+            top + 28.0,
+            escape(title),
+            top + 36.0
+        );
+    }
+    svg.push_str("</svg>\n");
+    svg
 }
 
 /// Bars on one axis, each with its bound. Nothing if there is none.
@@ -246,9 +346,27 @@ mod tests {
             name: String::from("<b>&\""),
             points: vec![(1.0, 1.0), (10.0, 2.0)],
         };
-        let svg = lines(&[series], "x", "y");
+        let svg = lines(&[series], AXES);
         assert!(svg.contains("&lt;b&gt;&amp;&quot;") && !svg.contains("<b>"));
-        assert_eq!(lines(&[], "x", "y"), "");
+        assert_eq!(lines(&[], AXES), "");
         assert_eq!(bars(&[], "x"), "");
+        assert!(picture(&[("<i>", svg)], "").contains("&lt;i&gt;"));
+    }
+
+    const AXES: Axes = Axes {
+        is_log: false,
+        x_label: "x",
+        y_label: "y",
+    };
+
+    #[test]
+    fn a_logarithmic_axis_has_room_for_all() {
+        assert_eq!(decades(3.0, 250.0), [1.0, 10.0, 100.0, 1_000.0]);
+        assert_eq!(decades(10.0, 10.0), [10.0, 100.0]);
+        let vertical = Vertical::over([3.0, 250.0].into_iter(), true);
+        for value in [3.0, 10.0, 250.0] {
+            assert!((TOP..=HEIGHT - BOTTOM).contains(&vertical.place(value)));
+        }
+        assert!(vertical.place(250.0) < vertical.place(3.0), "higher is up");
     }
 }

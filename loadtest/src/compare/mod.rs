@@ -6,27 +6,35 @@
 
 mod chart;
 mod page;
+mod progress;
 mod run;
 mod suite;
 
+use std::env;
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use crate::failure::{During, Failure};
-use crate::report::{Cell, Report};
+use crate::report::{Cell, Report, spread_percent};
+use progress::Progress;
 use run::Measured;
-use suite::{CURVES, MEASUREMENTS, ROWS, Row};
+use suite::{CHARTS, MEASUREMENTS, ROWS, Row};
 
 /// What is measured, and where the outcome goes.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct CompareArgs {
-    /// The server's program.
-    #[arg(long, value_name = "PATH", default_value = "target/release/fanfare")]
-    server: PathBuf,
+    /// The server's program. Without it: the one beside this program, which cargo builds first if it was what started
+    /// this one.
+    #[arg(long, value_name = "PATH")]
+    server: Option<PathBuf>,
+    /// How often everything is measured; figures are those in the middle.
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    runs: u32,
     /// Only measurements whose name has this in it; repeatable.
     #[arg(long, value_name = "WORD")]
     only: Vec<String>,
@@ -36,6 +44,9 @@ pub(crate) struct CompareArgs {
     /// Where everything is written as JSON, to be compared with later.
     #[arg(long, value_name = "FILE", default_value = "target/compare.json")]
     out: PathBuf,
+    /// Where the cost curves are written as a picture (SVG).
+    #[arg(long, value_name = "FILE", default_value = "target/cost.svg")]
+    picture: PathBuf,
     /// An earlier JSON file: how its figures stand beside these.
     #[arg(long, value_name = "FILE")]
     before: Option<PathBuf>,
@@ -66,6 +77,8 @@ enum Bound {
 struct Outcome {
     row: &'static Row,
     figure: Option<f64>,
+    /// How far apart the runs are, in percent of it, if there are several.
+    spread: Option<f64>,
     /// What an earlier run found.
     before: Option<f64>,
 }
@@ -109,31 +122,32 @@ impl Outcome {
     }
 }
 
-const COLUMNS: [&str; 6] = ["row", "unit", "found", "bound", "verdict", "before"];
+const COLUMNS: [&str; 7] = [
+    "row", "unit", "found", "bound", "verdict", "spread %", "before",
+];
 
 /// Runs it.
 pub(crate) fn run(args: &CompareArgs) -> Result<Report, Failure> {
     let before = args.before.as_ref().map(read_json).transpose()?;
     let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|w| name.contains(w));
     let chosen: Vec<_> = MEASUREMENTS.iter().filter(|m| wanted(m.name)).collect();
+    let server = server(args)?;
     let start = Instant::now();
-    let mut measured: Vec<Measured> = Vec::with_capacity(chosen.len());
-    for (index, measurement) in chosen.iter().enumerate() {
-        let progress = format!("[{}/{}]", index + 1, chosen.len());
-        measured.push(run::measure(measurement, &args.server, &progress)?);
+    let mut measured: Vec<Measured> = chosen.iter().map(|m| Measured::new(m)).collect();
+    let seconds: u64 = chosen.iter().map(|measurement| measurement.seconds).sum();
+    let runs = args.runs as usize;
+    let mut progress = Progress::new(chosen.len() * runs, seconds * u64::from(args.runs));
+    // One after the other and then again, so that a bad minute does not fall upon all runs of one of them.
+    for _ in 0..runs {
+        for (measurement, measured) in chosen.iter().zip(&mut measured) {
+            run::measure(measurement, &server, measured, &mut progress)?;
+        }
     }
-    let found = |row: &Row, all: &[Measured]| {
-        let measured = all.iter().find(|m| m.name == row.measurement)?;
-        run::pick(&measured.rows, row.at, row.column)
-    };
+    progress.finish();
     let outcomes: Vec<Outcome> = ROWS
         .iter()
         .filter(|row| wanted(row.measurement))
-        .map(|row| Outcome {
-            row,
-            figure: found(row, &measured),
-            before: before.as_ref().and_then(|before| earlier(before, row)),
-        })
+        .map(|row| outcome(row, &measured, before.as_ref()))
         .collect();
     let mut report = Report::new("compare", &COLUMNS);
     for measured in measured.iter().filter(|m| m.problem.is_some()) {
@@ -146,13 +160,42 @@ pub(crate) fn run(args: &CompareArgs) -> Result<Report, Failure> {
     }
     let json = to_json(&outcomes, &measured);
     write(&args.out, &json.to_string())?;
-    let page = page::page(&outcomes, &measured, &CURVES);
+    let page = page::page(&outcomes, &measured, &CHARTS);
     write(&args.html, &page)?;
+    write(&args.picture, &page::pictured(&measured, &CHARTS))?;
     report.note(format!("page: {}", args.html.display()));
     Ok(report)
 }
 
-fn cells(outcome: &Outcome) -> [Cell; 6] {
+/// The server's program, built if it can be.
+fn server(args: &CompareArgs) -> Result<PathBuf, Failure> {
+    if let Some(server) = &args.server {
+        return Ok(server.clone());
+    }
+    if let Some(cargo) = env::var_os("CARGO") {
+        let mut build = Command::new(cargo);
+        build.args(["build", "--release", "--workspace"]);
+        let status = build.status().during("building the server")?;
+        if !status.success() {
+            return Err(Failure::new("the server could not be built"));
+        }
+    }
+    let this = env::current_exe().during("finding this program")?;
+    Ok(this.with_file_name("fanfare"))
+}
+
+fn outcome(row: &'static Row, measured: &[Measured], before: Option<&Value>) -> Outcome {
+    let measured = measured.iter().find(|m| m.name == row.measurement);
+    let figures = measured.map_or_else(Vec::new, |m| m.figures(row.at, row.column));
+    Outcome {
+        row,
+        figure: measured.and_then(|m| m.pick(row.at, row.column)),
+        spread: (figures.len() > 1).then(|| spread_percent(&figures)),
+        before: before.and_then(|before| earlier(before, row)),
+    }
+}
+
+fn cells(outcome: &Outcome) -> [Cell; 7] {
     let figure = |figure: Option<f64>| figure.map_or(Cell::Empty, |figure| Cell::Figure(figure, 3));
     [
         Cell::text(outcome.row.title),
@@ -160,6 +203,9 @@ fn cells(outcome: &Outcome) -> [Cell; 6] {
         figure(outcome.figure),
         Cell::text(outcome.row.bound.to_string()),
         Cell::text(outcome.verdict().as_str()),
+        outcome
+            .spread
+            .map_or(Cell::Empty, |spread| Cell::Figure(spread, 0)),
         figure(outcome.before),
     ]
 }
@@ -174,6 +220,7 @@ fn to_json(outcomes: &[Outcome], measured: &[Measured]) -> Value {
                 "found": outcome.figure,
                 "bound": outcome.row.bound.to_string(),
                 "verdict": outcome.verdict().as_str(),
+                "spread %": outcome.spread,
             })
         })
         .collect();

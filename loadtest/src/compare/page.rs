@@ -4,16 +4,32 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use super::chart::{Bar, Series, bars, escape, figure, lines};
+use super::chart::{Bar, Series, bars, escape, figure, lines, picture};
 use super::run::{self, Measured};
-use super::suite::Curve;
+use super::suite::{Chart, Curve, Points};
 use super::{Bound, Outcome, Verdict};
 
-const STYLE: &str = "
+/// Colours, and how charts look in them: on the page and in a picture.
+const CHART_STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1f1a17; --soft: #6d635c; --paper: #faf8f5; --card: #fff; --line: #e4ddd6;
-  --good: #2a8a57; --bad: #c2410c; --a: #c2410c; --b: #1d6fb8; --c: #8a8178; }
+  --good: #2a8a57; --bad: #c2410c; --c0: #c2410c; --c1: #1d6fb8; --c2: #8a8178; --c3: #2a8a57; --c4: #8e44ad; --c5: #b8860b;
+  --c6: #0f8b8d; --c7: #b83280; }
 @media (prefers-color-scheme: dark) { :root { --ink: #f2ece6; --soft: #a79c93; --paper: #14110f; --card: #1f1b18;
-  --line: #3a332e; --good: #55c98a; --bad: #ff9354; --a: #ff9354; --b: #6db4f2; --c: #9d938a; } }
+  --line: #3a332e; --good: #55c98a; --bad: #ff9354; --c0: #ff9354; --c1: #6db4f2; --c2: #9d938a; --c3: #55c98a; --c4: #c58ae0;
+  --c5: #e0b64d; --c6: #4fc9cb; --c7: #f08fc0; } }
+.paper { fill: var(--card); } .title { font-size: 17px; font-weight: 600; fill: var(--ink); }
+.grid { stroke: var(--line); } .tick { font-size: 12px; fill: var(--soft); } .label { font-size: 13px; fill: var(--soft); }
+.bound { stroke: var(--ink); stroke-width: 2; }
+polyline { fill: none; stroke-width: 2.5; } .key { font-size: 13px; font-weight: 600; }
+.s0 { stroke: var(--c0); } .s1 { stroke: var(--c1); } .s2 { stroke: var(--c2); } .s3 { stroke: var(--c3); }
+.s4 { stroke: var(--c4); } .s5 { stroke: var(--c5); } .s6 { stroke: var(--c6); } .s7 { stroke: var(--c7); }
+.k0, circle.s0 { fill: var(--c0); } .k1, circle.s1 { fill: var(--c1); } .k2, circle.s2 { fill: var(--c2); }
+.k3, circle.s3 { fill: var(--c3); } .k4, circle.s4 { fill: var(--c4); } .k5, circle.s5 { fill: var(--c5); }
+.k6, circle.s6 { fill: var(--c6); } .k7, circle.s7 { fill: var(--c7); }
+";
+
+/// The page around them.
+const STYLE: &str = "
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 24px; max-width: 1040px; color: var(--ink); background: var(--paper);
   font: 16px/1.5 system-ui, sans-serif; }
@@ -30,30 +46,27 @@ th { color: var(--soft); font-weight: 600; }
 .verdict { font-weight: 600; } .met { color: var(--good); fill: var(--good); }
 .missed { color: var(--bad); fill: var(--bad); } .absent { color: var(--soft); }
 svg { display: block; width: 100%; height: auto; }
-.grid { stroke: var(--line); } .tick { font-size: 12px; fill: var(--soft); } .label { font-size: 13px; fill: var(--soft); }
-.bound { stroke: var(--ink); stroke-width: 2; }
-polyline { fill: none; stroke-width: 2.5; } .s0 { stroke: var(--a); } .s1 { stroke: var(--b); } .s2 { stroke: var(--c); }
-circle.s0 { fill: var(--a); } circle.s1 { fill: var(--b); } circle.s2 { fill: var(--c); }
-.legend span { margin-right: 14px; font-weight: 600; } .k0 { color: var(--a); } .k1 { color: var(--b); } .k2 { color: var(--c); }
 summary { cursor: pointer; font-weight: 600; } code { font-size: 13px; } details { margin: 8px 0; }
 ";
 
 /// The whole page.
-pub(super) fn page(outcomes: &[Outcome], measured: &[Measured], curves: &[Curve]) -> String {
+pub(super) fn page(outcomes: &[Outcome], measured: &[Measured], charts: &[Chart]) -> String {
     let count = |verdict| outcomes.iter().filter(|o| o.verdict() == verdict).count();
     let (met, missed) = (count(Verdict::Met), count(Verdict::Missed));
     let absent = count(Verdict::Absent);
     let mut html = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <title>Fanfare, measured</title><style>{STYLE}</style></head><body>\
+         <title>Fanfare, measured</title><style>{CHART_STYLE}{STYLE}</style></head><body>\
          <h1>Fanfare, measured</h1><p>{}. Server on one core, clients on another; figures are medians of rounds that \
          take turns. {met} rows met, {missed} missed, {absent} absent.</p>",
         escape(&run::machine())
     );
     html.push_str(&verdicts(outcomes));
     html.push_str("<div class=\"charts\">");
-    html.push_str(&cost_curves(measured, curves));
+    for (title, chart) in drawn(measured, charts) {
+        let _ = write!(html, "<section><h2>{}</h2>{chart}</section>", escape(title));
+    }
     html.push_str(&by_unit(outcomes));
     html.push_str("</div><section><h2>Every measurement</h2>");
     for one in measured {
@@ -65,7 +78,7 @@ pub(super) fn page(outcomes: &[Outcome], measured: &[Measured], curves: &[Curve]
 
 fn verdicts(outcomes: &[Outcome]) -> String {
     let mut html = String::from(
-        "<section><h2>The table</h2><table><tr><th>row</th><th>found</th><th>bound</th><th></th><th>before</th></tr>",
+        "<section><h2>The table</h2><table><tr><th>row</th><th>found</th><th>bound</th><th></th><th>spread</th><th>before</th></tr>",
     );
     for outcome in outcomes {
         let shown = |value: Option<f64>| value.map_or(String::from("–"), figure);
@@ -73,11 +86,14 @@ fn verdicts(outcomes: &[Outcome]) -> String {
         // Writing to a `String` cannot fail.
         let _ = write!(
             html,
-            "<tr><td>{}</td><td>{} {}</td><td>{}</td><td class=\"verdict {verdict}\">{verdict}</td><td>{}</td></tr>",
+            "<tr><td>{}</td><td>{} {}</td><td>{}</td><td class=\"verdict {verdict}\">{verdict}</td><td>{}</td><td>{}</td></tr>",
             escape(outcome.row.title),
             shown(outcome.figure),
             escape(outcome.row.unit),
             escape(&outcome.row.bound.to_string()),
+            outcome
+                .spread
+                .map_or(String::from("–"), |spread| format!("{spread:.0} %")),
             shown(outcome.before),
         );
     }
@@ -85,33 +101,45 @@ fn verdicts(outcomes: &[Outcome]) -> String {
     html
 }
 
-/// One chart for each name that curves have as theirs.
-fn cost_curves(measured: &[Measured], curves: &[Curve]) -> String {
-    let mut charts: Vec<&str> = curves.iter().map(|curve| curve.chart).collect();
-    charts.dedup();
-    let mut html = String::new();
-    for chart in charts {
-        let series: Vec<Series> = curves
-            .iter()
-            .filter(|curve| curve.chart == chart)
-            .map(|curve| series(measured, curve))
-            .collect();
-        let svg = lines(&series, "subscribers", "cpu µs of a delivery");
-        if !svg.is_empty() {
-            let _ = write!(html, "<section><h2>{}</h2>{svg}</section>", escape(chart));
-        }
-    }
-    html
+/// The charts that are meant to be shown elsewhere, as one file.
+pub(super) fn pictured(measured: &[Measured], charts: &[Chart]) -> String {
+    let shown: Vec<_> = charts.iter().filter(|chart| chart.is_pictured).collect();
+    let drawn: Vec<_> = shown
+        .into_iter()
+        .flat_map(|chart| drawn(measured, std::slice::from_ref(chart)))
+        .collect();
+    picture(&drawn, CHART_STYLE)
+}
+
+/// Charts by their titles, as far as there is something to draw.
+fn drawn(measured: &[Measured], charts: &[Chart]) -> Vec<(&'static str, String)> {
+    charts
+        .iter()
+        .filter_map(|chart| {
+            let series = chart.curves.iter().map(|curve| series(measured, curve));
+            let series: Vec<Series> = series.filter(|series| !series.points.is_empty()).collect();
+            let svg = lines(&series, chart.axes);
+            (!svg.is_empty()).then_some((chart.title, svg))
+        })
+        .collect()
 }
 
 fn series(measured: &[Measured], curve: &Curve) -> Series {
-    let point = |&(place, name): &(f64, &str)| {
-        let one = measured.iter().find(|measured| measured.name == name)?;
-        Some((place, run::pick(&one.rows, curve.at, curve.column)?))
+    let found = |name: &str| measured.iter().find(|measured| measured.name == name);
+    let points = match curve.points {
+        Points::Of(points) => points
+            .iter()
+            .filter_map(|&(place, name)| Some((place, found(name)?.pick(curve.at, curve.column)?)))
+            .collect(),
+        Points::Along(name, x) => found(name)
+            .and_then(|measured| measured.runs.first())
+            .map_or_else(Vec::new, |rows| {
+                run::pick_all(rows, curve.at, x, curve.column)
+            }),
     };
     Series {
         name: curve.name.to_owned(),
-        points: curve.points.iter().filter_map(point).collect(),
+        points,
     }
 }
 
@@ -159,13 +187,14 @@ fn details(measured: &Measured) -> String {
     for line in lines {
         let _ = write!(html, "<p>{}</p>", escape(line));
     }
-    if let Some(first) = measured.rows.first() {
+    for rows in &measured.runs {
+        let Some(first) = rows.first() else { continue };
         html.push_str("<table><tr>");
         for name in first.keys() {
             let _ = write!(html, "<th>{}</th>", escape(name));
         }
         html.push_str("</tr>");
-        for row in &measured.rows {
+        for row in rows {
             html.push_str(&table_row(row));
         }
         html.push_str("</table>");
@@ -192,7 +221,7 @@ fn table_row(row: &Map<String, Value>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::suite::{CURVES, ROWS};
+    use super::super::suite::{CHARTS, ROWS};
     use super::*;
     use serde_json::json;
 
@@ -202,28 +231,30 @@ mod tests {
             name: "fan-out 1000",
             command: String::from("fanfare-loadtest fan-out <x>"),
             notes: vec![String::from("quiet & alone")],
-            rows: vec![
+            runs: vec![vec![
                 json!({"driver": "io_uring", "window": 1, "round": "median", "ratio": 1.02,
                     "cpu us/delivery": 2.4, "floor us": 2.35})
                 .as_object()
                 .cloned()
                 .expect("an object"),
-            ],
+            ]],
             problem: None,
         };
         let outcomes = [
             Outcome {
                 row: &ROWS[0],
                 figure: Some(1.02),
+                spread: Some(3.4),
                 before: Some(1.5),
             },
             Outcome {
                 row: &ROWS[1],
                 figure: None,
+                spread: None,
                 before: None,
             },
         ];
-        let html = page(&outcomes, &[measured], &CURVES);
+        let html = page(&outcomes, &[measured], &CHARTS);
         for part in [
             "1 rows met, 0 missed, 1 absent",
             "fan-out &lt;x&gt;",

@@ -2,47 +2,81 @@
 
 use std::env;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::progress::Progress;
 use super::suite::Measurement;
 use crate::failure::{During, Failure};
+use crate::report::median;
 
-/// What one measurement found.
+/// How often progress is shown.
+const GLANCE: Duration = Duration::from_millis(250);
+
+/// What the runs of one measurement found.
 #[derive(Clone, Debug)]
 pub(super) struct Measured {
     pub(super) name: &'static str,
     /// The command line that repeats it.
     pub(super) command: String,
     pub(super) notes: Vec<String>,
-    pub(super) rows: Vec<Map<String, Value>>,
-    /// Why there are none.
+    /// The table of each run that had one.
+    pub(super) runs: Vec<Vec<Map<String, Value>>>,
+    /// Why one has none.
     pub(super) problem: Option<String>,
 }
 
 impl Measured {
+    /// Before anything is run.
+    pub(super) fn new(measurement: &Measurement) -> Self {
+        Self {
+            name: measurement.name,
+            command: format!("fanfare-loadtest {}", measurement.command),
+            notes: Vec::new(),
+            runs: Vec::new(),
+            problem: None,
+        }
+    }
+
+    /// The figure in a column of the first row whose cells are as said: of several runs, the one in the middle.
+    pub(super) fn pick(&self, at: &[(&str, &str)], column: &str) -> Option<f64> {
+        let figures = self.figures(at, column);
+        (!figures.is_empty()).then(|| median(&figures))
+    }
+
+    /// That figure in every run.
+    pub(super) fn figures(&self, at: &[(&str, &str)], column: &str) -> Vec<f64> {
+        self.runs
+            .iter()
+            .filter_map(|rows| pick(rows, at, column))
+            .collect()
+    }
+
     pub(super) fn to_json(&self) -> Value {
         json!({
             "name": self.name,
             "command": self.command,
             "notes": self.notes,
-            "rows": self.rows,
+            "runs": self.runs,
             "problem": self.problem,
         })
     }
 }
 
-/// Runs a measurement and lets its table be seen. One that fails has a problem and no rows; only what
+/// Runs a measurement once more and lets its table be seen. One that fails has a problem and no table; only what
 /// concerns all of them is a failure.
 pub(super) fn measure(
     measurement: &'static Measurement,
     server: &Path,
-    progress: &str,
-) -> Result<Measured, Failure> {
+    measured: &mut Measured,
+    progress: &mut Progress,
+) -> Result<(), Failure> {
     let program = env::current_exe().during("finding this program")?;
     let arguments = measurement.command.split_whitespace();
     let mut command = Command::new(program);
@@ -51,64 +85,91 @@ pub(super) fn measure(
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     // Servers say when they come and go; that is for nobody to read here.
     command.stderr(Stdio::null());
-    let line = format!("fanfare-loadtest {}", measurement.command);
-    say(&format!("\n{progress} {line}"))?;
-    let start = Instant::now();
+    let line = measured.command.clone();
+    progress.begin(&line, measurement.seconds)?;
     let mut child = command.spawn().during(&line)?;
     let stdout = child.stdout.take();
     let stdout = stdout.ok_or_else(|| Failure::new("no standard output"))?;
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for text in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if sender.send(text).is_err() {
+                return;
+            }
+        }
+    });
     let mut printed = None;
     let mut last = String::new();
-    for text in BufReader::new(stdout).lines() {
-        let text = text.during(&line)?;
-        if let Ok(value @ Value::Object(_)) = serde_json::from_str(&text) {
-            printed = Some(value);
-        } else {
-            say(&text)?;
-            last = text;
+    loop {
+        match receiver.recv_timeout(GLANCE) {
+            Ok(text) => {
+                if let Ok(value @ Value::Object(_)) = serde_json::from_str(&text) {
+                    printed = Some(value);
+                } else {
+                    progress.say(&text)?;
+                    last = text;
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => progress.glance(),
+            Err(RecvTimeoutError::Disconnected) => break,
         }
     }
     let status = child.wait().during(&line)?;
-    say(&format!("{progress} {} s", start.elapsed().as_secs()))?;
-    let problem = match (&printed, status.success()) {
-        (Some(_), true) => None,
-        // What it needs is not here: it says so.
-        (None, true) => Some(last),
-        (_, false) => Some(format!("failed with {status}")),
-    };
+    progress.end()?;
     let array = |key: &str| {
         printed
             .as_ref()
             .and_then(|all| all[key].as_array().cloned())
     };
-    let notes = array("notes").unwrap_or_default().into_iter();
+    match (&printed, status.success()) {
+        (Some(_), true) => {}
+        // What it needs is not here: it says so.
+        (None, true) => measured.problem = Some(last),
+        (_, false) => measured.problem = Some(format!("failed with {status}: {last}")),
+    }
+    let notes = array("notes").unwrap_or_default();
+    measured.notes = notes
+        .iter()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect();
     let rows = array("rows").unwrap_or_default().into_iter();
-    Ok(Measured {
-        name: measurement.name,
-        command: line,
-        notes: notes
-            .filter_map(|n| n.as_str().map(str::to_owned))
-            .collect(),
-        rows: rows
-            .filter_map(|row| match row {
-                Value::Object(row) => Some(row),
-                _ => None,
-            })
-            .collect(),
-        problem,
-    })
+    let rows = rows.filter_map(|row| match row {
+        Value::Object(row) => Some(row),
+        _ => None,
+    });
+    if printed.is_some() && status.success() {
+        measured.runs.push(rows.collect());
+    }
+    Ok(())
 }
 
 /// The figure in a column of the first row whose cells are as said.
-pub(super) fn pick(rows: &[Map<String, Value>], at: &[(&str, &str)], column: &str) -> Option<f64> {
-    let is_so = |row: &&Map<String, Value>| {
-        at.iter().all(|&(name, wanted)| match row.get(name) {
-            Some(Value::String(text)) => text == wanted,
-            Some(other) => *wanted == *other.to_string(),
-            None => false,
-        })
-    };
-    rows.iter().find(is_so)?.get(column)?.as_f64()
+fn pick(rows: &[Map<String, Value>], at: &[(&str, &str)], column: &str) -> Option<f64> {
+    let row = rows.iter().find(|row| is_at(row, at))?;
+    row.get(column)?.as_f64()
+}
+
+fn is_at(row: &Map<String, Value>, at: &[(&str, &str)]) -> bool {
+    at.iter().all(|&(name, wanted)| match row.get(name) {
+        Some(Value::String(text)) => text == wanted,
+        Some(other) => *wanted == *other.to_string(),
+        None => false,
+    })
+}
+
+/// The places on both axes of all rows whose cells are as said, ascending on the horizontal one.
+pub(super) fn pick_all(
+    rows: &[Map<String, Value>],
+    at: &[(&str, &str)],
+    x: &str,
+    y: &str,
+) -> Vec<(f64, f64)> {
+    let place = |row: &Map<String, Value>| Some((row.get(x)?.as_f64()?, row.get(y)?.as_f64()?));
+    let chosen = rows.iter().filter(|row| is_at(row, at));
+    let mut places: Vec<_> = chosen.filter_map(place).collect();
+    places.sort_by(|left, right| left.0.total_cmp(&right.0));
+    places
 }
 
 /// What the figures were found on: kernel, processor, cores.
@@ -123,12 +184,6 @@ pub(super) fn machine() -> String {
     let models: Vec<&str> = models.collect();
     let model = models.first().copied().unwrap_or("processor unknown");
     format!("Linux {}, {} × {model}", release.trim(), models.len())
-}
-
-fn say(line: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{line}").during("printing")?;
-    out.flush().during("printing")
 }
 
 #[cfg(test)]

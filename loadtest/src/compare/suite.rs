@@ -4,6 +4,7 @@
 
 use super::Bound;
 use super::Bound::{AtLeast, AtMost};
+use super::chart::Axes;
 
 /// One run of a mode.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub(super) struct Measurement {
     pub(super) name: &'static str,
     /// The command line, without this program and where the server is.
     pub(super) command: &'static str,
+    /// How long it usually takes: only the bar of progress says so.
+    pub(super) seconds: u64,
 }
 
 /// One figure and what it must be.
@@ -27,20 +30,42 @@ pub(super) struct Row {
     pub(super) bound: Bound,
 }
 
-/// A line through figures of several measurements.
+/// Lines on the same axes.
 #[derive(Debug)]
-pub(super) struct Curve {
-    /// Which chart it is in.
-    pub(super) chart: &'static str,
-    pub(super) name: &'static str,
-    pub(super) column: &'static str,
-    pub(super) at: &'static [(&'static str, &'static str)],
-    /// Measurements, each with its place on the horizontal axis.
-    pub(super) points: &'static [(f64, &'static str)],
+pub(super) struct Chart {
+    pub(super) title: &'static str,
+    pub(super) axes: Axes,
+    pub(super) curves: &'static [Curve],
+    /// Whether it is in the picture, too.
+    pub(super) is_pictured: bool,
 }
 
-const fn measurement(name: &'static str, command: &'static str) -> Measurement {
-    Measurement { name, command }
+/// One line.
+#[derive(Debug)]
+pub(super) struct Curve {
+    pub(super) name: &'static str,
+    /// What is read…
+    pub(super) column: &'static str,
+    /// …in the row or rows whose cells are these.
+    pub(super) at: &'static [(&'static str, &'static str)],
+    pub(super) points: Points,
+}
+
+/// Where a line's points are.
+#[derive(Debug)]
+pub(super) enum Points {
+    /// One in each of these measurements, with its place on the horizontal axis.
+    Of(&'static [(f64, &'static str)]),
+    /// All in one measurement; this column is the horizontal axis.
+    Along(&'static str, &'static str),
+}
+
+const fn measurement(name: &'static str, command: &'static str, seconds: u64) -> Measurement {
+    Measurement {
+        name,
+        command,
+        seconds,
+    }
 }
 
 /// All of them, in order. Together they take less than a quarter of an hour.
@@ -48,54 +73,65 @@ pub(super) const MEASUREMENTS: [Measurement; 18] = [
     measurement(
         "fan-out 10",
         "fan-out --subscribers 10 --windows 1,16 --turns 3000 --rounds 3",
+        14,
     ),
     measurement(
         "fan-out 100",
         "fan-out --subscribers 100 --windows 1,16,64 --turns 1000 --rounds 3",
+        35,
     ),
     measurement(
         "fan-out 1000",
         "fan-out --subscribers 1000 --windows 1,16 --turns 300 --rounds 5",
+        45,
     ),
     measurement(
         "fan-out 5000",
         "fan-out --subscribers 5000 --windows 1,16 --turns 60 --rounds 3",
+        40,
     ),
     measurement(
         "fan-out 15000 io_uring",
         "fan-out --driver io_uring --subscribers 15000 --windows 1 --turns 30 --rounds 3",
+        20,
     ),
     measurement(
         "fan-out 15000 epoll",
         "fan-out --driver epoll --subscribers 15000 --windows 1 --turns 30 --rounds 3",
+        20,
     ),
     measurement(
         "room 1000",
         "fan-out --dialect live,room --windows 1,16 --turns 200 --rounds 3",
+        35,
     ),
-    measurement("latency 100", "latency --subscribers 100"),
-    measurement("wake", "wake --rounds 5"),
+    measurement("latency 100", "latency --subscribers 100", 40),
+    measurement("wake", "wake --rounds 5", 25),
     measurement(
         "publish io_uring",
         "publish --driver io_uring --seconds 3 --rounds 5",
+        50,
     ),
     measurement(
         "publish epoll",
         "publish --driver epoll --seconds 3 --rounds 5",
+        50,
     ),
     measurement(
         "gRPC fan-out",
         "grpc-fan-out --shapes 100/10,1000/10 --windows 1,16 --rounds 3",
+        40,
     ),
     measurement(
         "gRPC publish",
         "grpc-publish --connections 1,4 --seconds 2 --rounds 3",
+        30,
     ),
-    measurement("idle poll", "idle --kind poll --cycles 1"),
-    measurement("idle websocket", "idle --kind websocket --cycles 1"),
-    measurement("idle sse", "idle --kind sse --cycles 1"),
-    measurement("idle room", "idle --kind room --cycles 1"),
-    measurement("broadcast", "broadcast --rounds 5"),
+    measurement("idle poll", "idle --kind poll --cycles 1", 6),
+    measurement("idle websocket", "idle --kind websocket --cycles 1", 6),
+    measurement("idle sse", "idle --kind sse --cycles 1", 6),
+    measurement("idle room", "idle --kind room --cycles 1", 6),
+    measurement("broadcast", "broadcast --rounds 5", 6),
 ];
 
 const fn fan_out(
@@ -335,47 +371,59 @@ const BY_SUBSCRIBERS_EPOLL: &[(f64, &str)] = &[
     (5_000.0, "fan-out 5000"),
     (15_000.0, "fan-out 15000 epoll"),
 ];
-const ALONE: &str = "One event in flight";
-const GATHERED: &str = "Sixteen events in flight";
+const MICROS: &str = "cpu us/delivery";
+const BY_SUBSCRIBERS: Axes = Axes {
+    is_log: false,
+    x_label: "subscribers",
+    y_label: "cpu µs of a delivery",
+};
 
-const fn curve(
-    chart: &'static str,
+const fn of(
     name: &'static str,
     column: &'static str,
     at: &'static [(&'static str, &'static str)],
     points: &'static [(f64, &'static str)],
 ) -> Curve {
     Curve {
-        chart,
         name,
         column,
         at,
-        points,
+        points: Points::Of(points),
     }
 }
 
-const MICROS: &str = "cpu us/delivery";
-
-/// cpu of a delivery over the number of subscribers.
-pub(super) const CURVES: [Curve; 6] = [
-    curve(ALONE, "io_uring", MICROS, URING_1, BY_SUBSCRIBERS_URING),
-    curve(ALONE, "epoll", MICROS, EPOLL_1, BY_SUBSCRIBERS_EPOLL),
-    curve(
-        ALONE,
-        "the kernel alone",
-        "floor us",
-        URING_1,
-        BY_SUBSCRIBERS_URING,
-    ),
-    curve(GATHERED, "io_uring", MICROS, URING_16, BY_SUBSCRIBERS_URING),
-    curve(GATHERED, "epoll", MICROS, EPOLL_16, BY_SUBSCRIBERS_EPOLL),
-    curve(
-        GATHERED,
-        "the kernel alone",
-        "floor us",
-        URING_16,
-        BY_SUBSCRIBERS_URING,
-    ),
+/// What is drawn.
+pub(super) const CHARTS: [Chart; 2] = [
+    Chart {
+        title: "One event in flight: every delivery is a write",
+        axes: BY_SUBSCRIBERS,
+        curves: &[
+            of("io_uring", MICROS, URING_1, BY_SUBSCRIBERS_URING),
+            of("epoll", MICROS, EPOLL_1, BY_SUBSCRIBERS_EPOLL),
+            of(
+                "the kernel alone",
+                "floor us",
+                URING_1,
+                BY_SUBSCRIBERS_URING,
+            ),
+        ],
+        is_pictured: true,
+    },
+    Chart {
+        title: "Sixteen in flight: what comes together is one write",
+        axes: BY_SUBSCRIBERS,
+        curves: &[
+            of("io_uring", MICROS, URING_16, BY_SUBSCRIBERS_URING),
+            of("epoll", MICROS, EPOLL_16, BY_SUBSCRIBERS_EPOLL),
+            of(
+                "the kernel alone",
+                "floor us",
+                URING_16,
+                BY_SUBSCRIBERS_URING,
+            ),
+        ],
+        is_pictured: true,
+    },
 ];
 
 #[cfg(test)]
@@ -388,8 +436,15 @@ mod tests {
         for row in &ROWS {
             assert!(is_measured(row.measurement), "{}", row.title);
         }
-        for (_, name) in CURVES.iter().flat_map(|curve| curve.points) {
-            assert!(is_measured(name), "{name}");
+        for curve in CHARTS.iter().flat_map(|chart| chart.curves) {
+            match curve.points {
+                Points::Of(points) => {
+                    for (_, name) in points {
+                        assert!(is_measured(name), "{name}");
+                    }
+                }
+                Points::Along(name, _) => assert!(is_measured(name), "{name}"),
+            }
         }
         let mut titles: Vec<&str> = ROWS.iter().map(|row| row.title).collect();
         titles.sort_unstable();
