@@ -207,6 +207,8 @@ pub const LISTEN_PATIENCE: Duration = Duration::from_secs(1);
 pub const LISTEN_RETRY_INTERVAL: Duration = Duration::from_millis(20);
 /// How often deadlines are served: the precision of every timeout.
 pub const TICK_INTERVAL: Duration = Duration::from_millis(50);
+/// Deadlines of connections that are gone, 16 bytes each, of which a shard does not rid itself before they come up.
+pub const DEADLINES_STALE_MIN: usize = 4 * 1024;
 /// Most shards: one per core of the largest machine we know, and shard ids fit in 16 bits.
 pub const SHARDS_MAX: usize = 1_024;
 

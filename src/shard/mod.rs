@@ -459,6 +459,12 @@ impl Shard {
                 Some(Expired::SlowConsumer) => self.give_up(now, id.index),
             }
         }
+        let connections = &self.connections;
+        let is_current = |at, id: ConnectionId| {
+            let entry = connections.get(id.index as usize);
+            entry.is_some_and(|entry| (entry.serial, entry.scheduled) == (id.serial, at))
+        };
+        self.deadlines.forget_stale(connections.len(), is_current);
         self.hub.sweep(now, SWEEP_SESSIONS);
         self.end_readers(now);
         self.idempotency.expire(now.instant, SWEEP_KEYS);
