@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 
 use nix::unistd::Pid;
 
+use super::{nchan, sockets};
 use crate::failure::Failure;
 use crate::websocket;
 
@@ -26,7 +27,12 @@ pub(crate) struct Peer {
 }
 
 /// All that can be measured: one line a peer.
-pub(crate) const PEERS: [Peer; 1] = [super::nchan::PEER];
+pub(crate) const PEERS: &[Peer] = &[
+    nchan::PEER,
+    sockets::AXUM,
+    sockets::FASTWEBSOCKETS,
+    sockets::NODE,
+];
 
 /// A peer that runs, and stops when this is dropped.
 pub(crate) trait Running: Debug {

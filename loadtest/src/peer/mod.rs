@@ -4,6 +4,7 @@
 pub(crate) mod fan_out;
 pub(crate) mod messages;
 pub(crate) mod nchan;
+pub(crate) mod sockets;
 pub(crate) mod tonic;
 pub(crate) mod wrk;
 
