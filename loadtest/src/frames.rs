@@ -362,4 +362,66 @@ mod tests {
         assert_eq!(sequence(br#"{"type":"probe"}"#), None);
         assert_eq!(sequence(br#"{"probe":"12"}"#), None);
     }
+
+    #[test]
+    fn messages_come_out_of_their_frames_in_pieces() {
+        let transcript = [
+            &text("")[..],
+            &text("abc"),
+            &[0x8a, 0],
+            &text(&"x".repeat(300)),
+            &[0x82, 2, 1, 2],
+            &[0x89, 1, b'p'],
+        ]
+        .concat();
+        let unframe = |pieces: &[&[u8]]| {
+            let mut unframer = Unframer::default();
+            let (mut messages, mut begun, mut replies) = (Vec::new(), Vec::new(), Vec::new());
+            for piece in pieces {
+                let fed = unframer.feed(piece, &mut replies, |part, is_end| {
+                    begun.extend_from_slice(part);
+                    if is_end {
+                        messages.push(std::mem::take(&mut begun));
+                    }
+                    Ok(())
+                });
+                fed.expect("sound");
+            }
+            (messages, replies)
+        };
+        let mut pong = Vec::new();
+        encode_control(Opcode::Pong, b"p", &mut pong);
+        let messages = vec![Vec::new(), b"abc".to_vec(), vec![b'x'; 300], vec![1, 2]];
+        let expected = (messages, pong);
+        assert_eq!(unframe(&[&transcript]), expected);
+        assert_eq!(unframe(&transcript.chunks(1).collect::<Vec<_>>()), expected);
+        for cut in 0..transcript.len() {
+            let (head, tail) = transcript.split_at(cut);
+            assert_eq!(unframe(&[head, tail]), expected, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_close_and_a_refusal_end_a_message_stream() {
+        let mut unframer = Unframer::default();
+        let refuse = |_: &[u8], _| Err("refused".to_owned());
+        let fed = unframer.feed(&text("a"), &mut Vec::new(), refuse);
+        assert_eq!(fed, Err("refused".to_owned()));
+        let mut unframer = Unframer::default();
+        let fed = unframer.feed(&[0x88, 2, 0x03, 0xf5], &mut Vec::new(), |_, _| Ok(()));
+        assert_eq!(fed, Err("closed with code 1013".to_owned()));
+    }
+
+    #[test]
+    fn the_place_of_the_field_is_remembered() {
+        let mut at = 0;
+        let message = |before: &str, number| format!("{before}{}", sequence_field(number));
+        for (before, number) in [("{", 3), ("{", 4), ("{\"probe\":1,", 5), ("", 6)] {
+            let message = message(before, number);
+            assert_eq!(sequence_at(message.as_bytes(), &mut at), Some(number));
+            assert_eq!(at, before.len());
+        }
+        assert_eq!(sequence_at(b"{\"probe\":\"00000000x1\"}", &mut at), None);
+        assert_eq!(sequence_at(b"", &mut at), None);
+    }
 }
