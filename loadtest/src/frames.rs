@@ -31,7 +31,7 @@ impl From<FrameError> for CountError {
     }
 }
 
-/// A text frame that has come to its end.
+/// A frame with a message that has come to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counted<'a> {
     /// Its bytes, header and all.
@@ -49,6 +49,8 @@ pub(crate) struct FrameCounter {
     /// The frame under way and how many bytes of it are to come.
     current: Option<(Header, usize)>,
     keeps: bool,
+    /// What messages are.
+    wanted: Opcode,
     /// The frame under way, if it is kept or a control frame.
     kept: Vec<u8>,
 }
@@ -61,11 +63,20 @@ impl FrameCounter {
             header_bytes: 0,
             current: None,
             keeps,
+            wanted: Opcode::Text,
             kept: Vec::new(),
         }
     }
 
-    /// Takes what was received. Tells `each` of every text frame that ends in it; what must be sent
+    /// The same for messages of bytes, all of which are kept.
+    pub(crate) fn of_bytes() -> Self {
+        Self {
+            wanted: Opcode::Binary,
+            ..Self::new(true)
+        }
+    }
+
+    /// Takes what was received. Tells `each` of every message that ends in it; what must be sent
     /// back is appended to `replies`.
     pub(crate) fn feed(
         &mut self,
@@ -83,7 +94,7 @@ impl FrameCounter {
                 continue;
             };
             let (part, rest) = bytes.split_at(left.min(bytes.len()));
-            if self.keeps || header.opcode != Opcode::Text {
+            if self.keeps || header.opcode != self.wanted {
                 self.kept.extend_from_slice(part);
             }
             bytes = rest;
@@ -116,8 +127,11 @@ impl FrameCounter {
             }
         };
         self.header_bytes = 0;
+        if matches!(header.opcode, Opcode::Text | Opcode::Binary) && header.opcode != self.wanted {
+            return Err(FrameError::Opcode.into());
+        }
         self.current = Some((header, header.payload_bytes));
-        if self.keeps || header.opcode != Opcode::Text {
+        if self.keeps || header.opcode != self.wanted {
             self.kept.clear();
             self.kept.extend_from_slice(&self.header[..header.bytes]);
         }
@@ -133,7 +147,7 @@ impl FrameCounter {
         self.current = None;
         let payload = self.kept.get(header.bytes..).unwrap_or_default();
         match header.opcode {
-            Opcode::Text => each(Counted {
+            Opcode::Text | Opcode::Binary => each(Counted {
                 bytes: header.bytes + header.payload_bytes,
                 kept: self.keeps.then_some(&*self.kept),
             }),
@@ -151,7 +165,12 @@ pub(crate) fn sequence(frame: &[u8]) -> Option<u64> {
     let at = frame
         .windows(marker.len())
         .position(|part| part == marker)?;
-    let digits = frame.get(at + marker.len()..)?.get(..SEQUENCE_DIGITS)?;
+    sequence_at(frame, at + marker.len())
+}
+
+/// The digits of [`sequence_field`], which begin here.
+pub(crate) fn sequence_at(frame: &[u8], at: usize) -> Option<u64> {
+    let digits = frame.get(at..)?.get(..SEQUENCE_DIGITS)?;
     str::from_utf8(digits).ok()?.parse().ok()
 }
 
@@ -160,7 +179,8 @@ pub(crate) fn sequence_field(sequence: u64) -> String {
     format!("{SEQUENCE_MARKER}{sequence:0SEQUENCE_DIGITS$}\"")
 }
 
-const SEQUENCE_MARKER: &str = "\"probe\":\"";
+/// What stands before the digits of [`sequence_field`].
+pub(crate) const SEQUENCE_MARKER: &str = "\"probe\":\"";
 const SEQUENCE_DIGITS: usize = 10;
 
 #[cfg(test)]
@@ -252,6 +272,9 @@ mod tests {
         let (_, _, _, result) = count(false, [&[0x88, 0][..]]);
         assert_eq!(result, Err(CountError::Closed(1005)));
         let (_, _, _, result) = count(false, [&[0x82, 0][..]]);
+        assert_eq!(result, Err(CountError::Frame(FrameError::Opcode)));
+        let mut bytes = FrameCounter::of_bytes();
+        let result = bytes.feed(&text("a"), &mut Vec::new(), |_| {});
         assert_eq!(result, Err(CountError::Frame(FrameError::Opcode)));
     }
 

@@ -298,6 +298,7 @@ impl Reader {
                 progress.events += 1;
             }
             Opcode::Ping => websocket::encode_control(Opcode::Pong, frame.payload, replies),
+            Opcode::Binary => return Err(FrameError::Opcode.into()),
             Opcode::Pong => {}
             Opcode::Close => {
                 return Err(ReaderError::Closed(websocket::close_code(frame.payload)));

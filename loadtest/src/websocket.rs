@@ -1,4 +1,4 @@
-//! The client's half of RFC 6455, as far as a reader of unextended text messages needs it.
+//! The client's half of RFC 6455, as far as a reader of unextended messages needs it.
 //!
 //! Bytes in, values out; it must never know sockets, nor share code with the server it reads.
 
@@ -40,6 +40,8 @@ pub(crate) fn is_accepted(head: &Head<'_>) -> bool {
 pub(crate) enum Opcode {
     /// A whole text message.
     Text,
+    /// A whole message of bytes.
+    Binary,
     /// The peer is leaving.
     Close,
     /// Wants a pong with the same payload.
@@ -52,6 +54,7 @@ impl Opcode {
     fn bits(self) -> u8 {
         match self {
             Self::Text => 1,
+            Self::Binary => 2,
             Self::Close => 8,
             Self::Ping => 9,
             Self::Pong => 10,
@@ -66,7 +69,7 @@ pub(crate) enum FrameError {
     Fragmented,
     /// A reserved bit without an extension.
     Reserved,
-    /// Binary, continuation or unknown.
+    /// Continuation or unknown, or not the kind of message that is wanted.
     Opcode,
     /// Servers must not mask (RFC 6455 §5.1).
     Masked,
@@ -114,6 +117,7 @@ impl Header {
         }
         let opcode = match first & 0x0f {
             1 => Opcode::Text,
+            2 => Opcode::Binary,
             8 => Opcode::Close,
             9 => Opcode::Ping,
             10 => Opcode::Pong,
@@ -133,7 +137,7 @@ impl Header {
             },
             short => (u64::from(short), 2, 0),
         };
-        let is_control = opcode != Opcode::Text;
+        let is_control = !matches!(opcode, Opcode::Text | Opcode::Binary);
         if length < shortest || length > FRAME_BYTES_MAX || (is_control && length > 125) {
             return Err(FrameError::Length);
         }
@@ -183,12 +187,22 @@ pub(crate) fn encode_control(opcode: Opcode, payload: &[u8], buf: &mut Vec<u8>) 
 
 /// Appends a masked text message; `text` is at most 65,535 bytes.
 pub(crate) fn encode_text(text: &str, buf: &mut Vec<u8>) {
-    let payload = &text.as_bytes()[..text.len().min(0xffff)];
+    encode_message(Opcode::Text, text.as_bytes(), buf);
+}
+
+/// Appends a masked message of bytes; `payload` is at most 65,535 bytes.
+pub(crate) fn encode_binary(payload: &[u8], buf: &mut Vec<u8>) {
+    encode_message(Opcode::Binary, payload, buf);
+}
+
+fn encode_message(opcode: Opcode, payload: &[u8], buf: &mut Vec<u8>) {
+    let payload = &payload[..payload.len().min(0xffff)];
     let length = u16::try_from(payload.len()).unwrap_or(u16::MAX);
+    buf.push(0x80 | opcode.bits());
     if let Ok(short @ ..=125) = u8::try_from(length) {
-        buf.extend_from_slice(&[0x81, 0x80 | short]);
+        buf.push(0x80 | short);
     } else {
-        buf.extend_from_slice(&[0x81, 0xfe]);
+        buf.push(0xfe);
         buf.extend_from_slice(&length.to_be_bytes());
     }
     put_masked(payload, buf);
@@ -251,7 +265,7 @@ mod tests {
             (&[0x01, 0], FrameError::Fragmented),
             (&[0xc1, 0], FrameError::Reserved),
             (&[0x80, 0], FrameError::Opcode),
-            (&[0x82, 0], FrameError::Opcode),
+            (&[0x83, 0], FrameError::Opcode),
             (&[0x81, 0x80], FrameError::Masked),
             (&[0x81, 126, 0, 125], FrameError::Length),
             (
@@ -279,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_masked_with_the_shortest_length() {
+    fn messages_are_masked_with_the_shortest_length() {
         for (length, start) in [
             (0, vec![0x81, 0x80]),
             (125, vec![0x81, 0xfd]),
@@ -288,6 +302,9 @@ mod tests {
             let mut buf = Vec::new();
             encode_text(&"t".repeat(length), &mut buf);
             assert_eq!(buf[..start.len()], start);
+            let mut binary = Vec::new();
+            encode_binary(&b"t".repeat(length), &mut binary);
+            assert_eq!((binary[0], &binary[1..]), (0x82, &buf[1..]));
             assert_eq!(buf.len(), start.len() + 4 + length);
             assert!(
                 buf.get(start.len() + 4)
