@@ -31,7 +31,91 @@ impl From<FrameError> for CountError {
     }
 }
 
-/// A frame with a message that has come to its end.
+/// A header, as far as it has come.
+#[derive(Debug, Default)]
+struct PartialHeader {
+    bytes: [u8; HEADER_BYTES_MAX],
+    count: usize,
+}
+
+impl PartialHeader {
+    /// Takes a header or a part of it, and gives the bytes after; `self.bytes` begins with a header that is complete.
+    fn take<'b>(&mut self, bytes: &'b [u8]) -> Result<(Option<Header>, &'b [u8]), FrameError> {
+        // Nearly always a header comes in one piece.
+        if self.count == 0
+            && let Some(header) = Header::parse(bytes)?
+        {
+            self.bytes[..header.bytes].copy_from_slice(&bytes[..header.bytes]);
+            return Ok((Some(header), &bytes[header.bytes..]));
+        }
+        self.bytes[self.count] = bytes[0];
+        self.count += 1;
+        let header = Header::parse(&self.bytes[..self.count])?;
+        if header.is_some() {
+            self.count = 0;
+        }
+        Ok((header, &bytes[1..]))
+    }
+}
+
+/// Takes WebSocket messages out of their frames, in the pieces in which they arrive: for protocols that are spoken
+/// inside of them, and may begin and end anywhere.
+#[derive(Debug, Default)]
+pub(crate) struct Unframer {
+    header: PartialHeader,
+    /// The frame under way and how many bytes of it are to come.
+    current: Option<(Header, usize)>,
+    /// The payload of a control frame under way.
+    control: Vec<u8>,
+}
+
+impl Unframer {
+    /// Takes what was received. Tells `each` of every piece of a text or binary message, and whether the message ends
+    /// with it; what must be sent back is appended to `replies`.
+    pub(crate) fn feed(
+        &mut self,
+        mut bytes: &[u8],
+        replies: &mut Vec<u8>,
+        mut each: impl FnMut(&[u8], bool) -> Result<(), String>,
+    ) -> Result<(), String> {
+        loop {
+            let (header, left) = match self.current {
+                Some(current) => current,
+                None if bytes.is_empty() => return Ok(()),
+                None => {
+                    let (header, rest) = self.header.take(bytes).map_err(|e| e.to_string())?;
+                    bytes = rest;
+                    self.current = header.map(|header| (header, header.payload_bytes));
+                    continue;
+                }
+            };
+            let (piece, rest) = bytes.split_at(left.min(bytes.len()));
+            let is_end = piece.len() == left;
+            if piece.is_empty() && !is_end {
+                return Ok(());
+            }
+            bytes = rest;
+            self.current = (!is_end).then_some((header, left - piece.len()));
+            if matches!(header.opcode, Opcode::Text | Opcode::Binary) {
+                each(piece, is_end)?;
+                continue;
+            }
+            self.control.extend_from_slice(piece);
+            if is_end {
+                match header.opcode {
+                    Opcode::Ping => encode_control(Opcode::Pong, &self.control, replies),
+                    Opcode::Close => {
+                        return Err(CountError::Closed(close_code(&self.control)).to_string());
+                    }
+                    _ => {}
+                }
+                self.control.clear();
+            }
+        }
+    }
+}
+
+/// A text frame that has come to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counted<'a> {
     /// Its bytes, header and all.
@@ -43,14 +127,10 @@ pub(crate) struct Counted<'a> {
 /// Where in a WebSocket's frames its bytes have arrived.
 #[derive(Debug)]
 pub(crate) struct FrameCounter {
-    /// The beginning of a header that is not complete.
-    header: [u8; HEADER_BYTES_MAX],
-    header_bytes: usize,
+    header: PartialHeader,
     /// The frame under way and how many bytes of it are to come.
     current: Option<(Header, usize)>,
     keeps: bool,
-    /// What messages are.
-    wanted: Opcode,
     /// The frame under way, if it is kept or a control frame.
     kept: Vec<u8>,
 }
@@ -59,24 +139,14 @@ impl FrameCounter {
     /// A counter at the start of a frame. One that keeps frames lends each when it is complete.
     pub(crate) fn new(keeps: bool) -> Self {
         Self {
-            header: [0; HEADER_BYTES_MAX],
-            header_bytes: 0,
+            header: PartialHeader::default(),
             current: None,
             keeps,
-            wanted: Opcode::Text,
             kept: Vec::new(),
         }
     }
 
-    /// The same for messages of bytes, all of which are kept.
-    pub(crate) fn of_bytes() -> Self {
-        Self {
-            wanted: Opcode::Binary,
-            ..Self::new(true)
-        }
-    }
-
-    /// Takes what was received. Tells `each` of every message that ends in it; what must be sent
+    /// Takes what was received. Tells `each` of every text frame that ends in it; what must be sent
     /// back is appended to `replies`.
     pub(crate) fn feed(
         &mut self,
@@ -94,7 +164,7 @@ impl FrameCounter {
                 continue;
             };
             let (part, rest) = bytes.split_at(left.min(bytes.len()));
-            if self.keeps || header.opcode != self.wanted {
+            if self.keeps || header.opcode != Opcode::Text {
                 self.kept.extend_from_slice(part);
             }
             bytes = rest;
@@ -108,32 +178,18 @@ impl FrameCounter {
 
     /// Takes a header or a part of it, and gives the bytes after.
     fn begin<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], CountError> {
-        // Nearly always a header comes in one piece.
-        let whole = if self.header_bytes == 0 {
-            Header::parse(bytes)?
-        } else {
-            None
+        let (header, rest) = self.header.take(bytes)?;
+        let Some(header) = header else {
+            return Ok(rest);
         };
-        let (header, rest) = if let Some(header) = whole {
-            self.header[..header.bytes].copy_from_slice(&bytes[..header.bytes]);
-            (header, &bytes[header.bytes..])
-        } else {
-            self.header[self.header_bytes] = bytes[0];
-            self.header_bytes += 1;
-            let rest = &bytes[1..];
-            match Header::parse(&self.header[..self.header_bytes])? {
-                None => return Ok(rest),
-                Some(header) => (header, rest),
-            }
-        };
-        self.header_bytes = 0;
-        if matches!(header.opcode, Opcode::Text | Opcode::Binary) && header.opcode != self.wanted {
+        if header.opcode == Opcode::Binary {
             return Err(FrameError::Opcode.into());
         }
         self.current = Some((header, header.payload_bytes));
-        if self.keeps || header.opcode != self.wanted {
+        if self.keeps || header.opcode != Opcode::Text {
             self.kept.clear();
-            self.kept.extend_from_slice(&self.header[..header.bytes]);
+            self.kept
+                .extend_from_slice(&self.header.bytes[..header.bytes]);
         }
         Ok(rest)
     }
@@ -147,12 +203,13 @@ impl FrameCounter {
         self.current = None;
         let payload = self.kept.get(header.bytes..).unwrap_or_default();
         match header.opcode {
-            Opcode::Text | Opcode::Binary => each(Counted {
+            Opcode::Text => each(Counted {
                 bytes: header.bytes + header.payload_bytes,
                 kept: self.keeps.then_some(&*self.kept),
             }),
             Opcode::Ping => encode_control(Opcode::Pong, payload, replies),
-            Opcode::Pong => {}
+            // Refused where it began.
+            Opcode::Binary | Opcode::Pong => {}
             Opcode::Close => return Err(CountError::Closed(close_code(payload))),
         }
         Ok(())
@@ -165,13 +222,33 @@ pub(crate) fn sequence(frame: &[u8]) -> Option<u64> {
     let at = frame
         .windows(marker.len())
         .position(|part| part == marker)?;
-    sequence_at(frame, at + marker.len())
+    digits(frame, at)
 }
 
-/// The digits of [`sequence_field`], which begin here.
-pub(crate) fn sequence_at(frame: &[u8], at: usize) -> Option<u64> {
-    let digits = frame.get(at..)?.get(..SEQUENCE_DIGITS)?;
-    str::from_utf8(digits).ok()?.parse().ok()
+/// The same, where messages of one server have the field at the same place: looked for there first, and `at` says where
+/// that is from one message to the next.
+pub(crate) fn sequence_at(message: &[u8], at: &mut usize) -> Option<u64> {
+    let marker = SEQUENCE_MARKER.as_bytes();
+    let is_there = message
+        .get(*at..)
+        .is_some_and(|rest| rest.starts_with(marker));
+    if !is_there {
+        let mut places = message.windows(marker.len());
+        *at = places.position(|part| part == marker)?;
+    }
+    digits(message, *at)
+}
+
+/// The digits of the field at this place.
+fn digits(message: &[u8], at: usize) -> Option<u64> {
+    let digits = message.get(at + SEQUENCE_MARKER.len()..)?;
+    digits
+        .get(..SEQUENCE_DIGITS)?
+        .iter()
+        .try_fold(0, |sum, byte| {
+            byte.is_ascii_digit()
+                .then(|| sum * 10 + u64::from(byte - b'0'))
+        })
 }
 
 /// A JSON field by which an event is known; always of the same length, so that frames are too.
@@ -179,8 +256,7 @@ pub(crate) fn sequence_field(sequence: u64) -> String {
     format!("{SEQUENCE_MARKER}{sequence:0SEQUENCE_DIGITS$}\"")
 }
 
-/// What stands before the digits of [`sequence_field`].
-pub(crate) const SEQUENCE_MARKER: &str = "\"probe\":\"";
+const SEQUENCE_MARKER: &str = "\"probe\":\"";
 const SEQUENCE_DIGITS: usize = 10;
 
 #[cfg(test)]
@@ -272,9 +348,6 @@ mod tests {
         let (_, _, _, result) = count(false, [&[0x88, 0][..]]);
         assert_eq!(result, Err(CountError::Closed(1005)));
         let (_, _, _, result) = count(false, [&[0x82, 0][..]]);
-        assert_eq!(result, Err(CountError::Frame(FrameError::Opcode)));
-        let mut bytes = FrameCounter::of_bytes();
-        let result = bytes.feed(&text("a"), &mut Vec::new(), |_| {});
         assert_eq!(result, Err(CountError::Frame(FrameError::Opcode)));
     }
 

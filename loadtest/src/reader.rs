@@ -297,8 +297,8 @@ impl Reader {
                 self.audit(event.number)?;
                 progress.events += 1;
             }
-            Opcode::Ping => websocket::encode_control(Opcode::Pong, frame.payload, replies),
             Opcode::Binary => return Err(FrameError::Opcode.into()),
+            Opcode::Ping => websocket::encode_control(Opcode::Pong, frame.payload, replies),
             Opcode::Pong => {}
             Opcode::Close => {
                 return Err(ReaderError::Closed(websocket::close_code(frame.payload)));

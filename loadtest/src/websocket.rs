@@ -1,4 +1,4 @@
-//! The client's half of RFC 6455, as far as a reader of unextended messages needs it.
+//! The client's half of RFC 6455, as far as a reader of unextended text messages needs it.
 //!
 //! Bytes in, values out; it must never know sockets, nor share code with the server it reads.
 
@@ -40,7 +40,7 @@ pub(crate) fn is_accepted(head: &Head<'_>) -> bool {
 pub(crate) enum Opcode {
     /// A whole text message.
     Text,
-    /// A whole message of bytes.
+    /// A whole binary message; we send none, others do.
     Binary,
     /// The peer is leaving.
     Close,
@@ -69,7 +69,7 @@ pub(crate) enum FrameError {
     Fragmented,
     /// A reserved bit without an extension.
     Reserved,
-    /// Continuation or unknown, or not the kind of message that is wanted.
+    /// Continuation, unknown, or binary where text is wanted.
     Opcode,
     /// Servers must not mask (RFC 6455 §5.1).
     Masked,
@@ -190,19 +190,15 @@ pub(crate) fn encode_text(text: &str, buf: &mut Vec<u8>) {
     encode_message(Opcode::Text, text.as_bytes(), buf);
 }
 
-/// Appends a masked message of bytes; `payload` is at most 65,535 bytes.
-pub(crate) fn encode_binary(payload: &[u8], buf: &mut Vec<u8>) {
-    encode_message(Opcode::Binary, payload, buf);
-}
-
-fn encode_message(opcode: Opcode, payload: &[u8], buf: &mut Vec<u8>) {
+/// Appends a masked message, which is text or binary; its payload is at most 65,535 bytes.
+pub(crate) fn encode_message(opcode: Opcode, payload: &[u8], buf: &mut Vec<u8>) {
     let payload = &payload[..payload.len().min(0xffff)];
     let length = u16::try_from(payload.len()).unwrap_or(u16::MAX);
-    buf.push(0x80 | opcode.bits());
+    let first = 0x80 | opcode.bits();
     if let Ok(short @ ..=125) = u8::try_from(length) {
-        buf.push(0x80 | short);
+        buf.extend_from_slice(&[first, 0x80 | short]);
     } else {
-        buf.push(0xfe);
+        buf.extend_from_slice(&[first, 0xfe]);
         buf.extend_from_slice(&length.to_be_bytes());
     }
     put_masked(payload, buf);
@@ -293,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_masked_with_the_shortest_length() {
+    fn texts_are_masked_with_the_shortest_length() {
         for (length, start) in [
             (0, vec![0x81, 0x80]),
             (125, vec![0x81, 0xfd]),
@@ -302,9 +298,6 @@ mod tests {
             let mut buf = Vec::new();
             encode_text(&"t".repeat(length), &mut buf);
             assert_eq!(buf[..start.len()], start);
-            let mut binary = Vec::new();
-            encode_binary(&b"t".repeat(length), &mut binary);
-            assert_eq!((binary[0], &binary[1..]), (0x82, &buf[1..]));
             assert_eq!(buf.len(), start.len() + 4 + length);
             assert!(
                 buf.get(start.len() + 4)

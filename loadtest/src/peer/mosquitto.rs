@@ -11,17 +11,19 @@ use std::process::Command;
 
 use nix::unistd::Pid;
 
-use super::messages::{Message, MessageCounter, Protocol};
+use super::fan_out::{Answers, Counter, Peer, Publishing, Running, Subscribing};
 use super::process::{Process, folder, version};
 use super::program;
+use super::stream::{Message, StreamCounter, wire};
 use crate::failure::{During, Failure};
-use crate::frames::{FrameCounter, SEQUENCE_MARKER};
-use crate::peer::fan_out::{Answers, Counter, Peer, Publishing, Running, Subscribing};
 use crate::target::free_address;
-use crate::websocket::encode_binary;
 
-/// Its name, and that of its program.
+/// Its program.
 const PROGRAM: &str = "mosquitto";
+/// With WebSockets.
+const NAME: &str = "mosquitto";
+/// Without.
+const NAME_TCP: &str = "mosquitto-tcp";
 /// The topic.
 const TOPIC: &[u8] = b"probe";
 /// CONNECT (§3.1): a clean session without a name, a will or a time to keep alive. CONNACK is not waited for: §3.1.4
@@ -32,13 +34,13 @@ const SUBSCRIBE: &[u8] = b"\x82\x0a\x00\x01\x00\x05probe\x00";
 
 /// Subscribers on WebSockets.
 pub(crate) const PEER: Peer = Peer {
-    name: "mosquitto",
+    name: NAME,
     missing,
     start: |core| start(core, true),
 };
 /// Subscribers on plain TCP.
 pub(crate) const PEER_TCP: Peer = Peer {
-    name: "mosquitto-tcp",
+    name: NAME_TCP,
     missing,
     start: |core| start(core, false),
 };
@@ -78,8 +80,7 @@ fn start(core: usize, has_websockets: bool) -> Result<Box<dyn Running>, Failure>
 
 fn configuration(plain: SocketAddr, websocket: Option<SocketAddr>) -> String {
     let mut text = format!(
-        "user root
-allow_anonymous true
+        "allow_anonymous true
 persistence false
 set_tcp_nodelay true
 max_queued_messages 0
@@ -107,8 +108,8 @@ impl Running for Mosquitto {
     fn banner(&self) -> String {
         let (version, plain) = (&self.version, self.plain);
         match self.websocket {
-            Some(websocket) => format!("{version}: WebSockets on {websocket}, QoS 0"),
-            None => format!("{version}: plain TCP on {plain}, QoS 0"),
+            Some(websocket) => format!("{NAME} is {version}, WebSockets on {websocket}, QoS 0"),
+            None => format!("{NAME_TCP} is {version}, plain TCP on {plain}, QoS 0"),
         }
     }
 
@@ -133,25 +134,9 @@ impl Running for Mosquitto {
     }
 }
 
-/// Packets as they go over the wire.
-fn wire(is_websocket: bool, packets: &[u8]) -> Vec<u8> {
-    let mut message = Vec::new();
-    if is_websocket {
-        encode_binary(packets, &mut message);
-    } else {
-        message.extend_from_slice(packets);
-    }
-    message
-}
-
-fn counter(is_websocket: bool) -> MessageCounter {
-    let protocol = Protocol {
-        read,
-        marker: SEQUENCE_MARKER,
-    };
-    let frames = is_websocket.then(FrameCounter::of_bytes);
+fn counter(is_websocket: bool) -> StreamCounter {
     // Nobody asks for a pong: it is clients that ping.
-    MessageCounter::new(protocol, frames, Vec::new())
+    StreamCounter::new(read, is_websocket, b"")
 }
 
 /// Reads a control packet (§2.2).
@@ -248,9 +233,8 @@ impl Publishing for Publisher {
 mod tests {
     use super::*;
     use crate::frames::sequence_field;
-    use crate::peer::fan_out::Heard;
-    use crate::peer::messages::{assert_told, server_frame, told};
-    use crate::peer::trial;
+    use crate::peer::fan_out::{Heard, tests::hears_every_event};
+    use crate::peer::stream::{assert_told, server_frame, told};
 
     /// An event of so many bytes more than its number.
     fn packet(number: u64, padding: usize) -> Vec<u8> {
@@ -265,7 +249,7 @@ mod tests {
         // Lengths of one byte and of two.
         let events = [packet(0, 0), packet(1, 200), packet(2, 16_500)];
         let lengths = events.each_ref().map(Vec::len);
-        assert_eq!(lengths, [32, 233, 16_534]);
+        assert_eq!(lengths, [31, 232, 16_533]);
         let parts: Vec<&[u8]> = [&b"\x20\x02\x00\x00"[..], b"\x90\x03\x00\x01\x00"]
             .into_iter()
             .chain(events[..2].iter().map(Vec::as_slice))
@@ -300,7 +284,7 @@ mod tests {
 
     #[test]
     fn the_peers_start_and_are_heard() {
-        trial(&PEER);
-        trial(&PEER_TCP);
+        hears_every_event(PEER);
+        hears_every_event(PEER_TCP);
     }
 }

@@ -11,17 +11,19 @@ use std::process::Command;
 
 use nix::unistd::Pid;
 
-use super::messages::{Message, MessageCounter, Protocol};
+use super::fan_out::{Answers, Counter, Peer, Publishing, Running, Subscribing};
 use super::process::{Process, folder, version};
 use super::program;
+use super::stream::{Message, StreamCounter, wire};
 use crate::failure::{During, Failure};
-use crate::frames::{FrameCounter, SEQUENCE_MARKER};
-use crate::peer::fan_out::{Answers, Counter, Peer, Publishing, Running, Subscribing};
 use crate::target::free_address;
-use crate::websocket::encode_binary;
 
-/// Its name, and that of its program.
+/// Its program.
 const PROGRAM: &str = "nats-server";
+/// With WebSockets.
+const NAME: &str = "nats";
+/// Without.
+const NAME_TCP: &str = "nats-tcp";
 /// What every client says first: nothing is acknowledged, nothing has headers.
 const CONNECT: &str = "CONNECT {\"verbose\":false,\"pedantic\":false}\r\n";
 /// The longest line that is read: `INFO` has a few hundred bytes.
@@ -29,13 +31,13 @@ const LINE_BYTES_MAX: usize = 16 * 1024;
 
 /// Subscribers on WebSockets.
 pub(crate) const PEER: Peer = Peer {
-    name: "nats",
+    name: NAME,
     missing,
     start: |core| start(core, true),
 };
 /// Subscribers on plain TCP.
 pub(crate) const PEER_TCP: Peer = Peer {
-    name: "nats-tcp",
+    name: NAME_TCP,
     missing,
     start: |core| start(core, false),
 };
@@ -93,8 +95,10 @@ impl Running for Nats {
     fn banner(&self) -> String {
         let (version, plain) = (&self.version, self.plain);
         match self.websocket {
-            Some(websocket) => format!("{version}: WebSockets on {websocket}, no compression"),
-            None => format!("{version}: plain TCP on {plain}"),
+            Some(websocket) => {
+                format!("{NAME} is {version}, WebSockets on {websocket}, no compression")
+            }
+            None => format!("{NAME_TCP} is {version}, plain TCP on {plain}"),
         }
     }
 
@@ -121,24 +125,8 @@ impl Running for Nats {
     }
 }
 
-/// Bytes of the protocol as they go over the wire.
-fn wire(is_websocket: bool, bytes: &[u8]) -> Vec<u8> {
-    let mut message = Vec::new();
-    if is_websocket {
-        encode_binary(bytes, &mut message);
-    } else {
-        message.extend_from_slice(bytes);
-    }
-    message
-}
-
-fn counter(is_websocket: bool) -> MessageCounter {
-    let protocol = Protocol {
-        read,
-        marker: SEQUENCE_MARKER,
-    };
-    let frames = is_websocket.then(FrameCounter::of_bytes);
-    MessageCounter::new(protocol, frames, wire(is_websocket, b"PONG\r\n"))
+fn counter(is_websocket: bool) -> StreamCounter {
+    StreamCounter::new(read, is_websocket, b"PONG\r\n")
 }
 
 /// Reads a line, and the payload that follows it if it is `MSG <subject> <sid> [reply-to] <bytes>`.
@@ -212,9 +200,8 @@ impl Publishing for Publisher {
 mod tests {
     use super::*;
     use crate::frames::sequence_field;
-    use crate::peer::fan_out::Heard;
-    use crate::peer::messages::{assert_told, server_frame, told};
-    use crate::peer::trial;
+    use crate::peer::fan_out::{Heard, tests::hears_every_event};
+    use crate::peer::stream::{assert_told, server_frame, told};
 
     fn message(number: u64) -> String {
         let payload = format!("{{{}}}", sequence_field(number));
@@ -262,7 +249,7 @@ mod tests {
 
     #[test]
     fn the_peers_start_and_are_heard() {
-        trial(&PEER);
-        trial(&PEER_TCP);
+        hears_every_event(PEER);
+        hears_every_event(PEER_TCP);
     }
 }

@@ -14,9 +14,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use super::fan_out::{Counter, Peer, Publishing, Running, Subscribing};
+use super::messages::MessageCounter;
 use super::program;
 use crate::failure::{During, Failure};
 use crate::machine::{Usage, children_of, on_core};
+use crate::pipeline::HttpPublishing;
 use crate::target::free_address;
 
 /// Where distributions put the module.
@@ -25,6 +28,8 @@ const MODULES: [&str; 3] = [
     "/usr/lib64/nginx/modules/ngx_nchan_module.so",
     "/etc/nginx/modules/ngx_nchan_module.so",
 ];
+/// Messages that a channel keeps for subscribers that lag: more than are ever in flight, so that none is lost.
+const BUFFER_LENGTH: u32 = 10_000;
 /// It accepts connections within this time.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -104,6 +109,53 @@ impl Nchan {
     }
 }
 
+/// For `fan-out`, `latency` and `connect-storm`: WebSocket subscribers.
+pub(crate) const PEER: Peer = Peer {
+    name: "nchan",
+    missing: || {
+        let why = installed().err()?;
+        Some(format!("{why}: apt-get install nginx libnginx-mod-nchan"))
+    },
+    start: |core| {
+        let installed = installed().map_err(Failure::new)?;
+        Ok(Box::new(Nchan::start(&installed, core, BUFFER_LENGTH)?))
+    },
+};
+
+impl Running for Nchan {
+    fn pids(&self) -> &[Pid] {
+        &self.pids
+    }
+
+    fn banner(&self) -> String {
+        let address = self.address;
+        format!(
+            "nginx with nchan listening on {address}: 1 worker, {BUFFER_LENGTH} messages kept in memory"
+        )
+    }
+
+    fn subscribing(&self) -> Subscribing {
+        Subscribing {
+            address: self.address,
+            handshake: Some(("/subscribe".to_owned(), String::new())),
+            hello: Vec::new(),
+            is_confirmed: false,
+        }
+    }
+
+    fn counter(&self) -> Box<dyn Counter> {
+        Box::new(MessageCounter::default())
+    }
+
+    fn publishing(&self) -> Box<dyn Publishing> {
+        Box::new(HttpPublishing {
+            address: self.address,
+            path: "/publish".to_owned(),
+            is_array: false,
+        })
+    }
+}
+
 impl Drop for Nchan {
     fn drop(&mut self) {
         // Told politely, the master ends its worker before itself.
@@ -120,7 +172,7 @@ daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log warn;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 19000; }}
 http {{
     access_log off;
     keepalive_requests 1000000000;
@@ -139,6 +191,12 @@ http {{
             nchan_message_buffer_length {buffer_length};
             nchan_message_timeout 60s;
         }}
+        location = /subscribe {{
+            nchan_subscriber websocket;
+            nchan_channel_id probe;
+            nchan_subscriber_first_message newest;
+            nchan_websocket_ping_interval 0;
+        }}
     }}
 }}
 "
@@ -148,6 +206,12 @@ http {{
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peer::fan_out::tests::hears_every_event;
+
+    #[test]
+    fn subscribers_hear_every_event() {
+        hears_every_event(PEER);
+    }
 
     #[test]
     fn the_configuration_names_what_it_is_given() {

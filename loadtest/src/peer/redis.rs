@@ -10,22 +10,23 @@ use std::process::Command;
 
 use nix::unistd::Pid;
 
-use super::messages::{Message, MessageCounter, Protocol};
+use super::fan_out::{Answers, Counter, Peer, Publishing, Running, Subscribing};
 use super::process::{Process, folder, version};
 use super::program;
+use super::stream::{Message, StreamCounter};
 use crate::failure::Failure;
-use crate::frames::SEQUENCE_MARKER;
-use crate::peer::fan_out::{Answers, Counter, Peer, Publishing, Running, Subscribing};
 use crate::target::free_address;
 
-/// Its name, and that of its program.
+/// Its name.
+const NAME: &str = "redis";
+/// Its program.
 const PROGRAM: &str = "redis-server";
 /// Longest line that is read: errors are sentences.
 const LINE_BYTES_MAX: usize = 4 * 1024;
 
 /// Subscribers on plain TCP.
 pub(crate) const PEER: Peer = Peer {
-    name: "redis",
+    name: NAME,
     missing,
     start,
 };
@@ -66,7 +67,10 @@ impl Running for Redis {
     fn banner(&self) -> String {
         // The rest is hashes of how it was built.
         let version = self.version.split(" sha=").next().unwrap_or_default();
-        format!("{version}: plain TCP on {}, io-threads 1", self.address)
+        format!(
+            "{NAME} is {version}, plain TCP on {}, io-threads 1",
+            self.address
+        )
     }
 
     fn subscribing(&self) -> Subscribing {
@@ -89,12 +93,8 @@ impl Running for Redis {
     }
 }
 
-fn counter() -> MessageCounter {
-    let protocol = Protocol {
-        read,
-        marker: SEQUENCE_MARKER,
-    };
-    MessageCounter::new(protocol, None, Vec::new())
+fn counter() -> StreamCounter {
+    StreamCounter::new(read, false, b"")
 }
 
 /// Reads what is pushed to a subscriber: three elements, of which the first is a word and the last a payload, or how
@@ -188,9 +188,8 @@ impl Publishing for Publisher {
 mod tests {
     use super::*;
     use crate::frames::sequence_field;
-    use crate::peer::fan_out::Heard;
-    use crate::peer::messages::{assert_told, told};
-    use crate::peer::trial;
+    use crate::peer::fan_out::{Heard, tests::hears_every_event};
+    use crate::peer::stream::{assert_told, told};
 
     fn message(number: u64) -> String {
         // A payload may have line ends.
@@ -244,6 +243,6 @@ mod tests {
 
     #[test]
     fn the_peer_starts_and_is_heard() {
-        trial(&PEER);
+        hears_every_event(PEER);
     }
 }
