@@ -26,13 +26,14 @@ pub(crate) struct Peer {
 }
 
 /// All that can be measured: one line a peer.
-pub(crate) const PEERS: [Peer; 6] = [
+pub(crate) const PEERS: [Peer; 7] = [
     super::nchan::PEER,
     super::nats::PEER,
     super::nats::PEER_TCP,
     super::mosquitto::PEER,
     super::mosquitto::PEER_TCP,
     super::redis::PEER,
+    super::sockudo::PEER,
 ];
 
 /// A peer that runs, and stops when this is dropped.
