@@ -119,6 +119,11 @@ impl Target {
         Ok(target)
     }
 
+    /// The process.
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
     /// cpu used so far.
     pub(crate) fn usage(&self) -> Result<Usage, Failure> {
         Usage::of(&[self.pid])

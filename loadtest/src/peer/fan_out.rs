@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 
 use nix::unistd::Pid;
 
+use super::{mosquitto, nats, nchan, redis, sockets, sockudo};
 use crate::failure::Failure;
 use crate::websocket;
 
@@ -26,14 +27,17 @@ pub(crate) struct Peer {
 }
 
 /// All that can be measured: one line a peer.
-pub(crate) const PEERS: [Peer; 7] = [
-    super::nchan::PEER,
-    super::nats::PEER,
-    super::nats::PEER_TCP,
-    super::mosquitto::PEER,
-    super::mosquitto::PEER_TCP,
-    super::redis::PEER,
-    super::sockudo::PEER,
+pub(crate) const PEERS: &[Peer] = &[
+    nchan::PEER,
+    sockets::AXUM,
+    sockets::FASTWEBSOCKETS,
+    sockets::NODE,
+    nats::PEER,
+    nats::PEER_TCP,
+    mosquitto::PEER,
+    mosquitto::PEER_TCP,
+    redis::PEER,
+    sockudo::PEER,
 ];
 
 /// A peer that runs, and stops when this is dropped.

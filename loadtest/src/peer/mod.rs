@@ -8,6 +8,7 @@ pub(crate) mod nats;
 pub(crate) mod nchan;
 pub(crate) mod process;
 pub(crate) mod redis;
+pub(crate) mod sockets;
 pub(crate) mod sockudo;
 pub(crate) mod stream;
 pub(crate) mod tonic;

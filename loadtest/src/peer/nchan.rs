@@ -176,6 +176,8 @@ events {{ worker_connections 19000; }}
 http {{
     access_log off;
     keepalive_requests 1000000000;
+    keepalive_timeout 1d;
+    keepalive_time 1d;
     client_body_in_single_buffer on;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
@@ -184,7 +186,7 @@ http {{
     scgi_temp_path {folder}/scgi;
     nchan_shared_memory_size 256M;
     server {{
-        listen {address};
+        listen {address} backlog=4096;
         location = /publish {{
             nchan_publisher http;
             nchan_channel_id probe;
@@ -220,7 +222,7 @@ mod tests {
         for line in [
             "load_module /module.so;",
             "pid /scratch/nginx.pid;",
-            "listen 127.0.0.1:8080;",
+            "listen 127.0.0.1:8080 backlog=4096;",
             "nchan_message_buffer_length 7;",
         ] {
             assert!(text.lines().any(|found| found.trim() == line), "{line}");
