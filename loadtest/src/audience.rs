@@ -165,29 +165,23 @@ impl Audience {
         Ok(audience)
     }
 
-    /// The same for a peer, whose publisher is connected as well; payloads are padded with so many bytes.
+    /// The same for a peer.
     pub(crate) fn open_peer(
         peer: &dyn Running,
         count: usize,
         window: usize,
-        padding: usize,
     ) -> Result<Self, Failure> {
         let subscribing = peer.subscribing();
         let mut audience = Self::empty(count, window, true)?;
-        let address = subscribing.address;
-        let request = subscribing.request();
+        let (address, request) = (subscribing.address, subscribing.request());
         let has_head = subscribing.handshake.is_some();
-        audience.connect(address, count, &request, has_head, |_| {
-            Ear::Peer(peer.counter())
-        })?;
+        let ear = |_| Ear::Peer(peer.counter());
+        audience.connect(address, count, &request, has_head, ear)?;
         if !has_head {
             audience.opened = count;
         }
         audience.greet(&subscribing.hello, subscribing.is_confirmed)?;
         audience.is_counting = true;
-        let registry = audience.poll.registry();
-        let publisher = Pipeline::open(peer.publishing(), padding, registry, PUBLISHER)?;
-        audience.publisher = Some(publisher);
         Ok(audience)
     }
 
@@ -265,7 +259,19 @@ impl Audience {
     /// Connects the publisher.
     pub(crate) fn attach(&mut self, address: SocketAddr, form: Form) -> Result<(), Failure> {
         let registry = self.poll.registry();
-        self.publisher = Some(Pipeline::connect(address, &form, registry, PUBLISHER)?);
+        self.publisher = Some(Pipeline::connect(address, form, registry, PUBLISHER)?);
+        Ok(())
+    }
+
+    /// Connects a peer's publisher; payloads are padded with so many bytes.
+    pub(crate) fn attach_peer(
+        &mut self,
+        peer: &dyn Running,
+        padding: usize,
+    ) -> Result<(), Failure> {
+        let registry = self.poll.registry();
+        let publisher = Pipeline::open(peer.publishing(), padding, registry, PUBLISHER)?;
+        self.publisher = Some(publisher);
         Ok(())
     }
 
@@ -471,18 +477,9 @@ impl Audience {
                     });
                     fed.map_err(|error| error.to_string())?;
                 }
-                Ear::Peer(counter) => counter.feed(frames, replies, &mut |found| match found {
-                    Heard::Subscribed => *greeted += 1,
-                    Heard::Event { number, bytes } if entered.is_ok() => {
-                        entered = if number == *heard {
-                            enter(*heard, Counted { bytes, kept: None })
-                        } else {
-                            Err(format!("expected event {heard}, heard {number}"))
-                        };
-                        *heard += 1;
-                    }
-                    Heard::Event { .. } => {}
-                })?,
+                Ear::Peer(counter) => {
+                    feed_peer(&mut **counter, frames, replies, heard, greeted, enter)?;
+                }
             }
             entered?;
             if !self.replies.is_empty() {
@@ -498,6 +495,31 @@ impl Audience {
             }
         }
     }
+}
+
+/// Takes what a peer sent: confirmed subscriptions, and events, which come in order.
+fn feed_peer(
+    counter: &mut dyn Counter,
+    bytes: &[u8],
+    replies: &mut Vec<u8>,
+    heard: &mut u64,
+    greeted: &mut usize,
+    mut enter: impl FnMut(u64, Counted<'_>) -> Result<(), String>,
+) -> Result<(), String> {
+    let mut entered = Ok(());
+    counter.feed(bytes, replies, &mut |found| match found {
+        Heard::Subscribed => *greeted += 1,
+        Heard::Event { number, bytes } if entered.is_ok() => {
+            entered = if number == *heard {
+                enter(number, Counted { bytes, kept: None })
+            } else {
+                Err(format!("expected event {heard}, heard {number}"))
+            };
+            *heard += 1;
+        }
+        Heard::Event { .. } => {}
+    })?;
+    entered
 }
 
 /// Fails if a first frame was kept and is not the answer that was wanted.

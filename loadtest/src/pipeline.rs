@@ -104,16 +104,22 @@ impl Pipeline {
     /// Connects to a session of ours, and has `registry` tell of the socket as `token`.
     pub(crate) fn connect(
         address: SocketAddr,
-        form: &Form,
+        form: Form,
         registry: &Registry,
         token: Token,
     ) -> Result<Self, Failure> {
+        let Form {
+            session,
+            padding,
+            is_array,
+        } = form;
+        let path = format!("/api/sessions/{session}/events");
         let publishing = HttpPublishing {
             address,
-            path: format!("/api/sessions/{}/events", form.session),
-            is_array: form.is_array,
+            path,
+            is_array,
         };
-        Self::open(Box::new(publishing), form.padding, registry, token)
+        Self::open(Box::new(publishing), padding, registry, token)
     }
 
     /// The same for whatever is spoken; each payload is padded with so many bytes.

@@ -134,35 +134,12 @@ impl Target {
         Memory::of(self.pid)
     }
 
-    /// Waits until the server does nothing; `wait` passes the time and may serve connections. Gives
-    /// what it had used when it fell quiet: an idle server's clock tick is not the price of an event.
+    /// [`settle`] for this server.
     pub(crate) fn settle(
         &self,
-        mut wait: impl FnMut(Duration) -> Result<(), Failure>,
+        wait: impl FnMut(Duration) -> Result<(), Failure>,
     ) -> Result<Usage, Failure> {
-        let deadline = Instant::now() + QUIET_TIMEOUT;
-        let mut before = self.usage()?;
-        let mut at_rest = before;
-        let mut quiet = 0;
-        while quiet < QUIET_SAMPLES {
-            wait(QUIET_SAMPLE)?;
-            let now = self.usage()?;
-            let used = now.since(before).cpu;
-            if used <= QUIET_CPU {
-                quiet += 1;
-            } else {
-                quiet = 0;
-                at_rest = now;
-            }
-            before = now;
-            if Instant::now() > deadline {
-                return Err(Failure::new(format!(
-                    "the server is never quiet: it used {used:?} of {QUIET_SAMPLE:?} with nothing \
-                     to do"
-                )));
-            }
-        }
-        Ok(at_rest)
+        settle(&[self.pid], wait)
     }
 
     /// Tells a server that was started here to stop, and fails when it does not leave politely.
@@ -197,6 +174,37 @@ impl Drop for Target {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Waits until a server's processes do nothing; `wait` passes the time and may serve connections. Gives
+/// what they had used when they fell quiet: an idle server's clock tick is not the price of an event.
+pub(crate) fn settle(
+    pids: &[Pid],
+    mut wait: impl FnMut(Duration) -> Result<(), Failure>,
+) -> Result<Usage, Failure> {
+    let deadline = Instant::now() + QUIET_TIMEOUT;
+    let mut before = Usage::of(pids)?;
+    let mut at_rest = before;
+    let mut quiet = 0;
+    while quiet < QUIET_SAMPLES {
+        wait(QUIET_SAMPLE)?;
+        let now = Usage::of(pids)?;
+        let used = now.since(before).cpu;
+        if used <= QUIET_CPU {
+            quiet += 1;
+        } else {
+            quiet = 0;
+            at_rest = now;
+        }
+        before = now;
+        if Instant::now() > deadline {
+            return Err(Failure::new(format!(
+                "the server is never quiet: it used {used:?} of {QUIET_SAMPLE:?} with nothing \
+                 to do"
+            )));
+        }
+    }
+    Ok(at_rest)
 }
 
 /// A port that was free a moment ago.

@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 
 use super::{mosquitto, nats, nchan, redis, sockets, sockudo};
 use crate::failure::Failure;
+use crate::report::Report;
 use crate::websocket;
 
 /// A server that can be measured beside ours.
@@ -39,6 +40,55 @@ pub(crate) const PEERS: &[Peer] = &[
     redis::PEER,
     sockudo::PEER,
 ];
+
+/// Who stands beside the server, in the modes where everybody hears everything.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct PeersArgs {
+    /// Peers by name, `all` or `none`; what is not installed is left out, and a note says so.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_values_t = ["none".to_owned()], value_parser = names())]
+    pub(crate) peers: Vec<String>,
+}
+
+fn names() -> clap::builder::PossibleValuesParser {
+    let names = PEERS.iter().map(|peer| peer.name);
+    names.chain(["all", "none"]).collect::<Vec<_>>().into()
+}
+
+impl PeersArgs {
+    /// Whether anybody was asked for.
+    pub(crate) fn is_none(&self) -> bool {
+        self.peers.iter().all(|name| name == "none")
+    }
+
+    /// Starts those that are installed, on one core, and notes how they run or why they do not.
+    pub(crate) fn start(&self, core: usize, report: &mut Report) -> Result<Vec<Started>, Failure> {
+        let is_wanted = |peer: &&Peer| {
+            let mut names = self.peers.iter();
+            names.any(|name| name == peer.name || name == "all")
+        };
+        let mut started = Vec::new();
+        for peer in PEERS.iter().filter(is_wanted) {
+            if let Some(why) = (peer.missing)() {
+                report.note(format!("{} skipped: {why}", peer.name));
+                continue;
+            }
+            let running = (peer.start)(core)?;
+            report.note(running.banner());
+            started.push(Started {
+                name: peer.name,
+                running,
+            });
+        }
+        Ok(started)
+    }
+}
+
+/// A peer by its name.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) name: &'static str,
+    pub(crate) running: Box<dyn Running>,
+}
 
 /// A peer that runs, and stops when this is dropped.
 pub(crate) trait Running: Debug {
@@ -145,7 +195,8 @@ pub(crate) mod tests {
             return;
         }
         let running = (peer.start)(0).expect(peer.name);
-        let mut audience = Audience::open_peer(&*running, 20, 64, 40).expect(peer.name);
+        let mut audience = Audience::open_peer(&*running, 20, 64).expect(peer.name);
+        audience.attach_peer(&*running, 40).expect(peer.name);
         for window in [1, 16, 64] {
             audience.publish(window * 5, window).expect(peer.name);
         }
