@@ -222,13 +222,21 @@ pub(crate) fn sequence(frame: &[u8]) -> Option<u64> {
     let at = frame
         .windows(marker.len())
         .position(|part| part == marker)?;
-    digits(frame, at)
+    digits(frame, at + marker.len())
 }
 
 /// The same, where messages of one server have the field at the same place: looked for there first, and `at` says where
 /// that is from one message to the next.
 pub(crate) fn sequence_at(message: &[u8], at: &mut usize) -> Option<u64> {
-    let marker = SEQUENCE_MARKER.as_bytes();
+    number_after(SEQUENCE_MARKER.as_bytes(), message, at)
+}
+
+/// The same, where the payload is a JSON text that was put into a JSON string.
+pub(crate) fn quoted_sequence_at(message: &[u8], at: &mut usize) -> Option<u64> {
+    number_after(br#"\"probe\":\""#, message, at)
+}
+
+fn number_after(marker: &[u8], message: &[u8], at: &mut usize) -> Option<u64> {
     let is_there = message
         .get(*at..)
         .is_some_and(|rest| rest.starts_with(marker));
@@ -236,13 +244,13 @@ pub(crate) fn sequence_at(message: &[u8], at: &mut usize) -> Option<u64> {
         let mut places = message.windows(marker.len());
         *at = places.position(|part| part == marker)?;
     }
-    digits(message, *at)
+    digits(message, *at + marker.len())
 }
 
-/// The digits of the field at this place.
+/// The number whose digits begin here.
 fn digits(message: &[u8], at: usize) -> Option<u64> {
-    let digits = message.get(at + SEQUENCE_MARKER.len()..)?;
-    digits
+    message
+        .get(at..)?
         .get(..SEQUENCE_DIGITS)?
         .iter()
         .try_fold(0, |sum, byte| {

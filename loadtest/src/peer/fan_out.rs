@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use nix::unistd::Pid;
 
-use super::{nchan, sockets};
+use super::{mosquitto, nats, nchan, redis, sockets, sockudo};
 use crate::failure::Failure;
 use crate::report::Report;
 use crate::websocket;
@@ -33,6 +33,12 @@ pub(crate) const PEERS: &[Peer] = &[
     sockets::AXUM,
     sockets::FASTWEBSOCKETS,
     sockets::NODE,
+    nats::PEER,
+    nats::PEER_TCP,
+    mosquitto::PEER,
+    mosquitto::PEER_TCP,
+    redis::PEER,
+    sockudo::PEER,
 ];
 
 /// Who stands beside the server, in the modes where everybody hears everything.

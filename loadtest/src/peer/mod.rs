@@ -3,8 +3,14 @@
 
 pub(crate) mod fan_out;
 pub(crate) mod messages;
+pub(crate) mod mosquitto;
+pub(crate) mod nats;
 pub(crate) mod nchan;
+pub(crate) mod process;
+pub(crate) mod redis;
 pub(crate) mod sockets;
+pub(crate) mod sockudo;
+pub(crate) mod stream;
 pub(crate) mod tonic;
 pub(crate) mod wrk;
 
