@@ -1,4 +1,4 @@
-//! mosquitto: a topic of MQTT 3.1.1 at QoS 0, over WebSocket, or over plain TCP as its own clients have it.
+//! mosquitto: a topic of MQTT 3.1.1 at `QoS` 0, over WebSocket, or over plain TCP as its own clients have it.
 //!
 //! Settings: what a subscriber has not taken may wait without a bound (`max_queued_messages 0`: beyond it messages are
 //! dropped silently), no delay of small packets, no persistence, nothing logged or counted under `$SYS`. The publisher
@@ -20,19 +20,19 @@ use crate::target::free_address;
 
 /// Its program.
 const PROGRAM: &str = "mosquitto";
-/// With WebSockets.
+/// Over WebSocket.
 const NAME: &str = "mosquitto";
-/// Without.
+/// Over plain TCP.
 const NAME_TCP: &str = "mosquitto-tcp";
 /// The topic.
 const TOPIC: &[u8] = b"probe";
 /// CONNECT (§3.1): a clean session without a name, a will or a time to keep alive. CONNACK is not waited for: §3.1.4
 /// lets a client go on at once.
 const CONNECT: &[u8] = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x00\x00\x00";
-/// SUBSCRIBE (§3.8) to the topic at QoS 0.
+/// SUBSCRIBE (§3.8) to the topic at `QoS` 0.
 const SUBSCRIBE: &[u8] = b"\x82\x0a\x00\x01\x00\x05probe\x00";
 
-/// Subscribers on WebSockets.
+/// Subscribers over WebSocket.
 pub(crate) const PEER: Peer = Peer {
     name: NAME,
     missing,
@@ -56,7 +56,7 @@ struct Mosquitto {
     version: String,
     /// Where publishers connect.
     plain: SocketAddr,
-    /// Where subscribers do, if they have WebSockets.
+    /// Where subscribers do, if it is over WebSocket.
     websocket: Option<SocketAddr>,
 }
 
@@ -79,7 +79,12 @@ fn start(core: usize, has_websockets: bool) -> Result<Box<dyn Running>, Failure>
 }
 
 fn configuration(plain: SocketAddr, websocket: Option<SocketAddr>) -> String {
-    let mut text = format!(
+    let websocket = websocket.map_or_else(String::new, |address| {
+        let (port, ip) = (address.port(), address.ip());
+        format!("listener {port} {ip}\nprotocol websockets\n")
+    });
+    let (port, ip) = (plain.port(), plain.ip());
+    format!(
         "allow_anonymous true
 persistence false
 set_tcp_nodelay true
@@ -88,16 +93,9 @@ max_queued_bytes 0
 sys_interval 0
 connection_messages false
 log_type error
-listener {} {}
-",
-        plain.port(),
-        plain.ip()
-    );
-    if let Some(address) = websocket {
-        let (port, ip) = (address.port(), address.ip());
-        text += &format!("listener {port} {ip}\nprotocol websockets\n");
-    }
-    text
+listener {port} {ip}
+{websocket}"
+    )
 }
 
 impl Running for Mosquitto {
@@ -181,7 +179,7 @@ fn remaining_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, String> {
     Ok(None)
 }
 
-/// Appends a PUBLISH at QoS 0.
+/// Appends a PUBLISH at `QoS` 0.
 fn publish(payload: &[u8], packets: &mut Vec<u8>) {
     packets.push(0x30);
     let mut left = 2 + TOPIC.len() + payload.len();
@@ -214,9 +212,9 @@ impl Publishing for Publisher {
     }
 
     fn encode(&mut self, bodies: &[String], requests: &mut Vec<u8>) -> u64 {
-        bodies
-            .iter()
-            .for_each(|body| publish(body.as_bytes(), requests));
+        for body in bodies {
+            publish(body.as_bytes(), requests);
+        }
         0
     }
 

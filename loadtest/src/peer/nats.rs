@@ -20,16 +20,16 @@ use crate::target::free_address;
 
 /// Its program.
 const PROGRAM: &str = "nats-server";
-/// With WebSockets.
+/// Over WebSocket.
 const NAME: &str = "nats";
-/// Without.
+/// Over plain TCP.
 const NAME_TCP: &str = "nats-tcp";
 /// What every client says first: nothing is acknowledged, nothing has headers.
 const CONNECT: &str = "CONNECT {\"verbose\":false,\"pedantic\":false}\r\n";
 /// The longest line that is read: `INFO` has a few hundred bytes.
 const LINE_BYTES_MAX: usize = 16 * 1024;
 
-/// Subscribers on WebSockets.
+/// Subscribers over WebSocket.
 pub(crate) const PEER: Peer = Peer {
     name: NAME,
     missing,
@@ -53,7 +53,7 @@ struct Nats {
     version: String,
     /// Where publishers connect.
     plain: SocketAddr,
-    /// Where subscribers do, if they have WebSockets.
+    /// Where subscribers do, if it is over WebSocket.
     websocket: Option<SocketAddr>,
 }
 

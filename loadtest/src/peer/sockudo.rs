@@ -1,4 +1,4 @@
-//! sockudo: a public channel of the Pusher protocol, on WebSockets, published to by signed HTTP requests.
+//! sockudo: a public channel of the Pusher protocol over WebSocket, published to by signed HTTP requests.
 //!
 //! Settings: everything on one node in memory, no rate limits, no bound on how many messages wait for a subscriber (it
 //! is cut off beyond 1,000 by default), no metrics, one thread of tokio. It needs neither Redis nor a database so.
@@ -61,7 +61,7 @@ const SETTINGS: [(&str, &str); 20] = [
     ),
 ];
 
-/// Subscribers on WebSockets.
+/// Subscribers over WebSocket.
 pub(crate) const PEER: Peer = Peer {
     name: NAME,
     missing: || {
