@@ -86,8 +86,8 @@ impl Nchan {
             pids: vec![master],
             _folder: folder,
         };
-        nchan.wait_until_ready()?;
-        nchan.pids.extend(children_of(master)?);
+        let workers = nchan.wait_until_ready()?;
+        nchan.pids.extend(workers);
         Ok(nchan)
     }
 
@@ -96,16 +96,20 @@ impl Nchan {
         Usage::of(&self.pids)
     }
 
-    fn wait_until_ready(&mut self) -> Result<(), Failure> {
+    /// Gives its workers. The kernel accepts connections before there are any: the master listens first.
+    fn wait_until_ready(&mut self) -> Result<Vec<Pid>, Failure> {
         let deadline = Instant::now() + READY_TIMEOUT;
-        while TcpStream::connect(self.address).is_err() {
+        loop {
+            let workers = children_of(self.pids[0])?;
+            if !workers.is_empty() && TcpStream::connect(self.address).is_ok() {
+                return Ok(workers);
+            }
             let ended = self.child.try_wait().during("nginx")?;
             if ended.is_some() || Instant::now() > deadline {
                 return Err(Failure::new("nginx does not start"));
             }
             thread::sleep(Duration::from_millis(10));
         }
-        Ok(())
     }
 }
 
@@ -213,6 +217,17 @@ mod tests {
     #[test]
     fn subscribers_hear_every_event() {
         hears_every_event(PEER);
+    }
+
+    #[test]
+    fn the_worker_is_among_its_processes() {
+        if let Some(why) = (PEER.missing)() {
+            eprintln!("nchan skipped: {why}");
+            return;
+        }
+        // Without it the work would cost nothing.
+        let running = (PEER.start)(0).expect("nginx");
+        assert_eq!(running.pids().len(), 2);
     }
 
     #[test]
