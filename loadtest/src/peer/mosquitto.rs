@@ -81,7 +81,8 @@ fn start(core: usize, has_websockets: bool) -> Result<Box<dyn Running>, Failure>
 fn configuration(plain: SocketAddr, websocket: Option<SocketAddr>) -> String {
     let websocket = websocket.map_or_else(String::new, |address| {
         let (port, ip) = (address.port(), address.ip());
-        format!("listener {port} {ip}\nprotocol websockets\n")
+        // Without the domain it would listen on every address, whatever was asked for.
+        format!("listener {port} {ip}\nprotocol websockets\nsocket_domain ipv4\n")
     });
     let (port, ip) = (plain.port(), plain.ip());
     format!(
