@@ -14,9 +14,10 @@ use hdrhistogram::Histogram;
 
 use crate::books::Books;
 use crate::failure::{During, Failure};
-use crate::frames::FrameCounter;
+use crate::frames::{Counted, FrameCounter};
 use crate::http::Head;
-use crate::pipeline::{Form, Pipeline};
+use crate::peer::fan_out::{Counter, Heard, Publishing, Running};
+use crate::pipeline::Pipeline;
 use crate::schedule::{Listeners, Load, Schedule, histogram, nanos};
 use crate::swarm::{OPEN_BATCH, WAIT_TIMEOUT, connect, send};
 use crate::websocket;
@@ -49,12 +50,21 @@ pub(crate) enum Opening<'a> {
     Raw,
 }
 
+/// How what a subscriber receives is taken apart.
+#[derive(Debug)]
+enum Ear {
+    /// Our own frames, or the floor's.
+    Frames(FrameCounter),
+    /// What somebody else's server sends.
+    Peer(Box<dyn Counter>),
+}
+
 #[derive(Debug)]
 struct Peer {
     stream: TcpStream,
     /// A handshake's answer as far as it has come; `None` once frames follow.
     head: Option<Vec<u8>>,
-    counter: FrameCounter,
+    ear: Ear,
     /// Frames since counting began.
     heard: u64,
 }
@@ -67,8 +77,9 @@ pub(crate) struct Audience {
     scratch: Vec<u8>,
     replies: Vec<u8>,
     peers: Vec<Peer>,
-    /// Its connection, and how it puts events into requests.
-    publisher: Option<(Pipeline, Form)>,
+    publisher: Option<Pipeline>,
+    /// Bytes that pad each of its payloads.
+    padding: usize,
     books: Books,
     /// Handshakes that were accepted.
     opened: usize,
@@ -92,21 +103,7 @@ impl Audience {
         window: usize,
     ) -> Result<Self, Failure> {
         let is_raw = matches!(opening, Opening::Raw);
-        let mut audience = Self {
-            poll: Poll::new().during("creating an epoll")?,
-            events: Events::with_capacity(EVENTS_BATCH),
-            scratch: vec![0; SCRATCH_BYTES],
-            replies: Vec::new(),
-            peers: Vec::with_capacity(count),
-            publisher: None,
-            books: Books::new(count, window, !is_raw),
-            opened: 0,
-            greeted: 0,
-            is_counting: false,
-            timed: None,
-            unasked: 0,
-            answer: String::new(),
-        };
+        let mut audience = Self::empty(count, window, !is_raw)?;
         let (path, fields) = match opening {
             Opening::WebSocket {
                 path,
@@ -121,53 +118,120 @@ impl Audience {
             Opening::Raw => ("/", String::new()),
         };
         let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{fields}\r\n");
-        for index in 0..count {
-            let mut stream = TcpStream::from_std(connect(address, index)?);
-            let registry = audience.poll.registry();
-            registry
-                .register(&mut stream, Token(index), Interest::READABLE)
-                .during("watching a socket")?;
-            send(&mut stream, request.as_bytes())?;
-            audience.peers.push(Peer {
-                stream,
-                head: (!is_raw).then(Vec::new),
-                counter: FrameCounter::new(index % KEPT_EVERY == 0),
-                heard: 0,
-            });
-            if index % OPEN_BATCH == OPEN_BATCH - 1 {
-                audience.pump(Duration::ZERO)?;
-            }
-        }
+        audience.connect(address, count, request.as_bytes(), !is_raw, |index| {
+            Ear::Frames(FrameCounter::new(index % KEPT_EVERY == 0))
+        })?;
         if let Opening::WebSocket { hello, .. } = opening {
-            audience.greet(hello)?;
-        }
-        for peer in &mut audience.peers {
-            peer.heard = 0;
+            let mut message = Vec::new();
+            if let Some(hello) = hello {
+                websocket::encode_text(hello, &mut message);
+            }
+            audience.greet(&message, hello.is_some())?;
         }
         audience.is_counting = true;
         Ok(audience)
     }
 
-    fn greet(&mut self, hello: Option<&str>) -> Result<(), Failure> {
+    /// The same for a peer.
+    pub(crate) fn open_peer(
+        peer: &dyn Running,
+        count: usize,
+        window: usize,
+    ) -> Result<Self, Failure> {
+        let subscribing = peer.subscribing();
+        let mut audience = Self::empty(count, window, true)?;
+        let (address, request) = (subscribing.address, subscribing.request());
+        let has_head = subscribing.handshake.is_some();
+        let ear = |_| Ear::Peer(peer.counter());
+        audience.connect(address, count, &request, has_head, ear)?;
+        if !has_head {
+            audience.opened = count;
+        }
+        audience.greet(&subscribing.hello, subscribing.is_confirmed)?;
+        audience.is_counting = true;
+        Ok(audience)
+    }
+
+    fn empty(count: usize, window: usize, has_sequence: bool) -> Result<Self, Failure> {
+        Ok(Self {
+            poll: Poll::new().during("creating an epoll")?,
+            events: Events::with_capacity(EVENTS_BATCH),
+            scratch: vec![0; SCRATCH_BYTES],
+            replies: Vec::new(),
+            peers: Vec::with_capacity(count),
+            publisher: None,
+            padding: 0,
+            books: Books::new(count, window, has_sequence),
+            opened: 0,
+            greeted: 0,
+            is_counting: false,
+            timed: None,
+            unasked: 0,
+            answer: String::new(),
+        })
+    }
+
+    /// Connects everybody, with a request for each whose answer is a head if `has_head`.
+    fn connect(
+        &mut self,
+        address: SocketAddr,
+        count: usize,
+        request: &[u8],
+        has_head: bool,
+        ear: impl Fn(usize) -> Ear,
+    ) -> Result<(), Failure> {
+        for index in 0..count {
+            let mut stream = TcpStream::from_std(connect(address, index)?);
+            let registry = self.poll.registry();
+            registry
+                .register(&mut stream, Token(index), Interest::READABLE)
+                .during("watching a socket")?;
+            if !request.is_empty() {
+                send(&mut stream, request)?;
+            }
+            self.peers.push(Peer {
+                stream,
+                head: has_head.then(Vec::new),
+                ear: ear(index),
+                heard: 0,
+            });
+            if index % OPEN_BATCH == OPEN_BATCH - 1 {
+                self.pump(Duration::ZERO)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until everybody is accepted, sends the first message, and waits for its answer if there is one.
+    fn greet(&mut self, hello: &[u8], is_answered: bool) -> Result<(), Failure> {
         let count = self.peers.len();
         self.pump_until("subscribers are accepted", |audience| {
             audience.opened >= count
         })?;
-        let Some(hello) = hello else { return Ok(()) };
-        let mut message = Vec::new();
-        websocket::encode_text(hello, &mut message);
-        for peer in &mut self.peers {
-            send(&mut peer.stream, &message)?;
+        if !hello.is_empty() {
+            for peer in &mut self.peers {
+                send(&mut peer.stream, hello)?;
+            }
         }
-        self.pump_until("first messages are answered", |audience| {
-            audience.greeted >= count
-        })
+        if is_answered {
+            self.pump_until("first messages are answered", |audience| {
+                audience.greeted >= count
+            })?;
+        }
+        for peer in &mut self.peers {
+            peer.heard = 0;
+        }
+        Ok(())
     }
 
-    /// Connects the publisher.
-    pub(crate) fn attach(&mut self, address: SocketAddr, form: Form) -> Result<(), Failure> {
-        let registry = self.poll.registry();
-        self.publisher = Some((Pipeline::connect(address, registry, PUBLISHER)?, form));
+    /// Connects the publisher; payloads are padded with so many bytes.
+    pub(crate) fn attach(
+        &mut self,
+        publishing: Box<dyn Publishing>,
+        padding: usize,
+    ) -> Result<(), Failure> {
+        let publisher = Pipeline::open(publishing, self.poll.registry(), PUBLISHER)?;
+        (self.publisher, self.padding) = (Some(publisher), padding);
         Ok(())
     }
 
@@ -178,8 +242,7 @@ impl Audience {
 
     /// The publisher's receives so far that brought answers.
     pub(crate) fn answer_reads(&self) -> u64 {
-        let publisher = self.publisher.as_ref();
-        publisher.map_or(0, |(publisher, _)| publisher.reads())
+        self.publisher.as_ref().map_or(0, Pipeline::reads)
     }
 
     /// What was heard, and is to be.
@@ -206,7 +269,7 @@ impl Audience {
         let elapsed = start.elapsed();
         self.pump_until("publishes are answered", |audience| {
             let publisher = audience.publisher.as_ref();
-            publisher.is_none_or(|(publisher, _)| publisher.is_answered())
+            publisher.is_none_or(Pipeline::is_answered)
         })?;
         Ok(elapsed)
     }
@@ -300,25 +363,36 @@ impl Audience {
                     &after_head
                 }
             };
-            let (heard, books, timed) = (&mut peer.heard, &mut self.books, &mut self.timed);
-            let now = timed.as_ref().map(|_| Instant::now());
+            let now = self.timed.as_ref().map(|_| Instant::now());
+            let (books, timed) = (&mut self.books, &mut self.timed);
+            let mut enter = |heard: u64, counted: Counted<'_>| {
+                if let (Some((schedule, latencies)), Some(now)) = (&mut *timed, now) {
+                    latencies.saturating_record(nanos(now - schedule.due(heard)));
+                }
+                books.enter(heard, counted)
+            };
+            let (heard, greeted, replies) = (&mut peer.heard, &mut self.greeted, &mut self.replies);
             let mut entered = Ok(());
-            let fed = peer.counter.feed(frames, &mut self.replies, |counted| {
-                if counted.bytes <= HEARTBEAT_FRAME_BYTES_MAX && self.is_counting {
-                    return;
+            match &mut peer.ear {
+                Ear::Frames(counter) => {
+                    let fed = counter.feed(frames, replies, |counted| {
+                        if counted.bytes <= HEARTBEAT_FRAME_BYTES_MAX && self.is_counting {
+                            return;
+                        }
+                        if self.is_counting && entered.is_ok() {
+                            entered = enter(*heard, counted);
+                        } else if *heard == self.unasked && !self.is_counting {
+                            entered = is_answer(counted.kept, &self.answer);
+                        }
+                        *heard += 1;
+                        *greeted += usize::from(*heard == self.unasked + 1 && !self.is_counting);
+                    });
+                    fed.map_err(|error| error.to_string())?;
                 }
-                if self.is_counting && entered.is_ok() {
-                    entered = books.enter(*heard, counted);
-                    if let (Some((schedule, latencies)), Some(now)) = (&mut *timed, now) {
-                        latencies.saturating_record(nanos(now - schedule.due(*heard)));
-                    }
-                } else if *heard == self.unasked && !self.is_counting {
-                    entered = is_answer(counted.kept, &self.answer);
+                Ear::Peer(counter) => {
+                    feed_peer(&mut **counter, frames, replies, heard, greeted, enter)?;
                 }
-                *heard += 1;
-                self.greeted += usize::from(*heard == self.unasked + 1 && !self.is_counting);
-            });
-            fed.map_err(|error| error.to_string())?;
+            }
             entered?;
             if !self.replies.is_empty() {
                 let sent = peer.stream.write(&self.replies);
@@ -352,7 +426,7 @@ impl Listeners for Audience {
         let first = self.books.started();
         self.expect(events);
         match &mut self.publisher {
-            Some((publisher, form)) => publisher.publish(form, first..first + events),
+            Some(publisher) => publisher.publish(first..first + events, self.padding),
             None => Ok(()),
         }
     }
@@ -367,7 +441,7 @@ impl Listeners for Audience {
         for event in &events {
             let is_closed = event.is_read_closed() || event.is_error();
             match (event.token(), &mut self.publisher) {
-                (PUBLISHER, Some((publisher, _))) => publisher.ready()?,
+                (PUBLISHER, Some(publisher)) => publisher.ready()?,
                 (Token(index), _) => self
                     .recv(index, is_closed)
                     .map_err(|why| Failure::new(format!("subscriber {index}: {why}")))?,
@@ -376,6 +450,31 @@ impl Listeners for Audience {
         self.events = events;
         Ok(())
     }
+}
+
+/// Takes what a peer sent: confirmed subscriptions, and events, which come in order.
+fn feed_peer(
+    counter: &mut dyn Counter,
+    bytes: &[u8],
+    replies: &mut Vec<u8>,
+    heard: &mut u64,
+    greeted: &mut usize,
+    mut enter: impl FnMut(u64, Counted<'_>) -> Result<(), String>,
+) -> Result<(), String> {
+    let mut entered = Ok(());
+    counter.feed(bytes, replies, &mut |found| match found {
+        Heard::Subscribed => *greeted += 1,
+        Heard::Event { number, bytes } if entered.is_ok() => {
+            entered = if number == *heard {
+                enter(number, Counted { bytes, kept: None })
+            } else {
+                Err(format!("expected event {heard}, heard {number}"))
+            };
+            *heard += 1;
+        }
+        Heard::Event { .. } => {}
+    })?;
+    entered
 }
 
 /// Fails if a first frame was kept and is not the answer that was wanted.

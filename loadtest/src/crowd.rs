@@ -15,7 +15,7 @@ use crate::ear::{Ear, Heard};
 use crate::failure::{During, Failure};
 use crate::frames::sequence;
 use crate::ledger::Ledger;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{HttpPublishing, Pipeline};
 use crate::schedule::{Listeners, Load, Schedule, histogram, nanos};
 use crate::swarm::{OPEN_BATCH, WAIT_TIMEOUT, connect, drain, send};
 use crate::websocket;
@@ -71,7 +71,7 @@ pub(crate) struct Crowd {
     replies: Vec<u8>,
     peers: Vec<Peer>,
     /// A group's events are published by one of them, so that they stay in order.
-    publishers: Vec<Pipeline>,
+    publishers: Vec<Pipeline<HttpPublishing>>,
     plan: Box<dyn Plan>,
     ledger: Ledger,
     /// Listeners that were told that they are open, and that had all their greetings.
@@ -131,8 +131,10 @@ impl Crowd {
             crowd.greeted >= greeting
         })?;
         for index in 0..publishers.max(1) {
-            let registry = crowd.poll.registry();
-            let publisher = Pipeline::connect(address, registry, Token(PUBLISHERS + index))?;
+            let (registry, token) = (crowd.poll.registry(), Token(PUBLISHERS + index));
+            // Each event says where it is posted.
+            let publishing = Box::new(HttpPublishing::new(address, "/"));
+            let publisher = Pipeline::open(publishing, registry, token)?;
             crowd.publishers.push(publisher);
         }
         Ok(crowd)
@@ -310,7 +312,7 @@ impl Listeners for Crowd {
             let due = self.schedule.map_or(now, |schedule| schedule.due(event));
             self.ledger.start(group, due).map_err(Failure::new)?;
             let (path, body) = self.plan.request(event);
-            self.publishers[group % publishers].post(&path, &body)?;
+            self.publishers[group % publishers].post(&path, &body);
         }
         self.publishers.iter_mut().try_for_each(Pipeline::flush)?;
         self.worked += now.elapsed();

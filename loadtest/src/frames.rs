@@ -31,6 +31,90 @@ impl From<FrameError> for CountError {
     }
 }
 
+/// A header, as far as it has come.
+#[derive(Debug, Default)]
+struct PartialHeader {
+    bytes: [u8; HEADER_BYTES_MAX],
+    count: usize,
+}
+
+impl PartialHeader {
+    /// Takes a header or a part of it, and gives the bytes after; `self.bytes` begins with a header that is complete.
+    fn take<'b>(&mut self, bytes: &'b [u8]) -> Result<(Option<Header>, &'b [u8]), FrameError> {
+        // Nearly always a header comes in one piece.
+        if self.count == 0
+            && let Some(header) = Header::parse(bytes)?
+        {
+            self.bytes[..header.bytes].copy_from_slice(&bytes[..header.bytes]);
+            return Ok((Some(header), &bytes[header.bytes..]));
+        }
+        self.bytes[self.count] = bytes[0];
+        self.count += 1;
+        let header = Header::parse(&self.bytes[..self.count])?;
+        if header.is_some() {
+            self.count = 0;
+        }
+        Ok((header, &bytes[1..]))
+    }
+}
+
+/// Takes WebSocket messages out of their frames, in the pieces in which they arrive: for protocols that are spoken
+/// inside of them, and may begin and end anywhere.
+#[derive(Debug, Default)]
+pub(crate) struct Unframer {
+    header: PartialHeader,
+    /// The frame under way and how many bytes of it are to come.
+    current: Option<(Header, usize)>,
+    /// The payload of a control frame under way.
+    control: Vec<u8>,
+}
+
+impl Unframer {
+    /// Takes what was received. Tells `each` of every piece of a text or binary message, and whether the message ends
+    /// with it; what must be sent back is appended to `replies`.
+    pub(crate) fn feed(
+        &mut self,
+        mut bytes: &[u8],
+        replies: &mut Vec<u8>,
+        mut each: impl FnMut(&[u8], bool) -> Result<(), String>,
+    ) -> Result<(), String> {
+        loop {
+            let (header, left) = match self.current {
+                Some(current) => current,
+                None if bytes.is_empty() => return Ok(()),
+                None => {
+                    let (header, rest) = self.header.take(bytes).map_err(|e| e.to_string())?;
+                    bytes = rest;
+                    self.current = header.map(|header| (header, header.payload_bytes));
+                    continue;
+                }
+            };
+            let (piece, rest) = bytes.split_at(left.min(bytes.len()));
+            let is_end = piece.len() == left;
+            if piece.is_empty() && !is_end {
+                return Ok(());
+            }
+            bytes = rest;
+            self.current = (!is_end).then_some((header, left - piece.len()));
+            if matches!(header.opcode, Opcode::Text | Opcode::Binary) {
+                each(piece, is_end)?;
+                continue;
+            }
+            self.control.extend_from_slice(piece);
+            if is_end {
+                match header.opcode {
+                    Opcode::Ping => encode_control(Opcode::Pong, &self.control, replies),
+                    Opcode::Close => {
+                        return Err(CountError::Closed(close_code(&self.control)).to_string());
+                    }
+                    _ => {}
+                }
+                self.control.clear();
+            }
+        }
+    }
+}
+
 /// A text frame that has come to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counted<'a> {
@@ -43,9 +127,7 @@ pub(crate) struct Counted<'a> {
 /// Where in a WebSocket's frames its bytes have arrived.
 #[derive(Debug)]
 pub(crate) struct FrameCounter {
-    /// The beginning of a header that is not complete.
-    header: [u8; HEADER_BYTES_MAX],
-    header_bytes: usize,
+    header: PartialHeader,
     /// The frame under way and how many bytes of it are to come.
     current: Option<(Header, usize)>,
     keeps: bool,
@@ -57,8 +139,7 @@ impl FrameCounter {
     /// A counter at the start of a frame. One that keeps frames lends each when it is complete.
     pub(crate) fn new(keeps: bool) -> Self {
         Self {
-            header: [0; HEADER_BYTES_MAX],
-            header_bytes: 0,
+            header: PartialHeader::default(),
             current: None,
             keeps,
             kept: Vec::new(),
@@ -97,29 +178,18 @@ impl FrameCounter {
 
     /// Takes a header or a part of it, and gives the bytes after.
     fn begin<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], CountError> {
-        // Nearly always a header comes in one piece.
-        let whole = if self.header_bytes == 0 {
-            Header::parse(bytes)?
-        } else {
-            None
+        let (header, rest) = self.header.take(bytes)?;
+        let Some(header) = header else {
+            return Ok(rest);
         };
-        let (header, rest) = if let Some(header) = whole {
-            self.header[..header.bytes].copy_from_slice(&bytes[..header.bytes]);
-            (header, &bytes[header.bytes..])
-        } else {
-            self.header[self.header_bytes] = bytes[0];
-            self.header_bytes += 1;
-            let rest = &bytes[1..];
-            match Header::parse(&self.header[..self.header_bytes])? {
-                None => return Ok(rest),
-                Some(header) => (header, rest),
-            }
-        };
-        self.header_bytes = 0;
+        if header.opcode == Opcode::Binary {
+            return Err(FrameError::Opcode.into());
+        }
         self.current = Some((header, header.payload_bytes));
         if self.keeps || header.opcode != Opcode::Text {
             self.kept.clear();
-            self.kept.extend_from_slice(&self.header[..header.bytes]);
+            self.kept
+                .extend_from_slice(&self.header.bytes[..header.bytes]);
         }
         Ok(rest)
     }
@@ -138,7 +208,8 @@ impl FrameCounter {
                 kept: self.keeps.then_some(&*self.kept),
             }),
             Opcode::Ping => encode_control(Opcode::Pong, payload, replies),
-            Opcode::Pong => {}
+            // Refused where it began.
+            Opcode::Binary | Opcode::Pong => {}
             Opcode::Close => return Err(CountError::Closed(close_code(payload))),
         }
         Ok(())
@@ -151,8 +222,41 @@ pub(crate) fn sequence(frame: &[u8]) -> Option<u64> {
     let at = frame
         .windows(marker.len())
         .position(|part| part == marker)?;
-    let digits = frame.get(at + marker.len()..)?.get(..SEQUENCE_DIGITS)?;
-    str::from_utf8(digits).ok()?.parse().ok()
+    digits(frame, at + marker.len())
+}
+
+/// The same, where messages of one server have the field at the same place: looked for there first, and `at` says where
+/// that is from one message to the next.
+pub(crate) fn sequence_at(message: &[u8], at: &mut usize) -> Option<u64> {
+    number_after(SEQUENCE_MARKER.as_bytes(), message, at)
+}
+
+/// The same, where the payload is a JSON text that was put into a JSON string.
+pub(crate) fn quoted_sequence_at(message: &[u8], at: &mut usize) -> Option<u64> {
+    number_after(br#"\"probe\":\""#, message, at)
+}
+
+fn number_after(marker: &[u8], message: &[u8], at: &mut usize) -> Option<u64> {
+    let is_there = message
+        .get(*at..)
+        .is_some_and(|rest| rest.starts_with(marker));
+    if !is_there {
+        let mut places = message.windows(marker.len());
+        *at = places.position(|part| part == marker)?;
+    }
+    digits(message, *at + marker.len())
+}
+
+/// The number whose digits begin here.
+fn digits(message: &[u8], at: usize) -> Option<u64> {
+    message
+        .get(at..)?
+        .get(..SEQUENCE_DIGITS)?
+        .iter()
+        .try_fold(0, |sum, byte| {
+            byte.is_ascii_digit()
+                .then(|| sum * 10 + u64::from(byte - b'0'))
+        })
 }
 
 /// A JSON field by which an event is known; always of the same length, so that frames are too.
@@ -265,5 +369,67 @@ mod tests {
         assert_eq!(field.len(), sequence_field(9_999_999_999).len());
         assert_eq!(sequence(br#"{"type":"probe"}"#), None);
         assert_eq!(sequence(br#"{"probe":"12"}"#), None);
+    }
+
+    #[test]
+    fn messages_come_out_of_their_frames_in_pieces() {
+        let transcript = [
+            &text("")[..],
+            &text("abc"),
+            &[0x8a, 0],
+            &text(&"x".repeat(300)),
+            &[0x82, 2, 1, 2],
+            &[0x89, 1, b'p'],
+        ]
+        .concat();
+        let unframe = |pieces: &[&[u8]]| {
+            let mut unframer = Unframer::default();
+            let (mut messages, mut begun, mut replies) = (Vec::new(), Vec::new(), Vec::new());
+            for piece in pieces {
+                let fed = unframer.feed(piece, &mut replies, |part, is_end| {
+                    begun.extend_from_slice(part);
+                    if is_end {
+                        messages.push(std::mem::take(&mut begun));
+                    }
+                    Ok(())
+                });
+                fed.expect("sound");
+            }
+            (messages, replies)
+        };
+        let mut pong = Vec::new();
+        encode_control(Opcode::Pong, b"p", &mut pong);
+        let messages = vec![Vec::new(), b"abc".to_vec(), vec![b'x'; 300], vec![1, 2]];
+        let expected = (messages, pong);
+        assert_eq!(unframe(&[&transcript]), expected);
+        assert_eq!(unframe(&transcript.chunks(1).collect::<Vec<_>>()), expected);
+        for cut in 0..transcript.len() {
+            let (head, tail) = transcript.split_at(cut);
+            assert_eq!(unframe(&[head, tail]), expected, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_close_and_a_refusal_end_a_message_stream() {
+        let mut unframer = Unframer::default();
+        let refuse = |_: &[u8], _| Err("refused".to_owned());
+        let fed = unframer.feed(&text("a"), &mut Vec::new(), refuse);
+        assert_eq!(fed, Err("refused".to_owned()));
+        let mut unframer = Unframer::default();
+        let fed = unframer.feed(&[0x88, 2, 0x03, 0xf5], &mut Vec::new(), |_, _| Ok(()));
+        assert_eq!(fed, Err("closed with code 1013".to_owned()));
+    }
+
+    #[test]
+    fn the_place_of_the_field_is_remembered() {
+        let mut at = 0;
+        let message = |before: &str, number| format!("{before}{}", sequence_field(number));
+        for (before, number) in [("{", 3), ("{", 4), ("{\"probe\":1,", 5), ("", 6)] {
+            let message = message(before, number);
+            assert_eq!(sequence_at(message.as_bytes(), &mut at), Some(number));
+            assert_eq!(at, before.len());
+        }
+        assert_eq!(sequence_at(b"{\"probe\":\"00000000x1\"}", &mut at), None);
+        assert_eq!(sequence_at(b"", &mut at), None);
     }
 }

@@ -30,6 +30,12 @@ pub(crate) fn reserve_descriptors(needed: usize) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The most descriptors that this process may open.
+pub(crate) fn descriptors_max() -> Result<usize, Failure> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).during("reading the descriptor limit")?;
+    Ok(usize::try_from(hard).unwrap_or(usize::MAX))
+}
+
 /// Lets the calling thread, and what it starts from now on, run on one core only.
 pub(crate) fn pin(core: usize) -> Result<(), Failure> {
     let mut set = CpuSet::new();

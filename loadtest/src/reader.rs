@@ -297,6 +297,7 @@ impl Reader {
                 self.audit(event.number)?;
                 progress.events += 1;
             }
+            Opcode::Binary => return Err(FrameError::Opcode.into()),
             Opcode::Ping => websocket::encode_control(Opcode::Pong, frame.payload, replies),
             Opcode::Pong => {}
             Opcode::Close => {

@@ -138,6 +138,11 @@ impl Target {
         Ok(target)
     }
 
+    /// The process.
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
     /// cpu used so far.
     pub(crate) fn usage(&self) -> Result<Usage, Failure> {
         Usage::of(&[self.pid])
@@ -148,8 +153,7 @@ impl Target {
         Memory::of(self.pid)
     }
 
-    /// Waits until the server does nothing; `wait` passes the time and may serve connections. Gives
-    /// what it had used when it fell quiet: an idle server's clock tick is not the price of an event.
+    /// [`settle`] for this server.
     pub(crate) fn settle(
         &self,
         wait: impl FnMut(Duration) -> Result<(), Failure>,

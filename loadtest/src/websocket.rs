@@ -40,6 +40,8 @@ pub(crate) fn is_accepted(head: &Head<'_>) -> bool {
 pub(crate) enum Opcode {
     /// A whole text message.
     Text,
+    /// A whole binary message; we send none, others do.
+    Binary,
     /// The peer is leaving.
     Close,
     /// Wants a pong with the same payload.
@@ -52,6 +54,7 @@ impl Opcode {
     fn bits(self) -> u8 {
         match self {
             Self::Text => 1,
+            Self::Binary => 2,
             Self::Close => 8,
             Self::Ping => 9,
             Self::Pong => 10,
@@ -66,7 +69,7 @@ pub(crate) enum FrameError {
     Fragmented,
     /// A reserved bit without an extension.
     Reserved,
-    /// Binary, continuation or unknown.
+    /// Continuation, unknown, or binary where text is wanted.
     Opcode,
     /// Servers must not mask (RFC 6455 §5.1).
     Masked,
@@ -114,6 +117,7 @@ impl Header {
         }
         let opcode = match first & 0x0f {
             1 => Opcode::Text,
+            2 => Opcode::Binary,
             8 => Opcode::Close,
             9 => Opcode::Ping,
             10 => Opcode::Pong,
@@ -133,7 +137,7 @@ impl Header {
             },
             short => (u64::from(short), 2, 0),
         };
-        let is_control = opcode != Opcode::Text;
+        let is_control = !matches!(opcode, Opcode::Text | Opcode::Binary);
         if length < shortest || length > FRAME_BYTES_MAX || (is_control && length > 125) {
             return Err(FrameError::Length);
         }
@@ -183,12 +187,18 @@ pub(crate) fn encode_control(opcode: Opcode, payload: &[u8], buf: &mut Vec<u8>) 
 
 /// Appends a masked text message; `text` is at most 65,535 bytes.
 pub(crate) fn encode_text(text: &str, buf: &mut Vec<u8>) {
-    let payload = &text.as_bytes()[..text.len().min(0xffff)];
+    encode_message(Opcode::Text, text.as_bytes(), buf);
+}
+
+/// Appends a masked message, which is text or binary; its payload is at most 65,535 bytes.
+pub(crate) fn encode_message(opcode: Opcode, payload: &[u8], buf: &mut Vec<u8>) {
+    let payload = &payload[..payload.len().min(0xffff)];
     let length = u16::try_from(payload.len()).unwrap_or(u16::MAX);
+    let first = 0x80 | opcode.bits();
     if let Ok(short @ ..=125) = u8::try_from(length) {
-        buf.extend_from_slice(&[0x81, 0x80 | short]);
+        buf.extend_from_slice(&[first, 0x80 | short]);
     } else {
-        buf.extend_from_slice(&[0x81, 0xfe]);
+        buf.extend_from_slice(&[first, 0xfe]);
         buf.extend_from_slice(&length.to_be_bytes());
     }
     put_masked(payload, buf);
@@ -251,7 +261,7 @@ mod tests {
             (&[0x01, 0], FrameError::Fragmented),
             (&[0xc1, 0], FrameError::Reserved),
             (&[0x80, 0], FrameError::Opcode),
-            (&[0x82, 0], FrameError::Opcode),
+            (&[0x83, 0], FrameError::Opcode),
             (&[0x81, 0x80], FrameError::Masked),
             (&[0x81, 126, 0, 125], FrameError::Length),
             (

@@ -2,24 +2,29 @@
 //!
 //! Sockets are opened one after the other, as fast as one thread can, and none waits for the answer of another; a round
 //! ends when the last one is accepted. `core busy` well below 100 says that the client was the limit: then cpu per
-//! connection is what tells servers apart.
+//! connection is what tells servers apart. Peers take turns with ours; only one has anybody connected at a time.
 
 use std::time::Instant;
 
+use crate::audience::Audience;
 use crate::failure::Failure;
-use crate::machine::{pin, reserve_descriptors};
+use crate::machine::{Usage, pin, reserve_descriptors};
 use crate::mode::{pause, session};
+use crate::peer::fan_out::{PeersArgs, Running, Started};
 use crate::reader::Kind;
-use crate::report::{Cell, Report, median};
+use crate::report::{Cell, Report, median, median_ratio};
 use crate::swarm::Swarm;
-use crate::target::{Target, TargetArgs};
+use crate::target::{Target, TargetArgs, settle};
 
 /// How many connect, and how.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ConnectStormArgs {
     #[command(flatten)]
     pub(crate) target: TargetArgs,
-    /// What they come for; polls have no answer to wait for, and are none of it.
+    #[command(flatten)]
+    peers: PeersArgs,
+    /// What they come for; polls have no answer to wait for, and are none of it. Peers
+    /// have their own way.
     #[arg(long, value_enum, default_value_t = Kind::Websocket)]
     kind: Kind,
     /// Connections.
@@ -33,7 +38,29 @@ pub(crate) struct ConnectStormArgs {
     rounds: u32,
 }
 
-const COLUMNS: [&str; 4] = ["round", "connections/s", "cpu us/connection", "core busy %"];
+const COLUMNS: [&str; 5] = [
+    "server",
+    "round",
+    "connections/s",
+    "cpu us/connection",
+    "core busy %",
+];
+
+/// What everybody connects to.
+enum Server {
+    Ours(Target),
+    Peer(Box<dyn Running>),
+}
+
+/// One server that takes its turn.
+struct Subject {
+    name: String,
+    server: Server,
+    /// The columns from `connections/s` on, a figure for each round.
+    columns: [Vec<f64>; 3],
+    /// Whether it turned somebody away.
+    is_out: bool,
+}
 
 /// Runs it.
 pub(crate) fn run(args: &ConnectStormArgs) -> Result<Report, Failure> {
@@ -43,50 +70,139 @@ pub(crate) fn run(args: &ConnectStormArgs) -> Result<Report, Failure> {
         ));
     }
     reserve_descriptors(args.connections)?;
-    let target = Target::open(&args.target, 1, Some(args.target.server_core))?;
-    pin(args.target.probe_core)?;
     let mut report = Report::new("connect-storm", &COLUMNS);
-    report.note(&target.banner);
-    let (kind, driver) = (args.kind.as_str(), &args.target.driver);
-    let (connections, sessions) = (args.connections, args.sessions);
+    let mut subjects = subjects(args, &mut report)?;
+    pin(args.target.probe_core)?;
+    let (connections, sessions, kind) = (args.connections, args.sessions, args.kind.as_str());
     report.note(format!(
-        "connect-storm: {connections} x {kind} on {sessions} sessions, driver {driver}, 1 shard"
+        "connect-storm: {connections} x {kind} on {sessions} sessions, 1 shard"
     ));
-    let mut columns: [Vec<f64>; 3] = Default::default();
     for round in 0..=args.rounds {
-        target.settle(pause)?;
-        let (before, start) = (target.usage()?, Instant::now());
-        let swarm = Swarm::open(target.address, args.kind, connections, |index| {
-            session(index % sessions)
-        })?;
-        let took = start.elapsed().as_secs_f64();
-        let used = target.usage()?.since(before);
-        drop(swarm);
-        // In the first round pages are touched: not what is measured.
-        if round == 0 {
-            continue;
-        }
-        let figures = [
-            connections as f64 / took,
-            used.micros_per(connections as u64),
-            used.cpu.as_secs_f64() * 100.0 / took,
-        ];
-        report.row(row(Cell::Count(round.into()), figures));
-        for (column, figure) in columns.iter_mut().zip(figures) {
-            column.push(figure);
+        for subject in subjects.iter_mut().filter(|subject| !subject.is_out) {
+            let figures = match subject.round(args) {
+                Ok(figures) => figures,
+                Err(failure) if subject.is_peer() => {
+                    report.note(format!("{}: {failure}, and is left out", subject.name));
+                    subject.is_out = true;
+                    continue;
+                }
+                Err(failure) => return Err(failure),
+            };
+            // In the first round pages are touched: not what is measured.
+            if round == 0 {
+                continue;
+            }
+            let digits = [0, 2, 0];
+            report.row(row(
+                &subject.name,
+                Cell::Count(round.into()),
+                figures,
+                digits,
+            ));
+            for (column, figure) in subject.columns.iter_mut().zip(figures) {
+                column.push(figure);
+            }
         }
     }
-    let medians = columns.each_ref().map(|column| median(column));
-    report.row(row(Cell::text("median"), medians));
-    target.stop()?;
+    sum_up(&subjects, &mut report);
+    for subject in subjects {
+        if let Server::Ours(target) = subject.server {
+            target.stop()?;
+        }
+    }
     Ok(report)
 }
 
-fn row(name: Cell, [per_second, micros, busy]: [f64; 3]) -> [Cell; 4] {
-    [
+/// Starts everybody. Beside peers both drivers are measured.
+fn subjects(args: &ConnectStormArgs, report: &mut Report) -> Result<Vec<Subject>, Failure> {
+    let core = args.target.server_core;
+    let drivers = if args.peers.is_none() {
+        vec![args.target.driver.clone()]
+    } else {
+        args.target.drivers()
+    };
+    let subject = |name, server| Subject {
         name,
-        Cell::Figure(per_second, 0),
-        Cell::Figure(micros, 2),
-        Cell::Figure(busy, 0),
-    ]
+        server,
+        columns: Default::default(),
+        is_out: false,
+    };
+    let mut subjects = Vec::new();
+    for driver in drivers {
+        let target = Target::open(&args.target.with_driver(&driver), 1, Some(core))?;
+        report.note(&target.banner);
+        subjects.push(subject(driver, Server::Ours(target)));
+    }
+    for Started { name, running } in args.peers.start(core, report)? {
+        subjects.push(subject(name.to_owned(), Server::Peer(running)));
+    }
+    Ok(subjects)
+}
+
+impl Subject {
+    fn is_peer(&self) -> bool {
+        matches!(self.server, Server::Peer(_))
+    }
+
+    fn usage(&self) -> Result<Usage, Failure> {
+        match &self.server {
+            Server::Ours(target) => target.usage(),
+            Server::Peer(running) => running.usage(),
+        }
+    }
+
+    /// Everybody comes, and goes again.
+    fn round(&self, args: &ConnectStormArgs) -> Result<[f64; 3], Failure> {
+        let connections = args.connections;
+        match &self.server {
+            Server::Ours(target) => target.settle(pause)?,
+            Server::Peer(running) => settle(|| running.usage(), pause)?,
+        };
+        let (before, start) = (self.usage()?, Instant::now());
+        let ended = |used: Usage| (start.elapsed().as_secs_f64(), used.since(before));
+        let (took, used) = match &self.server {
+            Server::Ours(target) => {
+                let swarm = Swarm::open(target.address, args.kind, connections, |index| {
+                    session(index % args.sessions)
+                })?;
+                let ended = ended(self.usage()?);
+                drop(swarm);
+                ended
+            }
+            Server::Peer(running) => {
+                let audience = Audience::open_peer(&**running, connections, 1)?;
+                let ended = ended(self.usage()?);
+                drop(audience);
+                ended
+            }
+        };
+        Ok([
+            connections as f64 / took,
+            used.micros_per(connections as u64),
+            used.cpu.as_secs_f64() * 100.0 / took,
+        ])
+    }
+}
+
+/// Medians of everybody, and how ours stand to those of each peer.
+fn sum_up(subjects: &[Subject], report: &mut Report) {
+    let present = || subjects.iter().filter(|subject| !subject.is_out);
+    for Subject { name, columns, .. } in present() {
+        let medians = columns.each_ref().map(|column| median(column));
+        report.row(row(name, Cell::text("median"), medians, [0, 2, 0]));
+    }
+    for peer in present().filter(|subject| subject.is_peer()) {
+        for ours in present().filter(|subject| !subject.is_peer()) {
+            let name = format!("fanfare {} / {}", ours.name, peer.name);
+            let ratio = |index: usize| median_ratio(&ours.columns[index], &peer.columns[index]);
+            let ratios = std::array::from_fn(ratio);
+            report.row(row(&name, Cell::text("ratio"), ratios, [3; 3]));
+        }
+    }
+}
+
+fn row(name: &str, round: Cell, figures: [f64; 3], digits: [usize; 3]) -> Vec<Cell> {
+    let figures = figures.into_iter().zip(digits);
+    let cells = figures.map(|(figure, digits)| Cell::Figure(figure, digits));
+    [Cell::text(name), round].into_iter().chain(cells).collect()
 }

@@ -4,19 +4,23 @@
 //! One publisher keeps a window of events in flight; one is finished when the last subscriber has heard
 //! it. With a window of 1 there is one write per delivery, and only the kernel's path counts. With a
 //! larger one the server may gather: frames per write say whether it does, the floor is one write of
-//! the whole window. Each driver and the floor take turns.
+//! the whole window. Each driver, the floor and each peer take turns. A peer that loses an event is left out from then
+//! on, and a note says what it lost.
+
+mod figures;
 
 use std::time::Duration;
 
-use crate::audience::{Audience, Opening};
 use crate::failure::Failure;
 use crate::floor::Floor;
-use crate::machine::{Usage, pin, reserve_descriptors};
+use crate::machine::{pin, reserve_descriptors};
+use crate::mode::arena::{Arena, Attendance, Hello, is_room_for};
 use crate::mode::session;
-use crate::pipeline::Form;
-use crate::report::{Cell, Report, median, median_ratio, spread_percent};
+use crate::peer::fan_out::{PeersArgs, Started};
+use crate::report::{Cell, Report, median_ratio};
 use crate::scrape::Counters;
 use crate::target::{Target, TargetArgs};
+use figures::Figures;
 
 /// What subscribers of a dialect speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -73,16 +77,16 @@ impl Dialect {
     }
 }
 
-/// With one event in flight, the most that a delivery may cost of what the floor does.
-const RATIO_TARGET: f64 = 1.15;
-/// With sixteen, the most that it may cost: microseconds of cpu.
-const MICROS_TARGET: f64 = 0.20;
+/// About how long a round of a peer takes: one that is ten times slower need not be measured ten times longer.
+const PEER_ROUND: Duration = Duration::from_secs(2);
 
 /// Subscribers, and what is sent to them.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct FanOutArgs {
     #[command(flatten)]
     pub(crate) target: TargetArgs,
+    #[command(flatten)]
+    peers: PeersArgs,
     /// WebSocket subscribers.
     #[arg(long, default_value_t = 1_000)]
     subscribers: usize,
@@ -99,7 +103,7 @@ pub(crate) struct FanOutArgs {
     /// Events in flight; each window is measured by itself.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16])]
     windows: Vec<u16>,
-    /// Windows that are sent in one round.
+    /// Windows that are sent in one round; to a peer at most so many, and no more than take about two seconds.
     #[arg(long, default_value_t = 400)]
     turns: u64,
     /// Bytes that pad each payload.
@@ -125,22 +129,28 @@ const COLUMNS: [&str; 9] = [
     "frame bytes",
 ];
 
-/// One server with everything connected to it.
-struct Arena {
+/// One server that takes its turn.
+struct Subject {
     driver: String,
-    dialect: Dialect,
-    /// What the table calls it.
-    name: String,
-    /// Before the server, so that it is dropped first: nobody is left for a leaving server to wait for.
-    audience: Audience,
-    target: Target,
+    /// What is spoken; a peer has none.
+    dialect: Option<Dialect>,
+    arena: Arena,
+    figures: Figures,
+    /// Windows of its next round.
+    turns: u64,
+    /// Whether it lost something.
+    is_out: bool,
 }
 
 /// What one round found.
 struct Round {
     per_second: f64,
     micros: f64,
-    frames_per_write: f64,
+    /// cpu of the floor for each frame, beside ours.
+    floor: Option<f64>,
+    /// Ours only.
+    frames_per_write: Option<f64>,
+    frame_bytes: usize,
 }
 
 /// Runs it.
@@ -149,19 +159,10 @@ pub(crate) fn run(args: &FanOutArgs) -> Result<Report, Failure> {
     if args.windows.contains(&0) || window_max == 0 || args.subscribers == 0 {
         return Err(Failure::new("fan-out: windows and subscribers begin at 1"));
     }
-    let drivers = args.target.drivers();
-    let count = drivers.len() * args.dialect.len();
-    reserve_descriptors(count * args.subscribers)?;
+    reserve_descriptors(args.subscribers)?;
     let cores = (args.target.server_core, args.target.probe_core);
     let mut report = Report::new("fan-out", &COLUMNS);
-    let mut arenas = Vec::with_capacity(count);
-    for driver in &drivers {
-        for &dialect in &args.dialect {
-            let arena = Arena::open(args, driver, dialect, window_max.into())?;
-            report.note(&arena.target.banner);
-            arenas.push(arena);
-        }
-    }
+    let mut subjects = subjects(args, window_max, &mut report)?;
     pin(cores.1)?;
     let floor_window = Some(window_max.into());
     let mut floor = Floor::open(args.subscribers, cores.0, cores.1, floor_window)?;
@@ -172,37 +173,94 @@ pub(crate) fn run(args: &FanOutArgs) -> Result<Report, Failure> {
     report.note(format!(
         "fan-out: {subscribers} subscribers of {path}, requests: {form}, 1 shard"
     ));
+    let stays = is_room_for(subjects.len(), subscribers)?;
     for &window in &args.windows {
-        let mut figures: Vec<Figures> = arenas.iter().map(|_| Figures::default()).collect();
+        for subject in &mut subjects {
+            subject.figures = Figures::default();
+            subject.turns = subject.first_turns(args.turns);
+        }
         for round in 0..=args.rounds {
-            for (arena, figures) in arenas.iter_mut().zip(&mut figures) {
-                let found = arena.round(args.turns, window)?;
-                let frame = arena.audience.books().sample();
-                let floor = floor_micros(&mut floor, frame, window, args.turns)?;
-                // In the first round pages are touched and windows opened: not what is measured.
-                if round > 0 {
-                    let frame_bytes = arena.audience.books().frame_bytes();
-                    let mut row = figures.add(&found, floor, frame_bytes);
-                    row[0] = Cell::text(&arena.name);
-                    row[1] = Cell::Count(window.into());
-                    row[2] = Cell::Count(round.into());
+            for subject in subjects.iter_mut().filter(|subject| !subject.is_out) {
+                let row = subject.turn(round, window, args.turns, &mut floor, &mut report)?;
+                if let Some(row) = row {
                     report.row(row);
+                }
+                if !stays {
+                    subject.arena.disperse();
                 }
             }
         }
-        for (arena, figures) in arenas.iter().zip(&figures) {
-            figures.sum_up(&arena.name, window, &mut report);
-        }
-        compare_dialects(&arenas, &figures, window, &mut report);
+        sum_up(&subjects, window, &mut report);
     }
-    for Arena {
-        target, audience, ..
-    } in arenas
-    {
-        drop(audience);
-        target.stop()?;
+    for subject in subjects {
+        subject.arena.stop()?;
     }
     Ok(report)
+}
+
+/// Starts everybody, with nobody connected.
+fn subjects(
+    args: &FanOutArgs,
+    window_max: u16,
+    report: &mut Report,
+) -> Result<Vec<Subject>, Failure> {
+    let mut subjects = Vec::new();
+    let attendance = Attendance {
+        subscribers: args.subscribers,
+        window: window_max.into(),
+        padding: args.padding,
+        is_array: args.array,
+    };
+    let subject = |driver: &str, dialect, arena| Subject {
+        driver: driver.to_owned(),
+        dialect,
+        arena,
+        figures: Figures::default(),
+        turns: args.turns,
+        is_out: false,
+    };
+    for driver in args.target.drivers() {
+        for &dialect in &args.dialect {
+            let arena = ours(args, &driver, dialect, attendance, report)?;
+            subjects.push(subject(&driver, Some(dialect), arena));
+        }
+    }
+    for Started { name, running } in args.peers.start(args.target.server_core, report)? {
+        let arena = Arena::peer(name, running, attendance);
+        subjects.push(subject(name, None, arena));
+    }
+    Ok(subjects)
+}
+
+fn ours(
+    args: &FanOutArgs,
+    driver: &str,
+    dialect: Dialect,
+    attendance: Attendance,
+    report: &mut Report,
+) -> Result<Arena, Failure> {
+    let target_args = args.target.with_driver(driver);
+    let target = Target::open(&target_args, 1, Some(args.target.server_core))?;
+    report.note(&target.banner);
+    let session = session(0);
+    let path = args.path.as_deref().unwrap_or(dialect.path());
+    let default_hello = args.path.is_none().then_some(dialect.hello());
+    let hello = Hello {
+        path: path.replace("{session}", &session),
+        message: args.hello.as_deref().or(default_hello).map(str::to_owned),
+        answer: args.hello.as_ref().map_or(dialect.answer(), |_| ""),
+        unasked: if args.path.is_none() {
+            dialect.unasked()
+        } else {
+            0
+        },
+        session,
+    };
+    let name = match args.dialect[..] {
+        [_] => driver.to_owned(),
+        _ => format!("{driver} {}", dialect.as_str()),
+    };
+    Ok(Arena::ours(name, target, hello, attendance))
 }
 
 /// cpu of the floor for each frame, when a window of them is one write.
@@ -215,160 +273,130 @@ fn floor_micros(floor: &mut Floor, frame: &[u8], window: u16, turns: u64) -> Res
     Ok(cpu.as_secs_f64() * 1e6 / (turns.max(1) * u64::from(window)) as f64)
 }
 
-impl Arena {
-    fn open(
-        args: &FanOutArgs,
-        driver: &str,
-        dialect: Dialect,
-        window_max: usize,
-    ) -> Result<Self, Failure> {
-        let target_args = args.target.with_driver(driver);
-        let target = Target::open(&target_args, 1, Some(args.target.server_core))?;
-        let session = session(0);
-        let path = args.path.as_deref().unwrap_or(dialect.path());
-        let default_hello = args.path.is_none().then_some(dialect.hello());
-        let opening = Opening::WebSocket {
-            path: &path.replace("{session}", &session),
-            hello: args.hello.as_deref().or(default_hello),
-            answer: args.hello.as_ref().map_or(dialect.answer(), |_| ""),
-            unasked: if args.path.is_none() {
-                dialect.unasked()
-            } else {
-                0
-            },
-        };
-        let mut audience = Audience::open(target.address, opening, args.subscribers, window_max)?;
-        let form = Form {
-            session,
-            padding: args.padding,
-            is_array: args.array,
-        };
-        audience.attach(target.address, form)?;
-        let name = match args.dialect[..] {
-            [_] => driver.to_owned(),
-            _ => format!("{driver} {}", dialect.as_str()),
-        };
-        Ok(Self {
-            driver: driver.to_owned(),
-            dialect,
-            name,
-            audience,
-            target,
-        })
+impl Subject {
+    /// Ours are measured as was asked; a peer shows first how fast it is.
+    fn first_turns(&self, turns: u64) -> u64 {
+        match self.dialect {
+            Some(_) => turns,
+            None => turns.div_ceil(10),
+        }
     }
 
-    fn round(&mut self, turns: u64, window: u16) -> Result<Round, Failure> {
-        let audience = &mut self.audience;
-        let counted = Counters::scrape(self.target.address)?;
-        self.target.settle(|duration| audience.pump_for(duration))?;
-        let (before, answers) = (self.target.usage()?, audience.answer_reads());
+    /// One round, and the floor's beside it if it is ours; its row, if it counts.
+    fn turn(
+        &mut self,
+        round: u32,
+        window: u16,
+        turns_max: u64,
+        floor: &mut Floor,
+        report: &mut Report,
+    ) -> Result<Option<[Cell; 9]>, Failure> {
+        let mut found = match self.round(window, turns_max) {
+            Ok(found) => found,
+            Err(failure) if self.dialect.is_none() => {
+                report.note(format!("{}, and is left out", self.arena.blame(&failure)));
+                self.is_out = true;
+                return Ok(None);
+            }
+            Err(failure) => return Err(self.arena.blame(&failure)),
+        };
+        if self.dialect.is_some() {
+            let (audience, _) = self.arena.audience()?;
+            let frame = audience.books().sample();
+            found.floor = Some(floor_micros(floor, frame, window, self.turns)?);
+        }
+        // In the first round pages are touched and windows opened: not what is measured.
+        if round == 0 {
+            return Ok(None);
+        }
+        let mut row = self.figures.add(&found);
+        row[0] = Cell::text(&self.arena.name);
+        row[1] = Cell::Count(window.into());
+        row[2] = Cell::Count(round.into());
+        Ok(Some(row))
+    }
+
+    fn round(&mut self, window: u16, turns_max: u64) -> Result<Round, Failure> {
+        let turns = self.turns;
+        let (audience, is_new) = self.arena.audience()?;
+        if is_new {
+            audience.publish(turns.div_ceil(10) * u64::from(window), window.into())?;
+        }
+        let counters = |arena: &Arena| match arena.target() {
+            Some(target) => Counters::scrape(target.address).map(Some),
+            None => Ok(None),
+        };
+        let counted = counters(&self.arena)?;
+        self.arena.settle()?;
+        let before = self.arena.usage()?;
+        let (audience, _) = self.arena.audience()?;
+        let answers = audience.answer_reads();
         let events = turns * u64::from(window);
         let elapsed = audience.publish(events, window.into())?;
         // What the server does after its last frame is part of the price.
-        let at_rest = self.target.settle(|duration| audience.pump_for(duration))?;
-        let used: Usage = at_rest.since(before);
-        let now = Counters::scrape(self.target.address)?;
+        let used = self.arena.settle()?.since(before);
+        let now = counters(&self.arena)?;
+        let (audience, _) = self.arena.audience()?;
         // The first scrape's own answer, and those to publishes, are writes without a frame.
         let others = 1 + audience.answer_reads() - answers;
-        let writes = (now.writes - counted.writes).saturating_sub(others);
+        let frames_per_write = counted.zip(now).map(|(counted, now)| {
+            let writes = (now.writes - counted.writes).saturating_sub(others);
+            (now.delivered - counted.delivered) as f64 / writes.max(1) as f64
+        });
         let deliveries = events * audience.subscribers();
+        let frame_bytes = audience.books().frame_bytes();
+        if self.dialect.is_none() {
+            let fitting = turns as f64 * PEER_ROUND.as_secs_f64() / elapsed.as_secs_f64();
+            self.turns = whole(fitting).clamp(1, turns_max);
+        }
         Ok(Round {
             per_second: deliveries as f64 / elapsed.as_secs_f64(),
             micros: used.micros_per(deliveries),
-            frames_per_write: (now.delivered - counted.delivered) as f64 / writes.max(1) as f64,
+            floor: None,
+            frames_per_write,
+            frame_bytes,
         })
     }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a positive count of windows, which is then bounded"
+)]
+fn whole(count: f64) -> u64 {
+    count as u64
+}
+
+/// Medians and spreads of everybody, and how ours stand to those of each peer.
+fn sum_up(subjects: &[Subject], window: u16, report: &mut Report) {
+    let present = || subjects.iter().filter(|subject| !subject.is_out);
+    for subject in present() {
+        let name = &subject.arena.name;
+        subject.figures.sum_up(name, window, report);
+    }
+    for peer in present().filter(|subject| subject.dialect.is_none()) {
+        for ours in present().filter(|subject| subject.dialect.is_some()) {
+            let name = format!("fanfare {} / {}", ours.arena.name, peer.arena.name);
+            report.row(ours.figures.ratio_row(&peer.figures, name, window));
+        }
+    }
+    compare_dialects(subjects, window, report);
+}
+
 /// Notes what a delivery in each dialect costs of what it costs in the first, driver by driver.
-fn compare_dialects(arenas: &[Arena], figures: &[Figures], window: u16, report: &mut Report) {
-    let all = || arenas.iter().zip(figures);
-    for (arena, found) in all() {
-        let first = all().find(|(first, _)| first.driver == arena.driver);
-        if let Some((first, base)) = first.filter(|(first, _)| first.dialect != arena.dialect) {
-            let ratio = median_ratio(&found.micros, &base.micros);
-            let (driver, ours, theirs) = (
-                &arena.driver,
-                arena.dialect.as_str(),
-                first.dialect.as_str(),
-            );
+fn compare_dialects(subjects: &[Subject], window: u16, report: &mut Report) {
+    for subject in subjects {
+        let first = subjects.iter().find(|first| first.driver == subject.driver);
+        let dialects = first.and_then(|first| first.dialect.zip(subject.dialect));
+        if let (Some(first), Some((base, dialect))) = (first, dialects)
+            && base != dialect
+        {
+            let ratio = median_ratio(&subject.figures.micros, &first.figures.micros);
+            let (driver, ours, theirs) = (&subject.driver, dialect.as_str(), base.as_str());
             report.note(format!(
                 "window {window}, {driver}: {ours} costs {ratio:.3} of {theirs}"
             ));
-        }
-    }
-}
-
-/// The figures of which medians are printed.
-#[derive(Default)]
-struct Figures {
-    per_second: Vec<f64>,
-    micros: Vec<f64>,
-    floors: Vec<f64>,
-    frames_per_write: Vec<f64>,
-}
-
-impl Figures {
-    /// The row of a round, without what names it.
-    fn add(&mut self, round: &Round, floor: f64, frame_bytes: usize) -> [Cell; 9] {
-        self.per_second.push(round.per_second);
-        self.micros.push(round.micros);
-        self.floors.push(floor);
-        self.frames_per_write.push(round.frames_per_write);
-        let mut row = [const { Cell::Empty }; 9];
-        row[3] = Cell::Figure(round.per_second, 0);
-        row[4] = Cell::Figure(round.micros, 3);
-        row[5] = Cell::Figure(floor, 3);
-        row[6] = Cell::Figure(round.micros / floor, 3);
-        row[7] = Cell::Figure(round.frames_per_write, 2);
-        row[8] = Cell::Count(frame_bytes as u64);
-        row
-    }
-
-    /// The rows of medians and of spreads, and how the medians stand to the target.
-    fn sum_up(&self, driver: &str, window: u16, report: &mut Report) {
-        let ratios: Vec<f64> = self
-            .micros
-            .iter()
-            .zip(&self.floors)
-            .map(|(a, b)| a / b)
-            .collect();
-        let columns = [
-            &self.per_second,
-            &self.micros,
-            &self.floors,
-            &ratios,
-            &self.frames_per_write,
-        ];
-        let digits = [0, 3, 3, 3, 2];
-        let mut medians = [const { Cell::Empty }; 9];
-        let mut spreads = [const { Cell::Empty }; 9];
-        for (row, what) in [(&mut medians, "median"), (&mut spreads, "spread %")] {
-            row[0] = Cell::text(driver);
-            row[1] = Cell::Count(window.into());
-            row[2] = Cell::text(what);
-        }
-        for (index, (values, digits)) in columns.into_iter().zip(digits).enumerate() {
-            medians[3 + index] = Cell::Figure(median(values), digits);
-            spreads[3 + index] = Cell::Figure(spread_percent(values), 0);
-        }
-        report.row(medians);
-        report.row(spreads);
-        let (ratio, micros) = (
-            median_ratio(&self.micros, &self.floors),
-            median(&self.micros),
-        );
-        let verdict = |is_met: bool| if is_met { "met" } else { "missed" };
-        match window {
-            1 => report.note(format!(
-                "target of window 1, at most {RATIO_TARGET} of the floor: {driver} {ratio:.3}, {}",
-                verdict(ratio <= RATIO_TARGET)
-            )),
-            16 => report.note(format!(
-                "target of window 16, at most {MICROS_TARGET:.2} us: {driver} {micros:.3}, {}",
-                verdict(micros <= MICROS_TARGET)
-            )),
-            _ => {}
         }
     }
 }

@@ -3,31 +3,35 @@
 //! The load is open: an event is due at its time whether or not those before it were heard, and its latency
 //! counts from when it was due. So a server that stalls is late for all that fell due meanwhile, and
 //! nothing is omitted because the client waited along with it. First the peak is found, with a window of events in
-//! flight; then the rates are shares of it. `lag` is the client's own: how long after it was due an event was sent.
+//! flight; then the rates are shares of it: of each server's own peak, and where there are peers, of the peer's for both.
+//! `lag` is the client's own: how long after it was due an event was sent.
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
-use crate::audience::{Audience, Opening};
+use crate::audience::Audience;
 use crate::failure::Failure;
-use crate::machine::{pin, reserve_descriptors};
+use crate::machine::{Usage, pin, reserve_descriptors};
+use crate::mode::arena::{Arena, Attendance, Hello};
 use crate::mode::session;
-use crate::pipeline::Form;
+use crate::peer::fan_out::{PeersArgs, Started};
 use crate::report::{Cell, Report};
-use crate::schedule::micros_at;
+use crate::schedule::{Load, micros_at};
 use crate::target::{Target, TargetArgs};
 
 /// Events that may be on their way before a server is said to have fallen behind.
 const IN_FLIGHT_MAX: usize = 1 << 16;
 /// Events in flight while the peak is looked for.
 const PEAK_WINDOW: u64 = 64;
+/// The load at which ours and a peer are offered the same, in percent of the peer's peak.
+const SHARED_PERCENT: u64 = 50;
 
 /// Subscribers and rates.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct LatencyArgs {
     #[command(flatten)]
     pub(crate) target: TargetArgs,
+    #[command(flatten)]
+    peers: PeersArgs,
     /// WebSocket subscribers of the live dialect.
     #[arg(long, default_value_t = 100)]
     subscribers: usize,
@@ -42,7 +46,8 @@ pub(crate) struct LatencyArgs {
     padding: usize,
 }
 
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 11] = [
+    "server",
     "load %",
     "events/s",
     "deliveries/s",
@@ -55,6 +60,19 @@ const COLUMNS: [&str; 10] = [
     "core busy %",
 ];
 
+/// One server that takes its turn.
+struct Subject {
+    arena: Arena,
+    is_peer: bool,
+    /// Events per second with [`PEAK_WINDOW`] in flight.
+    peak: u64,
+    /// Whether it lost something or fell behind.
+    is_out: bool,
+}
+
+/// What one load found: the columns from `events/s` on.
+type Figures = [f64; 9];
+
 /// Runs it.
 pub(crate) fn run(args: &LatencyArgs) -> Result<Report, Failure> {
     if args.subscribers == 0 || args.percent.contains(&0) || args.seconds == 0 {
@@ -63,58 +81,184 @@ pub(crate) fn run(args: &LatencyArgs) -> Result<Report, Failure> {
         ));
     }
     reserve_descriptors(args.subscribers)?;
-    let target = Target::open(&args.target, 1, Some(args.target.server_core))?;
-    pin(args.target.probe_core)?;
     let mut report = Report::new("latency", &COLUMNS);
-    report.note(&target.banner);
-    let session = session(0);
-    let opening = Opening::WebSocket {
-        path: "/live/ws",
-        hello: Some(r#"{"type":"filter","filters":[{"property":"type","value":"probe"}]}"#),
-        answer: "",
-        unasked: 0,
-    };
-    let mut audience = Audience::open(target.address, opening, args.subscribers, IN_FLIGHT_MAX)?;
-    let form = Form {
-        session,
+    let mut subjects = subjects(args, &mut report)?;
+    reserve_descriptors(args.subscribers * subjects.len())?;
+    pin(args.target.probe_core)?;
+    report.note(format!(
+        "latency: {} subscribers, {} s each, 1 shard",
+        args.subscribers, args.seconds
+    ));
+    for subject in &mut subjects {
+        let (audience, _) = subject.arena.audience()?;
+        let found = peak(audience);
+        if let Some(peak) = subject.judge(found, &mut report)? {
+            subject.peak = peak;
+            let name = &subject.arena.name;
+            report.note(format!(
+                "{name}: peak {peak} events/s with {PEAK_WINDOW} in flight"
+            ));
+        }
+    }
+    for &percent in &args.percent {
+        let load = Cell::Count(percent.into());
+        let own = |subject: &Subject| subject.peak * u64::from(percent) / 100;
+        take_turns(args, &mut subjects, |_| true, own, &load, &mut report)?;
+    }
+    let peers: Vec<String> = subjects
+        .iter()
+        .filter(|subject| subject.is_peer && !subject.is_out)
+        .map(|subject| subject.arena.name.clone())
+        .collect();
+    for peer in &peers {
+        let theirs = subjects.iter().find(|subject| subject.arena.name == *peer);
+        let rate = theirs.map_or(0, |theirs| theirs.peak) * SHARED_PERCENT / 100;
+        let load = Cell::text(format!("{SHARED_PERCENT} of {peer}"));
+        let takes_part = |subject: &Subject| !subject.is_peer || subject.arena.name == *peer;
+        take_turns(
+            args,
+            &mut subjects,
+            takes_part,
+            |_| rate,
+            &load,
+            &mut report,
+        )?;
+    }
+    for subject in subjects {
+        subject.arena.stop()?;
+    }
+    Ok(report)
+}
+
+/// Starts everybody, with nobody connected. Beside peers both drivers are measured.
+fn subjects(args: &LatencyArgs, report: &mut Report) -> Result<Vec<Subject>, Failure> {
+    let attendance = Attendance {
+        subscribers: args.subscribers,
+        window: IN_FLIGHT_MAX,
         padding: args.padding,
         is_array: false,
     };
-    audience.attach(target.address, form)?;
-    let peak = peak(&mut audience)?;
-    let (subscribers, driver) = (args.subscribers, &args.target.driver);
-    report.note(format!(
-        "latency: {subscribers} subscribers, {} s each, peak {peak} events/s with {PEAK_WINDOW} in flight, \
-         driver {driver}, 1 shard",
-        args.seconds
-    ));
-    for &percent in &args.percent {
-        let rate = (peak * u64::from(percent) / 100).max(1);
-        target.settle(|duration| audience.pump_for(duration))?;
-        audience.publish_at(rate, rate)?;
-        let before = target.usage()?;
-        let load = audience.publish_at(rate, rate * u64::from(args.seconds))?;
-        let used = target.usage()?.since(before);
-        let busy = used.cpu.as_secs_f64() * 100.0 / load.elapsed.as_secs_f64();
-        let deliveries = load.latencies.len() as f64 / load.elapsed.as_secs_f64();
-        let quantile = |of: &Histogram<u64>, q: f64| Cell::Figure(micros_at(of, q), 0);
-        let late = &load.latencies;
-        report.row([
-            Cell::Count(percent.into()),
-            Cell::Count(rate),
-            Cell::Figure(deliveries, 0),
-            quantile(late, 0.5),
-            quantile(late, 0.9),
-            quantile(late, 0.99),
-            quantile(late, 0.999),
-            Cell::Figure(late.max() as f64 / 1e3, 0),
-            quantile(&load.lags, 0.99),
-            Cell::Figure(busy, 0),
-        ]);
+    let mut subjects = Vec::new();
+    let mut add = |arena, is_peer| {
+        subjects.push(Subject {
+            arena,
+            is_peer,
+            peak: 0,
+            is_out: false,
+        });
+    };
+    let drivers = if args.peers.is_none() {
+        vec![args.target.driver.clone()]
+    } else {
+        args.target.drivers()
+    };
+    for driver in drivers {
+        let target_args = args.target.with_driver(&driver);
+        let target = Target::open(&target_args, 1, Some(args.target.server_core))?;
+        report.note(&target.banner);
+        let message = r#"{"type":"filter","filters":[{"property":"type","value":"probe"}]}"#;
+        let hello = Hello {
+            path: "/live/ws".to_owned(),
+            message: Some(message.to_owned()),
+            answer: "",
+            unasked: 0,
+            session: session(0),
+        };
+        add(Arena::ours(driver, target, hello, attendance), false);
     }
-    drop(audience);
-    target.stop()?;
-    Ok(report)
+    for Started { name, running } in args.peers.start(args.target.server_core, report)? {
+        add(Arena::peer(name, running, attendance), true);
+    }
+    Ok(subjects)
+}
+
+/// Offers everybody who takes part one load after the other, and adds their rows and how ours stand to each peer's.
+fn take_turns(
+    args: &LatencyArgs,
+    subjects: &mut [Subject],
+    takes_part: impl Fn(&Subject) -> bool,
+    rate: impl Fn(&Subject) -> u64,
+    load: &Cell,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let mut found: Vec<(String, bool, Figures)> = Vec::new();
+    for subject in subjects.iter_mut() {
+        if subject.is_out || !takes_part(subject) {
+            continue;
+        }
+        let rate = rate(subject).max(1);
+        let measured = measure(&mut subject.arena, rate, args.seconds);
+        if let Some(figures) = subject.judge(measured, report)? {
+            let name = subject.arena.name.clone();
+            report.row(row(&name, load, figures, [0; 9]));
+            found.push((name, subject.is_peer, figures));
+        }
+    }
+    for (theirs, _, below) in found.iter().filter(|(_, is_peer, _)| *is_peer) {
+        for (ours, _, above) in found.iter().filter(|(_, is_peer, _)| !is_peer) {
+            let name = format!("fanfare {ours} / {theirs}");
+            let ratios = std::array::from_fn(|index| above[index] / below[index]);
+            report.row(row(&name, load, ratios, [3; 9]));
+        }
+    }
+    Ok(())
+}
+
+impl Subject {
+    /// What was found; a peer for which nothing could be is out, and a note says why.
+    fn judge<T>(
+        &mut self,
+        found: Result<T, Failure>,
+        report: &mut Report,
+    ) -> Result<Option<T>, Failure> {
+        match found {
+            Ok(found) => Ok(Some(found)),
+            Err(failure) if self.is_peer => {
+                report.note(format!("{}, and is left out", self.arena.blame(&failure)));
+                self.is_out = true;
+                self.arena.disperse();
+                Ok(None)
+            }
+            Err(failure) => Err(self.arena.blame(&failure)),
+        }
+    }
+}
+
+/// One load for so many seconds, after one second that does not count.
+fn measure(arena: &mut Arena, rate: u64, seconds: u32) -> Result<Figures, Failure> {
+    arena.settle()?;
+    arena.audience()?.0.publish_at(rate, rate)?;
+    let before = arena.usage()?;
+    let load = arena
+        .audience()?
+        .0
+        .publish_at(rate, rate * u64::from(seconds))?;
+    Ok(figures(rate, &load, arena.usage()?.since(before)))
+}
+
+fn figures(rate: u64, load: &Load, used: Usage) -> Figures {
+    let seconds = load.elapsed.as_secs_f64();
+    let late = &load.latencies;
+    [
+        rate as f64,
+        late.len() as f64 / seconds,
+        micros_at(late, 0.5),
+        micros_at(late, 0.9),
+        micros_at(late, 0.99),
+        micros_at(late, 0.999),
+        late.max() as f64 / 1e3,
+        micros_at(&load.lags, 0.99),
+        used.cpu.as_secs_f64() * 100.0 / seconds,
+    ]
+}
+
+fn row(name: &str, load: &Cell, figures: Figures, digits: [usize; 9]) -> Vec<Cell> {
+    let figures = figures.into_iter().zip(digits);
+    let cells = figures.map(|(figure, digits)| Cell::Figure(figure, digits));
+    [Cell::text(name), load.clone()]
+        .into_iter()
+        .chain(cells)
+        .collect()
 }
 
 /// Events per second with a window of them in flight.

@@ -16,6 +16,7 @@ use crate::frames::sequence_field;
 use crate::machine::{Usage, pin, reserve_descriptors};
 use crate::mode::load::{Measured, Pace, measure, note_waiting};
 use crate::mode::session;
+use crate::peer::fan_out::Running;
 use crate::peer::nchan::{self, Nchan};
 use crate::report::{Cell, Report, median, median_ratio};
 use crate::target::{Target, TargetArgs};

@@ -1,5 +1,6 @@
 //! What can be measured: one file a mode.
 
+pub(crate) mod arena;
 pub(crate) mod broadcast;
 pub(crate) mod connect_storm;
 pub(crate) mod fan_out;

@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::failure::Failure;
 use crate::machine::{Usage, pin};
 use crate::mode::session;
+use crate::peer::fan_out::Running;
 use crate::peer::nchan::{self, Nchan};
 use crate::peer::wrk::{self, Counted, Load};
 use crate::publisher;
@@ -139,7 +140,7 @@ fn contenders(target: &Target, nchan: Option<&Nchan>) -> Vec<Contender> {
     all.extend(nchan.map(|nchan| Contender {
         name: "nchan",
         is_peer: true,
-        url: format!("http://{}/publish", nchan.address),
+        url: format!("http://{}/pub?id=probe", nchan.address),
         body: publisher::event(),
     }));
     all

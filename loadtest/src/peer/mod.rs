@@ -1,7 +1,16 @@
 //! Programs that are not ours and stand beside the server: the peer it is compared with, and the
 //! load generator that asks neither of us. Each is skipped by name where it is not installed.
 
+pub(crate) mod fan_out;
+pub(crate) mod messages;
+pub(crate) mod mosquitto;
+pub(crate) mod nats;
 pub(crate) mod nchan;
+pub(crate) mod process;
+pub(crate) mod redis;
+pub(crate) mod sockets;
+pub(crate) mod sockudo;
+pub(crate) mod stream;
 pub(crate) mod tonic;
 pub(crate) mod wrk;
 

@@ -1,4 +1,4 @@
-//! nginx with the nchan module: one worker on one core, publishing over HTTP to memory, and long polls.
+//! nginx with the nchan module: one worker on one core, publishing over HTTP to memory; long polls, or a WebSocket each.
 //!
 //! Its configuration is what its documentation offers for most throughput: no access log, one worker,
 //! bodies in a single buffer, kept-alive connections without a limit.
@@ -14,9 +14,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use super::fan_out::{Counter, Peer, Publishing, Running, Subscribing};
+use super::messages::MessageCounter;
 use super::program;
 use crate::failure::{During, Failure};
-use crate::machine::{Usage, children_of, on_core};
+use crate::machine::{children_of, on_core};
+use crate::pipeline::HttpPublishing;
 use crate::target::free_address;
 
 /// Where distributions put the module.
@@ -27,6 +30,10 @@ const MODULES: [&str; 3] = [
 ];
 /// Connections of its worker: as many as a process may have descriptors on the machines that this is made for.
 const CONNECTIONS_MAX: u32 = 20_000;
+/// The channel that everybody listens to who stands beside ours in `fan-out`, `latency` and `connect-storm`.
+const CHANNEL: &str = "probe";
+/// Messages that a channel keeps for subscribers that lag: more than are ever in flight, so that none is lost.
+const BUFFER_LENGTH: u32 = 10_000;
 /// It accepts connections within this time.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -83,26 +90,69 @@ impl Nchan {
             pids: vec![master],
             _folder: folder,
         };
-        nchan.wait_until_ready()?;
-        nchan.pids.extend(children_of(master)?);
+        let workers = nchan.wait_until_ready()?;
+        nchan.pids.extend(workers);
         Ok(nchan)
     }
 
-    /// cpu used so far, master and worker.
-    pub(crate) fn usage(&self) -> Result<Usage, Failure> {
-        Usage::of(&self.pids)
-    }
-
-    fn wait_until_ready(&mut self) -> Result<(), Failure> {
+    /// Gives its workers. The kernel accepts connections before there are any: the master listens first.
+    fn wait_until_ready(&mut self) -> Result<Vec<Pid>, Failure> {
         let deadline = Instant::now() + READY_TIMEOUT;
-        while TcpStream::connect(self.address).is_err() {
+        loop {
+            let workers = children_of(self.pids[0])?;
+            if !workers.is_empty() && TcpStream::connect(self.address).is_ok() {
+                return Ok(workers);
+            }
             let ended = self.child.try_wait().during("nginx")?;
             if ended.is_some() || Instant::now() > deadline {
                 return Err(Failure::new("nginx does not start"));
             }
             thread::sleep(Duration::from_millis(10));
         }
-        Ok(())
+    }
+}
+
+/// For `fan-out`, `latency` and `connect-storm`: WebSocket subscribers.
+pub(crate) const PEER: Peer = Peer {
+    name: "nchan",
+    missing: || {
+        let why = installed().err()?;
+        Some(format!("{why}: apt-get install nginx libnginx-mod-nchan"))
+    },
+    start: |core| {
+        let installed = installed().map_err(Failure::new)?;
+        Ok(Box::new(Nchan::start(&installed, core, BUFFER_LENGTH)?))
+    },
+};
+
+impl Running for Nchan {
+    fn pids(&self) -> &[Pid] {
+        &self.pids
+    }
+
+    fn banner(&self) -> String {
+        let address = self.address;
+        format!(
+            "nginx with nchan listening on {address}: 1 worker, {BUFFER_LENGTH} messages kept in memory"
+        )
+    }
+
+    fn subscribing(&self) -> Subscribing {
+        Subscribing {
+            address: self.address,
+            handshake: Some((format!("/subscribe?id={CHANNEL}"), String::new())),
+            hello: Vec::new(),
+            is_confirmed: false,
+        }
+    }
+
+    fn counter(&self) -> Box<dyn Counter> {
+        Box::new(MessageCounter::default())
+    }
+
+    fn publishing(&self) -> Box<dyn Publishing> {
+        let path = format!("/pub?id={CHANNEL}");
+        Box::new(HttpPublishing::new(self.address, &path))
     }
 }
 
@@ -127,6 +177,8 @@ events {{ worker_connections {CONNECTIONS_MAX}; }}
 http {{
     access_log off;
     keepalive_requests 1000000000;
+    keepalive_timeout 1d;
+    keepalive_time 1d;
     client_body_in_single_buffer on;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
@@ -135,13 +187,7 @@ http {{
     scgi_temp_path {folder}/scgi;
     nchan_shared_memory_size 256M;
     server {{
-        listen {address};
-        location = /publish {{
-            nchan_publisher http;
-            nchan_channel_id probe;
-            nchan_message_buffer_length {buffer_length};
-            nchan_message_timeout 60s;
-        }}
+        listen {address} backlog=4096;
         location = /pub {{
             nchan_publisher http;
             nchan_channel_id $arg_id;
@@ -153,6 +199,12 @@ http {{
             nchan_channel_id $arg_id;
             nchan_subscriber_first_message newest;
         }}
+        location = /subscribe {{
+            nchan_subscriber websocket;
+            nchan_channel_id $arg_id;
+            nchan_subscriber_first_message newest;
+            nchan_websocket_ping_interval 0;
+        }}
     }}
 }}
 "
@@ -162,6 +214,23 @@ http {{
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peer::fan_out::tests::hears_every_event;
+
+    #[test]
+    fn subscribers_hear_every_event() {
+        hears_every_event(PEER);
+    }
+
+    #[test]
+    fn the_worker_is_among_its_processes() {
+        if let Some(why) = (PEER.missing)() {
+            eprintln!("nchan skipped: {why}");
+            return;
+        }
+        // Without it the work would cost nothing.
+        let running = (PEER.start)(0).expect("nginx");
+        assert_eq!(running.pids().len(), 2);
+    }
 
     #[test]
     fn the_configuration_names_what_it_is_given() {
@@ -170,7 +239,7 @@ mod tests {
         for line in [
             "load_module /module.so;",
             "pid /scratch/nginx.pid;",
-            "listen 127.0.0.1:8080;",
+            "listen 127.0.0.1:8080 backlog=4096;",
             "nchan_message_buffer_length 7;",
         ] {
             assert!(text.lines().any(|found| found.trim() == line), "{line}");

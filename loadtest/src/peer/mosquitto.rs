@@ -1,0 +1,289 @@
+//! mosquitto: a topic of MQTT 3.1.1 at `QoS` 0, over WebSocket, or over plain TCP as its own clients have it.
+//!
+//! Settings: what a subscriber has not taken may wait without a bound (`max_queued_messages 0`: beyond it messages are
+//! dropped silently), no delay of small packets, no persistence, nothing logged or counted under `$SYS`. The publisher
+//! is a client on plain TCP, which its loop serves better than a WebSocket.
+//! The protocol: <https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html>.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Command;
+
+use nix::unistd::Pid;
+
+use super::fan_out::{Answers, Counter, Peer, Publishing, Running, Subscribing};
+use super::process::{Process, folder, version};
+use super::program;
+use super::stream::{Message, StreamCounter, wire};
+use crate::failure::{During, Failure};
+use crate::target::free_address;
+
+/// Its program.
+const PROGRAM: &str = "mosquitto";
+/// Over WebSocket.
+const NAME: &str = "mosquitto";
+/// Over plain TCP.
+const NAME_TCP: &str = "mosquitto-tcp";
+/// The topic.
+const TOPIC: &[u8] = b"probe";
+/// CONNECT (§3.1): a clean session without a name, a will or a time to keep alive. CONNACK is not waited for: §3.1.4
+/// lets a client go on at once.
+const CONNECT: &[u8] = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x00\x00\x00";
+/// SUBSCRIBE (§3.8) to the topic at `QoS` 0.
+const SUBSCRIBE: &[u8] = b"\x82\x0a\x00\x01\x00\x05probe\x00";
+
+/// Subscribers over WebSocket.
+pub(crate) const PEER: Peer = Peer {
+    name: NAME,
+    missing,
+    start: |core| start(core, true),
+};
+/// Subscribers on plain TCP.
+pub(crate) const PEER_TCP: Peer = Peer {
+    name: NAME_TCP,
+    missing,
+    start: |core| start(core, false),
+};
+
+fn missing() -> Option<String> {
+    let is_missing = program(PROGRAM).is_none();
+    is_missing.then(|| "mosquitto is not installed: apt-get install mosquitto".to_owned())
+}
+
+#[derive(Debug)]
+struct Mosquitto {
+    process: Process,
+    version: String,
+    /// Where publishers connect.
+    plain: SocketAddr,
+    /// Where subscribers do, if it is over WebSocket.
+    websocket: Option<SocketAddr>,
+}
+
+fn start(core: usize, has_websockets: bool) -> Result<Box<dyn Running>, Failure> {
+    let mosquitto = program(PROGRAM).ok_or_else(|| Failure::new("mosquitto is not installed"))?;
+    let folder = folder()?;
+    let plain = free_address()?;
+    let websocket = has_websockets.then(free_address).transpose()?;
+    let file = folder.path().join("mosquitto.conf");
+    fs::write(&file, configuration(plain, websocket)).during("mosquitto's configuration")?;
+    let mut command = Command::new(&mosquitto);
+    command.arg("-c").arg(&file);
+    let addresses: Vec<SocketAddr> = [plain].into_iter().chain(websocket).collect();
+    Ok(Box::new(Mosquitto {
+        process: Process::start(command, folder, core, &addresses)?,
+        version: version(&mosquitto, "-h"),
+        plain,
+        websocket,
+    }))
+}
+
+fn configuration(plain: SocketAddr, websocket: Option<SocketAddr>) -> String {
+    let websocket = websocket.map_or_else(String::new, |address| {
+        let (port, ip) = (address.port(), address.ip());
+        // Without the domain it would listen on every address, whatever was asked for.
+        format!("listener {port} {ip}\nprotocol websockets\nsocket_domain ipv4\n")
+    });
+    let (port, ip) = (plain.port(), plain.ip());
+    format!(
+        "allow_anonymous true
+persistence false
+set_tcp_nodelay true
+max_queued_messages 0
+max_queued_bytes 0
+sys_interval 0
+connection_messages false
+log_type error
+listener {port} {ip}
+{websocket}"
+    )
+}
+
+impl Running for Mosquitto {
+    fn pids(&self) -> &[Pid] {
+        std::slice::from_ref(&self.process.pid)
+    }
+
+    fn banner(&self) -> String {
+        let (version, plain) = (&self.version, self.plain);
+        match self.websocket {
+            Some(websocket) => format!("{NAME} is {version}, WebSockets on {websocket}, QoS 0"),
+            None => format!("{NAME_TCP} is {version}, plain TCP on {plain}, QoS 0"),
+        }
+    }
+
+    fn subscribing(&self) -> Subscribing {
+        let fields = "Sec-WebSocket-Protocol: mqtt\r\n";
+        Subscribing {
+            address: self.websocket.unwrap_or(self.plain),
+            handshake: self.websocket.map(|_| ("/".to_owned(), fields.to_owned())),
+            hello: wire(self.websocket.is_some(), &[CONNECT, SUBSCRIBE].concat()),
+            is_confirmed: true,
+        }
+    }
+
+    fn counter(&self) -> Box<dyn Counter> {
+        Box::new(counter(self.websocket.is_some()))
+    }
+
+    fn publishing(&self) -> Box<dyn Publishing> {
+        Box::new(Publisher {
+            address: self.plain,
+        })
+    }
+}
+
+fn counter(is_websocket: bool) -> StreamCounter {
+    // Nobody asks for a pong: it is clients that ping.
+    StreamCounter::new(read, is_websocket, b"")
+}
+
+/// Reads a control packet (§2.2).
+fn read(bytes: &[u8]) -> Result<Option<(Message<'_>, usize)>, String> {
+    let Some((&first, rest)) = bytes.split_first() else {
+        return Ok(None);
+    };
+    let Some((length, length_bytes)) = remaining_length(rest)? else {
+        return Ok(None);
+    };
+    let end = 1 + length_bytes + length;
+    let Some(body) = bytes.get(1 + length_bytes..end) else {
+        return Ok(None);
+    };
+    let message = match (first, body) {
+        // PUBLISH at QoS 0, perhaps retained (§3.3): the topic with its length, then the payload.
+        (0x30 | 0x31, [high, low, topic_and_payload @ ..]) => {
+            let topic_bytes = u16::from_be_bytes([*high, *low]).into();
+            let payload = topic_and_payload.get(topic_bytes..);
+            Message::Event(payload.ok_or("a topic longer than its packet")?)
+        }
+        // CONNACK (§3.2) and SUBACK (§3.9), which grants QoS 0.
+        (0x20, [_, 0]) => Message::Other,
+        (0x90, [_, _, 0]) => Message::Subscribed,
+        (first, body) => return Err(format!("packet {first:#x} {body:x?}")),
+    };
+    Ok(Some((message, end)))
+}
+
+/// Seven bits a byte, the lowest first, at most four bytes (§2.2.3); and how many they were.
+fn remaining_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, String> {
+    let mut length = 0;
+    for (index, &byte) in bytes.iter().take(4).enumerate() {
+        length |= usize::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            return Ok(Some((length, index + 1)));
+        }
+    }
+    if bytes.len() >= 4 {
+        return Err("a length of more than four bytes".to_owned());
+    }
+    Ok(None)
+}
+
+/// Appends a PUBLISH at `QoS` 0.
+fn publish(payload: &[u8], packets: &mut Vec<u8>) {
+    packets.push(0x30);
+    let mut left = 2 + TOPIC.len() + payload.len();
+    loop {
+        let bits = u8::try_from(left & 0x7f).unwrap_or_default();
+        left >>= 7;
+        packets.push(if left > 0 { bits | 0x80 } else { bits });
+        if left == 0 {
+            break;
+        }
+    }
+    packets.extend_from_slice(&[0, 5]);
+    packets.extend_from_slice(TOPIC);
+    packets.extend_from_slice(payload);
+}
+
+/// A client whose messages nobody acknowledges.
+#[derive(Debug)]
+struct Publisher {
+    address: SocketAddr,
+}
+
+impl Publishing for Publisher {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn hello(&self) -> Vec<u8> {
+        CONNECT.to_vec()
+    }
+
+    fn encode(&mut self, bodies: &[String], requests: &mut Vec<u8>) -> u64 {
+        for body in bodies {
+            publish(body.as_bytes(), requests);
+        }
+        0
+    }
+
+    fn take(&mut self, received: &[u8], _: &mut Vec<u8>) -> Result<Answers, String> {
+        let mut answers = Answers::default();
+        while let Some((_, taken)) = read(&received[answers.bytes..])? {
+            answers.bytes += taken;
+        }
+        Ok(answers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frames::sequence_field;
+    use crate::peer::fan_out::{Heard, tests::hears_every_event};
+    use crate::peer::stream::{assert_told, server_frame, told};
+
+    /// An event of so many bytes more than its number.
+    fn packet(number: u64, padding: usize) -> Vec<u8> {
+        let mut packet = Vec::new();
+        let payload = format!("{{{}}}{}", sequence_field(number), "x".repeat(padding));
+        publish(payload.as_bytes(), &mut packet);
+        packet
+    }
+
+    #[test]
+    fn packets_are_counted_however_they_are_cut() {
+        // Lengths of one byte and of two.
+        let events = [packet(0, 0), packet(1, 200), packet(2, 16_500)];
+        let lengths = events.each_ref().map(Vec::len);
+        assert_eq!(lengths, [31, 232, 16_533]);
+        let parts: Vec<&[u8]> = [&b"\x20\x02\x00\x00"[..], b"\x90\x03\x00\x01\x00"]
+            .into_iter()
+            .chain(events[..2].iter().map(Vec::as_slice))
+            .collect();
+        let event = |number: usize| Heard::Event {
+            number: number as u64,
+            bytes: lengths[number],
+        };
+        let expected = (vec![Heard::Subscribed, event(0), event(1)], Vec::new());
+        assert_told(|| counter(false), &parts.concat(), &expected);
+        let each: Vec<Vec<u8>> = parts.iter().map(|part| server_frame(0x82, part)).collect();
+        assert_told(|| counter(true), &each.concat(), &expected);
+        let one = server_frame(0x82, &parts.concat());
+        assert_told(|| counter(true), &one, &expected);
+        let long = told(counter(false), events[2].chunks(1_000));
+        assert_eq!(long, Ok((vec![event(2)], Vec::new())));
+    }
+
+    #[test]
+    fn what_is_refused_is_said() {
+        let cases: [&[u8]; 5] = [
+            b"\x20\x02\x00\x05",
+            b"\x90\x03\x00\x01\x80",
+            b"\x30\x03\x00\x05p",
+            b"\xd0\x00",
+            b"\x30\xff\xff\xff\xff",
+        ];
+        for bytes in cases {
+            assert!(told(counter(false), [bytes]).is_err(), "{bytes:x?}");
+        }
+    }
+
+    #[test]
+    fn the_peers_start_and_are_heard() {
+        hears_every_event(PEER);
+        hears_every_event(PEER_TCP);
+    }
+}

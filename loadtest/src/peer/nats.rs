@@ -1,0 +1,255 @@
+//! nats-server: subjects over WebSocket, or over plain TCP as its own clients have it.
+//!
+//! Settings: no TLS and no compression, which its documentation offers where neither is needed; as much pending for a
+//! subscriber as there is memory for, so that none is cut off as a slow one. On one core Go runs one thread of its own
+//! choosing. The publisher is a client on plain TCP.
+//! The protocol: <https://docs.nats.io/reference/reference-protocols/nats-protocol>.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Command;
+
+use nix::unistd::Pid;
+
+use super::fan_out::{Answers, Counter, Peer, Publishing, Running, Subscribing};
+use super::process::{Process, folder, version};
+use super::program;
+use super::stream::{Message, StreamCounter, wire};
+use crate::failure::{During, Failure};
+use crate::target::free_address;
+
+/// Its program.
+const PROGRAM: &str = "nats-server";
+/// Over WebSocket.
+const NAME: &str = "nats";
+/// Over plain TCP.
+const NAME_TCP: &str = "nats-tcp";
+/// What every client says first: nothing is acknowledged, nothing has headers.
+const CONNECT: &str = "CONNECT {\"verbose\":false,\"pedantic\":false}\r\n";
+/// The longest line that is read: `INFO` has a few hundred bytes.
+const LINE_BYTES_MAX: usize = 16 * 1024;
+
+/// Subscribers over WebSocket.
+pub(crate) const PEER: Peer = Peer {
+    name: NAME,
+    missing,
+    start: |core| start(core, true),
+};
+/// Subscribers on plain TCP.
+pub(crate) const PEER_TCP: Peer = Peer {
+    name: NAME_TCP,
+    missing,
+    start: |core| start(core, false),
+};
+
+fn missing() -> Option<String> {
+    let is_missing = program(PROGRAM).is_none();
+    is_missing.then(|| "nats-server is not installed: apt-get install nats-server".to_owned())
+}
+
+#[derive(Debug)]
+struct Nats {
+    process: Process,
+    version: String,
+    /// Where publishers connect.
+    plain: SocketAddr,
+    /// Where subscribers do, if it is over WebSocket.
+    websocket: Option<SocketAddr>,
+}
+
+fn start(core: usize, has_websockets: bool) -> Result<Box<dyn Running>, Failure> {
+    let nats = program(PROGRAM).ok_or_else(|| Failure::new("nats-server is not installed"))?;
+    let folder = folder()?;
+    let (plain, websocket) = (free_address()?, free_address()?);
+    let file = folder.path().join("nats.conf");
+    fs::write(&file, configuration(plain, websocket)).during("nats-server's configuration")?;
+    let mut command = Command::new(&nats);
+    command.arg("--config").arg(&file);
+    Ok(Box::new(Nats {
+        process: Process::start(command, folder, core, &[plain, websocket])?,
+        version: version(&nats, "--version"),
+        plain,
+        websocket: has_websockets.then_some(websocket),
+    }))
+}
+
+fn configuration(plain: SocketAddr, websocket: SocketAddr) -> String {
+    format!(
+        "listen: \"{plain}\"
+websocket {{
+    listen: \"{websocket}\"
+    no_tls: true
+    compression: false
+}}
+max_pending: 1GB
+write_deadline: \"60s\"
+"
+    )
+}
+
+impl Running for Nats {
+    fn pids(&self) -> &[Pid] {
+        std::slice::from_ref(&self.process.pid)
+    }
+
+    fn banner(&self) -> String {
+        let (version, plain) = (&self.version, self.plain);
+        match self.websocket {
+            Some(websocket) => {
+                format!("{NAME} is {version}, WebSockets on {websocket}, no compression")
+            }
+            None => format!("{NAME_TCP} is {version}, plain TCP on {plain}"),
+        }
+    }
+
+    fn subscribing(&self) -> Subscribing {
+        // Only the answer to a ping shows that what came before it was carried out.
+        let text = format!("{CONNECT}SUB probe 1\r\nPING\r\n");
+        Subscribing {
+            address: self.websocket.unwrap_or(self.plain),
+            handshake: self.websocket.map(|_| ("/".to_owned(), String::new())),
+            hello: wire(self.websocket.is_some(), text.as_bytes()),
+            is_confirmed: true,
+        }
+    }
+
+    fn counter(&self) -> Box<dyn Counter> {
+        let is_websocket = self.websocket.is_some();
+        Box::new(counter(is_websocket))
+    }
+
+    fn publishing(&self) -> Box<dyn Publishing> {
+        Box::new(Publisher {
+            address: self.plain,
+        })
+    }
+}
+
+fn counter(is_websocket: bool) -> StreamCounter {
+    StreamCounter::new(read, is_websocket, b"PONG\r\n")
+}
+
+/// Reads a line, and the payload that follows it if it is `MSG <subject> <sid> [reply-to] <bytes>`.
+fn read(bytes: &[u8]) -> Result<Option<(Message<'_>, usize)>, String> {
+    let Some(end) = bytes.iter().position(|&byte| byte == b'\n') else {
+        if bytes.len() > LINE_BYTES_MAX {
+            return Err("an endless line".to_owned());
+        }
+        return Ok(None);
+    };
+    let (line, start) = (bytes[..end].trim_ascii_end(), end + 1);
+    if let Some(arguments) = line.strip_prefix(b"MSG ") {
+        let digits = arguments.rsplit(|&byte| byte == b' ').next();
+        let length = digits.and_then(|digits| str::from_utf8(digits).ok()?.parse::<u32>().ok());
+        let length = length.ok_or("MSG without a length")?;
+        let payload_end = start + usize::try_from(length).map_err(|error| error.to_string())?;
+        let whole = bytes.get(start..payload_end + 2);
+        return Ok(whole.map(|_| {
+            let payload = &bytes[start..payload_end];
+            (Message::Event(payload), payload_end + 2)
+        }));
+    }
+    let message = match line {
+        b"PONG" => Message::Subscribed,
+        b"PING" => Message::Ping,
+        b"+OK" => Message::Other,
+        line if line.starts_with(b"INFO ") => Message::Other,
+        line => return Err(String::from_utf8_lossy(line).into_owned()),
+    };
+    Ok(Some((message, start)))
+}
+
+/// A client that nothing is acknowledged to.
+#[derive(Debug)]
+struct Publisher {
+    address: SocketAddr,
+}
+
+impl Publishing for Publisher {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn hello(&self) -> Vec<u8> {
+        CONNECT.as_bytes().to_vec()
+    }
+
+    fn encode(&mut self, bodies: &[String], requests: &mut Vec<u8>) -> u64 {
+        for body in bodies {
+            let head = format!("PUB probe {}\r\n", body.len());
+            requests.extend_from_slice(head.as_bytes());
+            requests.extend_from_slice(body.as_bytes());
+            requests.extend_from_slice(b"\r\n");
+        }
+        0
+    }
+
+    fn take(&mut self, received: &[u8], replies: &mut Vec<u8>) -> Result<Answers, String> {
+        let mut answers = Answers::default();
+        while let Some((message, taken)) = read(&received[answers.bytes..])? {
+            answers.bytes += taken;
+            if message == Message::Ping {
+                replies.extend_from_slice(b"PONG\r\n");
+            }
+        }
+        Ok(answers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frames::sequence_field;
+    use crate::peer::fan_out::{Heard, tests::hears_every_event};
+    use crate::peer::stream::{assert_told, server_frame, told};
+
+    fn message(number: u64) -> String {
+        let payload = format!("{{{}}}", sequence_field(number));
+        format!("MSG probe 1 {}\r\n{payload}\r\n", payload.len())
+    }
+
+    #[test]
+    fn messages_are_counted_however_they_are_cut() {
+        let parts = [
+            "INFO {\"version\":\"2.9.10\"} \r\n",
+            "PONG\r\n",
+            &message(0),
+            "PING\r\n",
+            "+OK\r\n",
+            &message(1),
+            &message(2),
+        ];
+        let bytes = message(0).len();
+        let told = |number| Heard::Event { number, bytes };
+        let heard = vec![Heard::Subscribed, told(0), told(1), told(2)];
+        let expected = (heard.clone(), b"PONG\r\n".to_vec());
+        assert_told(|| counter(false), parts.concat().as_bytes(), &expected);
+        let expected = (heard, wire(true, b"PONG\r\n"));
+        let one = server_frame(0x82, parts.concat().as_bytes());
+        assert_told(|| counter(true), &one, &expected);
+        let each = parts.map(|part| server_frame(0x82, part.as_bytes()));
+        assert_told(|| counter(true), &each.concat(), &expected);
+    }
+
+    #[test]
+    fn what_is_refused_is_said() {
+        for text in ["-ERR 'Slow Consumer'\r\n", "MSG probe 1 x\r\n"] {
+            assert!(told(counter(false), [text.as_bytes()]).is_err(), "{text}");
+        }
+        let mut publisher = Publisher {
+            address: SocketAddr::from(([127, 0, 0, 1], 1)),
+        };
+        let mut replies = Vec::new();
+        let bytes = "PING\r\n".len();
+        let taken = publisher.take(b"PING\r\nPI", &mut replies);
+        assert_eq!(taken, Ok(Answers { count: 0, bytes }));
+        assert_eq!(replies, b"PONG\r\n");
+        assert!(publisher.take(b"-ERR 'x'\r\n", &mut replies).is_err());
+    }
+
+    #[test]
+    fn the_peers_start_and_are_heard() {
+        hears_every_event(PEER);
+        hears_every_event(PEER_TCP);
+    }
+}
