@@ -5,8 +5,10 @@
 //! ways, cores and memory are as fresh as for a person, and what fails or is absent costs its own rows only.
 
 mod chart;
+mod charts;
 mod page;
 mod progress;
+mod rows;
 mod run;
 mod suite;
 
@@ -21,9 +23,11 @@ use serde_json::{Value, json};
 
 use crate::failure::{During, Failure};
 use crate::report::{Cell, Report, spread_percent};
+use charts::CHARTS;
 use progress::Progress;
+use rows::{Row, rows};
 use run::Measured;
-use suite::{CHARTS, MEASUREMENTS, ROWS, Row};
+use suite::MEASUREMENTS;
 
 /// What is measured, and where the outcome goes.
 #[derive(Clone, Debug, clap::Args)]
@@ -144,8 +148,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<Report, Failure> {
         }
     }
     progress.finish();
-    let outcomes: Vec<Outcome> = ROWS
-        .iter()
+    let outcomes: Vec<Outcome> = rows()
         .filter(|row| wanted(row.measurement))
         .map(|row| outcome(row, &measured, before.as_ref()))
         .collect();
@@ -264,7 +267,7 @@ mod tests {
 
     #[test]
     fn an_earlier_run_is_found_by_the_title_of_its_row() {
-        let row = &ROWS[0];
+        let row = rows().next().expect("there are some");
         let before = json!({ "rows": [{ "row": row.title, "found": 1.5 }] });
         assert_eq!(earlier(&before, row), Some(1.5));
         assert_eq!(earlier(&json!({ "rows": [] }), row), None);

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 use super::chart::{Bar, Series, bars, escape, figure, lines, picture};
+use super::charts::{Chart, Curve, Points};
 use super::run::{self, Measured};
-use super::suite::{Chart, Curve, Points};
 use super::{Bound, Outcome, Verdict};
 
 /// Colours, and how charts look in them: on the page and in a picture.
@@ -221,7 +221,8 @@ fn table_row(row: &Map<String, Value>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::suite::{CHARTS, ROWS};
+    use super::super::charts::CHARTS;
+    use super::super::rows::rows;
     use super::*;
     use serde_json::json;
 
@@ -240,15 +241,17 @@ mod tests {
             ]],
             problem: None,
         };
+        let mut all = rows();
+        let (first, second) = (all.next().expect("a row"), all.next().expect("a row"));
         let outcomes = [
             Outcome {
-                row: &ROWS[0],
+                row: first,
                 figure: Some(1.02),
                 spread: Some(3.4),
                 before: Some(1.5),
             },
             Outcome {
-                row: &ROWS[1],
+                row: second,
                 figure: None,
                 spread: None,
                 before: None,
