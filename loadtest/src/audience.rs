@@ -17,6 +17,7 @@ use crate::failure::{During, Failure};
 use crate::frames::FrameCounter;
 use crate::http::Head;
 use crate::pipeline::{Form, Pipeline};
+use crate::schedule::{Load, Schedule, histogram, nanos};
 use crate::swarm::{OPEN_BATCH, WAIT_TIMEOUT, connect, send};
 use crate::websocket;
 
@@ -56,42 +57,6 @@ struct Peer {
     counter: FrameCounter,
     /// Frames since counting began.
     heard: u64,
-}
-
-/// A load at a set rate.
-#[derive(Debug)]
-pub(crate) struct Load {
-    /// From the first event's time until the last one was heard.
-    pub(crate) elapsed: Duration,
-    /// Nanoseconds from when an event was due until a subscriber heard it.
-    pub(crate) latencies: Histogram<u64>,
-    /// Nanoseconds from when an event was due until it was sent.
-    pub(crate) lags: Histogram<u64>,
-}
-
-/// When which event is due.
-#[derive(Clone, Copy, Debug)]
-struct Schedule {
-    /// The number of the first one, and its time.
-    first: u64,
-    start: Instant,
-    /// Events per second.
-    rate: u64,
-}
-
-impl Schedule {
-    fn due(&self, event: u64) -> Instant {
-        self.start + Duration::from_nanos((event - self.first) * 1_000_000_000 / self.rate)
-    }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// A histogram of nanoseconds up to a minute, with three digits that count; what takes longer counts as that.
-fn histogram() -> Result<Histogram<u64>, Failure> {
-    Histogram::new_with_bounds(1, 60_000_000_000, 3).during("a histogram")
 }
 
 /// The subscribers, and the publisher if there is one.
@@ -247,6 +212,20 @@ impl Audience {
     /// Publishes `events` at `rate` per second, each when it is due, whatever was heard of those before; gives what
     /// came of it once the last subscriber has heard the last one.
     pub(crate) fn publish_at(&mut self, rate: u64, events: u64) -> Result<Load, Failure> {
+        self.try_publish_at(rate, events)?.ok_or_else(|| {
+            Failure::new(format!(
+                "fell behind: at {rate} events/s too many were on their way"
+            ))
+        })
+    }
+
+    /// The same, which gives nothing if the subscribers fall behind: publishing ends when too many events are on their
+    /// way, and those are heard.
+    pub(crate) fn try_publish_at(
+        &mut self,
+        rate: u64,
+        events: u64,
+    ) -> Result<Option<Load>, Failure> {
         let schedule = Schedule {
             first: self.books.started(),
             start: Instant::now(),
@@ -262,9 +241,9 @@ impl Audience {
                 .inspect(|&event| lags.saturating_record(nanos(now - schedule.due(event))))
                 .count() as u64;
             if first + due - self.books.finished() > self.books.window() {
-                return Err(Failure::new(format!(
-                    "fell behind: at {rate} events/s too many were on their way"
-                )));
+                self.timed = None;
+                self.hear()?;
+                return Ok(None);
             }
             if due > 0 {
                 self.start(due)?;
@@ -276,11 +255,11 @@ impl Audience {
         let elapsed = schedule.start.elapsed();
         let timed = self.timed.take();
         let latencies = timed.map_or_else(histogram, |(_, latencies)| Ok(latencies))?;
-        Ok(Load {
+        Ok(Some(Load {
             elapsed,
             latencies,
             lags,
-        })
+        }))
     }
 
     /// Publishes so many events, which will be heard.

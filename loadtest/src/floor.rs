@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use crate::audience::{Audience, Opening};
 use crate::failure::{During, Failure};
+use crate::kind::Kind;
 use crate::machine::{pin, reserve_descriptors, thread_cpu};
-use crate::reader::Kind;
 use crate::swarm::Swarm;
 
 /// Where requests are received, to be forgotten.

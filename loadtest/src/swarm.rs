@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
+use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::failure::{During, Failure};
-use crate::reader::{Kind, Progress, Reader};
+use crate::kind::Kind;
+use crate::reader::{Progress, Reader};
 
 /// Connections from one address: the ports of one go from 32768 to 60999 and are shared.
 const CONNECTIONS_PER_ADDRESS: usize = 10_000;
@@ -68,7 +70,8 @@ impl Swarm {
         };
         let host = address.to_string();
         for index in 0..count {
-            let request = kind.request(&host, &session(index));
+            let session = session(index);
+            let request = kind.request(&host, &session, None);
             let mut stream = TcpStream::from_std(connect(address, index)?);
             let readable = Interest::READABLE;
             let registry = swarm.poll.registry();
@@ -84,7 +87,7 @@ impl Swarm {
             };
             swarm.peers.push(Peer {
                 stream,
-                reader: Reader::new(kind),
+                reader: Reader::new(kind, &session),
                 request,
             });
             if index % OPEN_BATCH == OPEN_BATCH - 1 {
@@ -224,6 +227,33 @@ impl Peer {
 /// A connected socket without Nagle's delay, from one of several loopback addresses.
 pub(crate) fn connect(address: SocketAddr, index: usize) -> Result<std::net::TcpStream, Failure> {
     let what = "connecting to the server";
+    let socket = socket(address, index)?;
+    socket.connect(&address.into()).during(what)?;
+    socket.set_nonblocking(true).during(what)?;
+    Ok(socket.into())
+}
+
+/// The same, which does not wait until it is connected, and has room for so many bytes that nobody has read.
+pub(crate) fn connect_later(
+    address: SocketAddr,
+    index: usize,
+    receive_bytes: Option<usize>,
+) -> Result<std::net::TcpStream, Failure> {
+    let what = "connecting to the server";
+    let socket = socket(address, index)?;
+    if let Some(bytes) = receive_bytes {
+        socket.set_recv_buffer_size(bytes).during(what)?;
+    }
+    socket.set_nonblocking(true).during(what)?;
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() == Some(Errno::EINPROGRESS as i32) => {}
+        result => result.during(what)?,
+    }
+    Ok(socket.into())
+}
+
+fn socket(address: SocketAddr, index: usize) -> Result<Socket, Failure> {
+    let what = "opening a socket";
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -238,10 +268,8 @@ pub(crate) fn connect(address: SocketAddr, index: usize) -> Result<std::net::Tcp
         let source = SocketAddr::from(([127, 0, 0, group.saturating_add(1)], 0));
         socket.bind(&source.into()).during(what)?;
     }
-    socket.connect(&address.into()).during(what)?;
     socket.set_tcp_nodelay(true).during(what)?;
-    socket.set_nonblocking(true).during(what)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// Sends a few hundred bytes, for which an idle connection always has room.

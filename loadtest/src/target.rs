@@ -14,7 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::failure::{During, Failure};
-use crate::machine::{Memory, Usage, on_core};
+use crate::machine::{Memory, Usage, descriptors_of, on_core};
 
 /// A server says that it listens within this time.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -127,6 +127,11 @@ impl Target {
     /// Memory in use.
     pub(crate) fn memory(&self) -> Result<Memory, Failure> {
         Memory::of(self.pid)
+    }
+
+    /// Descriptors it has open.
+    pub(crate) fn descriptors(&self) -> Result<u64, Failure> {
+        descriptors_of(self.pid)
     }
 
     /// Waits until the server does nothing; `wait` passes the time and may serve connections. Gives

@@ -7,9 +7,9 @@
 use std::time::Instant;
 
 use crate::failure::Failure;
+use crate::kind::Kind;
 use crate::machine::{pin, reserve_descriptors};
 use crate::mode::{pause, session};
-use crate::reader::Kind;
 use crate::report::{Cell, Report, median};
 use crate::swarm::Swarm;
 use crate::target::{Target, TargetArgs};

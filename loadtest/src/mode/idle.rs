@@ -1,10 +1,10 @@
 //! `idle`: what a connection that only waits costs in memory, and whether that grows.
 
 use crate::failure::Failure;
+use crate::kind::Kind;
 use crate::machine::{Memory, pin, reserve_descriptors};
 use crate::mode::{pause, session};
 use crate::publisher::Publisher;
-use crate::reader::Kind;
 use crate::report::{Cell, Report};
 use crate::swarm::Swarm;
 use crate::target::{Target, TargetArgs};

@@ -5,10 +5,10 @@
 //! about speed.
 
 use crate::failure::Failure;
+use crate::kind::Kind;
 use crate::machine::{Usage, reserve_descriptors};
 use crate::mode::session;
 use crate::publisher::Publisher;
-use crate::reader::Kind;
 use crate::report::{Cell, Report, median, median_ratio};
 use crate::swarm::Swarm;
 use crate::target::{Target, TargetArgs};

@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use crate::failure::Failure;
 use crate::floor::Floor;
+use crate::kind::Kind;
 use crate::machine::{pin, reserve_descriptors};
 use crate::mode::session;
 use crate::publisher::Publisher;
-use crate::reader::Kind;
 use crate::report::{Cell, Report, median, median_ratio};
 use crate::swarm::Swarm;
 use crate::target::{Target, TargetArgs};
