@@ -166,10 +166,11 @@ impl Audit {
         i64::try_from(number).map_or(i64::MAX, |next| next - 1)
     }
 
-    /// Whether a subscriber has heard, or was told of, all that was published.
+    /// Whether a subscriber has heard all that was published and that it is entitled to.
     pub(crate) fn is_current(&self, index: usize) -> bool {
         let account = &self.accounts[index];
-        account.next == self.published[account.topic as usize]
+        let published = self.published[account.topic as usize];
+        account.next.max(account.entitled.min(published)) == published
     }
 
     /// A subscriber is told that events are missing.

@@ -131,10 +131,13 @@ fn who_has_no_cursor_has_no_claim_while_away() {
     audit.hear(0, 0, None);
     audit.detach(0);
     audit.publish(0, 3);
+    assert!(audit.is_current(0), "nothing is due to who is away");
     audit.attach(0);
+    assert!(audit.is_current(0));
     // Published before it listened, and perhaps heard; from 5 on it is entitled.
     audit.hear(0, 4, None);
     audit.publish(0, 2);
+    assert!(!audit.is_current(0));
     audit.hear(0, 6, None);
     let totals = totals(audit);
     assert_eq!(

@@ -25,6 +25,10 @@ pub(crate) const OPEN_BATCH: usize = 64;
 const EVENTS_BATCH: usize = 1_024;
 /// Where everything is received.
 const SCRATCH_BYTES: usize = 64 * 1024;
+/// What a narrow socket has room for.
+const NARROW_RECEIVE_BYTES: usize = 4 * 1024;
+/// Largest segment that is sent to a narrow socket: what fits an Ethernet frame. The sender's buffer is a small multiple.
+const NARROW_SEGMENT_BYTES: u32 = 1_400;
 /// Nothing that is waited for takes longer.
 pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -233,16 +237,20 @@ pub(crate) fn connect(address: SocketAddr, index: usize) -> Result<std::net::Tcp
     Ok(socket.into())
 }
 
-/// The same, which does not wait until it is connected, and has room for so many bytes that nobody has read.
+/// The same, which does not wait until it is connected. A narrow one is as one over a network, with little room for what
+/// nobody has read: over loopback the kernel would keep megabytes at the server's end.
 pub(crate) fn connect_later(
     address: SocketAddr,
     index: usize,
-    receive_bytes: Option<usize>,
+    is_narrow: bool,
 ) -> Result<std::net::TcpStream, Failure> {
     let what = "connecting to the server";
     let socket = socket(address, index)?;
-    if let Some(bytes) = receive_bytes {
-        socket.set_recv_buffer_size(bytes).during(what)?;
+    if is_narrow {
+        socket
+            .set_recv_buffer_size(NARROW_RECEIVE_BYTES)
+            .during(what)?;
+        socket.set_tcp_mss(NARROW_SEGMENT_BYTES).during(what)?;
     }
     socket.set_nonblocking(true).during(what)?;
     match socket.connect(&address.into()) {

@@ -28,8 +28,6 @@ use crate::swarm::{connect_later, send};
 const EVENTS_BATCH: usize = 1_024;
 /// Where everything is received.
 const SCRATCH_BYTES: usize = 64 * 1024;
-/// What a slow subscriber's socket has room for: hardly anything, so that the server's own buffers fill.
-const SLOW_RECEIVE_BYTES: usize = 4 * 1024;
 /// Publishers have the tokens from here downwards, where subscribers have their index.
 const PUBLISHERS: usize = usize::MAX - 1;
 
@@ -231,9 +229,8 @@ impl Cohort {
 
     /// Lets a subscriber that is away connect, with its cursor if it has one.
     pub(crate) fn join(&mut self, index: usize) -> Result<(), Failure> {
-        let receive_bytes =
-            (self.members[index].plan.group == Group::Slow).then_some(SLOW_RECEIVE_BYTES);
-        let mut stream = TcpStream::from_std(connect_later(self.address, index, receive_bytes)?);
+        let is_narrow = self.members[index].plan.group == Group::Slow;
+        let mut stream = TcpStream::from_std(connect_later(self.address, index, is_narrow)?);
         let both = Interest::READABLE | Interest::WRITABLE;
         let registered = self
             .poll
@@ -343,12 +340,18 @@ impl Cohort {
                 return Ok(());
             };
             let count = match link.stream.read(&mut self.scratch) {
-                Ok(0) => return Ok(self.ended(index, 0)),
+                Ok(0) => {
+                    self.ended(index, 0);
+                    return Ok(());
+                }
                 Ok(count) => count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 // Reset: the server did not wait for what was on its way to it.
-                Err(_) => return Ok(self.ended(index, 0)),
+                Err(_) => {
+                    self.ended(index, 0);
+                    return Ok(());
+                }
             };
             let (mut opens, mut asks) = (false, false);
             let fed = self.feed(index, count, &mut opens, &mut asks);
@@ -357,7 +360,10 @@ impl Cohort {
             }
             match fed {
                 Ok(()) => {}
-                Err(ReaderError::Closed(code)) => return Ok(self.ended(index, code)),
+                Err(ReaderError::Closed(code)) => {
+                    self.ended(index, code);
+                    return Ok(());
+                }
                 Err(why) => {
                     let kind = self.members[index].plan.kind.as_str();
                     return Err(Failure::new(format!("{kind} subscriber {index}: {why}")));

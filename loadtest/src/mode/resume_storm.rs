@@ -72,10 +72,11 @@ const COLUMNS: [&str; 10] = [
 
 /// Runs it.
 pub(crate) fn run(args: &ResumeStormArgs) -> Result<Report, Failure> {
-    let is_odd = args.readers == 0 || args.sessions == 0 || args.bystander_rate == 0;
+    let is_odd =
+        args.readers == 0 || args.sessions == 0 || args.missed == 0 || args.bystander_rate == 0;
     if is_odd || !args.kind.has_cursor() {
         return Err(Failure::new(
-            "resume-storm: readers, sessions and rate begin at 1, and only who has a cursor resumes",
+            "resume-storm: readers, sessions, missed events and rate begin at 1, and only who has a cursor resumes",
         ));
     }
     reserve_descriptors(args.readers + args.sessions)?;
