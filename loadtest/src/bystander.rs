@@ -1,5 +1,6 @@
-//! One reader and its publisher who have nothing to do with what is going on, and how long their events take.
+//! One subscriber and its publisher who have nothing to do with what is going on, and how long their events take.
 //!
+//! It is a live one, to whom events are pushed: how far logs reach is not its concern.
 //! Two threads that block, one sends each event when it is due, the other notes when it is heard: so they are woken
 //! by the kernel when it is time, whatever else the probe does on its core. `lag` says how late the sender itself was.
 
@@ -42,11 +43,11 @@ impl Bystander {
         let mut stream = TcpStream::connect(address).during(what)?;
         stream.set_nodelay(true).during(what)?;
         stream.set_read_timeout(Some(READ_TIMEOUT)).during(what)?;
-        let request = Kind::Websocket.request(&address.to_string(), session, None);
+        let request = Kind::Live.request(&address.to_string(), session, None);
         stream.write_all(&request).during(what)?;
         let mut ear = Ear {
             stream,
-            listener: Listener::new(Kind::Websocket, session),
+            listener: Listener::new(Kind::Live, session),
             is_open: false,
             next: 0,
         };

@@ -3,6 +3,7 @@
 //! It shares no code with the server, so that a mistake cannot hide on both sides. Reading order:
 //! [`mode`] (what is measured), [`target`] and [`machine`] (the server, as the kernel sees it),
 //! [`swarm`] and [`reader`] (the subscribers), [`audience`] (those that only count what they are sent),
+//! [`cohort`] and [`audit`] (those that come and go, and the books on what they are told),
 //! [`rpc`] (the same over gRPC), [`floor`] (what nothing can be cheaper than).
 
 mod audience;
