@@ -118,9 +118,22 @@ pub(crate) fn run(args: &RampArgs) -> Result<Report, Failure> {
             rate * subscribers as u64
         ),
     });
+    let late = steps.iter().filter(|step| is_the_client_late(step)).count();
+    if late > 0 {
+        report.note(format!(
+            "in {late} of the loads that were not carried the client itself was late for half of p99: the machine is the \
+             limit, not the server"
+        ));
+    }
     drop(audience);
     target.stop()?;
     Ok(report)
+}
+
+/// Whether a load was not carried, and half of what it took is how late it was sent.
+fn is_the_client_late(step: &Step) -> bool {
+    let load = step.load.as_ref().filter(|_| !step.is_carried);
+    load.is_some_and(|load| 2.0 * micros_at(&load.lags, 0.99) >= micros_at(&load.latencies, 0.99))
 }
 
 /// The largest rate that is carried, 0 if not even the first is: doubled, and then the interval halved.
