@@ -18,8 +18,9 @@ use crate::frames::{Counted, FrameCounter};
 use crate::http::Head;
 use crate::peer::fan_out::{Counter, Heard, Publishing, Running};
 use crate::pipeline::Pipeline;
+use crate::pump::{Pump, wait};
 use crate::schedule::{Listeners, Load, Schedule, histogram, nanos};
-use crate::swarm::{OPEN_BATCH, WAIT_TIMEOUT, connect, send};
+use crate::swarm::{OPEN_BATCH, connect, send};
 use crate::websocket;
 
 /// Events taken from the kernel at a time.
@@ -277,6 +278,17 @@ impl Audience {
     /// Publishes `events` at `rate` per second, each when it is due, whatever was heard of those before; gives what
     /// came of it once the last subscriber has heard the last one.
     pub(crate) fn publish_at(&mut self, rate: u64, events: u64) -> Result<Load, Failure> {
+        let load = self.try_publish_at(rate, events)?;
+        load.ok_or_else(|| Schedule::fell_behind(rate))
+    }
+
+    /// The same, which gives nothing if the subscribers fall behind: publishing ends when too many events are on their
+    /// way, and those are heard.
+    pub(crate) fn try_publish_at(
+        &mut self,
+        rate: u64,
+        events: u64,
+    ) -> Result<Option<Load>, Failure> {
         let schedule = Schedule {
             first: self.books.started(),
             start: Instant::now(),
@@ -288,11 +300,11 @@ impl Audience {
         let elapsed = schedule.start.elapsed();
         let timed = self.timed.take();
         let latencies = timed.map_or_else(histogram, |(_, latencies)| Ok(latencies))?;
-        Ok(Load {
+        Ok(lags.map(|lags| Load {
             elapsed,
             latencies,
             lags,
-        })
+        }))
     }
 
     /// So many more events will be heard.
@@ -305,37 +317,6 @@ impl Audience {
         self.pump_until("every subscriber has heard", |audience| {
             audience.books.finished() == audience.books.started()
         })
-    }
-
-    /// Serves the subscribers for a while.
-    pub(crate) fn pump_for(&mut self, duration: Duration) -> Result<(), Failure> {
-        let deadline = Instant::now() + duration;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            self.pump(left)?;
-        }
-    }
-
-    fn pump_until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) -> Result<(), Failure> {
-        let deadline = Instant::now() + WAIT_TIMEOUT;
-        while !is_so(self) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                let (started, finished) = (self.books.started(), self.books.finished());
-                return Err(Failure::new(format!(
-                    "waited {WAIT_TIMEOUT:?} until {what}: of {} subscribers {} were accepted and \
-                     {} answered; of {started} events all have heard {finished}",
-                    self.peers.len(),
-                    self.opened,
-                    self.greeted
-                )));
-            }
-            self.pump(left)?;
-        }
-        Ok(())
     }
 
     fn recv(&mut self, index: usize, is_closed: bool) -> Result<(), String> {
@@ -430,13 +411,11 @@ impl Listeners for Audience {
             None => Ok(()),
         }
     }
+}
 
-    /// Waits at most `timeout` for sockets, and serves a batch of them.
+impl Pump for Audience {
     fn pump(&mut self, timeout: Duration) -> Result<(), Failure> {
-        match self.poll.poll(&mut self.events, Some(timeout)) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
-            result => result.during("waiting for sockets")?,
-        }
+        wait(&mut self.poll, &mut self.events, timeout)?;
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
             let is_closed = event.is_read_closed() || event.is_error();
@@ -449,6 +428,16 @@ impl Listeners for Audience {
         }
         self.events = events;
         Ok(())
+    }
+
+    fn progress(&self) -> String {
+        let (started, finished) = (self.books.started(), self.books.finished());
+        format!(
+            "of {} subscribers {} were accepted and {} answered; of {started} events all have heard {finished}",
+            self.peers.len(),
+            self.opened,
+            self.greeted
+        )
     }
 }
 

@@ -3,7 +3,6 @@
 //! Unlike [`Audience`](crate::audience::Audience), where all hear the same and counting is enough, every message is
 //! looked at: the [`Ledger`] says who may hear it. The latency of an event ends when the last one has heard it.
 
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -16,8 +15,9 @@ use crate::failure::{During, Failure};
 use crate::frames::sequence;
 use crate::ledger::Ledger;
 use crate::pipeline::{HttpPublishing, Pipeline};
+use crate::pump::{Pump, wait};
 use crate::schedule::{Listeners, Load, Schedule, histogram, nanos};
-use crate::swarm::{OPEN_BATCH, WAIT_TIMEOUT, connect, drain, send};
+use crate::swarm::{OPEN_BATCH, connect, drain, send};
 use crate::websocket;
 
 /// Events taken from the kernel at a time.
@@ -196,6 +196,7 @@ impl Crowd {
         };
         self.schedule = Some(schedule);
         let lags = schedule.offer(self, events)?;
+        let lags = lags.ok_or_else(|| Schedule::fell_behind(rate))?;
         self.pump_until("everyone has heard who is to", |crowd| {
             crowd.ledger.finished() == crowd.ledger.started()
         })?;
@@ -215,37 +216,6 @@ impl Crowd {
             latencies,
             lags,
         })
-    }
-
-    /// Serves everyone for a while. What is heard then was heard before, or is for others, and a failure.
-    pub(crate) fn pump_for(&mut self, duration: Duration) -> Result<(), Failure> {
-        let deadline = Instant::now() + duration;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            self.pump(left)?;
-        }
-    }
-
-    fn pump_until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) -> Result<(), Failure> {
-        let deadline = Instant::now() + WAIT_TIMEOUT;
-        while !is_so(self) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                let (started, finished) = (self.ledger.started(), self.ledger.finished());
-                return Err(Failure::new(format!(
-                    "waited {WAIT_TIMEOUT:?} until {what}: of {} listeners {} were accepted and {} answered; of \
-                     {started} events {finished} were heard by all",
-                    self.peers.len(),
-                    self.opened,
-                    self.greeted
-                )));
-            }
-            self.pump(left)?;
-        }
-        Ok(())
     }
 
     fn recv(&mut self, index: usize, is_closed: bool) -> Result<(), String> {
@@ -318,12 +288,12 @@ impl Listeners for Crowd {
         self.worked += now.elapsed();
         Ok(())
     }
+}
 
+// What is heard while nothing is published was heard before, or is for others, and a failure.
+impl Pump for Crowd {
     fn pump(&mut self, timeout: Duration) -> Result<(), Failure> {
-        match self.poll.poll(&mut self.events, Some(timeout)) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
-            result => result.during("waiting for sockets")?,
-        }
+        wait(&mut self.poll, &mut self.events, timeout)?;
         if self.events.is_empty() {
             return Ok(());
         }
@@ -342,6 +312,16 @@ impl Listeners for Crowd {
         self.events = events;
         self.worked += start.elapsed();
         Ok(())
+    }
+
+    fn progress(&self) -> String {
+        let (started, finished) = (self.ledger.started(), self.ledger.finished());
+        format!(
+            "of {} listeners {} were accepted and {} answered; of {started} events {finished} were heard by all",
+            self.peers.len(),
+            self.opened,
+            self.greeted
+        )
     }
 }
 

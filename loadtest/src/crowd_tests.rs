@@ -8,6 +8,7 @@ use std::thread;
 
 use super::*;
 use crate::frames::sequence_field;
+use crate::kind::Kind;
 use std::net::TcpListener;
 
 /// What is wrong with a server.
@@ -123,7 +124,7 @@ impl Plan for Turns {
     }
     fn request(&self, event: u64) -> (String, String) {
         let body = format!("{{{}}}", sequence_field(event));
-        (format!("/{}", self.group(event)), body)
+        (format!("/api/sessions/{}/events", self.group(event)), body)
     }
 }
 
@@ -132,7 +133,7 @@ fn publish(fault: Fault) -> Result<(u64, u64), String> {
     let address = serve(fault);
     let groups = if fault == Fault::Swap { 1 } else { 2 };
     let opening = |index: usize| Opening {
-        ear: Ear::event_stream(&format!("/{}", index % groups), "h"),
+        ear: Ear::of(Kind::Sse, "h", &(index % groups).to_string()),
         group: index % groups,
         hello: None,
         greetings: 0,

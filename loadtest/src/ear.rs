@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::event_stream::StreamEvent;
 use crate::frames::FrameCounter;
 use crate::http::{Framing, Head, Response, parse_chunk};
+use crate::kind::Kind;
 use crate::websocket;
 
 /// What a listener takes note of.
@@ -56,24 +57,25 @@ struct Numbered {
 }
 
 impl Ear {
-    /// A WebSocket, and the request that opens it.
-    pub(crate) fn web_socket(path: &str, host: &str) -> (Self, Vec<u8>) {
-        let request = request(path, host, &websocket::handshake_fields());
-        let way = Way::WebSocket(FrameCounter::new(true));
-        (Self::new(way, false), request)
-    }
-
-    /// Server-sent events.
-    pub(crate) fn event_stream(path: &str, host: &str) -> (Self, Vec<u8>) {
-        let request = request(path, host, "Accept: text/event-stream\r\n");
-        let (is_chunked, text) = (false, Vec::new());
-        let way = Way::EventStream { is_chunked, text };
-        (Self::new(way, false), request)
+    /// A listener of a session, and the request that it begins with.
+    pub(crate) fn of(kind: Kind, host: &str, session: &str) -> (Self, Vec<u8>) {
+        let way = match kind {
+            Kind::Poll => {
+                let path = format!("/api/sessions/{session}/events");
+                return Self::polls(&path, host, Cursor::Number);
+            }
+            Kind::Sse => Way::EventStream {
+                is_chunked: false,
+                text: Vec::new(),
+            },
+            Kind::Websocket | Kind::Room | Kind::Live => Way::WebSocket(FrameCounter::new(true)),
+        };
+        (Self::new(way, false), kind.request(host, session, None))
     }
 
     /// Long polls, the first of which asks for no history.
     pub(crate) fn polls(path: &str, host: &str, cursor: Cursor) -> (Self, Vec<u8>) {
-        let first = request(path, host, "");
+        let first = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").into_bytes();
         let request = match cursor {
             Cursor::Number => format!("{path}?last_event={{}} HTTP/1.1\r\nHost: {host}\r\n\r\n"),
             Cursor::Validators => format!("{path} HTTP/1.1\r\nHost: {host}\r\n"),
@@ -168,10 +170,6 @@ impl Ear {
     }
 }
 
-fn request(path: &str, host: &str, fields: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n").into_bytes()
-}
-
 /// Takes everything.
 fn take_frames(
     counter: &mut FrameCounter,
@@ -212,7 +210,7 @@ fn take_stream(
     while let Some((event, taken)) =
         StreamEvent::parse(&text[done..]).map_err(|error| error.to_string())?
     {
-        if event.has_data {
+        if event.data.is_some() {
             each(Heard::Message(&text[done..done + taken]), replies)?;
         }
         done += taken;
@@ -330,7 +328,7 @@ mod tests {
             format!("{head}Transfer-Encoding: chunked\r\n\r\n11\r\n{event}\r\n11\r\n{event}\r\n");
         for transcript in [plain, chunked] {
             for piece in [1, 10, 1_000] {
-                let (ear, _) = Ear::event_stream("/x", "h");
+                let (ear, _) = Ear::of(Kind::Sse, "h", "s");
                 let found = hear(ear, transcript.as_bytes(), piece).expect("sound");
                 assert_eq!(found, (vec![event.to_owned(); 2], true, String::new()));
             }
@@ -340,7 +338,8 @@ mod tests {
     #[test]
     fn a_refusal_is_noticed() {
         let refusal = b"HTTP/1.1 503 x\r\nContent-Length: 0\r\n\r\n";
-        for (ear, _) in [Ear::web_socket("/x", "h"), Ear::event_stream("/x", "h")] {
+        for kind in [Kind::Live, Kind::Sse] {
+            let (ear, _) = Ear::of(kind, "h", "s");
             hear(ear, refusal, 99).expect_err("refused");
         }
     }

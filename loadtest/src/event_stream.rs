@@ -10,8 +10,8 @@ pub(crate) struct StreamEvent<'a> {
     pub(crate) name: Option<&'a str>,
     /// The last `id` field.
     pub(crate) id: Option<&'a str>,
-    /// Whether there was a `data` field.
-    pub(crate) has_data: bool,
+    /// The last `data` field; nobody here sends several.
+    pub(crate) data: Option<&'a str>,
 }
 
 impl<'a> StreamEvent<'a> {
@@ -38,7 +38,7 @@ impl<'a> StreamEvent<'a> {
         match name {
             "event" => self.name = Some(value),
             "id" => self.id = Some(value),
-            "data" => self.has_data = true,
+            "data" => self.data = Some(value),
             _ => {}
         }
     }
@@ -58,8 +58,8 @@ mod tests {
         let (event, used) = StreamEvent::parse(bytes).expect("text").expect("whole");
         assert_eq!(used, end);
         assert_eq!(
-            (event.id, event.name, event.has_data),
-            (Some("7:41"), Some("probe"), true)
+            (event.id, event.name, event.data),
+            (Some("7:41"), Some("probe"), Some("\"x\""))
         );
     }
 

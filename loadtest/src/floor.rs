@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use crate::audience::{Audience, Opening};
 use crate::failure::{During, Failure};
+use crate::kind::Kind;
 use crate::machine::{pin, reserve_descriptors, thread_cpu};
-use crate::reader::Kind;
+use crate::pump::Pump;
 use crate::swarm::Swarm;
 
 /// Where requests are received, to be forgotten.
@@ -230,8 +231,8 @@ fn receive_answers(address: SocketAddr, connections: usize) -> Result<(), Failur
             continue;
         }
         let wanted = swarm.heard().answers + parse_count(&line)? * swarm.count();
-        swarm.pump_until("the floor's sender has sent", |heard| {
-            heard.answers >= wanted
+        swarm.pump_until("the floor's sender has sent", |swarm| {
+            swarm.heard().answers >= wanted
         })?;
         say("received")?;
     }

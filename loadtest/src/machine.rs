@@ -133,6 +133,12 @@ impl Memory {
     }
 }
 
+/// How many descriptors a process has open.
+pub(crate) fn descriptors_of(pid: Pid) -> Result<u64, Failure> {
+    let path = format!("/proc/{pid}/fd");
+    Ok(fs::read_dir(&path).during(&path)?.count() as u64)
+}
+
 /// The processes that `pid`'s main thread started.
 pub(crate) fn children_of(pid: Pid) -> Result<Vec<Pid>, Failure> {
     let text = read(pid, &format!("task/{pid}/children"))?;
@@ -227,6 +233,7 @@ mod tests {
         assert!(Usage::of(&[this]).expect("alive").cpu > Duration::ZERO);
         assert!(Memory::of(this).expect("alive").resident > 0);
         thread_cpu().expect("a clock");
+        assert!(descriptors_of(this).expect("alive") > 2);
         children_of(this).expect("alive");
     }
 

@@ -4,11 +4,15 @@
 //! [`mode`] (what is measured), [`target`] and [`machine`] (the server, as the kernel sees it),
 //! [`swarm`] and [`reader`] (the subscribers), [`audience`] (those that only count what they are sent),
 //! [`crowd`] (those who may hear some of it and nothing else),
+//! [`cohort`] and [`audit`] (those that come and go, and the books on what they are told),
 //! [`rpc`] (the same over gRPC), [`floor`] (what nothing can be cheaper than).
 
 mod audience;
+mod audit;
 mod books;
+mod bystander;
 mod client;
+mod cohort;
 mod compare;
 mod crowd;
 mod ear;
@@ -17,12 +21,16 @@ mod failure;
 mod floor;
 mod frames;
 mod http;
+mod kind;
 mod ledger;
+mod listener;
 mod machine;
 mod mode;
 mod peer;
 mod pipeline;
 mod publisher;
+mod pump;
+mod random;
 mod reader;
 mod report;
 mod rpc;
@@ -81,6 +89,14 @@ enum Command {
     GrpcPublish(mode::grpc_publish::GrpcPublishArgs),
     /// Who waits while one event goes to every session of an organization, and what it costs.
     Broadcast(mode::broadcast::BroadcastArgs),
+    /// What some subscribers who stop reading are to the others, and what becomes of them.
+    SlowConsumers(mode::slow_consumers::SlowConsumersArgs),
+    /// Everyone is cut off, misses events, and comes back at once with a cursor.
+    ResumeStorm(mode::resume_storm::ResumeStormArgs),
+    /// Latency against offered load, up to where it is too much.
+    Ramp(mode::ramp::RampArgs),
+    /// Everything at once for a long time: nothing lost unsaid, and memory flat.
+    Soak(mode::soak::SoakArgs),
     /// cpu per delivery with more and more shards.
     Shards(mode::shards::ShardsArgs),
     #[command(hide = true)]
@@ -117,6 +133,10 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::GrpcIdle(args) => mode::grpc_idle::run(args)?,
         Command::GrpcPublish(args) => mode::grpc_publish::run(args)?,
         Command::Shards(args) => mode::shards::run(args)?,
+        Command::SlowConsumers(args) => mode::slow_consumers::run(args)?,
+        Command::ResumeStorm(args) => mode::resume_storm::run(args)?,
+        Command::Ramp(args) => mode::ramp::run(args)?,
+        Command::Soak(args) => mode::soak::run(args)?,
         Command::Publish(args) => match mode::publish::run(args)? {
             Ok(report) => report,
             Err(reason) => {
@@ -126,7 +146,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::FloorSender(args) => return floor::send(*args),
         Command::FloorReader(args) => return floor::receive(*args),
     };
-    report.print(cli.json).during("printing")
+    report.print(cli.json).during("printing")?;
+    report.verdict()
 }
 
 #[cfg(test)]

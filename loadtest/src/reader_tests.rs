@@ -34,7 +34,7 @@ fn feed(kind: Kind, bytes: &[u8]) -> (Result<Progress, ReaderError>, Vec<u8>) {
 }
 
 fn feed_pieces(kind: Kind, pieces: &[&[u8]]) -> (Result<Progress, ReaderError>, Vec<u8>) {
-    let mut reader = Reader::new(kind);
+    let mut reader = Reader::new(kind, "s");
     let mut replies = Vec::new();
     let mut total = Progress::default();
     for piece in pieces {
@@ -141,7 +141,7 @@ fn event_streams_are_read_chunked_or_not() {
 
 #[test]
 fn the_last_number_is_known() {
-    let mut reader = Reader::new(Kind::Poll);
+    let mut reader = Reader::new(Kind::Poll, "s");
     assert_eq!(reader.last(), None);
     let bytes = answer(&format!("[{}]", event(0)));
     reader

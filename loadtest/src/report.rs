@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
+use crate::failure::Failure;
+
 /// One value of a table.
 #[derive(Clone, Debug)]
 pub(crate) enum Cell {
@@ -50,6 +52,8 @@ pub(crate) struct Report {
     notes: Vec<String>,
     columns: &'static [&'static str],
     rows: Vec<Vec<Cell>>,
+    /// What the server did wrong, if anything.
+    fault: Option<String>,
 }
 
 impl Report {
@@ -60,6 +64,7 @@ impl Report {
             notes: Vec::new(),
             columns,
             rows: Vec::new(),
+            fault: None,
         }
     }
 
@@ -77,6 +82,18 @@ impl Report {
     /// Adds a row, one cell for each column.
     pub(crate) fn row(&mut self, cells: impl Into<Vec<Cell>>) {
         self.rows.push(cells.into());
+    }
+
+    /// Says what the server did wrong: the figures are printed all the same, and the program fails. The first one counts.
+    pub(crate) fn fail(&mut self, sentence: impl Into<String>) {
+        self.fault.get_or_insert_with(|| sentence.into());
+    }
+
+    /// Fails with what the server did wrong.
+    pub(crate) fn verdict(&self) -> Result<(), Failure> {
+        self.fault
+            .as_ref()
+            .map_or(Ok(()), |why| Err(Failure::new(why)))
     }
 
     /// Writes notes and table, and then the JSON line if it is wanted.

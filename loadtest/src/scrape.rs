@@ -10,13 +10,17 @@ use crate::http::Response;
 /// An answer comes within this time.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Two counters of the server, all shards together.
+/// Counters of the server, all shards together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counters {
     /// Writes to sockets.
     pub(crate) writes: u64,
     /// Events put into send queues.
     pub(crate) delivered: u64,
+    /// Events taken out of send queues again.
+    pub(crate) dropped: u64,
+    /// Connections closed for being too slow.
+    pub(crate) slow_consumers: u64,
 }
 
 impl Counters {
@@ -45,6 +49,8 @@ impl Counters {
         Some(Self {
             writes: sum(text, "fanfare_writes_total")?,
             delivered: sum(text, "fanfare_events_delivered_total")?,
+            dropped: sum(text, "fanfare_events_dropped_total")?,
+            slow_consumers: sum(text, "fanfare_slow_consumers_total")?,
         })
     }
 }
@@ -68,10 +74,13 @@ mod tests {
     fn counters_are_summed_over_shards() {
         let text = "# TYPE fanfare_writes_total counter\nfanfare_writes_total{shard=\"0\"} 3\n\
             fanfare_writes_total{shard=\"1\"} 4\nfanfare_writes_total_x 9\n\
-            fanfare_events_delivered_total 5\n";
+            fanfare_events_delivered_total 5\nfanfare_events_dropped_total 6\n\
+            fanfare_slow_consumers_total 7\n";
         let expected = Counters {
             writes: 7,
             delivered: 5,
+            dropped: 6,
+            slow_consumers: 7,
         };
         assert_eq!(Counters::parse(text), Some(expected));
         assert_eq!(sum(text, "fanfare_reads_total"), None);

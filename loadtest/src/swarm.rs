@@ -5,15 +5,18 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
+use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::failure::{During, Failure};
-use crate::reader::{Kind, Progress, Reader};
+use crate::kind::Kind;
+use crate::pump::{Pump, wait};
+use crate::reader::{Progress, Reader};
 
 /// Connections from one address: the ports of one go from 32768 to 60999 and are shared.
 const CONNECTIONS_PER_ADDRESS: usize = 10_000;
@@ -23,8 +26,10 @@ pub(crate) const OPEN_BATCH: usize = 64;
 const EVENTS_BATCH: usize = 1_024;
 /// Where everything is received.
 const SCRATCH_BYTES: usize = 64 * 1024;
-/// Nothing that is waited for takes longer.
-pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
+/// What a narrow socket has room for.
+const NARROW_RECEIVE_BYTES: usize = 4 * 1024;
+/// Largest segment that is sent to a narrow socket: what fits an Ethernet frame. The sender's buffer is a small multiple.
+const NARROW_SEGMENT_BYTES: u32 = 1_400;
 
 #[derive(Debug)]
 struct Peer {
@@ -68,7 +73,8 @@ impl Swarm {
         };
         let host = address.to_string();
         for index in 0..count {
-            let request = kind.request(&host, &session(index));
+            let session = session(index);
+            let request = kind.request(&host, &session, None);
             let mut stream = TcpStream::from_std(connect(address, index)?);
             let readable = Interest::READABLE;
             let registry = swarm.poll.registry();
@@ -84,7 +90,7 @@ impl Swarm {
             };
             swarm.peers.push(Peer {
                 stream,
-                reader: Reader::new(kind),
+                reader: Reader::new(kind, &session),
                 request,
             });
             if index % OPEN_BATCH == OPEN_BATCH - 1 {
@@ -92,7 +98,9 @@ impl Swarm {
             }
         }
         if kind != Kind::Poll {
-            swarm.pump_until("readers are accepted", |heard| heard.opened >= count as u64)?;
+            swarm.pump_until("readers are accepted", |swarm| {
+                swarm.heard.opened >= count as u64
+            })?;
         }
         Ok(swarm)
     }
@@ -110,58 +118,6 @@ impl Swarm {
     /// The bytes that the first reader received last.
     pub(crate) fn sample(&self) -> &[u8] {
         &self.sample
-    }
-
-    /// Waits at most `timeout` for something to be heard, and takes a batch of it.
-    pub(crate) fn pump(&mut self, timeout: Duration) -> Result<(), Failure> {
-        match self.poll.poll(&mut self.events, Some(timeout)) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
-            result => result.during("waiting for sockets")?,
-        }
-        for event in &self.events {
-            let Token(index) = event.token();
-            let peer = &mut self.peers[index];
-            let is_closed = event.is_read_closed() || event.is_error();
-            let sample = (index == 0).then_some(&mut self.sample);
-            let name = || format!("{} reader {index}", self.kind.as_str());
-            self.heard += peer
-                .recv(is_closed, &mut self.scratch, &mut self.replies, sample)
-                .map_err(|why| Failure::new(format!("{}: {why}", name())))?;
-        }
-        Ok(())
-    }
-
-    /// Serves the readers for a while.
-    pub(crate) fn pump_for(&mut self, duration: Duration) -> Result<(), Failure> {
-        let deadline = Instant::now() + duration;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            self.pump(left)?;
-        }
-    }
-
-    /// Serves the readers until `is_enough` of what they heard.
-    pub(crate) fn pump_until(
-        &mut self,
-        what: &str,
-        is_enough: impl Fn(Progress) -> bool,
-    ) -> Result<(), Failure> {
-        let deadline = Instant::now() + WAIT_TIMEOUT;
-        while !is_enough(self.heard) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                let heard = self.heard;
-                return Err(Failure::new(format!(
-                    "waited {WAIT_TIMEOUT:?} until {what}; of {} readers so far: {heard:?}",
-                    self.count()
-                )));
-            }
-            self.pump(left)?;
-        }
-        Ok(())
     }
 
     /// Sends every poll's request once more.
@@ -183,6 +139,27 @@ impl Swarm {
             }
         }
         Ok(())
+    }
+}
+
+impl Pump for Swarm {
+    fn pump(&mut self, timeout: Duration) -> Result<(), Failure> {
+        wait(&mut self.poll, &mut self.events, timeout)?;
+        for event in &self.events {
+            let Token(index) = event.token();
+            let peer = &mut self.peers[index];
+            let is_closed = event.is_read_closed() || event.is_error();
+            let sample = (index == 0).then_some(&mut self.sample);
+            let name = || format!("{} reader {index}", self.kind.as_str());
+            self.heard += peer
+                .recv(is_closed, &mut self.scratch, &mut self.replies, sample)
+                .map_err(|why| Failure::new(format!("{}: {why}", name())))?;
+        }
+        Ok(())
+    }
+
+    fn progress(&self) -> String {
+        format!("of {} readers so far: {:?}", self.count(), self.heard)
     }
 }
 
@@ -245,6 +222,37 @@ pub(crate) fn drain(
 /// A connected socket without Nagle's delay, from one of several loopback addresses.
 pub(crate) fn connect(address: SocketAddr, index: usize) -> Result<std::net::TcpStream, Failure> {
     let what = "connecting to the server";
+    let socket = socket(address, index)?;
+    socket.connect(&address.into()).during(what)?;
+    socket.set_nonblocking(true).during(what)?;
+    Ok(socket.into())
+}
+
+/// The same, which does not wait until it is connected. A narrow one is as one over a network, with little room for what
+/// nobody has read: over loopback the kernel would keep megabytes at the server's end.
+pub(crate) fn connect_later(
+    address: SocketAddr,
+    index: usize,
+    is_narrow: bool,
+) -> Result<std::net::TcpStream, Failure> {
+    let what = "connecting to the server";
+    let socket = socket(address, index)?;
+    if is_narrow {
+        socket
+            .set_recv_buffer_size(NARROW_RECEIVE_BYTES)
+            .during(what)?;
+        socket.set_tcp_mss(NARROW_SEGMENT_BYTES).during(what)?;
+    }
+    socket.set_nonblocking(true).during(what)?;
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() == Some(Errno::EINPROGRESS as i32) => {}
+        result => result.during(what)?,
+    }
+    Ok(socket.into())
+}
+
+fn socket(address: SocketAddr, index: usize) -> Result<Socket, Failure> {
+    let what = "opening a socket";
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -259,10 +267,8 @@ pub(crate) fn connect(address: SocketAddr, index: usize) -> Result<std::net::Tcp
         let source = SocketAddr::from(([127, 0, 0, group.saturating_add(1)], 0));
         socket.bind(&source.into()).during(what)?;
     }
-    socket.connect(&address.into()).during(what)?;
     socket.set_tcp_nodelay(true).during(what)?;
-    socket.set_nonblocking(true).during(what)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// Sends a few hundred bytes, for which an idle connection always has room.

@@ -14,7 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::failure::{During, Failure};
-use crate::machine::{Memory, Usage, on_core};
+use crate::machine::{Memory, Usage, descriptors_of, on_core};
 
 /// A server says that it listens within this time.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -153,6 +153,11 @@ impl Target {
         Memory::of(self.pid)
     }
 
+    /// Descriptors it has open.
+    pub(crate) fn descriptors(&self) -> Result<u64, Failure> {
+        descriptors_of(self.pid)
+    }
+
     /// [`settle`] for this server.
     pub(crate) fn settle(
         &self,
@@ -195,7 +200,8 @@ impl Drop for Target {
     }
 }
 
-/// Waits until a server does nothing, as [`Target::settle`] does; `usage` says what it has used so far.
+/// Waits until a server does nothing; `usage` says what it has used so far, `wait` passes the time and may serve
+/// connections. Gives what it had used when it fell quiet: an idle server's clock tick is not the price of an event.
 pub(crate) fn settle(
     usage: impl Fn() -> Result<Usage, Failure>,
     mut wait: impl FnMut(Duration) -> Result<(), Failure>,

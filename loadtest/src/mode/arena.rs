@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::machine::{DESCRIPTORS_RESERVED, Usage, descriptors_max};
 use crate::peer::fan_out::Running;
 use crate::pipeline::HttpPublishing;
+use crate::pump::Pump;
 use crate::target::{Target, settle};
 
 /// Who listens, and how much is sent to them.

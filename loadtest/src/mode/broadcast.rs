@@ -9,10 +9,11 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
-use crate::failure::{During, Failure};
+use crate::failure::Failure;
+use crate::kind::Kind;
 use crate::machine::{pin, reserve_descriptors};
-use crate::mode::session;
-use crate::reader::Kind;
+use crate::mode::{configured, session};
+use crate::pump::Pump;
 use crate::report::{Cell, Report, median};
 use crate::swarm::Swarm;
 use crate::target::{Target, TargetArgs};
@@ -99,13 +100,8 @@ pub(crate) fn run(args: &BroadcastArgs) -> Result<Report, Failure> {
         ));
     }
     reserve_descriptors(args.readers)?;
-    let folder = tempfile::TempDir::with_prefix("fanfare-loadtest-").during("a configuration")?;
-    let config = folder.path().join("fanfare.toml");
-    let text = format!("[hub.retention]\nevents = {}\n", args.retain);
-    std::fs::write(&config, text).during("writing a configuration")?;
-    let mut target_args = args.target.clone();
-    let config = config.to_string_lossy().into_owned();
-    target_args.server_args.extend(["--config".into(), config]);
+    let config = format!("[hub.retention]\nevents = {}\n", args.retain);
+    let (_folder, target_args) = configured(&args.target, &config)?;
     let target = Target::open(&target_args, 1, Some(args.target.server_core))?;
     pin(args.target.probe_core)?;
     let mut report = Report::new("broadcast", &COLUMNS);
@@ -223,8 +219,9 @@ impl Scene {
     /// Waits until every reader has heard one event more than it had.
     fn hear(&mut self, before: u64) -> Result<(), Failure> {
         let wanted = before + self.swarm.count();
-        self.swarm
-            .pump_until("all readers heard it", |heard| heard.events >= wanted)
+        self.swarm.pump_until("all readers heard it", |swarm| {
+            swarm.heard().events >= wanted
+        })
     }
 
     fn settle(&mut self) -> Result<crate::machine::Usage, Failure> {

@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use crate::audience::Audience;
 use crate::failure::Failure;
+use crate::kind::Kind;
 use crate::machine::{Usage, pin, reserve_descriptors};
 use crate::mode::{pause, session};
 use crate::peer::fan_out::{PeersArgs, Running, Started};
-use crate::reader::Kind;
 use crate::report::{Cell, Report, median, median_ratio};
 use crate::swarm::Swarm;
 use crate::target::{Target, TargetArgs, settle};

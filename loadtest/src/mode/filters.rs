@@ -9,9 +9,11 @@ use crate::crowd::{Crowd, Opening, Plan};
 use crate::ear::Ear;
 use crate::failure::Failure;
 use crate::frames::sequence_field;
+use crate::kind::Kind;
 use crate::machine::{pin, reserve_descriptors};
-use crate::mode::load::{COLUMNS, P99, Pace, Rounds, measure, one_of};
+use crate::mode::load::{COLUMNS, P99, Pace, Rounds, measure};
 use crate::mode::session;
+use crate::random::one_of;
 use crate::report::Report;
 use crate::target::{Target, TargetArgs};
 
@@ -191,7 +193,7 @@ fn open(args: &FiltersArgs, target: &Target) -> Result<Crowd, Failure> {
     let opening = |index: usize| {
         let (kind, form) = (index % kinds.count, index / kinds.count);
         Opening {
-            ear: Ear::web_socket("/live/ws", &host),
+            ear: Ear::of(Kind::Live, &host, &kinds.session),
             group: kind,
             hello: Some(kinds.hello(kind, form)),
             greetings: 1,

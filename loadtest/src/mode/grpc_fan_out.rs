@@ -10,6 +10,7 @@ use std::str::FromStr;
 use crate::failure::Failure;
 use crate::machine::{Usage, pin, reserve_descriptors};
 use crate::peer::tonic::{PeerArgs, Subject, start};
+use crate::pump::Pump;
 use crate::report::{Cell, Report, median, median_ratio};
 use crate::rpc::audience::{Shape, StreamAudience};
 use crate::target::TargetArgs;

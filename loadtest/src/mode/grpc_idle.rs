@@ -6,6 +6,7 @@ use crate::machine::{Memory, pin, reserve_descriptors};
 use crate::mode::grpc_fan_out::Spread;
 use crate::mode::pause;
 use crate::peer::tonic::{PeerArgs, Subject, start};
+use crate::pump::Pump;
 use crate::report::{Cell, Report};
 use crate::rpc::audience::{Shape, StreamAudience};
 use crate::target::TargetArgs;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::failure::Failure;
 use crate::machine::{Usage, pin, reserve_descriptors};
 use crate::peer::tonic::{PeerArgs, Subject, start};
+use crate::pump::Pump;
 use crate::report::{Cell, Report, median, median_ratio};
 use crate::rpc::STREAMS_PER_CONNECTION_MAX;
 use crate::rpc::callers::{Called, Callers};

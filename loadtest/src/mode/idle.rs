@@ -1,10 +1,11 @@
 //! `idle`: what a connection that only waits costs in memory, and whether that grows.
 
 use crate::failure::Failure;
+use crate::kind::Kind;
 use crate::machine::{Memory, pin, reserve_descriptors};
 use crate::mode::{pause, session};
 use crate::publisher::Publisher;
-use crate::reader::Kind;
+use crate::pump::Pump;
 use crate::report::{Cell, Report};
 use crate::swarm::Swarm;
 use crate::target::{Target, TargetArgs};
@@ -95,8 +96,8 @@ fn wake(swarm: &mut Swarm, publishers: &mut [Publisher], kind: Kind) -> Result<(
         numbers.push(publisher.recv()?);
         swarm.pump(std::time::Duration::ZERO)?;
     }
-    swarm.pump_until("every reader has heard the event", |heard| {
-        heard.events >= wanted
+    swarm.pump_until("every reader has heard the event", |swarm| {
+        swarm.heard().events >= wanted
     })?;
     swarm.audit(|index| numbers[index % numbers.len()])?;
     if kind == Kind::Poll {

@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use crate::crowd::Crowd;
 use crate::failure::Failure;
 use crate::machine::Usage;
+use crate::pump::Pump;
 use crate::report::{Cell, Report, median};
 use crate::schedule::{Load, micros_at};
 use crate::target::settle;
@@ -235,37 +236,9 @@ pub(super) fn note_waiting(names: &str, percent: f64, report: &mut Report) -> bo
     was_busy
 }
 
-/// A number that depends on a seed and on this one, and on nothing else: the output function of `SplitMix64`.
-pub(super) fn scatter(seed: u64, number: u64) -> u64 {
-    let mut bits = seed.wrapping_add(number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
-}
-
-/// One of so many, at random.
-pub(super) fn one_of(count: usize, seed: u64, number: u64) -> usize {
-    let place = scatter(seed, number) % count.max(1) as u64;
-    // Less than a count.
-    usize::try_from(place).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_at_random_is_spread_and_repeats() {
-        let mut hits = [0_u32; 100];
-        (0..100_000).for_each(|number| hits[one_of(100, 7, number)] += 1);
-        assert!(
-            hits.iter().all(|hits| (800..1_200).contains(hits)),
-            "{hits:?}"
-        );
-        assert_eq!(one_of(100, 7, 5), one_of(100, 7, 5));
-        let differs = (0..100).filter(|&number| scatter(7, number) != scatter(8, number));
-        assert_eq!(differs.count(), 100);
-    }
 
     #[test]
     fn a_client_that_is_late_is_noted() {

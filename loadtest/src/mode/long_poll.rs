@@ -13,6 +13,7 @@ use crate::crowd::{Crowd, Opening, Plan};
 use crate::ear::{Cursor, Ear};
 use crate::failure::Failure;
 use crate::frames::sequence_field;
+use crate::kind::Kind;
 use crate::machine::{Usage, pin, reserve_descriptors};
 use crate::mode::load::{Measured, Pace, measure, note_waiting};
 use crate::mode::session;
@@ -290,8 +291,7 @@ impl<'s> Arena<'s> {
             let ear = if is_nchan {
                 Ear::polls(&format!("/sub?id={session}"), &host, Cursor::Validators)
             } else {
-                let path = format!("/api/sessions/{session}/events");
-                Ear::polls(&path, &host, Cursor::Number)
+                Ear::of(Kind::Poll, &host, &session)
             };
             Opening {
                 ear,

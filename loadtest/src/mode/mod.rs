@@ -13,17 +13,26 @@ pub(crate) mod latency;
 mod load;
 pub(crate) mod long_poll;
 pub(crate) mod publish;
+pub(crate) mod ramp;
+pub(crate) mod resume_storm;
 pub(crate) mod rooms;
 pub(crate) mod shards;
+pub(crate) mod slow_consumers;
+pub(crate) mod soak;
 pub(crate) mod wake;
 
 use std::time::Duration;
 
-use crate::failure::Failure;
+use tempfile::TempDir;
+
+use crate::audit::Audit;
+use crate::failure::{During, Failure};
+use crate::report::Report;
+use crate::target::TargetArgs;
 
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "waits like `Swarm::pump_for`, without a swarm"
+    reason = "waits like `Pump::pump_for`, without a swarm"
 )]
 fn pause(duration: Duration) -> Result<(), Failure> {
     std::thread::sleep(duration);
@@ -33,4 +42,27 @@ fn pause(duration: Duration) -> Result<(), Failure> {
 /// A session's token: the same run after run would find old events in a server that stays.
 fn session(index: usize) -> String {
     format!("probe-{}-{index}", std::process::id())
+}
+
+/// The same server with this configuration, and the folder that it lives in until it is dropped.
+fn configured(args: &TargetArgs, config: &str) -> Result<(TempDir, TargetArgs), Failure> {
+    let folder = TempDir::with_prefix("fanfare-loadtest-").during("a configuration")?;
+    let path = folder.path().join("fanfare.toml");
+    std::fs::write(&path, config).during("writing a configuration")?;
+    let mut args = args.clone();
+    let path = path.to_string_lossy().into_owned();
+    args.server_args.extend(["--config".into(), path]);
+    Ok((folder, args))
+}
+
+/// Closes the books: notes what became of all deliveries, and has the report fail if anything is wrong.
+fn close(audit: Audit, report: &mut Report) {
+    let (totals, first) = audit.finish();
+    report.note(totals.sentence());
+    if let Some(first) = first {
+        let violations = totals.violations();
+        report.fail(format!(
+            "{violations} violations of what was promised, the first: {first}"
+        ));
+    }
 }

@@ -8,22 +8,13 @@ use crate::crowd::{Crowd, Opening, Plan};
 use crate::ear::Ear;
 use crate::failure::Failure;
 use crate::frames::sequence_field;
+use crate::kind::Kind;
 use crate::machine::{pin, reserve_descriptors};
-use crate::mode::load::{COLUMNS, Pace, Rounds, measure, one_of};
+use crate::mode::load::{COLUMNS, Pace, Rounds, measure};
 use crate::mode::session;
+use crate::random::one_of;
 use crate::report::Report;
 use crate::target::{Target, TargetArgs};
-
-/// What subscribers speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Dialect {
-    /// A WebSocket of the live dialect, filtered by the session.
-    Live,
-    /// A room of the pubsub dialect.
-    Room,
-    /// Server-sent events of the sessions dialect.
-    Sse,
-}
 
 /// Sessions, their subscribers, and what comes to them.
 #[derive(Clone, Debug, clap::Args)]
@@ -37,8 +28,8 @@ pub(crate) struct RoomsArgs {
     #[arg(long, default_value_t = 3)]
     subscribers: usize,
     /// What they speak; several are measured one after the other.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Dialect::Live, Dialect::Room, Dialect::Sse])]
-    dialect: Vec<Dialect>,
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::Live, Kind::Room, Kind::Sse])]
+    dialect: Vec<Kind>,
     /// Events in flight in the first load; 0 leaves it out.
     #[arg(long, default_value_t = 64)]
     window: u64,
@@ -85,62 +76,33 @@ impl Plan for Spread {
     }
 }
 
-impl Dialect {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Room => "room",
-            Self::Sse => "sse",
-        }
-    }
-
-    /// How one begins to hear what is published to a session, and nothing else.
-    fn opening(self, group: usize, host: &str) -> Opening {
-        let session = session(group);
-        let (ear, hello, greetings, answer) = match self {
-            Self::Live => (
-                Ear::web_socket("/live/ws", host),
-                Some(format!(
-                    r#"{{"type":"filter","filters":[{{"property":"sessionId","value":"{session}"}}]}}"#
-                )),
-                1,
-                r#""success":true"#,
-            ),
-            Self::Room => (
-                Ear::web_socket(
-                    &format!("/pubsub/ws?event_id=probe&session_id={session}"),
-                    host,
-                ),
-                Some(
-                    r#"{"action":"subscribe-event","data":{"eventName":"probe"},"ref":1}"#
-                        .to_owned(),
-                ),
-                // It says welcome first.
-                2,
-                r#""subscribed""#,
-            ),
-            Self::Sse => {
-                let path = format!("/api/sessions/{session}/events");
-                (Ear::event_stream(&path, host), None, 0, "")
-            }
-        };
-        Opening {
-            ear,
-            group,
-            hello,
-            greetings,
-            answer,
-            is_told: true,
-        }
+/// How one begins to hear what is published to a session, and nothing else.
+fn opening(kind: Kind, group: usize, host: &str) -> Opening {
+    let session = session(group);
+    let (greetings, answer) = match kind {
+        Kind::Live => (1, r#""success":true"#),
+        // It says welcome first.
+        Kind::Room => (2, r#""subscribed""#),
+        Kind::Poll | Kind::Sse | Kind::Websocket => (0, ""),
+    };
+    let on_welcome = || kind.on_welcome().map(str::to_owned);
+    Opening {
+        ear: Ear::of(kind, host, &session),
+        group,
+        hello: kind.hello(&session).or_else(on_welcome),
+        greetings,
+        answer,
+        is_told: true,
     }
 }
 
 /// Runs it.
 pub(crate) fn run(args: &RoomsArgs) -> Result<Report, Failure> {
     let paces = paces(args);
-    if [args.sessions, args.subscribers, paces.len()].contains(&0) {
+    let is_empty = [args.sessions, args.subscribers, paces.len()].contains(&0);
+    if is_empty || args.dialect.contains(&Kind::Poll) {
         return Err(Failure::new(
-            "rooms: sessions and subscribers begin at 1, and there is a window or a rate",
+            "rooms: sessions and subscribers begin at 1, there is a window or a rate, and polls are for long-poll",
         ));
     }
     let connections = args.sessions * args.subscribers;
@@ -210,10 +172,10 @@ fn warm_up(args: &RoomsArgs, crowd: &mut Crowd, pace: Pace) -> Result<(), Failur
     Ok(())
 }
 
-fn open(args: &RoomsArgs, dialect: Dialect, target: &Target) -> Result<Crowd, Failure> {
+fn open(args: &RoomsArgs, dialect: Kind, target: &Target) -> Result<Crowd, Failure> {
     let host = target.address.to_string();
     let connections = args.sessions * args.subscribers;
-    let openings = (0..connections).map(|index| dialect.opening(index % args.sessions, &host));
+    let openings = (0..connections).map(|index| opening(dialect, index % args.sessions, &host));
     let spread = Spread {
         sessions: args.sessions,
         seed: args.seed,

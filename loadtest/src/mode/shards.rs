@@ -5,10 +5,11 @@
 //! about speed.
 
 use crate::failure::Failure;
+use crate::kind::Kind;
 use crate::machine::{Usage, reserve_descriptors};
 use crate::mode::session;
 use crate::publisher::Publisher;
-use crate::reader::Kind;
+use crate::pump::Pump;
 use crate::report::{Cell, Report, median, median_ratio};
 use crate::swarm::Swarm;
 use crate::target::{Target, TargetArgs};
@@ -148,7 +149,9 @@ impl Arena {
                 publisher.send()?;
             }
             let wanted = heard.events + event * swarm.count();
-            swarm.pump_until("every reader has heard", |heard| heard.events >= wanted)?;
+            swarm.pump_until("every reader has heard", |swarm| {
+                swarm.heard().events >= wanted
+            })?;
             for (publisher, number) in self.publishers.iter_mut().zip(&mut numbers) {
                 *number = publisher.recv()?;
             }

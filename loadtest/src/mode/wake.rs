@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use crate::failure::Failure;
 use crate::floor::Floor;
+use crate::kind::Kind;
 use crate::machine::{pin, reserve_descriptors};
 use crate::mode::session;
 use crate::publisher::Publisher;
-use crate::reader::Kind;
+use crate::pump::Pump;
 use crate::report::{Cell, Report, median, median_ratio};
 use crate::swarm::Swarm;
 use crate::target::{Target, TargetArgs};
@@ -97,7 +98,9 @@ fn wake(target: &Target, swarm: &mut Swarm, publisher: &mut Publisher) -> Result
     let start = Instant::now();
     publisher.send()?;
     let wanted = heard.answers + swarm.count();
-    swarm.pump_until("every poll is answered", |heard| heard.answers >= wanted)?;
+    swarm.pump_until("every poll is answered", |swarm| {
+        swarm.heard().answers >= wanted
+    })?;
     let wall_millis = start.elapsed().as_secs_f64() * 1e3;
     let number = publisher.recv()?;
     // What the server does after its last answer is part of the price.

@@ -4,7 +4,6 @@
 //! Like [`Audience`](crate::audience::Audience); but here every stream's every event is looked at, since
 //! its sequence number is always at the same place.
 
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -12,11 +11,11 @@ use mio::{Events, Poll, Token};
 
 use super::connection::{Connection, Heard};
 use super::message::{self, MessageReader, SequenceFinder, Template, Told};
-use super::{STREAM, STREAMS_PER_CONNECTION_MAX, left};
+use super::{STREAM, STREAMS_PER_CONNECTION_MAX};
 use crate::books::Books;
 use crate::failure::{During, Failure};
 use crate::frames::Counted;
-use crate::swarm::WAIT_TIMEOUT;
+use crate::pump::{Pump, wait};
 
 /// Events taken from the kernel at a time.
 const EVENTS_BATCH: usize = 256;
@@ -106,8 +105,8 @@ impl StreamAudience {
             audience.connect(address, here)?;
         }
         audience.connect_publisher(address)?;
-        audience.pump_until("streams are subscribed", |record| {
-            record.subscribed >= shape.streams
+        audience.pump_until("streams are subscribed", |audience| {
+            audience.record.subscribed >= shape.streams
         })?;
         Ok(audience)
     }
@@ -183,53 +182,21 @@ impl StreamAudience {
                 self.publisher().flush()?;
             }
             let before = self.record.books.finished();
-            self.pump_until("every stream has heard", |record| {
-                record.books.finished() > before
+            self.pump_until("every stream has heard", |audience| {
+                audience.record.books.finished() > before
             })?;
         }
         let elapsed = start.elapsed();
-        self.pump_until("publishes are answered", |record| record.published >= goal)?;
+        self.pump_until("publishes are answered", |audience| {
+            audience.record.published >= goal
+        })?;
         Ok(elapsed)
     }
+}
 
-    /// Serves the streams for a while.
-    pub(crate) fn pump_for(&mut self, duration: Duration) -> Result<(), Failure> {
-        let deadline = Instant::now() + duration;
-        while let Some(left) = left(deadline) {
-            self.pump(left)?;
-        }
-        Ok(())
-    }
-
-    fn pump_until(&mut self, what: &str, is_so: impl Fn(&Record) -> bool) -> Result<(), Failure> {
-        let deadline = Instant::now() + WAIT_TIMEOUT;
-        while !is_so(&self.record) {
-            let Some(left) = left(deadline) else {
-                let Record {
-                    books,
-                    subscribed,
-                    published,
-                    ..
-                } = &self.record;
-                return Err(Failure::new(format!(
-                    "waited {WAIT_TIMEOUT:?} until {what}: of {} streams {subscribed} are \
-                     subscribed; of {} events {published} were answered and {} heard by all",
-                    self.streams,
-                    books.started(),
-                    books.finished()
-                )));
-            };
-            self.pump(left)?;
-        }
-        Ok(())
-    }
-
-    /// Waits at most `timeout` for sockets, and serves a batch of them.
+impl Pump for StreamAudience {
     fn pump(&mut self, timeout: Duration) -> Result<(), Failure> {
-        match self.poll.poll(&mut self.events, Some(timeout)) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
-            result => result.during("waiting for sockets")?,
-        }
+        wait(&mut self.poll, &mut self.events, timeout)?;
         for event in &self.events {
             let Token(index) = event.token();
             let is_closed = event.is_read_closed() || event.is_error();
@@ -248,6 +215,21 @@ impl StreamAudience {
             heard.map_err(|why| Failure::new(format!("connection {index}: {why}")))?;
         }
         Ok(())
+    }
+
+    fn progress(&self) -> String {
+        let Record {
+            books,
+            subscribed,
+            published,
+            ..
+        } = &self.record;
+        format!(
+            "of {} streams {subscribed} are subscribed; of {} events {published} were answered and {} heard by all",
+            self.streams,
+            books.started(),
+            books.finished()
+        )
     }
 }
 

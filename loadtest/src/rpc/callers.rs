@@ -3,17 +3,16 @@
 //! A call is good when it brings one message with an id and then ends: an error has no message.
 
 use std::collections::HashMap;
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
 
+use super::PUBLISH;
 use super::connection::{Connection, Heard};
 use super::message::{self, MessageReader, Template};
-use super::{PUBLISH, left};
 use crate::failure::{During, Failure};
-use crate::swarm::WAIT_TIMEOUT;
+use crate::pump::{Pump, WAIT_TIMEOUT, left, wait};
 
 /// Events taken from the kernel at a time.
 const EVENTS_BATCH: usize = 256;
@@ -136,21 +135,11 @@ impl Callers {
             micros,
         })
     }
+}
 
-    /// Serves the connections for a while.
-    pub(crate) fn pump_for(&mut self, duration: Duration) -> Result<(), Failure> {
-        let deadline = Instant::now() + duration;
-        while let Some(left) = left(deadline) {
-            self.pump(left)?;
-        }
-        Ok(())
-    }
-
+impl Pump for Callers {
     fn pump(&mut self, timeout: Duration) -> Result<(), Failure> {
-        match self.poll.poll(&mut self.events, Some(timeout)) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
-            result => result.during("waiting for sockets")?,
-        }
+        wait(&mut self.poll, &mut self.events, timeout)?;
         for event in &self.events {
             let Token(index) = event.token();
             let is_closed = event.is_read_closed() || event.is_error();
@@ -163,6 +152,11 @@ impl Callers {
             heard.map_err(|why| Failure::new(format!("connection {index}: {why}")))?;
         }
         Ok(())
+    }
+
+    fn progress(&self) -> String {
+        let pending: usize = self.lines.iter().map(|line| line.calls.len()).sum();
+        format!("{pending} calls are not answered")
     }
 }
 

@@ -10,8 +10,6 @@ mod connection;
 mod http2;
 mod message;
 
-use std::time::{Duration, Instant};
-
 /// `EventService.Stream`.
 const STREAM: &str = "/apis.event.v2.EventService/Stream";
 /// `EventService.Publish`.
@@ -21,9 +19,3 @@ const NAME: &str = "probe";
 
 /// Streams of one connection that any server allows (RFC 9113 §6.5.2 recommends at least so many).
 pub(crate) const STREAMS_PER_CONNECTION_MAX: usize = 100;
-
-/// What is left until `deadline`; nothing once it has passed.
-fn left(deadline: Instant) -> Option<Duration> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    (!left.is_zero()).then_some(left)
-}
