@@ -14,7 +14,7 @@ use tracing::warn;
 use super::clock::Clock;
 use super::machine;
 use super::mesh::{Envelope, Mesh};
-use super::socket;
+use super::socket::Socket;
 use super::tasks;
 use super::verifier::Verifier;
 use crate::connection::Connection;
@@ -68,7 +68,7 @@ pub(super) struct NodeState {
 /// A connection's socket.
 struct Slot {
     serial: u32,
-    stream: Rc<TcpStream>,
+    socket: Socket,
     /// Wakes the task that waits for the socket to become readable.
     waker: Option<Waker>,
     reading: bool,
@@ -156,7 +156,7 @@ impl Driver {
         }
         self.slots[index] = Some(Slot {
             serial: id.serial,
-            stream: Rc::clone(&stream),
+            socket: Socket::new(Rc::clone(&stream)),
             waker: None,
             reading: true,
         });
@@ -205,7 +205,7 @@ impl Driver {
             if slot.serial != id.serial {
                 break;
             }
-            match socket::recv(&slot.stream, &mut self.recv_buf) {
+            match slot.socket.recv(&mut self.recv_buf) {
                 Ok(0) => {
                     self.shard.end_input(now, id);
                     break;
@@ -352,9 +352,9 @@ impl Driver {
             let Some(slot) = slot.filter(|slot| slot.serial == id.serial) else {
                 return Flushed::Broken;
             };
-            let flushed = socket::send(&slot.stream, queue);
+            let flushed = slot.socket.send(queue);
             if matches!(flushed, Flushed::Blocked(_)) {
-                tasks::spawn_writer(driver, id, Rc::clone(&slot.stream));
+                tasks::spawn_writer(driver, id, slot.socket.stream());
             }
             flushed
         });
@@ -373,13 +373,13 @@ impl Driver {
         match effect {
             Effect::Finish(id) => {
                 if let Some(slot) = self.slot(id) {
-                    socket::shutdown(&slot.stream, Shutdown::Write);
+                    slot.socket.shutdown(Shutdown::Write);
                 }
             }
             Effect::Close(id) => {
                 if let Some(slot) = self.take_slot(id) {
                     // Whoever waits for the socket, to read or to write, must not keep it open.
-                    socket::shutdown(&slot.stream, Shutdown::Both);
+                    slot.socket.shutdown(Shutdown::Both);
                 }
             }
             Effect::Verify(check) => {
@@ -405,7 +405,7 @@ impl Driver {
                 // Counted before it leaves the gauge: it must not be missing from both.
                 self.node.in_transit.fetch_add(1, Ordering::AcqRel);
                 let connection = self.shard.release(id);
-                match (socket::duplicate(&slot.stream), connection) {
+                match (slot.socket.duplicate(), connection) {
                     (Ok(fd), Some(connection)) => {
                         self.transfers.push((to, fd, Box::new(connection)));
                     }

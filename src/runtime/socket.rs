@@ -10,7 +10,8 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read as _};
 use std::net::Shutdown;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::rc::Rc;
 
 use monoio::net::{TcpListener, TcpStream};
 use socket2::SockRef;
@@ -24,55 +25,75 @@ const SLICES_MAX: usize = 64;
 /// `MSG_NOSIGNAL | MSG_DONTWAIT` of Linux: a closed peer is an error, not a signal; never wait.
 const SEND_FLAGS: i32 = 0x4000 | 0x40;
 
-fn fd(stream: &TcpStream) -> BorrowedFd<'_> {
-    // SAFETY: the stream owns an open descriptor for as long as it is borrowed here.
-    unsafe { BorrowedFd::borrow_raw(stream.as_raw_fd()) }
+/// A connection's socket.
+#[derive(Debug)]
+pub(super) struct Socket {
+    stream: Rc<TcpStream>,
+    /// The stream's own: a fan-out would wait for two lines of memory to look it up in there, for each subscriber.
+    fd: RawFd,
 }
 
-/// Receives what is there, without waiting. `Ok(0)` is the peer's end.
-pub(super) fn recv(stream: &TcpStream, buf: &mut [u8]) -> io::Result<usize> {
-    let fd = fd(stream);
-    let socket = SockRef::from(&fd);
-    (&*socket).read(buf)
-}
-
-/// Sends as much of a queue as the kernel takes, without waiting.
-pub(super) fn send(stream: &TcpStream, queue: &SendQueue) -> Flushed {
-    let fd = fd(stream);
-    let socket = SockRef::from(&fd);
-    let (offered, sent) = if let Some(chunk) = queue.single() {
-        (chunk.len(), socket.send_with_flags(chunk, SEND_FLAGS))
-    } else {
-        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-        let (mut count, mut offered) = (0, 0);
-        for (slice, chunk) in slices.iter_mut().zip(queue.chunks()) {
-            *slice = IoSlice::new(chunk);
-            offered += chunk.len();
-            count += 1;
-        }
-        let sent = socket.send_vectored_with_flags(&slices[..count], SEND_FLAGS);
-        (offered, sent)
-    };
-    match sent {
-        Ok(sent) if sent == offered => Flushed::Sent(sent),
-        Ok(sent) => Flushed::Blocked(sent),
-        Err(error) => match error.kind() {
-            ErrorKind::WouldBlock => Flushed::Blocked(0),
-            ErrorKind::Interrupted => Flushed::Sent(0),
-            _ => Flushed::Broken,
-        },
+impl Socket {
+    pub(super) fn new(stream: Rc<TcpStream>) -> Self {
+        let fd = stream.as_raw_fd();
+        Self { stream, fd }
     }
-}
 
-/// Closes one half or both. A peer that is gone already is no error.
-pub(super) fn shutdown(stream: &TcpStream, how: Shutdown) {
-    let fd = fd(stream);
-    let _ = SockRef::from(&fd).shutdown(how);
-}
+    /// What its tasks wait for.
+    pub(super) fn stream(&self) -> Rc<TcpStream> {
+        Rc::clone(&self.stream)
+    }
 
-/// Another descriptor of the same socket, to be handed to another shard.
-pub(super) fn duplicate(stream: &TcpStream) -> io::Result<OwnedFd> {
-    fd(stream).try_clone_to_owned()
+    fn fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the stream owns this open descriptor, and lives as long as `self`.
+        unsafe { BorrowedFd::borrow_raw(self.fd) }
+    }
+
+    /// Receives what is there, without waiting. `Ok(0)` is the peer's end.
+    pub(super) fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        let fd = self.fd();
+        let socket = SockRef::from(&fd);
+        (&*socket).read(buf)
+    }
+
+    /// Sends as much of a queue as the kernel takes, without waiting.
+    pub(super) fn send(&self, queue: &SendQueue) -> Flushed {
+        let fd = self.fd();
+        let socket = SockRef::from(&fd);
+        let (offered, sent) = if let Some(chunk) = queue.single() {
+            (chunk.len(), socket.send_with_flags(chunk, SEND_FLAGS))
+        } else {
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let (mut count, mut offered) = (0, 0);
+            for (slice, chunk) in slices.iter_mut().zip(queue.chunks()) {
+                *slice = IoSlice::new(chunk);
+                offered += chunk.len();
+                count += 1;
+            }
+            let sent = socket.send_vectored_with_flags(&slices[..count], SEND_FLAGS);
+            (offered, sent)
+        };
+        match sent {
+            Ok(sent) if sent == offered => Flushed::Sent(sent),
+            Ok(sent) => Flushed::Blocked(sent),
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock => Flushed::Blocked(0),
+                ErrorKind::Interrupted => Flushed::Sent(0),
+                _ => Flushed::Broken,
+            },
+        }
+    }
+
+    /// Closes one half or both. A peer that is gone already is no error.
+    pub(super) fn shutdown(&self, how: Shutdown) {
+        let fd = self.fd();
+        let _ = SockRef::from(&fd).shutdown(how);
+    }
+
+    /// Another descriptor of the same socket, to be handed to another shard.
+    pub(super) fn duplicate(&self) -> io::Result<OwnedFd> {
+        self.fd().try_clone_to_owned()
+    }
 }
 
 /// Accepts a connection without waiting, and makes it non-blocking and prompt.

@@ -263,7 +263,7 @@ mod tests {
             "fan-out &lt;x&gt;",
             "quiet &amp; alone",
             "1.02 × floor",
-            "<h2>One event in flight</h2>",
+            "<h2>One event in flight: every delivery is a write</h2>",
             "the kernel alone",
         ] {
             assert!(html.contains(part), "{part} in {html}");
