@@ -126,6 +126,9 @@ impl Outcome {
     }
 }
 
+/// From so many percent of the machine's time on, it is told that others had it.
+const STOLEN_PERCENT_MIN: f64 = 3.0;
+
 const COLUMNS: [&str; 7] = [
     "row", "unit", "found", "bound", "verdict", "spread %", "before",
 ];
@@ -156,6 +159,14 @@ pub(crate) fn run(args: &CompareArgs) -> Result<Report, Failure> {
     for measured in measured.iter().filter(|m| m.problem.is_some()) {
         let problem = measured.problem.as_deref().unwrap_or_default();
         report.note(format!("{}: {problem}", measured.name));
+    }
+    let stolen = measured
+        .iter()
+        .flat_map(|m| m.stolen.iter().map(|&stolen| (m.name, stolen)));
+    for (name, stolen) in stolen.filter(|&(_, stolen)| stolen >= STOLEN_PERCENT_MIN) {
+        report.note(format!(
+            "{name}: the machine's host gave {stolen:.0} % of its time to others"
+        ));
     }
     report.note(format!("took {} s", start.elapsed().as_secs()));
     for outcome in &outcomes {

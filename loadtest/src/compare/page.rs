@@ -183,6 +183,12 @@ fn details(measured: &Measured) -> String {
         escape(measured.name),
         escape(&measured.command)
     );
+    for stolen in &measured.stolen {
+        let _ = write!(
+            html,
+            "<p>The machine's host gave {stolen:.0} % of its time to others.</p>"
+        );
+    }
     let lines = measured.notes.iter().chain(&measured.problem);
     for line in lines {
         let _ = write!(html, "<p>{}</p>", escape(line));
@@ -232,6 +238,7 @@ mod tests {
             name: "fan-out 1000",
             command: String::from("fanfare-loadtest fan-out <x>"),
             notes: vec![String::from("quiet & alone")],
+            stolen: vec![12.3],
             runs: vec![vec![
                 json!({"driver": "io_uring", "window": 1, "round": "median", "ratio": 1.02,
                     "cpu us/delivery": 2.4, "floor us": 2.35})
@@ -262,6 +269,7 @@ mod tests {
             "1 rows met, 0 missed, 1 absent",
             "fan-out &lt;x&gt;",
             "quiet &amp; alone",
+            "gave 12 % of its time",
             "1.02 × floor",
             "<h2>One event in flight: every delivery is a write</h2>",
             "the kernel alone",

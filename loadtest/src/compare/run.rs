@@ -26,6 +26,8 @@ pub(super) struct Measured {
     /// The command line that repeats it.
     pub(super) command: String,
     pub(super) notes: Vec<String>,
+    /// Percent of the machine's time that its host gave to others, in each run.
+    pub(super) stolen: Vec<f64>,
     /// The table of each run that had one.
     pub(super) runs: Vec<Vec<Map<String, Value>>>,
     /// Why one has none.
@@ -39,6 +41,7 @@ impl Measured {
             name: measurement.name,
             command: format!("fanfare-loadtest {}", measurement.command),
             notes: Vec::new(),
+            stolen: Vec::new(),
             runs: Vec::new(),
             problem: None,
         }
@@ -63,6 +66,7 @@ impl Measured {
             "name": self.name,
             "command": self.command,
             "notes": self.notes,
+            "stolen %": self.stolen,
             "runs": self.runs,
             "problem": self.problem,
         })
@@ -87,6 +91,7 @@ pub(super) fn measure(
     command.stderr(Stdio::null());
     let line = measured.command.clone();
     progress.begin(&line, measurement.seconds)?;
+    let before = Host::look();
     let mut child = command.spawn().during(&line)?;
     let stdout = child.stdout.take();
     let stdout = stdout.ok_or_else(|| Failure::new("no standard output"))?;
@@ -115,6 +120,7 @@ pub(super) fn measure(
         }
     }
     let status = child.wait().during(&line)?;
+    measured.stolen.push(Host::look().stolen_since(before));
     progress.end()?;
     let array = |key: &str| {
         printed
@@ -172,6 +178,38 @@ pub(super) fn pick_all(
     places
 }
 
+/// What the machine's host did with its time, in the kernel's ticks.
+#[derive(Clone, Copy, Debug, Default)]
+struct Host {
+    all: u64,
+    stolen: u64,
+}
+
+impl Host {
+    /// Since the machine started; nothing where the kernel does not say.
+    fn look() -> Self {
+        let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+        Self::parse(&text).unwrap_or_default()
+    }
+
+    /// `cpu user nice system idle iowait irq softirq steal guest guest_nice`: proc(5). Guests' time is in the first two.
+    fn parse(text: &str) -> Option<Self> {
+        let line = text.lines().find(|line| line.starts_with("cpu "))?;
+        let ticks = line.split_whitespace().skip(1).take(8);
+        let ticks: Vec<u64> = ticks.map(str::parse).collect::<Result<_, _>>().ok()?;
+        Some(Self {
+            all: ticks.iter().sum(),
+            stolen: *ticks.get(7)?,
+        })
+    }
+
+    /// In percent.
+    fn stolen_since(self, before: Self) -> f64 {
+        let all = self.all.saturating_sub(before.all).max(1);
+        self.stolen.saturating_sub(before.stolen) as f64 * 100.0 / all as f64
+    }
+}
+
 /// What the figures were found on: kernel, processor, cores.
 pub(super) fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
@@ -192,6 +230,15 @@ mod tests {
 
     fn row(cells: &Value) -> Map<String, Value> {
         cells.as_object().cloned().expect("an object")
+    }
+
+    #[test]
+    fn stolen_time_is_the_eighth_of_the_kernels_counts() {
+        let before = Host::parse("cpu  10 0 10 60 0 0 0 20 5 0\ncpu0 1 1 1\n").expect("a line");
+        assert_eq!((before.all, before.stolen), (100, 20));
+        let after = Host::parse("cpu  10 0 10 110 0 0 0 70 5 0\n").expect("a line");
+        assert!((after.stolen_since(before) - 50.0).abs() < 1e-9);
+        assert!(Host::parse("cpu  1 2\n").is_none() && Host::parse("").is_none());
     }
 
     #[test]

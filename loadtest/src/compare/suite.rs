@@ -24,22 +24,22 @@ const fn measurement(name: &'static str, command: &'static str, seconds: u64) ->
 pub(super) const MEASUREMENTS: [Measurement; 24] = [
     measurement(
         "fan-out 10",
-        "fan-out --subscribers 10 --windows 1,16 --turns 3000 --rounds 3",
+        "fan-out --subscribers 10 --windows 1,16 --turns 2000 --rounds 3",
         14,
     ),
     measurement(
         "fan-out 100",
-        "fan-out --subscribers 100 --windows 1,16,64 --turns 1000 --rounds 3",
+        "fan-out --subscribers 100 --windows 1,16,64 --turns 500 --rounds 5",
         35,
     ),
     measurement(
         "fan-out 1000",
-        "fan-out --subscribers 1000 --windows 1,16 --turns 300 --rounds 5",
+        "fan-out --subscribers 1000 --windows 1,16 --turns 150 --rounds 5",
         45,
     ),
     measurement(
         "fan-out 5000",
-        "fan-out --subscribers 5000 --windows 1,16 --turns 60 --rounds 3",
+        "fan-out --subscribers 5000 --windows 1,16 --turns 40 --rounds 3",
         40,
     ),
     measurement(
@@ -54,12 +54,12 @@ pub(super) const MEASUREMENTS: [Measurement; 24] = [
     ),
     measurement(
         "room 1000",
-        "fan-out --dialect live,room --windows 1,16 --turns 200 --rounds 3",
+        "fan-out --dialect live,room --windows 1,16 --turns 100 --rounds 3",
         35,
     ),
     measurement(
         "peers 1000",
-        "fan-out --peers nchan,axum,fastwebsockets,node,nats,mosquitto,redis,sockudo --windows 1,16 --turns 100 --rounds 2",
+        "fan-out --peers nchan,axum,fastwebsockets,node,nats,mosquitto,redis,sockudo --windows 1,16 --turns 60 --rounds 2",
         100,
     ),
     measurement(
@@ -78,12 +78,12 @@ pub(super) const MEASUREMENTS: [Measurement; 24] = [
     measurement("wake", "wake --rounds 5", 25),
     measurement(
         "publish io_uring",
-        "publish --driver io_uring --seconds 3 --rounds 5",
+        "publish --driver io_uring --seconds 2 --rounds 4",
         50,
     ),
     measurement(
         "publish epoll",
-        "publish --driver epoll --seconds 3 --rounds 5",
+        "publish --driver epoll --seconds 2 --rounds 4",
         50,
     ),
     measurement(
