@@ -115,6 +115,38 @@ impl Unframer {
     }
 }
 
+/// Takes frames apart and puts messages together.
+#[derive(Debug, Default)]
+pub(crate) struct Messages {
+    unframer: Unframer,
+    /// The beginning of a message that came in pieces.
+    begun: Vec<u8>,
+}
+
+impl Messages {
+    /// Takes what was received. Tells `each` of every text or binary message; what must be sent back is appended to
+    /// `replies`.
+    pub(crate) fn feed(
+        &mut self,
+        bytes: &[u8],
+        replies: &mut Vec<u8>,
+        mut each: impl FnMut(&[u8]) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let begun = &mut self.begun;
+        self.unframer.feed(bytes, replies, |piece, is_end| {
+            if is_end && begun.is_empty() {
+                return each(piece);
+            }
+            begun.extend_from_slice(piece);
+            if is_end {
+                each(begun)?;
+                begun.clear();
+            }
+            Ok(())
+        })
+    }
+}
+
 /// A text frame that has come to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counted<'a> {

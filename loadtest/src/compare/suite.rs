@@ -1,4 +1,4 @@
-//! What is measured, in order. Whoever adds a mode adds a measurement here, and its [`rows`](super::rows) and
+//! What is measured, in order. Whoever adds a mode adds a measurement here, and its [`rows`](mod@super::rows) and
 //! [`charts`](super::charts).
 
 /// One run of a mode.

@@ -4,14 +4,12 @@
 //! costs a comparison of nine bytes and ten digits.
 
 use super::fan_out::{Counter, Heard};
-use crate::frames::{Unframer, sequence_at};
+use crate::frames::{Messages, sequence_at};
 
 /// Where in a subscriber's messages its bytes have arrived.
 #[derive(Debug, Default)]
 pub(crate) struct MessageCounter {
-    unframer: Unframer,
-    /// The beginning of a message that came in pieces.
-    begun: Vec<u8>,
+    messages: Messages,
     /// Where the number was last.
     at: usize,
 }
@@ -23,25 +21,12 @@ impl Counter for MessageCounter {
         replies: &mut Vec<u8>,
         each: &mut dyn FnMut(Heard),
     ) -> Result<(), String> {
-        let (begun, at) = (&mut self.begun, &mut self.at);
-        self.unframer.feed(bytes, replies, |piece, is_end| {
-            if !is_end {
-                begun.extend_from_slice(piece);
-                return Ok(());
-            }
-            let message = if begun.is_empty() {
-                piece
-            } else {
-                begun.extend_from_slice(piece);
-                &**begun
-            };
+        let at = &mut self.at;
+        self.messages.feed(bytes, replies, |message| {
             let number = sequence_at(message, at)
                 .ok_or_else(|| format!("no event of ours: {}", String::from_utf8_lossy(message)))?;
-            each(Heard::Event {
-                number,
-                bytes: message.len(),
-            });
-            begun.clear();
+            let bytes = message.len();
+            each(Heard::Event { number, bytes });
             Ok(())
         })
     }

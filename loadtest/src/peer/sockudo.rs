@@ -20,7 +20,7 @@ use super::fan_out::{Answers, Counter, Heard, Peer, Publishing, Running, Subscri
 use super::process::{Process, folder, version};
 use super::program;
 use crate::failure::Failure;
-use crate::frames::{Unframer, quoted_sequence_at};
+use crate::frames::{Messages, quoted_sequence_at};
 use crate::pipeline::count_answers;
 use crate::target::free_address;
 use crate::websocket::encode_text;
@@ -131,9 +131,7 @@ impl Running for Sockudo {
 /// Counts events in messages of text, each of which is one.
 #[derive(Debug, Default)]
 struct PusherCounter {
-    unframer: Unframer,
-    /// The beginning of a message that came in pieces.
-    begun: Vec<u8>,
+    messages: Messages,
     /// Where the number was last.
     at: usize,
 }
@@ -145,31 +143,20 @@ impl Counter for PusherCounter {
         replies: &mut Vec<u8>,
         each: &mut dyn FnMut(Heard),
     ) -> Result<(), String> {
-        let (begun, at) = (&mut self.begun, &mut self.at);
+        let at = &mut self.at;
         // While frames are taken apart their own replies are lent.
         let mut pongs = Vec::new();
-        let fed = self.unframer.feed(bytes, replies, |piece, is_end| {
-            if !is_end {
-                begun.extend_from_slice(piece);
-                return Ok(());
-            }
-            let message = if begun.is_empty() {
-                piece
-            } else {
-                begun.extend_from_slice(piece);
-                &**begun
-            };
+        let fed = self.messages.feed(bytes, replies, |message| {
             if let Some(number) = quoted_sequence_at(message, at) {
                 let bytes = message.len();
                 each(Heard::Event { number, bytes });
-            } else {
-                match said(message)? {
-                    Said::Subscribed => each(Heard::Subscribed),
-                    Said::Ping => encode_text(PONG, &mut pongs),
-                    Said::Connected => {}
-                }
+                return Ok(());
             }
-            begun.clear();
+            match said(message)? {
+                Said::Subscribed => each(Heard::Subscribed),
+                Said::Ping => encode_text(PONG, &mut pongs),
+                Said::Connected => {}
+            }
             Ok(())
         });
         replies.append(&mut pongs);
