@@ -22,7 +22,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::failure::{During, Failure};
-use crate::report::{Cell, Report, spread_percent};
+use crate::report::{Cell, Report, median, spread_percent};
 use charts::CHARTS;
 use progress::Progress;
 use rows::{Row, rows};
@@ -205,10 +205,10 @@ fn server(args: &CompareArgs) -> Result<PathBuf, Failure> {
 
 fn outcome(row: &'static Row, measured: &[Measured], before: Option<&Value>) -> Outcome {
     let measured = measured.iter().find(|m| m.name == row.measurement);
-    let figures = measured.map_or_else(Vec::new, |m| m.figures(row.at, row.column));
+    let figures = measured.map_or_else(Vec::new, |m| m.figures_of(row));
     Outcome {
         row,
-        figure: measured.and_then(|m| m.pick(row.at, row.column)),
+        figure: (!figures.is_empty()).then(|| median(&figures)),
         spread: (figures.len() > 1).then(|| spread_percent(&figures)),
         before: before.and_then(|before| earlier(before, row)),
     }
@@ -279,6 +279,29 @@ mod tests {
         assert_eq!(Bound::AtLeast(2.0).judge(Some(2.0)), Verdict::Met);
         assert_eq!(Bound::AtLeast(2.0).judge(Some(1.9)), Verdict::Missed);
         assert_eq!(Bound::AtLeast(2.0).judge(None), Verdict::Absent);
+    }
+
+    #[test]
+    fn a_row_may_be_a_ratio_of_two_of_the_table() {
+        let row = rows()
+            .find(|row| row.over.is_some())
+            .expect("there are some");
+        let mut measured = Measured::new(&MEASUREMENTS[0]);
+        let cells = |at: &[(&str, &str)], figure: f64| {
+            let cells = at
+                .iter()
+                .map(|&(name, cell)| (name.to_owned(), json!(cell)));
+            let figure = (row.column.to_owned(), json!(figure));
+            cells.chain([figure]).collect()
+        };
+        let over = row.over.expect("it was asked for");
+        measured.runs = vec![vec![cells(over, 4.0), cells(row.at, 3.0)]];
+        assert_eq!(measured.figures_of(row), [0.75]);
+        measured.runs = vec![vec![cells(row.at, 3.0)]];
+        assert!(
+            measured.figures_of(row).is_empty(),
+            "there is nothing to compare with"
+        );
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub(super) struct Row {
     pub(super) at: &'static [(&'static str, &'static str)],
     /// …the figure in this column.
     pub(super) column: &'static str,
+    /// …through the one in the row whose cells are these, if it is a ratio that the table does not have.
+    pub(super) over: Option<&'static [(&'static str, &'static str)]>,
     pub(super) bound: Bound,
 }
 
@@ -28,6 +30,7 @@ const fn fan_out(
         measurement,
         at,
         column: "ratio",
+        over: None,
         bound: AtMost(most),
     }
 }
@@ -39,6 +42,7 @@ const fn latency(title: &'static str, column: &'static str, most: f64) -> Row {
         measurement: "latency 100",
         at: &[("server", "io_uring"), ("load %", "50")],
         column,
+        over: None,
         bound: AtMost(most),
     }
 }
@@ -50,6 +54,7 @@ const fn memory(title: &'static str, measurement: &'static str, most: f64) -> Ro
         measurement,
         at: &[("stage", "parked")],
         column: "KiB/conn",
+        over: None,
         bound: AtMost(most),
     }
 }
@@ -67,6 +72,7 @@ const fn against(
         measurement,
         at,
         column,
+        over: None,
         bound: AtLeast(least),
     }
 }
@@ -160,6 +166,7 @@ const ROWS: [Row; 34] = [
         measurement: "wake",
         at: &[("round", "median")],
         column: "ratio",
+        over: None,
         bound: AtMost(1.15),
     },
     Row {
@@ -168,6 +175,7 @@ const ROWS: [Row; 34] = [
         measurement: "filters",
         at: &[("driver", "io_uring"), ("round", "median")],
         column: "p99 us",
+        over: None,
         bound: AtMost(1_000.0),
     },
     Row {
@@ -176,6 +184,7 @@ const ROWS: [Row; 34] = [
         measurement: "filters",
         at: &[("driver", "epoll"), ("round", "median")],
         column: "p99 us",
+        over: None,
         bound: AtMost(1_000.0),
     },
     against(
@@ -242,6 +251,7 @@ const ROWS: [Row; 34] = [
         measurement: "publish io_uring",
         at: &[("server", "fanfare / pubsub")],
         column: "events/s",
+        over: None,
         bound: AtMost(1.11),
     },
     against(
@@ -289,6 +299,7 @@ const ROWS: [Row; 34] = [
         measurement: "broadcast",
         at: &[("round", "all")],
         column: "p99 us ",
+        over: None,
         bound: AtMost(20_000.0),
     },
     Row {
@@ -297,8 +308,107 @@ const ROWS: [Row; 34] = [
         measurement: "broadcast",
         at: &[("round", "all")],
         column: "cpu ns/session",
+        over: None,
         bound: AtMost(100.0),
     },
+];
+
+/// What io_uring takes of what epoll does.
+const fn drivers(
+    title: &'static str,
+    measurement: &'static str,
+    column: &'static str,
+    [uring, epoll]: [&'static [(&'static str, &'static str)]; 2],
+) -> Row {
+    Row {
+        title,
+        unit: "× epoll",
+        measurement,
+        at: uring,
+        column,
+        over: Some(epoll),
+        bound: AtMost(1.05),
+    }
+}
+
+/// The default driver must never be the slower one by more than what is measured anyhow.
+const DRIVERS: [Row; 8] = [
+    drivers(
+        "io_uring ÷ epoll: cpu of a delivery, 1→1,000, window 1",
+        "fan-out 1000",
+        "cpu us/delivery",
+        [URING_1, EPOLL_1],
+    ),
+    drivers(
+        "io_uring ÷ epoll: 1→1,000, window 16",
+        "fan-out 1000",
+        "cpu us/delivery",
+        [URING_16, EPOLL_16],
+    ),
+    drivers(
+        "io_uring ÷ epoll: 1→5,000, window 16",
+        "fan-out 5000",
+        "cpu us/delivery",
+        [URING_16, EPOLL_16],
+    ),
+    drivers(
+        "io_uring ÷ epoll: 1→100, window 64",
+        "fan-out 100",
+        "cpu us/delivery",
+        [URING_64, EPOLL_64],
+    ),
+    drivers(
+        "io_uring ÷ epoll: cpu of a connection, 15,000 at once",
+        "connect storm",
+        "cpu us/connection",
+        [
+            &[("server", "io_uring"), ("round", "median")],
+            &[("server", "epoll"), ("round", "median")],
+        ],
+    ),
+    drivers(
+        "io_uring ÷ epoll: cpu of an event, 15,000 distinct filters",
+        "filters",
+        "cpu us/event",
+        [
+            &[("driver", "io_uring"), ("round", "median")],
+            &[("driver", "epoll"), ("round", "median")],
+        ],
+    ),
+    drivers(
+        "io_uring ÷ epoll: cpu of a long poll, each on a session of its own",
+        "long poll",
+        "cpu us/cycle",
+        [
+            &[
+                ("server", "fanfare io_uring"),
+                ("shape", "own"),
+                ("round", "median"),
+            ],
+            &[
+                ("server", "fanfare epoll"),
+                ("shape", "own"),
+                ("round", "median"),
+            ],
+        ],
+    ),
+    drivers(
+        "io_uring ÷ epoll: cpu of a long poll, all on one session",
+        "long poll",
+        "cpu us/cycle",
+        [
+            &[
+                ("server", "fanfare io_uring"),
+                ("shape", "one"),
+                ("round", "median"),
+            ],
+            &[
+                ("server", "fanfare epoll"),
+                ("shape", "one"),
+                ("round", "median"),
+            ],
+        ],
+    ),
 ];
 
 /// Rows beside one peer: what a delivery, a wait and a connection cost of what they cost there. At one event in flight
@@ -312,6 +422,7 @@ macro_rules! beside {
                 measurement: "peers 1000",
                 at: &[("driver", concat!("fanfare io_uring / ", $peer)), ("window", "1"), ("round", "ratio")],
                 column: "cpu us/delivery",
+                over: None,
                 bound: AtMost(1.0),
             },
             Row {
@@ -320,6 +431,7 @@ macro_rules! beside {
                 measurement: "peers 1000",
                 at: &[("driver", concat!("fanfare io_uring / ", $peer)), ("window", "16"), ("round", "ratio")],
                 column: "cpu us/delivery",
+                over: None,
                 bound: AtMost($gathered),
             },
         )+]
@@ -347,6 +459,7 @@ macro_rules! late_and_many {
                 measurement: "latency 100",
                 at: &[("server", concat!("fanfare io_uring / ", $peer)), ("load %", "50")],
                 column: "p99 us",
+                over: None,
                 bound: AtMost(0.5),
             },
             Row {
@@ -356,6 +469,7 @@ macro_rules! late_and_many {
                 measurement: "connect storm",
                 at: &[("server", concat!("fanfare io_uring / ", $peer)), ("round", "ratio")],
                 column: "cpu us/connection",
+                over: None,
                 bound: AtMost(0.667),
             },
         )+]
@@ -366,5 +480,8 @@ const LATE_AND_MANY: [Row; 8] = late_and_many!("nchan", "axum", "fastwebsockets"
 
 /// All rows.
 pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().chain(&FAN_OUT_BESIDE).chain(&LATE_AND_MANY)
+    ROWS.iter()
+        .chain(&DRIVERS)
+        .chain(&FAN_OUT_BESIDE)
+        .chain(&LATE_AND_MANY)
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::progress::Progress;
+use super::rows::Row;
 use super::suite::Measurement;
 use crate::failure::{During, Failure};
 use crate::report::median;
@@ -54,11 +55,23 @@ impl Measured {
     }
 
     /// That figure in every run.
-    pub(super) fn figures(&self, at: &[(&str, &str)], column: &str) -> Vec<f64> {
+    fn figures(&self, at: &[(&str, &str)], column: &str) -> Vec<f64> {
         self.runs
             .iter()
             .filter_map(|rows| pick(rows, at, column))
             .collect()
+    }
+
+    /// What every run found for a row of the table.
+    pub(super) fn figures_of(&self, row: &Row) -> Vec<f64> {
+        let figure = |rows: &Vec<Map<String, Value>>| {
+            let figure = pick(rows, row.at, row.column)?;
+            let Some(over) = row.over else {
+                return Some(figure);
+            };
+            Some(figure / pick(rows, over, row.column)?)
+        };
+        self.runs.iter().filter_map(figure).collect()
     }
 
     pub(super) fn to_json(&self) -> Value {
