@@ -10,6 +10,7 @@ use crate::event_stream::StreamEvent;
 use crate::frames::FrameCounter;
 use crate::http::{Framing, Head, Response, parse_chunk};
 use crate::kind::Kind;
+use crate::partial::Partial;
 use crate::websocket;
 
 /// What a listener takes note of.
@@ -46,8 +47,7 @@ enum Way {
 pub(crate) struct Ear {
     way: Way,
     is_open: bool,
-    /// Received, not yet understood.
-    partial: Vec<u8>,
+    partial: Partial,
 }
 
 /// The only part of an event that a cursor needs.
@@ -84,7 +84,7 @@ impl Ear {
     }
 
     fn new(way: Way, is_open: bool) -> Self {
-        let partial = Vec::new();
+        let partial = Partial::default();
         Self {
             way,
             is_open,
@@ -99,48 +99,28 @@ impl Ear {
         replies: &mut Vec<u8>,
         each: &mut impl FnMut(Heard<'_>, &mut Vec<u8>) -> Result<(), String>,
     ) -> Result<(), String> {
-        // Nearly always a read ends where a message ends, and nothing is copied.
-        let mut held = std::mem::take(&mut self.partial);
-        if held.is_empty() {
-            let used = self.consume(bytes, replies, each)?;
-            self.partial.extend_from_slice(&bytes[used..]);
-            return Ok(());
-        }
-        held.extend_from_slice(bytes);
-        let used = self.consume(&held, replies, each)?;
-        held.drain(..used);
-        self.partial = held;
-        Ok(())
+        let mut partial = std::mem::take(&mut self.partial);
+        let fed = partial.feed(bytes, |rest| self.take(rest, replies, each));
+        self.partial = partial;
+        fed
     }
 
-    fn consume(
+    fn take(
         &mut self,
         bytes: &[u8],
         replies: &mut Vec<u8>,
         each: &mut impl FnMut(Heard<'_>, &mut Vec<u8>) -> Result<(), String>,
     ) -> Result<usize, String> {
-        let mut used = 0;
-        while used < bytes.len() {
-            let rest = &bytes[used..];
-            let taken = if self.is_open {
-                match &mut self.way {
-                    Way::WebSocket(counter) => take_frames(counter, rest, replies, each)?,
-                    Way::EventStream { is_chunked, text } => {
-                        take_stream(*is_chunked, text, rest, replies, each)?
-                    }
-                    Way::Polls { request, cursor } => {
-                        take_answer(request, *cursor, rest, replies, each)?
-                    }
-                }
-            } else {
-                self.take_head(rest, replies, each)?
-            };
-            if taken == 0 {
-                break;
-            }
-            used += taken;
+        if !self.is_open {
+            return self.take_head(bytes, replies, each);
         }
-        Ok(used)
+        match &mut self.way {
+            Way::WebSocket(counter) => take_frames(counter, bytes, replies, each),
+            Way::EventStream { is_chunked, text } => {
+                take_stream(*is_chunked, text, bytes, replies, each)
+            }
+            Way::Polls { request, cursor } => take_answer(request, *cursor, bytes, replies, each),
+        }
     }
 
     fn take_head(

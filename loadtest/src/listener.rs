@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use crate::event_stream::StreamEvent;
 use crate::http::{Framing, Head, HttpError, Response, parse_chunk};
 use crate::kind::Kind;
+use crate::partial::Partial;
 use crate::websocket::{self, Frame, FrameError, Opcode};
 
 /// What is wrong with what a subscriber was told.
@@ -159,8 +160,7 @@ pub(crate) struct Listener {
     is_filtered: bool,
     /// What it says once the handshake is accepted.
     hello: Option<String>,
-    /// Received, not yet understood.
-    partial: Vec<u8>,
+    partial: Partial,
     /// An event stream's text without its chunks, not yet understood.
     text: Vec<u8>,
 }
@@ -168,7 +168,7 @@ pub(crate) struct Listener {
 impl Listener {
     /// A listener that has sent its request and heard nothing.
     pub(crate) fn new(kind: Kind, session: &str) -> Self {
-        let (partial, text) = (Vec::new(), Vec::new());
+        let (partial, text) = (Partial::default(), Vec::new());
         Self {
             kind,
             is_open: false,
@@ -187,45 +187,26 @@ impl Listener {
         replies: &mut Vec<u8>,
         mut each: impl FnMut(Heard<'_>) -> Result<(), ReaderError>,
     ) -> Result<(), ReaderError> {
-        // Nearly always a read ends where a message ends, and nothing is copied.
-        let mut held = std::mem::take(&mut self.partial);
-        if held.is_empty() {
-            let used = self.consume(bytes, replies, &mut each)?;
-            self.partial.extend_from_slice(&bytes[used..]);
-        } else {
-            held.extend_from_slice(bytes);
-            let used = self.consume(&held, replies, &mut each)?;
-            held.drain(..used);
-            if !held.is_empty() {
-                self.partial = held;
-            }
-        }
-        Ok(())
+        let mut partial = std::mem::take(&mut self.partial);
+        let fed = partial.feed(bytes, |rest| self.take(rest, replies, &mut each));
+        self.partial = partial;
+        fed
     }
 
-    fn consume(
+    fn take(
         &mut self,
         bytes: &[u8],
         replies: &mut Vec<u8>,
         each: &mut impl FnMut(Heard<'_>) -> Result<(), ReaderError>,
     ) -> Result<usize, ReaderError> {
-        let mut used = 0;
-        while used < bytes.len() {
-            let rest = &bytes[used..];
-            let taken = match (self.kind, self.is_open) {
-                (Kind::Poll, _) => take_answer(rest, each)?,
-                (_, false) => self.take_head(rest, replies, each)?,
-                (Kind::Websocket | Kind::Room | Kind::Live, true) => {
-                    self.take_frame(rest, replies, each)?
-                }
-                (Kind::Sse, true) => self.take_stream(rest, each)?,
-            };
-            if taken == 0 {
-                break;
+        match (self.kind, self.is_open) {
+            (Kind::Poll, _) => take_answer(bytes, each),
+            (_, false) => self.take_head(bytes, replies, each),
+            (Kind::Websocket | Kind::Room | Kind::Live, true) => {
+                self.take_frame(bytes, replies, each)
             }
-            used += taken;
+            (Kind::Sse, true) => self.take_stream(bytes, each),
         }
-        Ok(used)
     }
 
     fn take_head(

@@ -26,6 +26,7 @@ mod ledger;
 mod listener;
 mod machine;
 mod mode;
+mod partial;
 mod peer;
 mod pipeline;
 mod publisher;

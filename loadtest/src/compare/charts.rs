@@ -69,6 +69,16 @@ const fn of(
     }
 }
 
+/// What a delivery costs, in the picture too.
+const fn cost(title: &'static str, curves: &'static [Curve]) -> Chart {
+    Chart {
+        title,
+        axes: BY_SUBSCRIBERS,
+        curves,
+        is_pictured: true,
+    }
+}
+
 /// A line through all loads of the ramp.
 const fn along(name: &'static str, column: &'static str) -> Curve {
     Curve {
@@ -81,10 +91,9 @@ const fn along(name: &'static str, column: &'static str) -> Curve {
 
 /// What is drawn.
 pub(super) const CHARTS: [Chart; 4] = [
-    Chart {
-        title: "One event in flight: every delivery is a write",
-        axes: BY_SUBSCRIBERS,
-        curves: &[
+    cost(
+        "One event in flight: every delivery is a write",
+        &[
             of("io_uring", MICROS, URING_1, BY_SUBSCRIBERS_URING),
             of("epoll", MICROS, EPOLL_1, BY_SUBSCRIBERS_EPOLL),
             of(
@@ -94,12 +103,10 @@ pub(super) const CHARTS: [Chart; 4] = [
                 BY_SUBSCRIBERS_URING,
             ),
         ],
-        is_pictured: true,
-    },
-    Chart {
-        title: "Sixteen in flight: what comes together is one write",
-        axes: BY_SUBSCRIBERS,
-        curves: &[
+    ),
+    cost(
+        "Sixteen in flight: what comes together is one write",
+        &[
             of("io_uring", MICROS, URING_16, BY_SUBSCRIBERS_URING),
             of("epoll", MICROS, EPOLL_16, BY_SUBSCRIBERS_EPOLL),
             of(
@@ -109,8 +116,7 @@ pub(super) const CHARTS: [Chart; 4] = [
                 BY_SUBSCRIBERS_URING,
             ),
         ],
-        is_pictured: true,
-    },
+    ),
     Chart {
         title: "Latency against offered load, 100 subscribers",
         axes: Axes {

@@ -17,6 +17,11 @@ pub(crate) mod wrk;
 use std::env;
 use std::path::PathBuf;
 
+/// Where a program is, or that it is missing and what installs it.
+fn installed(name: &str, by: &str) -> Result<PathBuf, String> {
+    program(name).ok_or_else(|| format!("{name} is not installed: {by}"))
+}
+
 /// Where a program is, if it is installed.
 fn program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();

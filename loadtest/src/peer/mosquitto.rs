@@ -7,13 +7,13 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Command;
 
 use nix::unistd::Pid;
 
 use super::fan_out::{Answers, Counter, Peer, Publishing, Running, Subscribing};
 use super::process::{Process, folder, version};
-use super::program;
 use super::stream::{Message, StreamCounter, wire};
 use crate::failure::{During, Failure};
 use crate::target::free_address;
@@ -35,19 +35,18 @@ const SUBSCRIBE: &[u8] = b"\x82\x0a\x00\x01\x00\x05probe\x00";
 /// Subscribers over WebSocket.
 pub(crate) const PEER: Peer = Peer {
     name: NAME,
-    missing,
+    missing: || installed().err(),
     start: |core| start(core, true),
 };
 /// Subscribers on plain TCP.
 pub(crate) const PEER_TCP: Peer = Peer {
     name: NAME_TCP,
-    missing,
+    missing: || installed().err(),
     start: |core| start(core, false),
 };
 
-fn missing() -> Option<String> {
-    let is_missing = program(PROGRAM).is_none();
-    is_missing.then(|| "mosquitto is not installed: apt-get install mosquitto".to_owned())
+fn installed() -> Result<PathBuf, String> {
+    super::installed(PROGRAM, "apt-get install mosquitto")
 }
 
 #[derive(Debug)]
@@ -61,7 +60,7 @@ struct Mosquitto {
 }
 
 fn start(core: usize, has_websockets: bool) -> Result<Box<dyn Running>, Failure> {
-    let mosquitto = program(PROGRAM).ok_or_else(|| Failure::new("mosquitto is not installed"))?;
+    let mosquitto = installed().map_err(Failure::new)?;
     let folder = folder()?;
     let plain = free_address()?;
     let websocket = has_websockets.then(free_address).transpose()?;

@@ -7,13 +7,13 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Command;
 
 use nix::unistd::Pid;
 
 use super::fan_out::{Answers, Counter, Peer, Publishing, Running, Subscribing};
 use super::process::{Process, folder, version};
-use super::program;
 use super::stream::{Message, StreamCounter, wire};
 use crate::failure::{During, Failure};
 use crate::target::free_address;
@@ -32,19 +32,18 @@ const LINE_BYTES_MAX: usize = 16 * 1024;
 /// Subscribers over WebSocket.
 pub(crate) const PEER: Peer = Peer {
     name: NAME,
-    missing,
+    missing: || installed().err(),
     start: |core| start(core, true),
 };
 /// Subscribers on plain TCP.
 pub(crate) const PEER_TCP: Peer = Peer {
     name: NAME_TCP,
-    missing,
+    missing: || installed().err(),
     start: |core| start(core, false),
 };
 
-fn missing() -> Option<String> {
-    let is_missing = program(PROGRAM).is_none();
-    is_missing.then(|| "nats-server is not installed: apt-get install nats-server".to_owned())
+fn installed() -> Result<PathBuf, String> {
+    super::installed(PROGRAM, "apt-get install nats-server")
 }
 
 #[derive(Debug)]
@@ -58,7 +57,7 @@ struct Nats {
 }
 
 fn start(core: usize, has_websockets: bool) -> Result<Box<dyn Running>, Failure> {
-    let nats = program(PROGRAM).ok_or_else(|| Failure::new("nats-server is not installed"))?;
+    let nats = installed().map_err(Failure::new)?;
     let folder = folder()?;
     let (plain, websocket) = (free_address()?, free_address()?);
     let file = folder.path().join("nats.conf");

@@ -4,21 +4,20 @@
 //! bodies in a single buffer, kept-alive connections without a limit.
 
 use std::fs;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tempfile::TempDir;
 
 use super::fan_out::{Counter, Peer, Publishing, Running, Subscribing};
 use super::messages::MessageCounter;
+use super::process::{Process, folder};
 use super::program;
 use crate::failure::{During, Failure};
-use crate::machine::{children_of, on_core};
+use crate::machine::children_of;
 use crate::pipeline::HttpPublishing;
 use crate::target::free_address;
 
@@ -34,7 +33,7 @@ const CONNECTIONS_MAX: u32 = 20_000;
 const CHANNEL: &str = "probe";
 /// Messages that a channel keeps for subscribers that lag: more than are ever in flight, so that none is lost.
 const BUFFER_LENGTH: u32 = 10_000;
-/// It accepts connections within this time.
+/// It has a worker within this time.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where nginx and its module are.
@@ -60,11 +59,10 @@ pub(crate) fn installed() -> Result<Installed, &'static str> {
 pub(crate) struct Nchan {
     /// Where it listens.
     pub(crate) address: SocketAddr,
-    child: Child,
+    /// The master: told to stop, it ends its worker before itself.
+    _process: Process,
     /// Master and worker.
     pids: Vec<Pid>,
-    /// Its configuration and logs, removed with it.
-    _folder: TempDir,
 }
 
 impl Nchan {
@@ -74,41 +72,36 @@ impl Nchan {
         core: usize,
         buffer_length: u32,
     ) -> Result<Self, Failure> {
-        let folder = TempDir::with_prefix("fanfare-loadtest-").during("a folder for nginx")?;
+        let folder = folder()?;
         let address = free_address()?;
         let file = folder.path().join("nginx.conf");
         let text = configuration(folder.path(), &installed.module, address, buffer_length);
         fs::write(&file, text).during("nginx's configuration")?;
         let mut command = Command::new(&installed.nginx);
         command.arg("-p").arg(folder.path()).arg("-c").arg(&file);
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        let child = on_core(core, || command.spawn().during("nginx"))?;
-        let master = Pid::from_raw(child.id().cast_signed());
-        let mut nchan = Self {
+        let process = Process::start(command, folder, core, &[address])?;
+        let mut pids = vec![process.pid];
+        pids.extend(await_workers(process.pid)?);
+        Ok(Self {
             address,
-            child,
-            pids: vec![master],
-            _folder: folder,
-        };
-        let workers = nchan.wait_until_ready()?;
-        nchan.pids.extend(workers);
-        Ok(nchan)
+            _process: process,
+            pids,
+        })
     }
+}
 
-    /// Gives its workers. The kernel accepts connections before there are any: the master listens first.
-    fn wait_until_ready(&mut self) -> Result<Vec<Pid>, Failure> {
-        let deadline = Instant::now() + READY_TIMEOUT;
-        loop {
-            let workers = children_of(self.pids[0])?;
-            if !workers.is_empty() && TcpStream::connect(self.address).is_ok() {
-                return Ok(workers);
-            }
-            let ended = self.child.try_wait().during("nginx")?;
-            if ended.is_some() || Instant::now() > deadline {
-                return Err(Failure::new("nginx does not start"));
-            }
-            thread::sleep(Duration::from_millis(10));
+/// The kernel accepts connections before there are any: the master listens first.
+fn await_workers(master: Pid) -> Result<Vec<Pid>, Failure> {
+    let deadline = Instant::now() + READY_TIMEOUT;
+    loop {
+        let workers = children_of(master)?;
+        if !workers.is_empty() {
+            return Ok(workers);
         }
+        if Instant::now() > deadline {
+            return Err(Failure::new("nginx starts no worker"));
+        }
+        thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -153,14 +146,6 @@ impl Running for Nchan {
     fn publishing(&self) -> Box<dyn Publishing> {
         let path = format!("/pub?id={CHANNEL}");
         Box::new(HttpPublishing::new(self.address, &path))
-    }
-}
-
-impl Drop for Nchan {
-    fn drop(&mut self) {
-        // Told politely, the master ends its worker before itself.
-        let _ = kill(self.pids[0], Signal::SIGTERM);
-        let _ = self.child.wait();
     }
 }
 

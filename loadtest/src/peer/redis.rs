@@ -6,13 +6,13 @@
 //! The protocol: <https://redis.io/docs/latest/develop/reference/protocol-spec/>, RESP2.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Command;
 
 use nix::unistd::Pid;
 
 use super::fan_out::{Answers, Counter, Peer, Publishing, Running, Subscribing};
 use super::process::{Process, folder, version};
-use super::program;
 use super::stream::{Message, StreamCounter};
 use crate::failure::Failure;
 use crate::target::free_address;
@@ -27,13 +27,12 @@ const LINE_BYTES_MAX: usize = 4 * 1024;
 /// Subscribers on plain TCP.
 pub(crate) const PEER: Peer = Peer {
     name: NAME,
-    missing,
+    missing: || installed().err(),
     start,
 };
 
-fn missing() -> Option<String> {
-    let is_missing = program(PROGRAM).is_none();
-    is_missing.then(|| "redis-server is not installed: apt-get install redis-server".to_owned())
+fn installed() -> Result<PathBuf, String> {
+    super::installed(PROGRAM, "apt-get install redis-server")
 }
 
 #[derive(Debug)]
@@ -44,7 +43,7 @@ struct Redis {
 }
 
 fn start(core: usize) -> Result<Box<dyn Running>, Failure> {
-    let redis = program(PROGRAM).ok_or_else(|| Failure::new("redis-server is not installed"))?;
+    let redis = installed().map_err(Failure::new)?;
     let address = free_address()?;
     let mut command = Command::new(&redis);
     command.args(["--bind", &address.ip().to_string()]);

@@ -10,8 +10,8 @@ use std::process::{Command, Stdio};
 use nix::unistd::Pid;
 
 use super::fan_out::{Counter, Peer, Publishing, Running, Subscribing};
+use super::installed;
 use super::messages::MessageCounter;
-use super::program;
 use crate::failure::{During, Failure};
 use crate::pipeline::HttpPublishing;
 use crate::target::Target;
@@ -79,7 +79,7 @@ fn node_folder() -> &'static Path {
 
 /// Where node is, if it finds `ws` beside the script or in `NODE_PATH`.
 fn node() -> Result<PathBuf, String> {
-    let node = program("node").ok_or("node is not installed: apt-get install nodejs")?;
+    let node = installed("node", "apt-get install nodejs")?;
     let folder = node_folder();
     let mut command = Command::new(&node);
     command.args(["-e", "require('ws')"]).current_dir(folder);

@@ -7,6 +7,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -18,7 +19,6 @@ use sha2::Sha256;
 
 use super::fan_out::{Answers, Counter, Heard, Peer, Publishing, Running, Subscribing};
 use super::process::{Process, folder, version};
-use super::program;
 use crate::failure::Failure;
 use crate::frames::{Messages, quoted_sequence_at};
 use crate::pipeline::count_answers;
@@ -64,16 +64,14 @@ const SETTINGS: [(&str, &str); 20] = [
 /// Subscribers over WebSocket.
 pub(crate) const PEER: Peer = Peer {
     name: NAME,
-    missing: || {
-        let is_missing = program(NAME).is_none();
-        is_missing.then(|| {
-            "sockudo is not installed: cargo install sockudo --locked --no-default-features \
-             --features local"
-                .to_owned()
-        })
-    },
+    missing: || installed().err(),
     start,
 };
+
+fn installed() -> Result<PathBuf, String> {
+    let by = "cargo install sockudo --locked --no-default-features --features local";
+    super::installed(NAME, by)
+}
 
 #[derive(Debug)]
 struct Sockudo {
@@ -83,7 +81,7 @@ struct Sockudo {
 }
 
 fn start(core: usize) -> Result<Box<dyn Running>, Failure> {
-    let sockudo = program(NAME).ok_or_else(|| Failure::new("sockudo is not installed"))?;
+    let sockudo = installed().map_err(Failure::new)?;
     let address = free_address()?;
     let mut command = Command::new(&sockudo);
     command.envs(SETTINGS).env("HOST", address.ip().to_string());

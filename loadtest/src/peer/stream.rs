@@ -6,6 +6,7 @@
 
 use super::fan_out::{Counter, Heard};
 use crate::frames::{Unframer, sequence_at};
+use crate::partial::Partial;
 use crate::websocket::{Opcode, encode_message};
 
 /// A message, as far as a subscriber cares for it.
@@ -42,8 +43,7 @@ struct Messages {
     read: Read,
     /// What answers [`Message::Ping`], as it goes over the wire.
     pong: Vec<u8>,
-    /// A message that has not come to its end.
-    partial: Vec<u8>,
+    partial: Partial,
     /// Where in an event its number was last.
     at: usize,
 }
@@ -55,42 +55,28 @@ impl Messages {
         replies: &mut Vec<u8>,
         each: &mut dyn FnMut(Heard),
     ) -> Result<(), String> {
-        if self.partial.is_empty() {
-            let used = self.consume(bytes, replies, each)?;
-            self.partial.extend_from_slice(&bytes[used..]);
-            return Ok(());
-        }
-        let mut held = std::mem::take(&mut self.partial);
-        held.extend_from_slice(bytes);
-        let used = self.consume(&held, replies, each)?;
-        held.drain(..used);
-        self.partial = held;
-        Ok(())
-    }
-
-    /// Takes whole messages, and says how many bytes they took.
-    fn consume(
-        &mut self,
-        bytes: &[u8],
-        replies: &mut Vec<u8>,
-        each: &mut dyn FnMut(Heard),
-    ) -> Result<usize, String> {
-        let mut used = 0;
-        while let Some((message, taken)) = (self.read)(&bytes[used..])? {
-            used += taken;
+        let Self {
+            read,
+            pong,
+            partial,
+            at,
+        } = self;
+        partial.feed(bytes, |rest| {
+            let Some((message, taken)) = read(rest)? else {
+                return Ok(0);
+            };
             match message {
                 Message::Event(payload) => {
+                    let number = sequence_at(payload, at).ok_or("an event without a number")?;
                     let bytes = taken;
-                    let number = sequence_at(payload, &mut self.at);
-                    let number = number.ok_or("an event without a number")?;
                     each(Heard::Event { number, bytes });
                 }
                 Message::Subscribed => each(Heard::Subscribed),
-                Message::Ping => replies.extend_from_slice(&self.pong),
+                Message::Ping => replies.extend_from_slice(pong),
                 Message::Other => {}
             }
-        }
-        Ok(used)
+            Ok(taken)
+        })
     }
 }
 
@@ -110,7 +96,7 @@ impl StreamCounter {
             messages: Messages {
                 read,
                 pong: wire(is_websocket, pong),
-                partial: Vec::new(),
+                partial: Partial::default(),
                 at: 0,
             },
         }
