@@ -115,11 +115,13 @@ fn wake_polls(c: &mut Criterion) {
             shard.receive(at(0), publisher, &mut request.clone());
             shard.end_tick(at(0));
             let mut answered = 0;
-            shard.flush(at(0), |_, queue| {
-                answered += 1;
-                Flushed::Sent(queue.len())
-            });
-            assert_eq!(answered, POLLS + 1);
+            while answered < POLLS + 1 {
+                assert!(answered == 0 || shard.has_more_work());
+                shard.flush(at(0), |_, queue| {
+                    answered += 1;
+                    Flushed::Sent(queue.len())
+                });
+            }
             while shard.next_effect().is_some() {}
         });
     });

@@ -26,6 +26,8 @@ pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 pub const HTTP_BODY_TIMEOUT: Duration = Duration::from_secs(20);
 /// A kept-alive connection without a request is closed after this long.
 pub const HTTP_KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(75);
+/// A server that leaves closes a connection without a request after this long: one that is on its way is answered.
+pub const HTTP_LAST_REQUEST_TIMEOUT: Duration = Duration::from_millis(250);
 /// After our half is closed, how long the peer may take to close its own (lingering close), so that
 /// an answer is not lost to a reset.
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -182,16 +184,34 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const MESH_OUTBOX_MESSAGES_MAX: usize = 8_192;
 /// Messages in the ring from one shard to another.
 pub const MESH_RING_MESSAGES: usize = 1_024;
-/// Receives from one socket before others get their turn.
-pub const RECV_ROUNDS: usize = 4;
+/// Requests or messages of one connection that are served before others get their turn: at 2–5 µs each about
+/// a tenth of a millisecond. A thousand connections that send without end keep one another waiting for as many
+/// servings, and nobody else for more than a few.
+pub const SERVING_STEPS_MAX: usize = 32;
+/// Bytes of one connection that are received before others get their turn, while others wait for theirs.
+pub const SERVING_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of one connection that are handed to HTTP/2's codec at a time: they may hold a few dozen requests.
+pub const HTTP2_SERVING_BYTES_MAX: usize = 4 * 1024;
+/// How long a shard receives before what came of it is sent, deadlines are served and the kernel is asked what else
+/// is ready.
+pub const RECEIVING_TIME_MAX: Duration = Duration::from_micros(1_000);
+/// Sockets that are served between two looks at the clock: less than half a millisecond, or a few servings of
+/// something costly.
+pub const SERVINGS_PER_LOOK: u32 = 4;
+/// Sockets that had little to say and are served before one of those that had much, while both wait.
+pub const FRESH_PER_BUSY: u32 = 4;
+/// Envelopes of other shards that are taken between two looks at the clock.
+pub const MAIL_PER_LOOK: usize = 64;
+/// How long a shard takes envelopes of other shards before its sockets have their turn.
+pub const MAIL_TIME_MAX: Duration = Duration::from_micros(500);
 /// A flush to so many connections takes long enough (2–4 µs each) that looking for more to send first pays.
 pub const GATHER_CONNECTIONS_MIN: usize = 32;
 /// Connections that are looked at again before a large flush: those who sent something in the same turn.
 pub const GATHER_TALKERS_MAX: usize = 64;
 /// Looks before a large flush, each of which found something: publishers must not keep everyone waiting.
 pub const GATHER_LOOKS_MAX: usize = 64;
-/// Connections that are written to before sockets are looked at again: at 2–4 µs each about 6 ms.
-pub const FLUSH_WRITES_MAX: usize = 2_048;
+/// Connections that are written to before sockets are looked at again: at 2–4 µs each under a millisecond.
+pub const FLUSH_WRITES_MAX: usize = 256;
 /// Descriptors that are not given to connections: standard streams, listeners, moves under way.
 pub const DESCRIPTORS_RESERVED: u64 = 64;
 /// Connections accepted before others get their turn.
@@ -205,8 +225,22 @@ pub const LISTEN_BACKLOG: i32 = 4_096;
 pub const LISTEN_PATIENCE: Duration = Duration::from_secs(1);
 /// How often such an address is tried.
 pub const LISTEN_RETRY_INTERVAL: Duration = Duration::from_millis(20);
-/// How often deadlines are served: the precision of every timeout.
-pub const TICK_INTERVAL: Duration = Duration::from_millis(50);
+/// How often the watchdog looks at the shards.
+pub const WATCH_INTERVAL: Duration = Duration::from_millis(500);
+/// A shard that has not turned for this long is said to stand still: it turns every `SWEEP_INTERVAL` even if nothing
+/// happens.
+pub const SHARD_STALL_MAX: Duration = Duration::from_secs(10);
+/// How much longer than `server.drain_timeout` the shards may take before the process is ended from outside.
+pub const DRAIN_GRACE: Duration = Duration::from_secs(1);
+/// Exit code of a process that lost a thread or could not leave: `EX_SOFTWARE` of BSD's sysexits.
+pub const EXIT_LOST: u8 = 70;
+/// How often deadlines are served while some come up: the precision of every timeout.
+pub const TICK_INTERVAL: Duration = Duration::from_millis(10);
+/// How often housekeeping goes on by a share: sweeping for what has expired, gauges. A shard wakes as often though
+/// nothing happens.
+pub const SWEEP_INTERVAL: Duration = Duration::from_millis(50);
+/// Deadlines that are served at a time: for each its socket is looked at before, and perhaps written to.
+pub const DEADLINES_SERVED_MAX: usize = 256;
 /// Deadlines of connections that are gone, 16 bytes each, of which a shard does not rid itself before they come up.
 pub const DEADLINES_STALE_MIN: usize = 4 * 1024;
 /// Most shards: one per core of the largest machine we know, and shard ids fit in 16 bits.
@@ -368,8 +402,10 @@ const _: () = assert!(HTTP2_CONTROL_FRAMES_PER_SECOND_MAX <= HTTP2_CONTROL_FRAME
 const _: () = assert!(RECV_BUFFER_BYTES / 9 < HTTP2_CONTROL_FRAMES_STORED_MAX as usize);
 const _: () = assert!(3 * GRPC_STATUS_MESSAGE_BYTES_MAX < 8 * 1024);
 const _: () = assert!(PUBLISH_EVENTS_MAX <= BROADCAST_EVENTS_PENDING_MAX);
-const _: () = assert!(BROADCAST_SLICE_WOKEN <= FLUSH_WRITES_MAX);
 const _: () = assert!(GATHER_CONNECTIONS_MIN < FLUSH_WRITES_MAX);
+const _: () = assert!(SERVING_BYTES_MAX <= RECV_BUFFER_BYTES);
+const _: () = assert!(HTTP2_SERVING_BYTES_MAX <= SERVING_BYTES_MAX);
+const _: () = assert!(TICK_INTERVAL.as_millis() <= SWEEP_INTERVAL.as_millis());
 const _: () = assert!(LOG_EVENTS_DEFAULT <= LOG_EVENTS_MAX);
 const _: () = assert!(PUBLISH_BYTES_MAX <= LOG_BYTES_DEFAULT);
 const _: () = assert!(LOG_BYTES_DEFAULT <= LOGS_BYTES_DEFAULT);

@@ -49,6 +49,8 @@ macro_rules! metrics {
 }
 
 metrics! {
+    /// Whether new clients are welcome: 1, or 0 while the shard starts or leaves.
+    gauge ready,
     /// Connections open now.
     gauge connections,
     /// Streams of HTTP/2 connections open now.

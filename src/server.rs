@@ -7,19 +7,24 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, LogConfig, LogFormat};
-use crate::runtime::{self, Node, StartError};
+use crate::limits::EXIT_LOST;
+use crate::runtime::{self, Leaving, Node, StartError};
 
-/// Serves until SIGTERM or SIGINT, then drains. Exit code 0 after an orderly end, 1 if it could not
-/// start or a shard was lost, 2 for an address that cannot be listened on.
+/// Serves until SIGTERM, SIGINT or SIGQUIT, then drains. Exit code 0 after an orderly end, 1 if it could not
+/// start or was asked to leave twice, 2 for an address that cannot be listened on, [`EXIT_LOST`] if a thread
+/// panicked or did not leave in time.
 pub fn serve(config: Config) -> ExitCode {
     install_logs(&config.log);
+    runtime::abort_on_panic();
+    let ready_delay = config.server.ready_delay;
     let descriptors = raise_descriptor_limit();
     let asks_for_tokens = !config.organizations.is_empty();
     let node = match runtime::start(config, descriptors) {
@@ -34,7 +39,7 @@ pub fn serve(config: Config) -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let mut signals = match Signals::new([SIGTERM, SIGINT]) {
+    let mut signals = match Signals::new([SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2]) {
         Ok(signals) => signals,
         Err(problem) => {
             error!(%problem, "cannot watch for signals");
@@ -42,18 +47,23 @@ pub fn serve(config: Config) -> ExitCode {
         }
     };
     announce(&node, asks_for_tokens);
-    let drain = node.drain_handle();
+    let leaving = node.leaving();
     let handle = signals.handle();
     let watcher = std::thread::spawn(move || {
         let mut asked = false;
         for signal in &mut signals {
-            if asked {
-                warn!("asked again: leaving at once");
-                std::process::exit(1);
+            match signal {
+                SIGTERM | SIGINT | SIGQUIT if asked => {
+                    warn!("asked again: leaving at once");
+                    std::process::exit(1);
+                }
+                SIGTERM | SIGINT | SIGQUIT => {
+                    asked = true;
+                    leave(signal, ready_delay, leaving.clone());
+                }
+                SIGHUP => warn!("SIGHUP: the configuration is read at the start only"),
+                _ => info!(signal, "this signal means nothing to this server"),
             }
-            info!(signal, "leaving");
-            asked = true;
-            drain();
         }
     });
     let joined = node.join();
@@ -66,7 +76,30 @@ pub fn serve(config: Config) -> ExitCode {
         }
         Err(panicked) => {
             error!(panicked, "shards were lost");
-            ExitCode::FAILURE
+            ExitCode::from(EXIT_LOST)
+        }
+    }
+}
+
+/// Makes the node leave: after `ready_delay` if a supervisor asks (SIGTERM), at once if a person does.
+fn leave(signal: i32, ready_delay: Option<Duration>, leaving: Leaving) {
+    match ready_delay {
+        Some(delay) if signal == SIGTERM => {
+            info!(
+                signal,
+                ?delay,
+                "not ready any more, leaving after the delay"
+            );
+            leaving.announce();
+            std::thread::spawn(move || {
+                std::thread::sleep(delay);
+                info!("leaving");
+                leaving.begin();
+            });
+        }
+        _ => {
+            info!(signal, "leaving");
+            leaving.begin();
         }
     }
 }

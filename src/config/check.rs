@@ -31,6 +31,12 @@ impl Config {
             limits::CONNECTIONS_MAX,
         )?;
         duration("server.drain_timeout", server.drain_timeout)?;
+        for (key, optional) in [
+            ("server.stall_exit", server.stall_exit),
+            ("server.ready_delay", server.ready_delay),
+        ] {
+            optional.map_or(Ok(()), |value| duration(key, value))?;
+        }
         text(
             "log.level",
             &self.log.level,

@@ -128,6 +128,11 @@ pub struct ServerConfig {
     pub connections_max: usize,
     /// How long draining may take.
     pub drain_timeout: Duration,
+    /// How long a shard may stand still before the process ends; `None` (0 in the file) is for ever.
+    pub stall_exit: Option<Duration>,
+    /// How long a node that is told to leave still takes connections, while it says that it is not ready; `None`
+    /// (0 in the file) is not at all.
+    pub ready_delay: Option<Duration>,
 }
 
 /// `[log]`.
@@ -250,6 +255,8 @@ impl Default for ServerConfig {
             echo: false,
             connections_max: limits::CONNECTIONS_MAX,
             drain_timeout: limits::DRAIN_TIMEOUT_DEFAULT,
+            stall_exit: None,
+            ready_delay: None,
         }
     }
 }

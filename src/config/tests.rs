@@ -54,6 +54,8 @@ open = true
 echo = true
 connections_max = 0x10
 drain_timeout = "1500ms"
+stall_exit = "30s"
+ready_delay = "5s"
 [log]
 format = "json"
 level = "info,fanfare::shard=debug"
@@ -128,6 +130,8 @@ fn every_key_is_read() {
             echo: true,
             connections_max: 16,
             drain_timeout: Duration::from_millis(1_500),
+            stall_exit: Some(Duration::from_secs(30)),
+            ready_delay: Some(Duration::from_secs(5)),
         },
         log: LogConfig {
             format: LogFormat::Json,
@@ -221,6 +225,8 @@ server.shards = 1025 => expected 0 to 1024, found 1025
 server.connections_max = 0 => expected 1 to
 server.drain_timeout = 0 => above zero
 server.drain_timeout = "400d" => up to 366d
+server.stall_exit = "400d" => up to 366d
+server.ready_delay = "400d" => up to 366d
 log.level = "" => printable ASCII
 hub.session_ttl = "0s" => above zero
 hub.logs_bytes_max = 0 => at least one byte

@@ -39,7 +39,10 @@ fn server(f: &mut fmt::Formatter<'_>, server: &ServerConfig) -> fmt::Result {
     writeln!(f, "echo = {}", server.echo)?;
     writeln!(f, "connections_max = {}", server.connections_max)?;
     let drain_timeout = format_duration(server.drain_timeout);
-    writeln!(f, "drain_timeout = \"{drain_timeout}\"")
+    writeln!(f, "drain_timeout = \"{drain_timeout}\"")?;
+    let optional = |duration: Option<_>| format_duration(duration.unwrap_or_default());
+    writeln!(f, "stall_exit = \"{}\"", optional(server.stall_exit))?;
+    writeln!(f, "ready_delay = \"{}\"", optional(server.ready_delay))
 }
 
 fn hub(f: &mut fmt::Formatter<'_>, hub: &HubConfig) -> fmt::Result {

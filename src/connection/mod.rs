@@ -89,6 +89,8 @@ pub struct Connection {
     due: Instant,
     write_due: Instant,
     input_ended: bool,
+    /// By how much its signs of life come early, of 255: who came together is not pinged together.
+    spread: u8,
 }
 
 #[derive(Debug)]
@@ -210,9 +212,15 @@ impl Connection {
             due: Instant::NEVER,
             write_due: Instant::NEVER,
             input_ended: false,
+            spread: 0,
         };
         connection.arm(Timer::Idle, now);
         connection
+    }
+
+    /// Chooses the connection's own rhythm of pings, comments and heartbeats: each `spread` another one.
+    pub fn set_spread(&mut self, spread: u8) {
+        self.spread = spread;
     }
 
     /// Consumes input; to be called again while it answers [`Then::Again`].

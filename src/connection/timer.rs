@@ -2,12 +2,14 @@
 //!
 //! A connection has one timer of its own and one for writing; the shard asks for the earlier.
 
+use std::time::Duration;
+
 use super::{Connection, Context, State};
 use crate::dialect::sessions::render::Encoding;
 use crate::limits::{
-    HTTP_BODY_TIMEOUT, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE_TIMEOUT, HTTP2_PING_INTERVAL,
-    LINGER_TIMEOUT, SSE_COMMENT_INTERVAL, WEBSOCKET_CLOSE_TIMEOUT, WEBSOCKET_PING_INTERVAL,
-    WRITE_TIMEOUT,
+    HTTP_BODY_TIMEOUT, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE_TIMEOUT, HTTP_LAST_REQUEST_TIMEOUT,
+    HTTP2_PING_INTERVAL, LINGER_TIMEOUT, SSE_COMMENT_INTERVAL, WEBSOCKET_CLOSE_TIMEOUT,
+    WEBSOCKET_PING_INTERVAL, WRITE_TIMEOUT,
 };
 use crate::protocol::grpc::{Code, Status};
 use crate::protocol::sse;
@@ -66,9 +68,9 @@ impl Connection {
             Timer::Idle => HTTP_KEEP_ALIVE_TIMEOUT,
             Timer::Head => HTTP_HEAD_TIMEOUT,
             Timer::Body => HTTP_BODY_TIMEOUT,
-            Timer::Comment => SSE_COMMENT_INTERVAL,
-            Timer::Ping => WEBSOCKET_PING_INTERVAL,
-            Timer::Http2 => HTTP2_PING_INTERVAL,
+            Timer::Comment => self.spread(SSE_COMMENT_INTERVAL),
+            Timer::Ping => self.spread(WEBSOCKET_PING_INTERVAL),
+            Timer::Http2 => self.spread(HTTP2_PING_INTERVAL),
             Timer::Goodbye => WEBSOCKET_CLOSE_TIMEOUT,
             Timer::Linger => LINGER_TIMEOUT,
         };
@@ -76,10 +78,21 @@ impl Connection {
         self.due = now.instant + after;
     }
 
+    /// Between three quarters of `interval` and all of it: who came at once would be written to at once for ever.
+    fn spread(&self, interval: Duration) -> Duration {
+        interval - interval / 4 * u32::from(self.spread) / 255
+    }
+
     /// Ends a call then, if it has not ended before.
     pub(super) const fn arm_deadline(&mut self, due: Instant) {
         self.timer = Timer::Deadline;
         self.due = due;
+    }
+
+    /// Ends a connection between requests soon, unless another comes.
+    pub(super) fn arm_last_request(&mut self, now: Now) {
+        self.timer = Timer::Idle;
+        self.due = now.instant + HTTP_LAST_REQUEST_TIMEOUT;
     }
 
     /// Stops the timer.

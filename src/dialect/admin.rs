@@ -1,7 +1,8 @@
 //! Health and metrics: what an operator's tools ask.
 //!
-//! `GET /healthz` answers `200 ok`. `GET /metrics` answers in the Prometheus text format 0.0.4, one
-//! sample per shard. Both read shared counters only and ask no hub.
+//! `GET /healthz` and `GET /livez` answer `200 ok` as long as the process turns. `GET /readyz` answers whether a
+//! balancer should send clients here: 200 `{"ready":true}`, or 503 with the reason. `GET /metrics` answers in the
+//! Prometheus text format 0.0.4, one sample per shard. All read shared counters only and ask no hub.
 
 use std::fmt::Write as _;
 
@@ -18,8 +19,10 @@ pub struct Admin {
 /// A path of this dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// `/healthz`.
+    /// `/healthz` and `/livez`.
     Health,
+    /// `/readyz`.
+    Ready,
     /// `/metrics`.
     Metrics,
 }
@@ -28,7 +31,8 @@ impl Route {
     /// The route that a path names.
     pub fn parse(path: &str) -> Option<Self> {
         match path {
-            "/healthz" => Some(Self::Health),
+            "/healthz" | "/livez" => Some(Self::Health),
+            "/readyz" => Some(Self::Ready),
             "/metrics" => Some(Self::Metrics),
             _ => None,
         }
@@ -51,8 +55,15 @@ impl Admin {
     /// Answers an admitted request.
     pub fn handle(&self, route: Route, to: &mut Responder<'_>) {
         let exchange = to.exchange;
+        let is_ready = self.metrics.iter().all(|shard| shard.ready.value() == 1);
         let (content_type, body) = match route {
             Route::Health => ("text/plain; charset=utf-8", String::from("ok\n")),
+            Route::Ready if is_ready => ("application/json", String::from("{\"ready\":true}\n")),
+            Route::Ready => {
+                let message = "the node starts or leaves";
+                respond_plain_error(to, 503, "not_ready", message);
+                return;
+            }
             Route::Metrics => ("text/plain; version=0.0.4; charset=utf-8", self.render()),
         };
         if body.is_empty() {

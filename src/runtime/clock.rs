@@ -16,6 +16,11 @@ impl Clock {
         Self { start }
     }
 
+    /// Microseconds since the start: for how long something took.
+    pub(super) fn micros(self) -> u64 {
+        self.start.elapsed().as_micros() as u64
+    }
+
     pub(super) fn now(self) -> Now {
         let elapsed = self.start.elapsed().as_millis();
         // A wall clock before 1970 is wrong, and no reason to stop.

@@ -14,15 +14,15 @@ use tracing::warn;
 use super::clock::Clock;
 use super::machine;
 use super::mesh::{Envelope, Mesh};
+use super::ready::ReadyList;
 use super::socket::Socket;
-use super::tasks;
 use super::verifier::Verifier;
 use crate::connection::Connection;
 use crate::dialect::AllMetrics;
 use crate::hub::ShardId;
 use crate::limits::{
-    GATHER_CONNECTIONS_MIN, GATHER_LOOKS_MAX, GATHER_TALKERS_MAX, MESH_RING_MESSAGES,
-    RECV_BUFFER_BYTES, RECV_ROUNDS,
+    GATHER_TALKERS_MAX, MAIL_PER_LOOK, MAIL_TIME_MAX, RECV_BUFFER_BYTES, SWEEP_INTERVAL,
+    TICK_INTERVAL,
 };
 use crate::shard::{ConnectionId, Effect, Flushed, Shard};
 use crate::time::{Instant, Now};
@@ -30,21 +30,42 @@ use crate::time::{Instant, Now};
 /// A shard, its sockets, and its ends of the mesh.
 pub(super) struct Driver {
     pub(super) shard: Shard,
-    clock: Clock,
+    pub(super) clock: Clock,
     /// The time of this turn, once somebody asked.
     now: Option<Now>,
-    slots: Vec<Option<Slot>>,
-    recv_buf: Box<[u8]>,
+    /// The same in microseconds since the clock's start.
+    pub(super) began: u64,
+    /// Servings of this turn, and whether they have used up its time.
+    pub(super) servings: u32,
+    pub(super) late: bool,
+    pub(super) slots: Vec<Option<Slot>>,
+    /// Sockets that wait for their turn.
+    pub(super) ready: ReadyList,
+    pub(super) recv_buf: Box<[u8]>,
     /// Connections that sent something in this turn.
-    talkers: Vec<ConnectionId>,
+    pub(super) talkers: Vec<ConnectionId>,
+    /// When deadlines were served last, and whether some had to be left for the next turn.
+    pub(super) expired_at: Instant,
+    pub(super) more_due: bool,
+    pub(super) swept_at: Instant,
+    /// Scratch: connections whose deadlines are due.
+    pub(super) looks: Vec<ConnectionId>,
     mesh: Mesh,
+    /// The shard whose mail is looked at first next time.
+    mail_from: usize,
     verifier: Verifier,
     /// Connections that wait for room in the ring to their new shard.
     transfers: Vec<(ShardId, OwnedFd, Box<Connection>)>,
     /// Wakes the turn.
     pub(super) turn_waker: Option<Waker>,
-    /// Wakes the task that accepts.
+    /// Tasks that the turn has something for, to be woken once the thread has been in the kernel.
+    pub(super) woken: Vec<Waker>,
+    /// Sockets that took less than they were offered: each needs a task that waits for room, likewise.
+    blocked: Vec<(ConnectionId, Rc<TcpStream>)>,
+    /// Wakes the task that accepts: in the next turn, or when nobody is accepted any more.
     pub(super) accept_waker: Option<Waker>,
+    /// That task has more to accept.
+    pub(super) accepts_more: bool,
     node: Arc<NodeState>,
     drain_timeout: Duration,
     leave_at: Option<Instant>,
@@ -57,8 +78,12 @@ pub(super) struct Driver {
 /// What all shards of a node share besides counters and rings.
 #[derive(Debug)]
 pub(super) struct NodeState {
+    /// The node is about to be told to leave: no balancer should send it clients any more.
+    pub(super) unready: AtomicBool,
     /// The node was told to leave.
     pub(super) draining: AtomicBool,
+    /// The shards that are done for good.
+    pub(super) left: Box<[AtomicBool]>,
     /// Connections released by one shard and not yet adopted by another.
     pub(super) in_transit: AtomicUsize,
     /// Most connections of all shards together: what the descriptors allow.
@@ -66,12 +91,17 @@ pub(super) struct NodeState {
 }
 
 /// A connection's socket.
-struct Slot {
-    serial: u32,
-    socket: Socket,
+pub(super) struct Slot {
+    pub(super) serial: u32,
+    pub(super) socket: Socket,
     /// Wakes the task that waits for the socket to become readable.
-    waker: Option<Waker>,
-    reading: bool,
+    pub(super) waker: Option<Waker>,
+    /// The shard wants its input.
+    pub(super) reading: bool,
+    /// It stands in the ready list.
+    pub(super) listed: bool,
+    /// It had more than one serving's worth of input when it was served last.
+    pub(super) is_busy: bool,
 }
 
 /// What a socket's task is to do.
@@ -99,14 +129,26 @@ impl Driver {
             shard,
             clock,
             now: None,
+            began: 0,
+            servings: 0,
+            late: false,
             slots: Vec::new(),
+            ready: ReadyList::default(),
             recv_buf: vec![0; RECV_BUFFER_BYTES].into_boxed_slice(),
             talkers: Vec::with_capacity(GATHER_TALKERS_MAX),
+            expired_at: Instant::default(),
+            more_due: false,
+            swept_at: Instant::default(),
+            looks: Vec::new(),
             mesh,
+            mail_from: 0,
             verifier,
             transfers: Vec::new(),
             turn_waker: None,
+            woken: Vec::new(),
+            blocked: Vec::new(),
             accept_waker: None,
+            accepts_more: false,
             node,
             drain_timeout,
             leave_at: None,
@@ -116,17 +158,21 @@ impl Driver {
         }
     }
 
-    fn now(&mut self) -> Now {
-        *self.now.get_or_insert_with(|| self.clock.now())
+    pub(super) fn now(&mut self) -> Now {
+        if let Some(now) = self.now {
+            return now;
+        }
+        self.began = self.clock.micros();
+        *self.now.insert(self.clock.now())
     }
 
-    fn slot(&mut self, id: ConnectionId) -> Option<&mut Slot> {
+    pub(super) fn slot(&mut self, id: ConnectionId) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(id.index as usize)?.as_mut()?;
         (slot.serial == id.serial).then_some(slot)
     }
 
     /// Sees to it that a turn follows once all tasks that are ready have run.
-    fn wake_turn(&self) {
+    pub(super) fn wake_turn(&self) {
         if let Some(waker) = &self.turn_waker {
             waker.wake_by_ref();
         }
@@ -159,6 +205,8 @@ impl Driver {
             socket: Socket::new(Rc::clone(&stream)),
             waker: None,
             reading: true,
+            listed: false,
+            is_busy: false,
         });
         stream
     }
@@ -175,86 +223,16 @@ impl Driver {
         {
             slot.waker = Some(waker.clone());
         }
-        if slot.reading {
+        if slot.reading && !slot.listed {
             Attention::Read
         } else {
             Attention::Pause
         }
     }
 
-    /// A socket is readable: receives what is there.
-    pub(super) fn receive(&mut self, id: ConnectionId) {
-        if self.receive_from(id) && self.talkers.len() < GATHER_TALKERS_MAX {
-            self.talkers.push(id);
-        }
-        let reading = self.shard.wants_input(id);
-        if let Some(slot) = self.slot(id) {
-            slot.reading = reading;
-        }
-        self.wake_turn();
-    }
-
-    /// Receives what is there, if anything. Answers whether bytes came.
-    fn receive_from(&mut self, id: ConnectionId) -> bool {
-        let now = self.now();
-        let mut came = false;
-        for _ in 0..RECV_ROUNDS {
-            let Some(slot) = self.slots.get(id.index as usize).and_then(Option::as_ref) else {
-                break;
-            };
-            if slot.serial != id.serial {
-                break;
-            }
-            match slot.socket.recv(&mut self.recv_buf) {
-                Ok(0) => {
-                    self.shard.end_input(now, id);
-                    break;
-                }
-                Ok(received) => {
-                    came = true;
-                    self.shard.receive(now, id, &mut self.recv_buf[..received]);
-                    if received < self.recv_buf.len() {
-                        break;
-                    }
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(_) => {
-                    self.shard.broken(now, id);
-                    break;
-                }
-            }
-        }
-        came
-    }
-
-    /// Before a large flush: looks again at those who just talked, until a look finds nothing. While the
-    /// flush lasts nothing is received, and each event that came a moment too late would cost a flush of its
-    /// own.
-    fn gather(&mut self) {
-        for _ in 0..GATHER_LOOKS_MAX {
-            if self.shard.addressed() < GATHER_CONNECTIONS_MIN {
-                break;
-            }
-            let mut came = false;
-            for place in 0..self.talkers.len() {
-                let id = self.talkers[place];
-                if self.shard.wants_input(id) {
-                    came |= self.receive_from(id);
-                }
-            }
-            if !came {
-                break;
-            }
-        }
-        for place in 0..self.talkers.len() {
-            let id = self.talkers[place];
-            let reading = self.shard.wants_input(id);
-            if let Some(slot) = self.slot(id) {
-                slot.reading = reading;
-            }
-        }
-        self.talkers.clear();
+    /// Sockets for which a task is to wait until there is room.
+    pub(super) fn take_blocked(&mut self) -> Vec<(ConnectionId, Rc<TcpStream>)> {
+        std::mem::take(&mut self.blocked)
     }
 
     /// A socket takes bytes again.
@@ -265,9 +243,16 @@ impl Driver {
         }
     }
 
-    /// This shard was woken: reads the rings. Adopted connections need tasks, which are returned.
+    /// This shard was woken: tasks that the last turn had something for go on, and the rings are read. Adopted
+    /// connections need tasks, which are returned.
     pub(super) fn read_mesh(&mut self) -> Vec<(ConnectionId, Rc<TcpStream>)> {
         self.mesh.clear_wake();
+        for waker in self.woken.drain(..) {
+            waker.wake();
+        }
+        if self.node.unready.load(Ordering::Acquire) {
+            self.shard.metrics().ready.set(0);
+        }
         if self.node.draining.load(Ordering::Acquire) && self.leave_at.is_none() {
             self.begin_drain();
         }
@@ -275,23 +260,44 @@ impl Driver {
         while let Some((connection, right)) = self.verifier.verdict() {
             self.shard.verified(now, connection, right);
         }
+        if let Some(waker) = self.accept_waker.take_if(|_| self.accepts_more) {
+            self.accepts_more = false;
+            waker.wake();
+        }
+        let adopted = self.read_rings(now);
+        self.wake_turn();
+        adopted
+    }
+
+    /// Takes what other shards have sent, until time is up: then the rest of it has the next turn, and another
+    /// shard's comes first.
+    fn read_rings(&mut self, now: Now) -> Vec<(ConnectionId, Rc<TcpStream>)> {
         let mut adopted = Vec::new();
-        for from in self.mesh.others() {
+        let others: Vec<ShardId> = self.mesh.others().collect();
+        let until = self.clock.micros() + MAIL_TIME_MAX.as_micros() as u64;
+        let mut taken = 0;
+        for place in 0..others.len() {
+            let from = others[(self.mail_from + place) % others.len()];
             let crowded = self.mesh.is_crowded(from);
-            for _ in 0..MESH_RING_MESSAGES {
-                match self.mesh.pop(from) {
-                    None => break,
-                    Some(Envelope::Mail(mail)) => self.shard.mail(now, from, mail),
-                    Some(Envelope::Connection(fd, connection)) => {
+            while let Some(envelope) = self.mesh.pop(from) {
+                match envelope {
+                    Envelope::Mail(mail) => self.shard.mail(now, from, mail),
+                    Envelope::Connection(fd, connection) => {
                         adopted.extend(self.adopt(now, fd, *connection));
                     }
+                }
+                taken += 1;
+                if taken % MAIL_PER_LOOK == 0 && self.clock.micros() >= until {
+                    self.mail_from += place + 1;
+                    self.mesh.wake(from);
+                    self.mesh.wake_self();
+                    return adopted;
                 }
             }
             if crowded {
                 self.mesh.wake(from);
             }
         }
-        self.wake_turn();
         adopted
     }
 
@@ -315,10 +321,16 @@ impl Driver {
         adopted
     }
 
-    /// Serves deadlines; called several times a second.
-    pub(super) fn advance(&mut self) {
-        let now = self.now();
-        self.shard.advance(now);
+    /// How long the shard may sleep though nothing happens.
+    pub(super) fn sleep_max(&self) -> Duration {
+        let now = self.clock.now().instant;
+        let next = self.shard.next_deadline().since(now);
+        next.clamp(TICK_INTERVAL, SWEEP_INTERVAL)
+    }
+
+    /// A share of the housekeeping.
+    pub(super) fn sweep(&mut self, now: Now) {
+        self.shard.sweep(now);
         if self.shard.wants_state(now) {
             self.shard.publish_state(now, machine::look());
         }
@@ -327,7 +339,6 @@ impl Driver {
             warn!(count, "connections were turned away: there are too many");
             self.warned_at = now.instant;
         }
-        self.wake_turn();
     }
 
     fn begin_drain(&mut self) {
@@ -341,20 +352,25 @@ impl Driver {
 
     /// The end of a turn: everything that was ready has been received. Events meet their readers,
     /// bytes meet the kernel, mail meets the rings. Answers whether the shard is done for good.
-    pub(super) fn turn(&mut self, driver: &tasks::Shared) -> bool {
+    ///
+    /// A turn wakes no task by itself. monoio would run it without entering the kernel for what has completed, and
+    /// on io_uring a wait for a socket that is ready is over as soon as it is submitted: two such sockets could keep
+    /// the thread from ever learning of a third.
+    pub(super) fn turn(&mut self) -> bool {
         let now = self.now();
         self.shard.metrics().ticks.add(1);
+        self.serve_ready(now);
+        self.serve_deadlines(now);
         self.gather();
         self.shard.end_tick(now);
-        let slots = &self.slots;
+        let (slots, blocked) = (&self.slots, &mut self.blocked);
         self.shard.flush(now, |id, queue| {
-            let slot = slots.get(id.index as usize).and_then(Option::as_ref);
-            let Some(slot) = slot.filter(|slot| slot.serial == id.serial) else {
+            let Some(socket) = socket(slots, id) else {
                 return Flushed::Broken;
             };
-            let flushed = slot.socket.send(queue);
+            let flushed = socket.send(queue);
             if matches!(flushed, Flushed::Blocked(_)) {
-                tasks::spawn_writer(driver, id, slot.socket.stream());
+                blocked.push((id, socket.stream()));
             }
             flushed
         });
@@ -362,10 +378,17 @@ impl Driver {
             self.carry_out(effect);
         }
         self.post();
-        if self.shard.has_more_work() {
+        if self.shard.has_more_work()
+            || !self.ready.is_empty()
+            || !self.woken.is_empty()
+            || !self.blocked.is_empty()
+            || self.more_due
+            || self.accepts_more
+        {
             self.mesh.wake_self();
         }
         self.now = None;
+        (self.servings, self.late) = (0, false);
         self.is_done(now.instant)
     }
 
@@ -393,9 +416,8 @@ impl Driver {
             Effect::Resume(id) => {
                 if let Some(slot) = self.slot(id) {
                     slot.reading = true;
-                    if let Some(waker) = &slot.waker {
-                        waker.wake_by_ref();
-                    }
+                    let waker = slot.waker.clone();
+                    self.woken.extend(waker);
                 }
             }
             Effect::Move(id, to) => {
@@ -423,10 +445,8 @@ impl Driver {
     /// Takes a socket from its task, which ends.
     fn take_slot(&mut self, id: ConnectionId) -> Option<Slot> {
         self.slot(id)?;
-        let slot = self.slots[id.index as usize].take()?;
-        if let Some(waker) = &slot.waker {
-            waker.wake_by_ref();
-        }
+        let mut slot = self.slots[id.index as usize].take()?;
+        self.woken.extend(slot.waker.take());
         Some(slot)
     }
 
@@ -466,4 +486,10 @@ impl Driver {
         let each = self.all_metrics.iter().map(|m| m.connections.value());
         each.sum()
     }
+}
+
+/// A connection's socket, if it is here.
+pub(super) fn socket(slots: &[Option<Slot>], id: ConnectionId) -> Option<&Socket> {
+    let slot = slots.get(id.index as usize)?.as_ref()?;
+    (slot.serial == id.serial).then_some(&slot.socket)
 }

@@ -15,10 +15,14 @@ mod clock;
 mod driver;
 mod machine;
 mod mesh;
+mod ready;
 mod ring;
+mod serving;
 mod socket;
 mod tasks;
 mod thread;
 mod verifier;
+mod watchdog;
 
-pub use thread::{DriverKind, Node, StartError, start};
+pub use thread::{DriverKind, Leaving, Node, StartError, start};
+pub use watchdog::abort_on_panic;

@@ -1,18 +1,17 @@
 //! The tasks of one shard: one per socket, and a few that keep it going. They wait; the driver works.
 
 use std::cell::RefCell;
-use std::future::{Future, poll_fn};
+use std::future::{Future as _, poll_fn};
 use std::io::ErrorKind;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::{self, Poll};
-use std::time::Duration;
+use std::task::Poll;
 
 use monoio::net::{TcpListener, TcpStream, UnixStream};
 use tracing::warn;
 
 use super::driver::{Attention, Driver};
-use crate::limits::{ACCEPT_BATCH, ACCEPT_PAUSE, TICK_INTERVAL};
+use crate::limits::{ACCEPT_BATCH, ACCEPT_PAUSE};
 use crate::shard::ConnectionId;
 
 /// The driver as the tasks of its thread share it. Never borrowed across an await.
@@ -29,7 +28,7 @@ pub(super) async fn run(driver: Shared, listener: TcpListener, wake_stream: Unix
         if borrowed.turn_waker.is_none() {
             borrowed.turn_waker = Some(ctx.waker().clone());
         }
-        if borrowed.turn(&driver) {
+        if borrowed.turn() {
             Poll::Ready(())
         } else {
             Poll::Pending
@@ -40,8 +39,7 @@ pub(super) async fn run(driver: Shared, listener: TcpListener, wake_stream: Unix
 
 async fn accept(driver: Shared, listener: TcpListener) {
     loop {
-        let wait = pin!(listener.readable(false));
-        let mut readable = Patient::new(wait);
+        let mut wait = pin!(listener.readable(false));
         let ready = poll_fn(|ctx| {
             let mut driver = driver.borrow_mut();
             if !driver.accepts() {
@@ -49,29 +47,57 @@ async fn accept(driver: Shared, listener: TcpListener) {
             }
             driver.accept_waker = Some(ctx.waker().clone());
             drop(driver);
-            Pin::new(&mut readable).poll(ctx).map(|()| true)
+            wait.as_mut().poll(ctx).map(|_| true)
         });
         if !ready.await {
             return;
         }
-        if !accept_batch(&driver, &listener) {
-            monoio::time::sleep(ACCEPT_PAUSE).await;
+        match accept_batch(&driver, &listener) {
+            Accepted::All => {}
+            Accepted::Some => next_turn(&driver).await,
+            Accepted::Exhausted => monoio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
 }
 
-/// Accepts what is there. No if the process is out of descriptors and should wait.
-fn accept_batch(driver: &Shared, listener: &TcpListener) -> bool {
+/// Waits until all others had their turn.
+async fn next_turn(driver: &Shared) {
+    let mut waited = false;
+    poll_fn(|ctx| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        let mut driver = driver.borrow_mut();
+        driver.accept_waker = Some(ctx.waker().clone());
+        driver.accepts_more = true;
+        driver.wake_turn();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// How accepting went.
+enum Accepted {
+    /// Nobody waits any more.
+    All,
+    /// Others may be waiting, but this was enough for one turn.
+    Some,
+    /// The process is out of descriptors and should wait.
+    Exhausted,
+}
+
+/// Accepts who is there.
+fn accept_batch(driver: &Shared, listener: &TcpListener) -> Accepted {
     for _ in 0..ACCEPT_BATCH {
         let stream = match super::socket::accept(listener) {
             Ok(stream) => stream,
             Err(error) => match error.kind() {
-                ErrorKind::WouldBlock => return true,
+                ErrorKind::WouldBlock => return Accepted::All,
                 // The peer changed its mind.
                 ErrorKind::ConnectionAborted | ErrorKind::Interrupted => continue,
                 _ => {
                     warn!(%error, "cannot accept");
-                    return false;
+                    return Accepted::Exhausted;
                 }
             },
         };
@@ -87,7 +113,7 @@ fn accept_batch(driver: &Shared, listener: &TcpListener) -> bool {
             spawn_reader(driver, id, stream);
         }
     }
-    true
+    Accepted::Some
 }
 
 /// Watches a socket for input.
@@ -96,8 +122,7 @@ fn spawn_reader(driver: &Shared, id: ConnectionId, stream: Rc<TcpStream>) {
     // A block and not a function, whose arguments would stand in its future twice: there is one for each connection.
     monoio::spawn(async move {
         loop {
-            let wait = pin!(stream.readable(false));
-            let mut readable = Patient::new(wait);
+            let mut wait = pin!(stream.readable(false));
             // Either the socket or the driver may end the wait.
             let attention = poll_fn(|ctx| {
                 match driver.borrow_mut().attention(id, ctx.waker()) {
@@ -105,58 +130,18 @@ fn spawn_reader(driver: &Shared, id: ConnectionId, stream: Rc<TcpStream>) {
                     Attention::Pause => return Poll::Pending,
                     Attention::Read => {}
                 }
-                Pin::new(&mut readable).poll(ctx).map(|()| Attention::Read)
+                wait.as_mut().poll(ctx).map(|_| Attention::Read)
             });
             if attention.await == Attention::Leave {
                 return;
             }
-            driver.borrow_mut().receive(id);
+            driver.borrow_mut().readable(id);
         }
     });
 }
 
-/// A wait for readiness that lets others go first.
-///
-/// On epoll such a wait may be over as soon as it begins, again and again, while a peer sends faster
-/// than we read: then its task would never give way, and no turn would follow.
-struct Patient<F> {
-    wait: F,
-    waited: bool,
-    over: bool,
-}
-
-impl<F: Future + Unpin> Patient<F> {
-    const fn new(wait: F) -> Self {
-        Self {
-            wait,
-            waited: false,
-            over: false,
-        }
-    }
-}
-
-impl<F: Future + Unpin> Future for Patient<F> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, ctx: &mut task::Context<'_>) -> Poll<()> {
-        if self.over {
-            return Poll::Ready(());
-        }
-        let waited = std::mem::replace(&mut self.waited, true);
-        if Pin::new(&mut self.wait).poll(ctx).is_pending() {
-            return Poll::Pending;
-        }
-        if waited {
-            return Poll::Ready(());
-        }
-        self.over = true;
-        ctx.waker().wake_by_ref();
-        Poll::Pending
-    }
-}
-
 /// Waits until a socket takes bytes again.
-pub(super) fn spawn_writer(driver: &Shared, id: ConnectionId, stream: Rc<TcpStream>) {
+fn spawn_writer(driver: &Shared, id: ConnectionId, stream: Rc<TcpStream>) {
     let driver = Rc::clone(driver);
     monoio::spawn(async move {
         let _ = stream.writable(false).await;
@@ -173,14 +158,17 @@ async fn read_mesh(driver: Shared, wake_stream: UnixStream) {
         for (id, stream) in adopted {
             spawn_reader(&driver, id, stream);
         }
+        let blocked = driver.borrow_mut().take_blocked();
+        for (id, stream) in blocked {
+            spawn_writer(&driver, id, stream);
+        }
     }
 }
 
 async fn tick(driver: Shared) {
     loop {
-        monoio::time::sleep(TICK_INTERVAL).await;
-        driver.borrow_mut().advance();
+        let sleep = driver.borrow().sleep_max();
+        monoio::time::sleep(sleep).await;
+        driver.borrow().wake_turn();
     }
 }
-
-const _: () = assert!(TICK_INTERVAL.as_millis() <= Duration::from_millis(250).as_millis());

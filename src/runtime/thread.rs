@@ -21,6 +21,7 @@ use super::mesh::{self, Mesh, Waker};
 use super::ring::AnyRuntime;
 use super::tasks;
 use super::verifier::{self, Verifier};
+use super::watchdog::{self, Patience, Watchdog};
 use crate::auth::Directory;
 use crate::config::Config;
 use crate::hub::{Placement, ShardId};
@@ -85,17 +86,15 @@ pub struct Node {
     threads: Vec<JoinHandle<()>>,
     state: Arc<NodeState>,
     wakers: Arc<[Waker]>,
+    _watchdog: Watchdog,
 }
 
 impl Node {
-    /// A handle that makes the node leave.
-    pub fn drain_handle(&self) -> impl Fn() + Send + 'static {
-        let (state, wakers) = (Arc::clone(&self.state), Arc::clone(&self.wakers));
-        move || {
-            state.draining.store(true, Ordering::Release);
-            for waker in wakers.iter() {
-                waker.wake();
-            }
+    /// A handle that makes the node leave; from another thread.
+    pub fn leaving(&self) -> Leaving {
+        Leaving {
+            state: Arc::clone(&self.state),
+            wakers: Arc::clone(&self.wakers),
         }
     }
 
@@ -105,6 +104,34 @@ impl Node {
         match joined.filter(Result::is_err).count() {
             0 => Ok(()),
             panicked => Err(panicked),
+        }
+    }
+}
+
+/// Makes a node leave, in two steps.
+#[derive(Clone, Debug)]
+pub struct Leaving {
+    state: Arc<NodeState>,
+    wakers: Arc<[Waker]>,
+}
+
+impl Leaving {
+    /// The node says that it is not ready, and goes on.
+    pub fn announce(&self) {
+        self.state.unready.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// The node leaves.
+    pub fn begin(&self) {
+        self.state.unready.store(true, Ordering::Release);
+        self.state.draining.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        for waker in self.wakers.iter() {
+            waker.wake();
         }
     }
 }
@@ -134,11 +161,17 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
     let directory = Arc::new(Directory::from_config(&config));
     let verifiers = verifier::start(Arc::clone(&directory), Arc::clone(&wakers));
     let verifiers = verifiers.map_err(StartError::System)?;
+    let patience = Patience {
+        drain: config.server.drain_timeout,
+        stall_exit: config.server.stall_exit,
+    };
     let config = Arc::new(config);
     // Each shard has a few descriptors of its own, and some are kept for connections that move.
     let reserved = DESCRIPTORS_RESERVED.min(descriptors / 4) + 8 * u64::from(shards);
     let state = Arc::new(NodeState {
+        unready: AtomicBool::new(false),
         draining: AtomicBool::new(false),
+        left: (0..shards).map(|_| AtomicBool::new(false)).collect(),
         in_transit: AtomicUsize::new(0),
         connections_max: descriptors.saturating_sub(reserved).max(1),
     });
@@ -182,6 +215,7 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
             Err(error) => return Err(StartError::System(io::Error::other(error))),
         }
     }
+    let watchdog = watchdog::start(patience, Arc::clone(&state), metrics);
     Ok(Node {
         address,
         shards,
@@ -189,6 +223,7 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
         threads,
         state,
         wakers,
+        _watchdog: watchdog.map_err(StartError::System)?,
     })
 }
 
@@ -206,6 +241,7 @@ fn sit(seat: Seat) {
         }
     };
     let kind = runtime.kind();
+    let (index, state) = (seat.settings.shard.index(), Arc::clone(&seat.state));
     runtime.block_on(async move {
         let drain_timeout = seat.settings.config.server.drain_timeout;
         let metrics = Arc::clone(&seat.settings.metrics);
@@ -221,6 +257,7 @@ fn sit(seat: Seat) {
             }
         };
         let shard = Shard::new(seat.settings);
+        shard.metrics().ready.set(1);
         let (clock, state) = (seat.clock, seat.state);
         let driver = Driver::new(
             shard,
@@ -234,6 +271,7 @@ fn sit(seat: Seat) {
         let _ = ready.send(Ok(kind));
         tasks::run(Rc::new(RefCell::new(driver)), listener, wake_stream).await;
     });
+    state.left[index].store(true, Ordering::Release);
 }
 
 /// One listener per shard on the same port; the kernel spreads connections over them.

@@ -33,6 +33,12 @@ impl Deadlines {
         }
     }
 
+    /// The earliest entry's time.
+    pub(super) fn first(&self) -> Instant {
+        let first = self.heap.peek();
+        first.map_or(Instant::NEVER, |&Reverse((at, _))| at)
+    }
+
     /// The next connection whose entry is due.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Instant, ConnectionId)> {
         let Reverse((at, _)) = *self.heap.peek()?;

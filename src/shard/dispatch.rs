@@ -211,7 +211,7 @@ impl Shard {
             Command::Login { token, login } => return self.log_in(now, token, *login),
             _ => 0,
         };
-        if !self.can_tell(&command) {
+        if self.is_too_late(&command) || !self.can_tell(&command) {
             return Answer::Refused(Refusal::Busy);
         }
         let answer = self.hub.execute(now, command);
@@ -307,6 +307,7 @@ impl Shard {
                 ReplyTo::Gather(gather) => self.gathered(now, gather, answer),
                 ReplyTo::Nobody => {}
             },
+            Mail::Sealed => self.sealed_elsewhere(now),
             Mail::Append(event) => {
                 self.hub.append_from_mail(now, &event);
                 // On its way it removes the sessions whose time is over.

@@ -1,11 +1,52 @@
 //! Leaving politely: what was accepted is told, everyone is told to go, nobody new is taken.
 
-use super::Shard;
+use super::{Mail, Shard};
+use crate::hub::Command;
 use crate::time::Now;
 
 impl Shard {
-    /// Begins to leave: everyone is told in the way its protocol allows, nobody new is taken.
+    /// Begins to leave: nobody new is taken, and nothing is accepted any more. As soon as all shards have come so far,
+    /// everyone is told in the way its protocol allows.
+    ///
+    /// Not before: what another shard has accepted may be on its way to readers here, and its publisher has been
+    /// told that it is accepted.
     pub fn drain(&mut self, now: Now) {
+        if self.sealed {
+            return;
+        }
+        self.sealed = true;
+        // Behind whatever this shard has accepted and mailed.
+        for shard in self.others() {
+            self.send(shard, Mail::Sealed);
+        }
+        self.leave_if_sealed(now);
+    }
+
+    /// Another shard accepts nothing any more, and what it had accepted has been mailed before.
+    pub(super) fn sealed_elsewhere(&mut self, now: Now) {
+        self.sealed_others += 1;
+        self.leave_if_sealed(now);
+    }
+
+    /// Whether a command is refused because its events would have nobody to hear them.
+    pub(super) fn is_too_late(&self, command: &Command) -> bool {
+        let emits = matches!(
+            command,
+            Command::Publish { .. }
+                | Command::Notify { .. }
+                | Command::Transition { .. }
+                | Command::Resume { .. }
+        );
+        self.sealed && emits
+    }
+
+    fn leave_if_sealed(&mut self, now: Now) {
+        if self.sealed && self.sealed_others == self.outboxes.len() - 1 {
+            self.leave(now);
+        }
+    }
+
+    fn leave(&mut self, now: Now) {
         // What was accepted is told before anyone is told to leave.
         self.hub.finish_broadcasts(now);
         self.end_tick(now);

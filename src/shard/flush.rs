@@ -28,7 +28,7 @@ impl Shard {
     /// Whoever finds room in its queue goes on with the input it holds: what comes of that ends this tick once
     /// more, for nobody knows when there is another.
     pub fn flush(&mut self, now: Now, mut write: impl FnMut(ConnectionId, &SendQueue) -> Flushed) {
-        let mut writes = self.flush_writes_max;
+        let mut writes = self.slices.writes.max(2);
         let share = if self.backlog.is_empty() {
             0
         } else {
@@ -47,7 +47,10 @@ impl Shard {
     /// Whether there should be another tick as soon as sockets and mail have been looked at, even if
     /// nothing has come.
     pub fn has_more_work(&self) -> bool {
-        self.hub.is_broadcasting() || !self.backlog.is_empty() || self.has_left_over()
+        self.hub.is_broadcasting()
+            || !self.backlog.is_empty()
+            || !self.unserved.is_empty()
+            || self.has_left_over()
     }
 
     /// Whether something came up after the end of the tick.
@@ -112,7 +115,7 @@ impl Shard {
 
     /// Writes to one connection. No if it need not be: it was written to meanwhile, or is gone and its place
     /// another's.
-    fn flush_one(
+    pub(super) fn flush_one(
         &mut self,
         now: Now,
         index: u32,

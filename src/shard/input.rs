@@ -44,6 +44,11 @@ impl Shard {
             // Its request is still to be answered. The end will be met again at its new home.
             return;
         }
+        if entry.unserved {
+            // What it sent before is served first.
+            entry.connection.end_stream_input();
+            return;
+        }
         if entry.connection.end_input() || entry.finished {
             self.remove(now, id.index);
         } else {
@@ -63,9 +68,41 @@ impl Shard {
         let Some(entry) = self.entry(id) else {
             return false;
         };
-        let wants = entry.connection.wants_input();
+        let wants = entry.wants_input();
         entry.paused = !wants;
         wants
+    }
+
+    /// Whether a connection sent more than its turn came to: [`serve_next`](Self::serve_next) goes on with it.
+    pub fn is_unserved(&self, id: ConnectionId) -> bool {
+        let entry = self.connections.get(id.index as usize);
+        entry.is_some_and(|entry| entry.serial == id.serial && entry.unserved)
+    }
+
+    /// Serves the connection whose input has waited longest since its turn was over. No if there is none.
+    ///
+    /// One call takes at most [`Slices::steps`](super::Slices::steps) requests or messages from one connection.
+    pub fn serve_next(&mut self, now: Now) -> bool {
+        let Some(id) = self.unserved.pop_front() else {
+            return false;
+        };
+        if let Some(entry) = self.entry(id) {
+            entry.unserved = false;
+            self.go_on(now, id.index);
+            self.touch(id.index);
+        }
+        true
+    }
+
+    /// Has a connection wait for its next turn with the input that it holds.
+    fn postpone(&mut self, index: u32) {
+        let Some(id) = self.id_of(index) else {
+            return;
+        };
+        let entry = &mut self.connections[index as usize];
+        if !std::mem::replace(&mut entry.unserved, true) {
+            self.unserved.push_back(id);
+        }
     }
 
     /// Goes on with a connection that may have been waiting, whatever it is.
@@ -83,7 +120,8 @@ impl Shard {
         let Some(entry) = self.connections.get_mut(index as usize) else {
             return;
         };
-        if entry.moving || entry.stream.is_some() || !entry.connection.input_ended() {
+        let is_over = entry.connection.input_ended() && !entry.unserved;
+        if entry.moving || entry.stream.is_some() || !is_over {
             return;
         }
         if entry.connection.end_input() {
@@ -98,7 +136,8 @@ impl Shard {
             return;
         };
         let connection = &entry.connection;
-        if entry.moving || (connection.held_bytes() == 0 && !connection.is_unheard()) {
+        let has_none = connection.held_bytes() == 0 && !connection.is_unheard();
+        if entry.moving || entry.unserved || has_none {
             return;
         }
         let mut input = entry.connection.take_input();
@@ -116,11 +155,16 @@ impl Shard {
         self.touch(index);
     }
 
-    /// Steps through `buf`; answers the part of it that must be offered again.
+    /// Steps through `buf`, until the connection's turn is over; answers the part of it that must be offered again.
     fn consume(&mut self, now: Now, index: u32, buf: &mut [u8]) -> std::ops::Range<usize> {
-        let mut start = 0;
+        let (mut start, mut steps) = (0, 0);
         loop {
             let rest = start..buf.len();
+            if steps >= self.slices.steps.max(1) && !rest.is_empty() {
+                self.postpone(index);
+                return rest;
+            }
+            steps += 1;
             match self.connections.get(index as usize) {
                 None => return 0..0,
                 // Who does not read its answers gets no more of them.
@@ -139,7 +183,7 @@ impl Shard {
             match step.then {
                 Then::Again => {}
                 Then::More { keep } => return start..start + keep,
-                Then::Streams => self.serve_streams(now, index),
+                Then::Streams => steps += self.serve_streams(now, index),
                 Then::Listen(listen, exchange) => {
                     if !self.try_listen(now, index, listen, exchange) {
                         // The request goes along to the session's home, to be parsed again there.

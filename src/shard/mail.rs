@@ -53,6 +53,8 @@ pub enum Mail {
         /// Whose.
         organization: OrganizationId,
     },
+    /// The sender accepts nothing any more: what it had accepted came before.
+    Sealed,
     /// About a stream whose reader is on another shard.
     Relay(RelayMail),
     /// A project or group came to be known, or what stands above a session.

@@ -3,19 +3,23 @@
 //! Whoever drives a shard (the runtime with sockets, a test with byte vectors) calls, per tick:
 //!
 //! 1. [`mail`](Shard::mail), [`accept`](Shard::accept), [`adopt`](Shard::adopt),
-//!    [`receive`](Shard::receive), [`end_input`](Shard::end_input), [`advance`](Shard::advance) with
-//!    whatever has come;
+//!    [`receive`](Shard::receive), [`end_input`](Shard::end_input), [`advance`](Shard::advance) (or its parts, in
+//!    `expiry`) with whatever has come;
 //! 2. [`end_tick`](Shard::end_tick): events meet their readers;
 //! 3. [`flush`](Shard::flush): send queues meet the kernel;
 //! 4. [`next_effect`](Shard::next_effect) until there is none, and
 //!    [`outbox`](Shard::outbox) for every other shard;
 //! 5. another tick at once if the shard [`has_more_work`](Shard::has_more_work), after a look at what came.
+//!
+//! Between 1 and 2, as long as there is time: [`serve_next`](Shard::serve_next), for who sent more than is taken from
+//! one connection at a time.
 
 mod clients;
 mod deadlines;
 mod dispatch;
 mod drain;
 mod effect;
+mod expiry;
 mod fanout;
 mod flush;
 mod groups;
@@ -38,13 +42,13 @@ use slab::Slab;
 use crate::auth::{Directory, Logins};
 use crate::buf::Arena;
 use crate::config::SlowConsumer;
-use crate::connection::{Connection, Context, Expired};
+use crate::connection::{Connection, Context};
 use crate::dialect::pubsub::Wanted;
 use crate::dialect::{AllMetrics, Dialects};
 use crate::hub::{
     self, Event, Hub, Idempotency, Ids, MatchScratch, Placement, SessionIndex, ShardId,
 };
-use crate::limits::{CONNECTIONS_MAX, SWEEP_KEYS, SWEEP_LOGINS, SWEEP_SESSIONS};
+use crate::limits::CONNECTIONS_MAX;
 use crate::metrics::Metrics;
 use crate::protocol::http1::DateCache;
 use crate::time::{Instant, Now};
@@ -98,15 +102,23 @@ pub struct Shard {
     backlog: VecDeque<u32>,
     /// Connections for which so much waits that no flush passes them by.
     urgent: Vec<u32>,
-    /// Most connections that one flush writes to.
-    flush_writes_max: usize,
+    /// Connections with input that their last turn did not come to, in the order of their next.
+    unserved: VecDeque<ConnectionId>,
+    slices: Slices,
     deadlines: Deadlines,
+    /// Entries of `deadlines` that are being served.
+    due: Vec<(Instant, ConnectionId)>,
     effects: VecDeque<Effect>,
     outboxes: Vec<VecDeque<Mail>>,
     gathers: Slab<Gather>,
     date: DateCache,
     arena: Arena,
     metrics: AllMetrics,
+    /// Nothing is accepted any more.
+    sealed: bool,
+    /// Other shards of which the same is known.
+    sealed_others: usize,
+    /// Everyone has been told to leave.
     draining: bool,
     poll_rendering: Option<PollRendering>,
     feed_rendering: Option<FeedRendering>,
@@ -177,6 +189,15 @@ struct Entry {
     moving: bool,
     /// Our half is closed.
     finished: bool,
+    /// It stands in `unserved`: its next input waits until its turn.
+    unserved: bool,
+}
+
+impl Entry {
+    /// Whether its socket should be read.
+    fn wants_input(&self) -> bool {
+        !self.unserved && self.connection.wants_input()
+    }
 }
 
 /// Borrows everything that a connection may consult, and nothing else.
@@ -189,12 +210,12 @@ macro_rules! context {
                 now: $now,
                 placement: &$shard.placement,
                 ids: &mut $shard.ids,
-                draining: $shard.draining,
+                draining: $shard.sealed,
             },
             date: &$shard.date,
             arena: &mut $shard.arena,
             metrics: &$shard.metrics[$shard.id.index()],
-            draining: $shard.draining,
+            draining: $shard.sealed,
         }
     };
 }
@@ -232,15 +253,19 @@ impl Shard {
             dirty: VecDeque::new(),
             backlog: VecDeque::new(),
             urgent: Vec::new(),
-            flush_writes_max: slices.writes.max(2),
+            unserved: VecDeque::new(),
+            slices,
             dirty_inner: VecDeque::new(),
             deadlines: Deadlines::default(),
+            due: Vec::new(),
             effects: VecDeque::new(),
             outboxes: (0..shards).map(|_| VecDeque::new()).collect(),
             gathers: Slab::new(),
             date: DateCache::new(0),
             arena: Arena::new(),
             metrics,
+            sealed: false,
+            sealed_others: 0,
             draining: false,
             poll_rendering: None,
             feed_rendering: None,
@@ -276,7 +301,7 @@ impl Shard {
 
     /// Takes a new connection, unless there are too many: then its socket is to be closed.
     pub fn accept(&mut self, now: Now) -> Option<ConnectionId> {
-        if self.connections.len() >= self.connections_max || self.draining {
+        if self.connections.len() >= self.connections_max || self.sealed {
             return None;
         }
         self.metrics().connections_accepted.add(1);
@@ -307,9 +332,11 @@ impl Shard {
         Some(entry.connection)
     }
 
-    fn insert(&mut self, connection: Connection) -> ConnectionId {
+    fn insert(&mut self, mut connection: Connection) -> ConnectionId {
         let serial = self.next_serial;
         self.next_serial = serial.wrapping_add(1);
+        // By the golden ratio: whatever the count of those that come together, they are apart from one another.
+        connection.set_spread((serial.wrapping_mul(0x9E37_79B9) >> 24) as u8);
         let index = self.connections.insert(Entry {
             connection,
             serial,
@@ -324,6 +351,7 @@ impl Shard {
             opening: false,
             moving: false,
             finished: false,
+            unserved: false,
         }) as u32;
         self.touch(index);
         ConnectionId { index, serial }
@@ -391,7 +419,7 @@ impl Shard {
             entry.scheduled = due;
             self.deadlines.schedule(due, id);
         }
-        if entry.paused && connection.wants_input() {
+        if entry.paused && entry.wants_input() {
             entry.paused = false;
             if has_socket {
                 self.effects.push_back(Effect::Resume(id));
@@ -435,48 +463,6 @@ impl Shard {
         self.remove_streams(now, &entry.connection);
         self.metrics().connections.sub(1);
         self.effects.push_back(Effect::Close(id));
-    }
-
-    /// Serves the deadlines that are due and a share of the housekeeping. To be called several times
-    /// a second.
-    pub fn advance(&mut self, now: Now) {
-        self.date.update(now.unix_ms);
-        while let Some((at, id)) = self.deadlines.pop_due(now.instant) {
-            let Some(entry) = self.entry(id).filter(|entry| entry.scheduled == at) else {
-                continue;
-            };
-            entry.scheduled = Instant::NEVER;
-            let expired = self.with(now, id.index, Connection::expire);
-            match expired {
-                None | Some(Expired::Flush) => {}
-                Some(Expired::Poll) => {
-                    self.refresh_log(now, id.index);
-                    self.answer_poll(now, id.index);
-                    self.consume_held(now, id.index);
-                }
-                Some(Expired::Client) => self.expire_client(now, id.index),
-                Some(Expired::Drop) => self.remove(now, id.index),
-                Some(Expired::SlowConsumer) => self.give_up(now, id.index),
-            }
-        }
-        let connections = &self.connections;
-        let is_current = |at, id: ConnectionId| {
-            let entry = connections.get(id.index as usize);
-            entry.is_some_and(|entry| (entry.serial, entry.scheduled) == (id.serial, at))
-        };
-        self.deadlines.forget_stale(connections.len(), is_current);
-        self.hub.sweep(now, SWEEP_SESSIONS);
-        self.end_readers(now);
-        self.idempotency.expire(now.instant, SWEEP_KEYS);
-        self.logins.expire(now.instant, SWEEP_LOGINS);
-        self.sweep_interest(now);
-        let metrics = &self.metrics[self.id.index()];
-        metrics.sessions.set(self.hub.sessions() as u64);
-        let broadcasts = self.hub.broadcasts();
-        metrics.broadcasts_pending.set(broadcasts as u64);
-        metrics.readers.set(self.hub.readers() as u64);
-        metrics.subscriptions.set(self.hub.subscriptions() as u64);
-        metrics.retained_bytes.set(self.hub.retained_bytes() as u64);
     }
 
     /// The next thing to do to a socket.

@@ -8,7 +8,7 @@ use crate::dialect::AllMetrics;
 use crate::hub::{HubConfig, Placement, Retention, ShardId};
 use crate::limits::{
     BROADCAST_SLICE_APPENDS, BROADCAST_SLICE_WOKEN, DRAIN_SPREAD_MS_MAX, FLUSH_WRITES_MAX,
-    SESSIONS_MAX,
+    SERVING_STEPS_MAX, SESSIONS_MAX,
 };
 
 /// What a shard is made from. Equal on all shards of a node but for `shard` and `seed`.
@@ -41,6 +41,8 @@ pub struct Slices {
     pub woken: usize,
     /// Connections that are written to.
     pub writes: usize,
+    /// Requests or messages that are taken from one connection.
+    pub steps: usize,
 }
 
 impl Default for Slices {
@@ -49,6 +51,7 @@ impl Default for Slices {
             appends: BROADCAST_SLICE_APPENDS,
             woken: BROADCAST_SLICE_WOKEN,
             writes: FLUSH_WRITES_MAX,
+            steps: SERVING_STEPS_MAX,
         }
     }
 }

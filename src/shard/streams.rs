@@ -32,23 +32,26 @@ impl Stream {
 }
 
 impl Shard {
-    /// Sees to the streams of a connection that have something for us.
-    pub(super) fn serve_streams(&mut self, now: Now, parent: u32) {
+    /// Sees to the streams of a connection that have something for us. Returns how many there were.
+    pub(super) fn serve_streams(&mut self, now: Now, parent: u32) -> usize {
+        let mut served = 0;
         loop {
             let Some(entry) = self.connections.get_mut(parent as usize) else {
-                return;
+                return served;
             };
             match entry.connection.next_stream() {
                 None => break,
                 Some(StreamNews::Opened(new)) => self.open_stream(now, parent, new),
                 Some(StreamNews::Ready(index)) => self.serve_stream(now, index),
             }
+            served += 1;
         }
         let entry = self.connections.get(parent as usize);
         if entry.is_some_and(|entry| entry.connection.is_held_up()) {
             // What there is now is sent first, and then the rest of it finds room.
             self.wake_parent(parent);
         }
+        served
     }
 
     fn open_stream(&mut self, now: Now, parent: u32, mut new: NewStream) {
@@ -93,8 +96,8 @@ impl Shard {
                 return;
             };
             let parent = stream.parent;
-            let wants_input = entry.connection.wants_input();
-            if !wants_input && !entry.connection.input_ended() {
+            if entry.unserved || !entry.connection.wants_input() && !entry.connection.input_ended()
+            {
                 entry.paused = true;
                 break;
             }

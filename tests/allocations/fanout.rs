@@ -116,10 +116,15 @@ fn shard(subscribers: usize, audience: Audience) -> (Shard, ConnectionId) {
 fn flush(shard: &mut Shard) -> usize {
     shard.end_tick(NOW);
     let mut writes = 0;
-    shard.flush(NOW, |_, queue| {
-        writes += 1;
-        Flushed::Sent(queue.len())
-    });
+    loop {
+        shard.flush(NOW, |_, queue| {
+            writes += 1;
+            Flushed::Sent(queue.len())
+        });
+        if !shard.has_more_work() {
+            break;
+        }
+    }
     while shard.next_effect().is_some() {}
     writes
 }

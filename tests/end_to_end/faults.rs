@@ -14,6 +14,7 @@ on_both_drivers!(
     slow_heads_are_timed_out_while_others_are_served,
     without_descriptors_peers_are_turned_away,
     a_flood_does_not_starve_others,
+    pipelining_publishers_shut_nobody_out,
 );
 on_every_setting!(
     heads_that_cannot_be_read,
@@ -246,4 +247,67 @@ fn a_flood_does_not_starve_others(setting: Setting) {
     }
     assert!(took < Duration::from_secs(15), "{took:?}");
     server.await_metric("readers", streams.len() as u64);
+}
+
+/// Each of many connections always has more requests than are taken at a time, on every shard.
+fn pipelining_publishers_shut_nobody_out(setting: Setting) {
+    const FLOODS: usize = 40;
+    let server = Server::start(setting, &[]);
+    let stop = Arc::new(AtomicBool::new(false));
+    let body = r#"{"type":"t","data":"0123456789"}"#;
+    let floods = (0..FLOODS).map(|n| {
+        let mut stream = server.connect();
+        let mut answers = stream.try_clone().expect("a descriptor");
+        let request = format!(
+            "POST /api/sessions/flood-{n}/events HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let writes = Arc::clone(&stop);
+        let writer = std::thread::spawn(move || {
+            let requests = request.repeat(100);
+            while !writes.load(Ordering::Relaxed)
+                && stream.write_all(requests.as_bytes()).is_ok()
+            {}
+            let _ = stream.shutdown(Shutdown::Write);
+        });
+        let reader = std::thread::spawn(move || {
+            std::io::copy(&mut answers, &mut std::io::sink()).unwrap_or_default()
+        });
+        (writer, reader)
+    });
+    let floods: Vec<_> = floods.collect();
+    let (agent, start) = (agent(), Instant::now());
+    // A deadline, beside connections that are open and new ones.
+    let poll = std::thread::spawn({
+        let url = format!("{}?timeout=1", server.events("calm"));
+        move || {
+            let asked = Instant::now();
+            let answer = crate::clients::agent().get(&url).call();
+            assert_eq!(answer.expect("an answer").status(), 200);
+            asked.elapsed()
+        }
+    });
+    let mut worst = Duration::ZERO;
+    for n in 0..20 {
+        for agent in [&agent, &crate::clients::agent()] {
+            let asked = Instant::now();
+            publish(agent, &server.events(&format!("calm-{n}")), &counted(n));
+            worst = worst.max(asked.elapsed());
+        }
+    }
+    let polled = poll.join().expect("the poll is answered");
+    let took = start.elapsed();
+    stop.store(true, Ordering::Relaxed);
+    let mut answered = 0;
+    for (writer, reader) in floods {
+        writer.join().expect("it stopped");
+        answered += reader.join().expect("it stopped");
+    }
+    assert!(answered > 0, "nobody flooded");
+    assert!(worst < Duration::from_secs(2), "a publish took {worst:?}");
+    assert!(took < Duration::from_secs(15), "{took:?} for 40 publishes");
+    assert!(
+        polled < Duration::from_secs(3),
+        "one second lasted {polled:?}"
+    );
 }

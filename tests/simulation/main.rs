@@ -16,6 +16,7 @@ mod slices;
 mod subscriber;
 #[path = "../support/mod.rs"]
 mod support;
+mod turns;
 mod world;
 
 /// How many seeds are run unless the environment says otherwise.

@@ -74,6 +74,7 @@ impl World {
             appends: apart.pick(&[1, 2, Slices::default().appends]),
             woken: apart.pick(&[1, 3, Slices::default().woken]),
             writes: apart.pick(&[2, 5, Slices::default().writes]),
+            steps: apart.pick(&[1, 3, Slices::default().steps]),
         };
         let mut node = TestNode::with_slices(shards, random.next(), &config, slices);
         let mut tokens: Vec<String> = (0..3).map(|i| format!("session-{i}")).collect();

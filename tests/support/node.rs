@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use fanfare::auth::{Directory, UserId};
 use fanfare::config::Config;
-use fanfare::connection::Connection;
+use fanfare::connection::{Connection, SendQueue};
 use fanfare::dialect::AllMetrics;
 use fanfare::hub::{Placement, ShardId};
 use fanfare::metrics::Metrics;
@@ -242,25 +242,13 @@ impl TestNode {
     /// Ends one shard's tick. No if nothing came of it.
     pub(crate) fn turn(&mut self, shard: usize) -> bool {
         let now = self.now;
-        let mut progress = false;
+        let mut progress = self.shards[shard].serve_next(now);
         self.shards[shard].end_tick(now);
         let (ids, peers) = (&self.by_id[shard], &mut self.peers);
         self.shards[shard].flush(now, |id, queue| {
-            let far = &mut peers[ids[&id]];
-            if far.broken {
-                return Flushed::Broken;
-            }
-            let taken = queue.len().min(far.window);
-            let bytes: Vec<u8> = queue.chunks().flatten().copied().take(taken).collect();
-            progress |= taken > 0;
-            far.received.extend(bytes);
-            far.window -= if far.window == usize::MAX { 0 } else { taken };
-            if taken == queue.len() {
-                Flushed::Sent(taken)
-            } else {
-                far.blocked = true;
-                Flushed::Blocked(taken)
-            }
+            let flushed = peers[ids[&id]].take(queue);
+            progress |= !matches!(flushed, Flushed::Blocked(0) | Flushed::Broken);
+            flushed
         });
         while let Some(effect) = self.shards[shard].next_effect() {
             progress = true;
@@ -357,16 +345,34 @@ impl TestNode {
         }
     }
 
-    /// Moves both clocks and serves deadlines.
+    /// Moves both clocks and serves deadlines, each after a look at its socket.
     pub(crate) fn jump(&mut self, millis: u64) {
         self.now.instant = self.now.instant + Duration::from_millis(millis);
         self.now.unix_ms += millis;
+        let mut looks = Vec::new();
+        for shard in 0..self.shards.len() {
+            self.shards[shard].due(self.now, &mut looks);
+            for id in looks.drain(..) {
+                self.look(shard, id);
+            }
+            self.shards[shard].expire(self.now);
+        }
         for shard in &mut self.shards {
             shard.advance(self.now);
             if shard.wants_state(self.now) {
                 shard.publish_state(self.now, machine());
             }
         }
+    }
+
+    /// What the runtime does before a deadline is served: what came in time counts, and what is taken now was.
+    fn look(&mut self, shard: usize, id: ConnectionId) {
+        let Some(&peer) = self.by_id[shard].get(&id) else {
+            return;
+        };
+        self.receive(peer, usize::MAX);
+        let peers = &mut self.peers;
+        self.shards[shard].retry_write(self.now, id, |_, queue| peers[peer].take(queue));
     }
 
     /// A gauge or counter, summed over the shards.
@@ -390,6 +396,23 @@ fn machine() -> Machine {
 }
 
 impl Peer {
+    /// Takes what there is room for.
+    fn take(&mut self, queue: &SendQueue) -> Flushed {
+        if self.broken {
+            return Flushed::Broken;
+        }
+        let taken = queue.len().min(self.window);
+        let bytes: Vec<u8> = queue.chunks().flatten().copied().take(taken).collect();
+        self.received.extend(bytes);
+        self.window -= if self.window == usize::MAX { 0 } else { taken };
+        if taken == queue.len() {
+            Flushed::Sent(taken)
+        } else {
+            self.blocked = true;
+            Flushed::Blocked(taken)
+        }
+    }
+
     /// Whether the peer has nothing more to expect.
     pub(crate) fn is_over(&self) -> bool {
         self.finished || self.place == Place::Gone

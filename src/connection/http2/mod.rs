@@ -27,8 +27,9 @@ use h2::server::{Builder, Connection as H2, Handshake};
 
 use super::{Connection, Context, Expired, State, Step, Then, Timer};
 use crate::limits::{
-    HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_STREAM_SEND_BYTES_MAX,
-    HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_MAX, SEND_QUEUE_PAUSE_BYTES,
+    HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_SERVING_BYTES_MAX,
+    HTTP2_STREAM_SEND_BYTES_MAX, HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_MAX,
+    SEND_QUEUE_PAUSE_BYTES,
 };
 use crate::protocol::http2::{AbuseBudget, FrameScanner, Verdict};
 use crate::time::Now;
@@ -189,7 +190,9 @@ impl Connection {
         matches!(self.state, State::Http2(_))
     }
 
+    /// Takes a piece of the input; the streams in it are seen to before the next.
     pub(super) fn step_http2(&mut self, buf: &[u8], ctx: &mut Context<'_>) -> Step {
+        let buf = &buf[..buf.len().min(HTTP2_SERVING_BYTES_MAX)];
         let keep = Step {
             used: buf.len(),
             then: Then::More { keep: 0 },

@@ -43,7 +43,7 @@ fn a_token_comes_in_one_of_three_ways() {
         socket.say(&mut stage.node, &authenticate("all-1"));
         let mut member = welcome(stage, socket);
         // The ten seconds are over for those who are known.
-        stage.pass(Duration::from_secs(60), &mut [&mut member.socket]);
+        stage.pass(Duration::from_secs(55), &mut [&mut member.socket]);
         let reply = member.socket.texts(&mut stage.node);
         assert_eq!(reply, [r#"{"action":"heartbeat","data":{"next":0}}"#; 2]);
         let reply = member.socket.ask(&mut stage.node, &publish("n", "1", ""));
