@@ -140,6 +140,11 @@ pub const NODES_MAX: usize = SCOPES_MAX - SESSIONS_MAX;
 /// sessions or the bytes of all logs used up: about 0.1 ms of work.
 pub const PRESSED_SESSIONS_MAX: usize = 1_024;
 /// A session nobody used for this long expires, by default.
+/// Most tokens of ended sessions that one shard remembers for one organization, so that readers do not bring
+/// them back: more than its readers are on their way back to at any time. 60 bytes each.
+pub const TOMBSTONES_PER_ORGANIZATION_MAX: usize = 16_384;
+/// The same for all organizations together: about 16 MB.
+pub const TOMBSTONES_MAX: usize = 16 * TOMBSTONES_PER_ORGANIZATION_MAX;
 pub const SESSION_TTL_DEFAULT: Duration = Duration::from_secs(3_600);
 /// How long an `Idempotency-Key` is remembered.
 pub const IDEMPOTENCY_TTL: Duration = Duration::from_secs(300);
@@ -171,6 +176,8 @@ pub const SWEEP_SESSIONS: usize = 1_000;
 pub const SWEEP_KEYS: usize = 10_000;
 /// Input that a connection may buffer beyond the request being served (pipelining); past it the
 /// socket is not read until the answer is out.
+/// Tokens of ended sessions that are forgotten each time that deadlines are served, of one organization.
+pub const SWEEP_TOMBSTONES: usize = 64;
 pub const PIPELINE_BYTES_MAX: usize = 64 * 1024;
 /// A connection with this many bytes unsent is not read until the peer has taken them.
 pub const SEND_QUEUE_PAUSE_BYTES: usize = 1024 * 1024;

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use serde::Serialize;
 use serde_json::json;
 
-use super::errors::{respond_error, respond_refusal};
+use super::errors::{respond_error, respond_gone, respond_refusal};
 use super::lifecycle::{Creation, iso_date};
 use super::{Sessions, execute, render};
 use crate::dialect::{Action, Exchange, Responder, Tools};
@@ -206,7 +206,7 @@ impl Sessions {
 
     /// A waiting poll's session was deleted or expired.
     pub fn respond_gone(&self, to: &mut Responder<'_>) {
-        respond_error(self, to, 410, "gone", "the session was deleted");
+        respond_gone(self, to);
     }
 
     /// Attaching to a log was refused.

@@ -284,7 +284,8 @@ fn a_web_socket_says_goodbye() {
         stage.node.send(gone, client.output());
         stage.node.settle();
         assert!(stage.node.peers[gone].is_over());
-        // It only listens.
+        // It only listens. There is a session again once somebody publishes.
+        stage.publish("t", "1", "1");
         let (talker, mut client) = socket(stage, "t", "");
         client.write(Message::text("hello"));
         stage.node.send(talker, client.output());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::stage::{Stage, everywhere};
-use crate::support::http::Response;
+use crate::support::http::{Response, request};
 
 /// A call on a session.
 fn call(stage: &mut Stage, method: &str, token: &str, rest: &str, body: &str) -> Response {
@@ -337,6 +337,9 @@ fn who_listens_to_the_next_life_is_not_detached_with_the_last() {
         stage
             .node
             .send(new, crate::support::http::request(&line, "", ""));
+        let path = format!("/api/sessions/{token}/events");
+        let publish = request(&format!("POST {path}"), "", r#"{"type":1,"data":1}"#);
+        stage.node.send(new, publish);
         stage.node.receive(new, usize::MAX);
         stage.node.break_off(old);
         stage.node.settle();

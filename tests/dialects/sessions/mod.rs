@@ -2,6 +2,7 @@
 
 mod access;
 mod bytes_on_the_wire;
+mod ended;
 mod feeds;
 mod lifecycle;
 mod listen;
