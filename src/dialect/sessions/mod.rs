@@ -142,7 +142,13 @@ impl Sessions {
                     organization,
                     token,
                 };
-                Ok(execute(Command::Delete { session }, Pending::Simple))
+                let command = if head.method == Method::Put {
+                    self.configuration(body, to)?;
+                    Command::Read { session }
+                } else {
+                    Command::Delete { session }
+                };
+                Ok(execute(command, Pending::Simple))
             }
             Route::Function(token, Function::Events) => {
                 let token = self.token(token, to)?;

@@ -9,3 +9,4 @@ mod listen;
 mod overload;
 mod publish;
 mod sealed;
+mod wave;
