@@ -153,7 +153,7 @@ impl Shard {
         }
     }
 
-    /// Answers a waiting poll with what there is, which may be nothing. Other connections are left
+    /// Answers a waiting poll with what there is, which may be nothing, or more than one answer holds. Other connections are left
     /// alone.
     pub(super) fn answer_poll(&mut self, now: Now, index: u32) {
         let parked = self
@@ -184,15 +184,14 @@ impl Shard {
             Some(last) if last.key == key => (last.response.clone(), last.events),
             _ => {
                 let mut out = BytesMut::new();
-                let count = log.next() - from;
-                self.dialects.sessions.respond_events(
+                let count = self.dialects.sessions.respond_events(
                     key.headers,
                     || log.range(from),
                     exchange,
                     &self.date,
                     &mut out,
                 );
-                let response = out.freeze();
+                let (response, count) = (out.freeze(), count as u64);
                 self.poll_rendering = Some(PollRendering {
                     key,
                     response: response.clone(),

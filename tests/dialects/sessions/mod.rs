@@ -7,6 +7,7 @@ mod feeds;
 mod lifecycle;
 mod listen;
 mod overload;
+mod parts;
 mod publish;
 mod sealed;
 mod wave;
