@@ -1,11 +1,9 @@
 //! One shard's hub: commands, mail and time in; answers and effects out.
 //!
 //! The work is spread over siblings, each an `impl Hub`: `publish` (events into logs), `broadcast` (the same
-//! for very many logs, a slice at a time), `lifecycle`
-//! (sessions from pending to gone), `reading` (who is shown what, and when), `fanout` (live
-//! subscriptions). The hub never iterates
-//! a hash table, so that the same input gives the same output, always. It trusts its caller in one
-//! thing: names and JSON are validated.
+//! for very many logs, a slice at a time), `lifecycle` (sessions from pending to gone), `reading` (who is shown
+//! what, and when), `fanout` (live subscriptions). The hub never iterates a hash table, so that the same input
+//! gives the same output, always. It trusts its caller in one thing: names and JSON are validated.
 //!
 //! Events wake sessions; the end of the tick shows them to readers. A caller's tick:
 //!

@@ -1,8 +1,8 @@
 //! Logs and those who read them: polls that wait, feeds that follow.
 //!
 //! Readers pull. An event only marks its session; at the end of the tick each reader of a marked
-//! session is given what it has not seen, however many events that is. Readers that stand at the same
-//! place share one rendering.
+//! session is given what it has not seen, however many events that is: a feed piece by piece, a poll as much as
+//! one answer holds. Readers that stand at the same place share one rendering.
 
 use bytes::{Bytes, BytesMut};
 

@@ -455,7 +455,7 @@ impl World {
             if exists && parents.body.contains(GROUP) && self.node.shards.len() > 1 {
                 assert!(self.beneath.contains(&token));
                 let count = events.iter().filter(|event| event["data"] == last).count();
-                assert_eq!(count, 1, "the group's last event in {token}: {:?}", events);
+                assert_eq!(count, 1, "the group's last event in {token}: {events:?}");
             }
         }
     }

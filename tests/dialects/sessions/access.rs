@@ -59,12 +59,13 @@ fn assert_forbidden(refused: &Response, grant: &str) {
 }
 
 /// Every call of the dialect: method, what follows the session's path, body.
-const CHANGES: [(&str, &str, &str); 8] = [
+const CHANGES: [(&str, &str, &str); 9] = [
     ("POST", "/events", EVENT),
     ("POST", "/start", ""),
     ("POST", "/pause", ""),
     ("POST", "/stop", ""),
     ("PUT", "/labels", "[\"a\"]"),
+    ("PUT", "", "{}"),
     ("POST", "/resume", "{\"resume_token\":1}"),
     ("DELETE", "", ""),
     ("POST", "", ""),
