@@ -100,6 +100,10 @@ pub const SSE_COMMENT_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Largest publish body, a single event or an array; past it 413. Configurable downwards.
 pub const PUBLISH_BYTES_MAX: usize = 1024 * 1024;
+/// Default bytes of events in one answer to a poll: it is rendered in one piece, for whoever asks.
+pub const POLL_BYTES_DEFAULT: usize = 1024 * 1024;
+/// Most bytes that one answer to a poll may be allowed to hold: it waits in memory until it is read.
+pub const POLL_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Most events in one publish array.
 pub const PUBLISH_EVENTS_MAX: usize = 1_000;
 /// Deepest nesting of arrays and objects in a payload: parsers of other dialects recurse.
@@ -138,6 +142,11 @@ pub const SCOPES_MAX: usize = 2 * SESSIONS_MAX;
 /// Most scopes above sessions that one shard knows. They are kept for good, so they have a share of
 /// their own: however many are named, sessions find room.
 pub const NODES_MAX: usize = SCOPES_MAX - SESSIONS_MAX;
+/// Most tokens of ended sessions that one shard remembers for one organization, so that readers do not bring
+/// them back: more than its readers are on their way back to at any time. 60 bytes each.
+pub const TOMBSTONES_PER_ORGANIZATION_MAX: usize = 16_384;
+/// The same for all organizations together: about 16 MB.
+pub const TOMBSTONES_MAX: usize = 16 * TOMBSTONES_PER_ORGANIZATION_MAX;
 /// Most sessions that are looked at, once per instant, to make room for a call that finds all
 /// sessions or the bytes of all logs used up: about 0.1 ms of work.
 pub const PRESSED_SESSIONS_MAX: usize = 1_024;
@@ -169,6 +178,8 @@ pub const READERS_MAX: usize = CONNECTIONS_MAX;
 pub const FEED_PULL_BELOW_BYTES: usize = 64 * 1024;
 /// Sessions whose expiry is looked at each time that deadlines are served.
 pub const SWEEP_SESSIONS: usize = 1_000;
+/// Tokens of ended sessions that are forgotten each time that deadlines are served, of one organization.
+pub const SWEEP_TOMBSTONES: usize = 64;
 /// Remembered idempotency keys that are looked at each time that deadlines are served.
 pub const SWEEP_KEYS: usize = 10_000;
 /// Input that a connection may buffer beyond the request being served (pipelining); past it the
@@ -401,6 +412,7 @@ const _: () = assert!(HTTP2_SENT_BYTES_PER_CONTROL_FRAME > 17);
 const _: () = assert!(HTTP2_CONTROL_FRAMES_PER_SECOND_MAX <= HTTP2_CONTROL_FRAMES_STORED_MAX);
 const _: () = assert!(RECV_BUFFER_BYTES / 9 < HTTP2_CONTROL_FRAMES_STORED_MAX as usize);
 const _: () = assert!(3 * GRPC_STATUS_MESSAGE_BYTES_MAX < 8 * 1024);
+const _: () = assert!(POLL_BYTES_DEFAULT <= POLL_BYTES_MAX);
 const _: () = assert!(PUBLISH_EVENTS_MAX <= BROADCAST_EVENTS_PENDING_MAX);
 const _: () = assert!(GATHER_CONNECTIONS_MIN < FLUSH_WRITES_MAX);
 const _: () = assert!(SERVING_BYTES_MAX <= RECV_BUFFER_BYTES);

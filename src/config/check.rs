@@ -90,6 +90,11 @@ impl Config {
             sessions.publish_bytes_max,
             limits::PUBLISH_BYTES_MAX,
         )?;
+        bytes(
+            "sessions.poll_bytes_max",
+            sessions.poll_bytes_max,
+            limits::POLL_BYTES_MAX,
+        )?;
         if let Some(timeout) = sessions.poll_timeout_max {
             duration("sessions.poll_timeout_max", timeout)?;
         }

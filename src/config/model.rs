@@ -180,6 +180,9 @@ pub struct RetentionConfig {
 pub struct SessionsConfig {
     /// Largest publish body in bytes, 1 to [`limits::PUBLISH_BYTES_MAX`].
     pub publish_bytes_max: usize,
+    /// Most bytes of events in one answer to a poll, which holds one event at least; 1 to
+    /// [`limits::POLL_BYTES_MAX`].
+    pub poll_bytes_max: usize,
     /// The longest that a poll may wait, whatever it asks for; `None` is for ever.
     pub poll_timeout_max: Option<Duration>,
     /// Whether a session's token, if it is a UUID, is enough to read that session.
@@ -339,6 +342,7 @@ impl Default for SessionsConfig {
     fn default() -> Self {
         Self {
             publish_bytes_max: limits::PUBLISH_BYTES_MAX,
+            poll_bytes_max: limits::POLL_BYTES_DEFAULT,
             poll_timeout_max: None,
             token_reads: true,
             cors: CorsConfig::default(),

@@ -116,6 +116,7 @@ fn hub(section: &mut Section<'_>, hub: &mut HubConfig) -> Result<(), ConfigError
 
 fn sessions(section: &mut Section<'_>, sessions: &mut SessionsConfig) -> Result<(), ConfigError> {
     section.read("publish_bytes_max", &BYTES, &mut sessions.publish_bytes_max)?;
+    section.read("poll_bytes_max", &BYTES, &mut sessions.poll_bytes_max)?;
     let timeout = &mut sessions.poll_timeout_max;
     section.read("poll_timeout_max", &SOME_DURATION, timeout)?;
     section.read("token_reads", &BOOLEAN, &mut sessions.token_reads)?;

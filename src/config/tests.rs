@@ -69,6 +69,7 @@ publishes_per_second = 250
 retention = { age = "5m", events = 1_000, bytes = "64KB" }
 [sessions]
 publish_bytes_max = 4096
+poll_bytes_max = "5KiB"
 poll_timeout_max = "1m"
 token_reads = false
 cors.allow_origin = "https://example.com"
@@ -153,6 +154,7 @@ fn every_key_is_read() {
         sessions: SessionsConfig {
             token_reads: false,
             publish_bytes_max: 4_096,
+            poll_bytes_max: 5_120,
             poll_timeout_max: Some(Duration::from_secs(60)),
             cors: CorsConfig {
                 allow_origin: "https://example.com".to_owned(),
@@ -236,6 +238,8 @@ hub.retention.bytes = 0 => at least one byte
 hub.retention.bytes = "2GiB" => hub.logs_bytes_max, 1GiB
 sessions.publish_bytes_max = "2MiB" => to 1MiB
 sessions.publish_bytes_max = 0 => one byte
+sessions.poll_bytes_max = 0 => one byte
+sessions.poll_bytes_max = "65MiB" => to 64MiB
 sessions.poll_timeout_max = 0 => above zero
 sessions.cors.allow_origin = "*\r\nSet-Cookie: a" => *\r\n
 sessions.cors.allow_headers = " *" => printable

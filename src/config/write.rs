@@ -64,6 +64,8 @@ fn sessions(f: &mut fmt::Formatter<'_>, sessions: &SessionsConfig) -> fmt::Resul
     let publish_bytes_max = format_bytes(sessions.publish_bytes_max);
     writeln!(f, "\n[sessions]")?;
     writeln!(f, "publish_bytes_max = \"{publish_bytes_max}\"")?;
+    let poll_bytes_max = format_bytes(sessions.poll_bytes_max);
+    writeln!(f, "poll_bytes_max = \"{poll_bytes_max}\"")?;
     if let Some(timeout) = sessions.poll_timeout_max {
         writeln!(f, "poll_timeout_max = \"{}\"", format_duration(timeout))?;
     }

@@ -258,7 +258,7 @@ impl Hub {
     fn bring_to(&mut self, now: Now, index: SessionIndex) -> usize {
         let session = self.sessions.get(index);
         if session.is_some_and(|s| s.is_expired(now, self.config.session_ttl)) {
-            self.remove(index);
+            self.expire(now, index);
             return 0;
         }
         self.catch_up(now, index)

@@ -20,7 +20,8 @@ pub enum Command {
         drafts: Vec<Draft>,
     },
     /// Learn, or check, what stands above a scope, which comes to be known; for calls that name both, and
-    /// before a subscription below the organization. Answered by [`Answer::Parents`].
+    /// before a subscription below the organization. Answered by [`Answer::Parents`]. Of a session it is asked by
+    /// those who mean to listen, so one that was ended is not brought back by it.
     ///
     /// Who names both a project and a group above a session puts the project's question first, with the
     /// group, and then the session's with the answer: a project's home decides what its group is.
@@ -207,6 +208,8 @@ pub enum Answer {
 pub enum Refusal {
     /// There is no such session, and the command does not create one.
     NotFound,
+    /// The session was ended, and reading does not bring it back.
+    Gone,
     /// The scope is unknown and `scopes = "declared"`.
     Undeclared,
     /// The call contradicts the tree as it was learned.

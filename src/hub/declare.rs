@@ -21,7 +21,7 @@ impl From<LearnError> for Refusal {
 }
 
 impl Hub {
-    /// Learns, or checks, what stands above a scope. A session is created if need be.
+    /// Learns, or checks, what stands above a scope. A session is created if need be, unless it was ended.
     pub(super) fn place(
         &mut self,
         now: Now,
@@ -42,8 +42,8 @@ impl Hub {
             self.foresee(organization, Child::Session(index), parents)?;
             self.learn_session(index, &key, parents)?
         } else {
-            self.check_implicit()?;
             let hash = self.placement.session_hash(token.as_str());
+            self.check_readable(now, organization, hash)?;
             let index = self.insert(now, key, hash, parents, None)?;
             self.tree.parents(index)
         };

@@ -1,11 +1,9 @@
 //! One shard's hub: commands, mail and time in; answers and effects out.
 //!
 //! The work is spread over siblings, each an `impl Hub`: `publish` (events into logs), `broadcast` (the same
-//! for very many logs, a slice at a time), `lifecycle`
-//! (sessions from pending to gone), `reading` (who is shown what, and when), `fanout` (live
-//! subscriptions). The hub never iterates
-//! a hash table, so that the same input gives the same output, always. It trusts its caller in one
-//! thing: names and JSON are validated.
+//! for very many logs, a slice at a time), `lifecycle` (sessions from pending to gone), `reading` (who is shown
+//! what, and when), `fanout` (live subscriptions). The hub never iterates a hash table, so that the same input
+//! gives the same output, always. It trusts its caller in one thing: names and JSON are validated.
 //!
 //! Events wake sessions; the end of the tick shows them to readers. A caller's tick:
 //!
@@ -27,10 +25,11 @@ use super::fanout::Fanout;
 use super::ids::Ids;
 use super::scope::{Address, OrganizationId, Placement, ScopeName, SessionKey, ShardId};
 use super::session::{Readers, Retention, Session, SessionIndex, SessionTable};
+use super::tombstones::Tombstones;
 use super::tree::ScopeTree;
 use crate::limits::{
     BROADCAST_SLICE_APPENDS, BROADCAST_SLICE_WOKEN, LOGS_BYTES_DEFAULT, NODES_MAX,
-    PRESSED_SESSIONS_MAX, SESSION_TTL_DEFAULT, SESSIONS_MAX,
+    PRESSED_SESSIONS_MAX, SESSION_TTL_DEFAULT, SESSIONS_MAX, SWEEP_TOMBSTONES,
 };
 use crate::time::{Instant, Now};
 
@@ -78,6 +77,7 @@ pub struct Hub {
     pub(super) shard: ShardId,
     pub(super) ids: Ids,
     pub(super) sessions: SessionTable,
+    pub(super) tombstones: Tombstones,
     pub(super) tree: ScopeTree,
     pub(super) readers: Readers,
     pub(super) fanout: Fanout,
@@ -113,6 +113,7 @@ impl Hub {
             shard,
             ids,
             sessions: SessionTable::default(),
+            tombstones: Tombstones::default(),
             tree,
             readers: Readers::default(),
             fanout,
@@ -197,6 +198,8 @@ impl Hub {
     /// Looks at `budget` places of the session table, going on where the last call stopped: trims
     /// logs by age and deletes sessions whose time is over.
     pub fn sweep(&mut self, now: Now, budget: usize) {
+        let ttl = self.config.session_ttl;
+        self.tombstones.sweep(now.instant, ttl, SWEEP_TOMBSTONES);
         for _ in 0..budget.min(self.sessions.top()) {
             if self.sweep_next >= self.sessions.top() {
                 self.sweep_next = 0;
@@ -205,10 +208,8 @@ impl Hub {
             self.sweep_next += 1;
             match self.sessions.get(index) {
                 None => {}
-                Some(session)
-                    if !session.doomed && session.is_expired(now, self.config.session_ttl) =>
-                {
-                    self.remove(index);
+                Some(session) if !session.doomed && session.is_expired(now, ttl) => {
+                    self.expire(now, index);
                 }
                 Some(_) => self.trim(now, index),
             }
@@ -253,7 +254,7 @@ impl Hub {
         let session = self.sessions.get_mut(index)?;
         if session.is_expired(now, self.config.session_ttl) {
             // The sweep was not here yet, but nobody shall see the difference.
-            self.remove(index);
+            self.expire(now, index);
             return None;
         }
         session.last_used = now.instant;
@@ -267,6 +268,39 @@ impl Hub {
         let hash = self.placement.session_hash(token);
         self.use_session(now, key.organization, token, hash)
             .ok_or(Refusal::NotFound)
+    }
+
+    /// Removes a session whose time is over. One that came to its date was ended: reading does not bring it back.
+    pub(super) fn expire(&mut self, now: Now, index: SessionIndex) {
+        if let Some(session) = self.sessions.get(index)
+            && let Some(at) = session.ended_by_date(now, self.config.session_ttl)
+        {
+            let (organization, hash) = (session.key.organization, session.hash);
+            self.tombstones.bury(at, organization, hash);
+        }
+        self.remove(index);
+    }
+
+    /// From now on nobody brings a session back by reading.
+    pub(super) fn bury(&mut self, now: Now, index: SessionIndex) {
+        if let Some(session) = self.sessions.get(index) {
+            let (organization, hash) = (session.key.organization, session.hash);
+            self.tombstones.bury(now.instant, organization, hash);
+        }
+    }
+
+    /// Whether a reader may create the session that it asks for.
+    pub(super) fn check_readable(
+        &mut self,
+        now: Now,
+        organization: OrganizationId,
+        hash: u64,
+    ) -> Result<(), Refusal> {
+        let ttl = self.config.session_ttl;
+        if self.tombstones.stands(now.instant, ttl, organization, hash) {
+            return Err(Refusal::Gone);
+        }
+        self.check_implicit()
     }
 
     /// Removes a session with its log; its readers are told.

@@ -73,12 +73,13 @@ impl Hub {
         let token = key.token.clone();
         let hash = self.placement.session_hash(token.as_str());
         let index = self.insert(now, key, hash, parents, retention)?;
-        if let Some(session) = self.sessions.get_mut(index)
-            && (!labels.is_empty() || expires_ms.is_some())
-        {
-            let details = session.details_mut();
-            details.labels = labels;
-            details.expires_ms = expires_ms;
+        if let Some(session) = self.sessions.get_mut(index) {
+            session.declared = true;
+            if !labels.is_empty() || expires_ms.is_some() {
+                let details = session.details_mut();
+                details.labels = labels;
+                details.expires_ms = expires_ms;
+            }
         }
         Ok(Answer::Created(token))
     }
@@ -129,10 +130,14 @@ impl Hub {
         let payload = Bytes::from_static(status.as_json());
         self.announce(now, index, server_draft(b"\"status\"", payload))?;
         if let Some(session) = self.sessions.get_mut(index) {
-            session.status = status;
+            let was = std::mem::replace(&mut session.status, status);
             let details = session.details_mut();
             match status {
                 Status::Running => {
+                    if was == Status::Pending {
+                        // The date was for those who never start, as in the original.
+                        details.expires_ms = None;
+                    }
                     details.started_ms.get_or_insert(now.unix_ms);
                 }
                 Status::Completed | Status::Aborted => details.finished_ms = Some(now.unix_ms),
@@ -154,6 +159,7 @@ impl Hub {
             return Err(Refusal::Status(session.status));
         }
         self.announce(now, index, server_draft(b"\"resume\"", resume_token))?;
+        self.bury(now, index);
         self.doom(index);
         Ok(Answer::Done)
     }
@@ -174,6 +180,7 @@ impl Hub {
 
     pub(super) fn delete(&mut self, now: Now, key: &SessionKey) -> Result<Answer, Refusal> {
         let index = self.use_key(now, key)?;
+        self.bury(now, index);
         self.remove(index);
         Ok(Answer::Done)
     }
@@ -213,6 +220,7 @@ impl Hub {
         }
         let index = self.sessions.vacant_index();
         self.learn_session(index, &key, parents)?;
+        self.tombstones.lift(key.organization, hash);
         let retention = Retention {
             age: retention.unwrap_or(self.config.retention.age),
             ..self.config.retention
@@ -226,6 +234,7 @@ impl Hub {
             created_ms: now.unix_ms,
             last_used: now.instant,
             status: Status::default(),
+            declared: false,
             woken: false,
             doomed: false,
         }))

@@ -25,6 +25,7 @@ mod reading;
 mod scope;
 mod session;
 mod subscription;
+mod tombstones;
 mod tree;
 
 pub use command::{Answer, Command, Login, Refusal, SessionView, Status, Transition};

@@ -304,7 +304,7 @@ impl Hub {
             let session = self.sessions.get(index);
             let expired = session.is_some_and(|s| s.is_expired(now, self.config.session_ttl));
             if expired {
-                self.remove(index);
+                self.expire(now, index);
             }
             !expired
         });

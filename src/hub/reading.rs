@@ -12,22 +12,23 @@ use crate::limits::READERS_MAX;
 use crate::time::Now;
 
 impl Hub {
-    /// The organization that has a session of this token, if exactly one does: whoever knows an
-    /// unguessable token may read what it names, but two of them are not told apart by guessing.
+    /// The organization that created a session of this token: whoever knows an unguessable token may read what it
+    /// names. An organization that merely named the token has a session of it, too, but nobody is led there: it
+    /// can have the token from anywhere. Were there two, they would not be told apart by guessing.
     /// `hash` is [`Placement::session_hash`](super::Placement::session_hash) of the token.
     pub fn find_any(&self, now: Now, token: &str, hash: u64) -> Option<OrganizationId> {
         let ttl = self.config.session_ttl;
         let mut living = self
             .sessions
             .of_token(token, hash)
-            .filter(|session| !session.is_expired(now, ttl));
+            .filter(|session| session.declared && !session.is_expired(now, ttl));
         match (living.next(), living.next()) {
             (Some(session), None) => Some(session.key.organization),
             _ => None,
         }
     }
 
-    /// Attaches a connection to a session, creating it if need be, and trims its log; `hash` is
+    /// Attaches a connection to a session, creating it if need be unless it was ended, and trims its log; `hash` is
     /// [`Placement::session_hash`](super::Placement::session_hash) of the token.
     ///
     /// From here on the connection is among [`connections`](Self::connections) whenever the session
@@ -42,7 +43,7 @@ impl Hub {
     ) -> Result<ReaderId, Refusal> {
         let known = self.use_session(now, organization, token, hash);
         if known.is_none() {
-            self.check_implicit()?;
+            self.check_readable(now, organization, hash)?;
         }
         if self.readers.len() >= READERS_MAX {
             return Err(Refusal::Busy);

@@ -1,8 +1,8 @@
 //! Logs and those who read them: polls that wait, feeds that follow.
 //!
 //! Readers pull. An event only marks its session; at the end of the tick each reader of a marked
-//! session is given what it has not seen, however many events that is. Readers that stand at the same
-//! place share one rendering.
+//! session is given what it has not seen, however many events that is: a feed piece by piece, a poll as much as
+//! one answer holds. Readers that stand at the same place share one rendering.
 
 use bytes::{Bytes, BytesMut};
 
@@ -153,7 +153,7 @@ impl Shard {
         }
     }
 
-    /// Answers a waiting poll with what there is, which may be nothing. Other connections are left
+    /// Answers a waiting poll with what there is, which may be nothing, or more than one answer holds. Other connections are left
     /// alone.
     pub(super) fn answer_poll(&mut self, now: Now, index: u32) {
         let parked = self
@@ -184,15 +184,14 @@ impl Shard {
             Some(last) if last.key == key => (last.response.clone(), last.events),
             _ => {
                 let mut out = BytesMut::new();
-                let count = log.next() - from;
-                self.dialects.sessions.respond_events(
+                let count = self.dialects.sessions.respond_events(
                     key.headers,
                     || log.range(from),
                     exchange,
                     &self.date,
                     &mut out,
                 );
-                let response = out.freeze();
+                let (response, count) = (out.freeze(), count as u64);
                 self.poll_rendering = Some(PollRendering {
                     key,
                     response: response.clone(),

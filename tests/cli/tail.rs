@@ -143,6 +143,23 @@ fn overload_passes_and_a_refusal_does_not() {
 }
 
 #[test]
+fn the_end_of_the_session_is_its_end() {
+    let gone = r#"{"error":{"code":"gone","message":"the session was deleted"}}"#;
+    let length = gone.len();
+    let script = Script::start(vec![
+        pieces(&[&head(0), "id: ab:0\ndata: 1\n\n"]),
+        pieces(&[&format!(
+            "HTTP/1.1 410 Gone\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{gone}"
+        )]),
+    ]);
+    let followed = tail(&script, &[]);
+    assert_eq!(followed.code, Some(1), "{followed:?}");
+    assert_eq!(followed.stdout, "{\"number\":0,\"type\":null,\"data\":1}\n");
+    let last = "fanfare: the server answered 410 Gone: the session was deleted (gone)\n";
+    assert!(followed.stderr.ends_with(last), "{followed:?}");
+}
+
+#[test]
 fn what_is_not_an_event_stream_is_refused() {
     let json = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]";
     let followed = tail(&Script::answering(json), &[]);

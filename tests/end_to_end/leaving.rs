@@ -134,7 +134,10 @@ fn sigint_is_the_same(setting: Setting) {
 
 /// A server that is leaving finishes what it began to say, then closes, keep-alive or not.
 fn an_answer_under_way_is_finished(setting: Setting) {
-    let mut server = Server::start(setting, &[]);
+    let file = tempfile::NamedTempFile::new().expect("a scratch file");
+    std::fs::write(file.path(), "[sessions]\npoll_bytes_max = \"8MiB\"\n").expect("written");
+    let path = file.path().to_str().expect("a plain path");
+    let mut server = Server::start(setting, &["--config", path]);
     let event = format!(r#"{{"type":"t","data":"{}"}}"#, "d".repeat(700_000));
     for _ in 0..10 {
         publish(&agent(), &server.events("long"), &event);

@@ -110,7 +110,10 @@ fn reset_sockets(server: &Server) {
 }
 
 fn a_reset_in_any_state_leaves_nothing(setting: Setting) {
-    let mut server = Server::start(setting, &["--echo"]);
+    let file = tempfile::NamedTempFile::new().expect("a scratch file");
+    std::fs::write(file.path(), "[sessions]\npoll_bytes_max = \"8MiB\"\n").expect("written");
+    let path = file.path().to_str().expect("a plain path");
+    let mut server = Server::start(setting, &["--echo", "--config", path]);
     let descriptors = server.descriptors();
     let event = format!(r#"{{"type":"t","data":"{}"}}"#, "d".repeat(700_000));
     {

@@ -70,6 +70,7 @@ impl NaiveHub {
             }
             Command::Delete { session } => {
                 self.used(now, session)?;
+                self.tombstones.insert(key(session), now.instant);
                 self.remove(&key(session));
                 Ok(Answer::Done)
             }
@@ -98,6 +99,7 @@ impl NaiveHub {
             return Err(Refusal::Exists);
         }
         let created = self.insert(now, &key(session), parents)?;
+        created.declared = true;
         created.labels.clone_from(labels);
         created.expires_ms = *expires_ms;
         if let Some(age) = retention {
@@ -117,6 +119,7 @@ impl NaiveHub {
             return Err(Refusal::Status(status));
         }
         self.announce(now, session, "\"resume\"", resume_token)?;
+        self.tombstones.insert(key(session), now.instant);
         let session = self.sessions.remove(&key(session)).unwrap();
         self.facts_of(session.uid).remove(session.uid);
         if !session.connections.is_empty() {
@@ -131,8 +134,9 @@ impl NaiveHub {
         token: &ScopeName,
         actual: &Answer,
     ) -> Result<Answer, Refusal> {
-        let of_token = self.sessions.keys().filter(|key| key.1 == token.as_str());
-        let owners: Vec<u32> = of_token.map(|key| key.0).collect();
+        let of_token = self.sessions.iter();
+        let of_token = of_token.filter(|(key, s)| key.1 == token.as_str() && s.declared);
+        let owners: Vec<u32> = of_token.map(|(key, _)| key.0).collect();
         let &[owner] = &owners[..] else {
             return Err(Refusal::NotFound);
         };
@@ -245,6 +249,9 @@ impl NaiveHub {
         let payload = format!("\"{}\"", target.as_str());
         self.announce(now, key, "\"status\"", &payload)?;
         let session = self.used(now, key)?;
+        if (session.status, target) == (Status::Pending, Status::Running) {
+            session.expires_ms = None;
+        }
         session.status = target;
         if target == Status::Running && session.started_ms.is_none() {
             session.started_ms = Some(now.unix_ms);

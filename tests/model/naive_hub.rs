@@ -35,6 +35,7 @@ pub(crate) struct NaiveSession {
     pub(crate) expires_ms: Option<u64>,
     pub(crate) last_used: Instant,
     pub(crate) connections: Vec<u32>,
+    pub(crate) declared: bool,
 }
 
 pub(crate) type Key = (u32, String);
@@ -54,6 +55,8 @@ pub(crate) struct NaiveHub {
     /// may be shown it again, or not.
     pub(crate) left: Vec<usize>,
     pub(crate) ended: Vec<u32>,
+    /// Sessions that were ended, and when a reader last asked for them.
+    pub(crate) tombstones: HashMap<Key, Instant>,
     pub(crate) effects: Vec<Effect>,
     /// What stood above the scope of the events that were accepted last.
     pub(crate) above_events: Parents,
@@ -107,6 +110,7 @@ impl NaiveHub {
             woken_any_order: false,
             left: Vec::new(),
             ended: Vec::new(),
+            tombstones: HashMap::new(),
             effects: Vec::new(),
             above_events: Parents::default(),
             last_id: None,
@@ -124,8 +128,20 @@ impl NaiveHub {
         let sessions = self.sessions.iter();
         let gone = sessions.filter(|(_, s)| expired(s)).map(|(k, _)| k.clone());
         for key in gone.collect::<Vec<_>>() {
+            let session = &self.sessions[&key];
+            if let Some(ago_ms) = session
+                .expires_ms
+                .and_then(|date| now.unix_ms.checked_sub(date))
+            {
+                let at = Instant::from_millis(now.instant.as_millis().saturating_sub(ago_ms));
+                if !session.connections.is_empty() || at.since(session.last_used) <= ttl {
+                    self.tombstones.insert(key.clone(), at);
+                }
+            }
             self.remove(&key);
         }
+        self.tombstones
+            .retain(|_, asked| now.instant.since(*asked) <= ttl);
     }
 
     pub(crate) fn retained_bytes(&self, now: Instant) -> usize {
@@ -184,6 +200,7 @@ impl NaiveHub {
     ) -> Result<(), Refusal> {
         self.expire(now);
         if self.used(now, session).is_err() {
+            self.check_readable(now, &key(session))?;
             if self.config.declared_scopes {
                 return Err(Refusal::Undeclared);
             }
@@ -233,12 +250,25 @@ impl NaiveHub {
             self.check(key.0, Child::Session(uid), parents)?;
             self.learn_session(&key, uid, parents)?;
             uid
-        } else if self.config.declared_scopes {
-            return Err(Refusal::Undeclared);
         } else {
+            self.check_readable(now, &key)?;
+            if self.config.declared_scopes {
+                return Err(Refusal::Undeclared);
+            }
             self.insert(now, &key, parents)?.uid
         };
         Ok(self.parents(key.0, uid))
+    }
+
+    /// Readers do not bring back what was ended.
+    fn check_readable(&mut self, now: Now, key: &Key) -> Result<(), Refusal> {
+        match self.tombstones.get_mut(key) {
+            Some(asked) => {
+                *asked = now.instant;
+                Err(Refusal::Gone)
+            }
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn used(
@@ -277,7 +307,9 @@ impl NaiveHub {
             expires_ms: None,
             last_used: now.instant,
             connections: Vec::new(),
+            declared: false,
         };
+        self.tombstones.remove(key);
         Ok(self.sessions.entry(key.clone()).or_insert(session))
     }
 

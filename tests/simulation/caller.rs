@@ -22,11 +22,14 @@ use crate::world::GROUP;
 /// Names that are subscribed to.
 const PATTERNS: [&str; 6] = ["t", "u|dispatcher", "*", "d*", "life-*|t", "system-state"];
 
+/// Names, and where.
+type Wanted = (&'static str, Target);
+
 /// An answer that is to come.
 #[derive(Debug)]
 enum Expected {
-    /// To a change of subscriptions.
-    Change(usize),
+    /// To a change of subscriptions, and what it subscribes to.
+    Change(usize, Option<Wanted>),
     /// To an event.
     Published(String),
     Pong,
@@ -43,7 +46,7 @@ pub(crate) struct Caller {
     client: Option<Client>,
     call: usize,
     expected: VecDeque<Expected>,
-    wanted: BTreeSet<(&'static str, Target)>,
+    wanted: BTreeSet<Wanted>,
     life: Option<Life>,
 }
 
@@ -165,7 +168,7 @@ impl Caller {
         if removes {
             self.wanted.remove(&wanted);
         } else {
-            self.wanted.insert(wanted);
+            self.wanted.insert(wanted.clone());
         }
         let filter = Filter::Subscriptions(self.wanted.clone());
         let changes = &mut self.life.as_mut().expect("a life").changes;
@@ -174,7 +177,7 @@ impl Caller {
             sent: at,
             answered: None,
         });
-        let expected = Expected::Change(changes.len() - 1);
+        let expected = Expected::Change(changes.len() - 1, (!removes).then_some(wanted));
         let asked = if removes {
             Ask::Unsubscribe(asked)
         } else {
@@ -231,9 +234,15 @@ impl Caller {
         let expected = self.expected.pop_front();
         match (said, expected.expect("something was asked")) {
             (Say::Pong(_), Expected::Pong) | (Say::Error(_), Expected::Error) => {}
-            (Say::Subscribed(_) | Say::Unsubscribed(_), Expected::Change(index)) => {
+            (Say::Subscribed(_) | Say::Unsubscribed(_), Expected::Change(index, _)) => {
                 life.changes[index].answered = Some(at);
                 oracle.facts.changes += 1;
+            }
+            (Say::Error(error), Expected::Change(index, Some(wanted))) if error.code == 5 => {
+                assert!(matches!(wanted.1, Target::Layout(_)), "{error:?}");
+                life.changes[index].answered = Some(at);
+                self.was_refused(index, &wanted);
+                oracle.facts.stayed_gone += 1;
             }
             (Say::Published(_), Expected::Published(payload)) => {
                 hearing.accept(&payload, at);
@@ -244,6 +253,24 @@ impl Caller {
                 oracle.refuse(&payload);
             }
             (said, expected) => panic!("{said:?} to {expected:?}"),
+        }
+    }
+
+    /// The layout of a subscription was ended: it is not in force, from there to where it is asked for again.
+    fn was_refused(&mut self, index: usize, wanted: &Wanted) {
+        let again = self.expected.iter().find_map(|expected| match expected {
+            Expected::Change(later, Some(other)) if other == wanted => Some(*later),
+            _ => None,
+        });
+        if again.is_none() {
+            self.wanted.remove(wanted);
+        }
+        let changes = &mut self.life.as_mut().expect("a life").changes;
+        let end = again.unwrap_or(changes.len());
+        for change in &mut changes[index..end] {
+            if let Filter::Subscriptions(all) = &mut change.filter {
+                all.remove(wanted);
+            }
         }
     }
 

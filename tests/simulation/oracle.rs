@@ -27,6 +27,10 @@ pub(crate) struct Facts {
     pub(crate) resets: u64,
     pub(crate) resumed: u64,
     pub(crate) gone: u64,
+    /// Sessions that were ended and that reading did not bring back.
+    pub(crate) stayed_gone: u64,
+    /// Answers to polls that were not all there is.
+    pub(crate) parts: u64,
     pub(crate) repeats: u64,
     pub(crate) told_to_group: u64,
     /// Events that a live subscriber had to receive, and did.
@@ -61,6 +65,8 @@ impl Facts {
         self.resets += other.resets;
         self.resumed += other.resumed;
         self.gone += other.gone;
+        self.stayed_gone += other.stayed_gone;
+        self.parts += other.parts;
         self.repeats += other.repeats;
         self.told_to_group += other.told_to_group;
         self.heard += other.heard;
@@ -84,6 +90,8 @@ impl Facts {
             self.resets,
             self.resumed,
             self.gone,
+            self.stayed_gone,
+            self.parts,
             self.repeats,
             self.told_to_group,
             self.heard,

@@ -16,6 +16,7 @@ const TURNS_MAX: usize = 1;
 fn node(slices: Slices) -> TestNode {
     let mut config = Config::default();
     config.sysadm.state_interval = None;
+    config.sessions.poll_bytes_max = 8 * 1024 * 1024;
     TestNode::with_slices(1, 7, &config, slices)
 }
 

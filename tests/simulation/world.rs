@@ -76,6 +76,7 @@ impl World {
             writes: apart.pick(&[2, 5, Slices::default().writes]),
             steps: apart.pick(&[1, 3, Slices::default().steps]),
         };
+        config.sessions.poll_bytes_max = apart.pick(&[1, 200, config.sessions.poll_bytes_max]);
         let mut node = TestNode::with_slices(shards, random.next(), &config, slices);
         let mut tokens: Vec<String> = (0..3).map(|i| format!("session-{i}")).collect();
         let mut beneath = Vec::new();
@@ -424,9 +425,26 @@ impl World {
             let path = format!("/api/sessions/{token}");
             let exists = self.ask(&format!("GET {path}")).status == 200;
             let all = self.ask(&format!("GET {path}/events?last_event=-1&timeout=0"));
+            if all.status == 410 {
+                assert!(!exists, "{path} was ended");
+                self.oracle.facts.stayed_gone += 1;
+                continue;
+            }
             let epoch = all.header("fanfare-epoch").expect("an epoch").to_owned();
-            let events: Vec<serde_json::Value> = serde_json::from_str(&all.body).expect("JSON");
+            let mut events: Vec<serde_json::Value> = serde_json::from_str(&all.body).expect("JSON");
             let oldest: u64 = all.header("fanfare-oldest").unwrap().parse().unwrap();
+            let mut more = all.header("fanfare-more").is_some();
+            while more {
+                let last = events.last().expect("a part is not empty")["number"].clone();
+                // Without a timeout: what there is more is told at once.
+                let part = self.ask(&format!(
+                    "GET {path}/events?last_event={last}&epoch={epoch}"
+                ));
+                let part_events: Vec<serde_json::Value> =
+                    serde_json::from_str(&part.body).expect("JSON");
+                events.extend(part_events);
+                more = part.header("fanfare-more").is_some();
+            }
             for (number, event) in (oldest..).zip(&events) {
                 assert_eq!(event["number"].as_u64(), Some(number));
                 self.oracle
@@ -438,11 +456,7 @@ impl World {
             if exists && parents.body.contains(GROUP) && self.node.shards.len() > 1 {
                 assert!(self.beneath.contains(&token));
                 let count = events.iter().filter(|event| event["data"] == last).count();
-                assert_eq!(
-                    count, 1,
-                    "the group's last event in {token}: {:?}",
-                    all.body
-                );
+                assert_eq!(count, 1, "the group's last event in {token}: {events:?}");
             }
         }
     }

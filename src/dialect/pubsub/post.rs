@@ -161,7 +161,7 @@ impl Posted {
     fn problem(self, refusal: Refusal) -> Problem {
         let at = |kind, detail: &'static str| Problem::at(self.pointer, kind, detail);
         match refusal {
-            Refusal::NotFound | Refusal::Undeclared => {
+            Refusal::NotFound | Refusal::Gone | Refusal::Undeclared => {
                 at(Kind::NotFound, "nobody created what has this id")
             }
             Refusal::Contradiction => Problem::at(

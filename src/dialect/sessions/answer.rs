@@ -6,9 +6,10 @@ use bytes::BytesMut;
 use serde::Serialize;
 use serde_json::json;
 
-use super::errors::{respond_error, respond_refusal};
+use super::errors::{respond_error, respond_gone, respond_refusal};
 use super::lifecycle::{Creation, iso_date};
-use super::{Sessions, execute, render};
+use super::render::{self, Part};
+use super::{Sessions, execute};
 use crate::dialect::{Action, Exchange, Responder, Tools};
 use crate::hub::{
     Answer, Command, Epoch, Event, EventId, Gap, Log, Number, OrganizationId, Parents, Refusal,
@@ -172,16 +173,20 @@ impl Sessions {
             );
     }
 
-    /// A poll's whole answer, to be shared by all polls that stand at the same place.
-    pub fn respond_events<'e, I: Iterator<Item = (Number, &'e Arc<Event>)>>(
+    /// A poll's whole answer, to be shared by all polls that stand at the same place: as many of the events as one
+    /// answer may hold. Returns how many these are.
+    pub fn respond_events<'e, I: ExactSizeIterator<Item = (Number, &'e Arc<Event>)>>(
         &self,
         headers: LogHeaders,
         events: impl Fn() -> I,
         exchange: Exchange,
         date: &DateCache,
         out: &mut BytesMut,
-    ) {
-        let bytes = render::array_bytes(events());
+    ) -> usize {
+        let Part {
+            events: count,
+            bytes,
+        } = Part::of(events(), self.poll_bytes_max);
         out.reserve(bytes + self.cors.len() + 512);
         let mut to = Responder {
             out,
@@ -191,12 +196,16 @@ impl Sessions {
         };
         let mut block = BytesMut::with_capacity(256);
         headers.put(&mut block);
+        if count < events().len() {
+            block.extend_from_slice(b"Fanfare-More: true\r\n");
+        }
         to.begin(200).raw(&self.cors).raw(&block).content_head(
             Some("application/json"),
             bytes as u64,
             exchange.keep_alive,
         );
-        render::encode_array(out, events());
+        render::encode_array(out, events().take(count));
+        count
     }
 
     /// A request's body did not come as it should.
@@ -206,7 +215,7 @@ impl Sessions {
 
     /// A waiting poll's session was deleted or expired.
     pub fn respond_gone(&self, to: &mut Responder<'_>) {
-        respond_error(self, to, 410, "gone", "the session was deleted");
+        respond_gone(self, to);
     }
 
     /// Attaching to a log was refused.

@@ -7,6 +7,9 @@ use crate::hub::{Refusal, Status};
 /// RFC 9110 §10.2.3; a bound that was reached is usually free again at once.
 const RETRY_AFTER: &[u8] = b"Retry-After: 1\r\n";
 
+/// RFC 9111 §5.2.2.5: what is true of a session now is nobody's to keep.
+const NO_STORE: &[u8] = b"Cache-Control: no-store\r\n";
+
 /// Writes an error answer.
 pub(super) fn respond_error(
     dialect: &Sessions,
@@ -24,6 +27,7 @@ pub(super) fn respond_error(
 pub(super) fn respond_refusal(dialect: &Sessions, to: &mut Responder<'_>, refusal: Refusal) {
     let (status, code, message) = match refusal {
         Refusal::NotFound => (404, "not_found", "there is no such session"),
+        Refusal::Gone => return respond_gone(dialect, to),
         Refusal::Undeclared => (404, "not_found", "the session was not created"),
         Refusal::Contradiction => (409, "contradiction", "the session has other parents"),
         Refusal::Exists => (409, "exists", "the session exists"),
@@ -38,6 +42,12 @@ pub(super) fn respond_refusal(dialect: &Sessions, to: &mut Responder<'_>, refusa
         Refusal::Status(status) => (409, "status", conflict(status)),
     };
     respond_error(dialect, to, status, code, message);
+}
+
+/// Writes that the session was ended. Caches keep such an answer unless told otherwise (RFC 9110 §15.5.11).
+pub(super) fn respond_gone(dialect: &Sessions, to: &mut Responder<'_>) {
+    let headers = [&dialect.cors, NO_STORE];
+    dialect::respond_error(to, &headers, 410, "gone", "the session was deleted");
 }
 
 const fn conflict(status: Status) -> &'static str {

@@ -14,11 +14,11 @@ use crate::dialect::{Action, Refused, Responder, Tools};
 use crate::hub::{Command, OrganizationId, Parents, ScopeName, SessionKey};
 use crate::limits::{LABEL_BYTES_MAX, LABELS_MAX, SCOPE_NAME_BYTES_MAX};
 
-/// What a session is created from. Unknown keys are ignored, as the original does.
+/// What a session is created from. Unknown keys are ignored, as the original does, and what is null is absent.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Create {
-    labels: Vec<String>,
+    labels: Option<Vec<String>>,
     expiration_date: Option<serde_json::Value>,
     event_id: Option<String>,
     project_id: Option<String>,
@@ -70,7 +70,7 @@ impl Sessions {
             None | Some(serde_json::Value::Null) => None,
             Some(retention) => Some(self.retention(&retention, to)?),
         };
-        let labels = self.check_labels(create.labels, to)?;
+        let labels = self.check_labels(create.labels.unwrap_or_default(), to)?;
         let group = self.parent("event_id", create.event_id, to)?;
         let project = self.parent("project_id", create.project_id, to)?;
         let creation = Box::new(Creation {
@@ -117,6 +117,16 @@ impl Sessions {
             },
             Pending::Created,
         )
+    }
+
+    /// `PUT /api/sessions/<token>`: the original's configuration of the tests to run, which are nothing to this
+    /// server, here as at the creation. Its client goes on only if this is answered as it was there.
+    pub(super) fn configuration(&self, body: &[u8], to: &mut Responder<'_>) -> Result<(), Refused> {
+        if body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(());
+        }
+        self.parse_object::<serde::de::IgnoredAny>(body, to)?;
+        Ok(())
     }
 
     /// `PUT …/labels`.
@@ -199,7 +209,8 @@ impl Sessions {
         }
     }
 
-    /// An ISO 8601 date with its offset; one without is taken as UTC, as the original does.
+    /// An ISO 8601 date with its offset; one without is taken as UTC, as the original does. Or a number of unix
+    /// milliseconds, which is what pages of the original send.
     fn expiration(&self, date: &serde_json::Value, to: &mut Responder<'_>) -> Result<u64, Refused> {
         let parse = |text: &str| {
             let timestamp = text.parse::<jiff::Timestamp>().ok();
@@ -209,7 +220,12 @@ impl Sessions {
             };
             u64::try_from(timestamp.or_else(utc)?.as_millisecond()).ok()
         };
-        if let Some(expires_ms) = date.as_str().and_then(parse) {
+        let expires_ms = match date {
+            serde_json::Value::String(text) => parse(text),
+            serde_json::Value::Number(number) => unix_ms(number),
+            _ => None,
+        };
+        if let Some(expires_ms) = expires_ms {
             return Ok(expires_ms);
         }
         // The original's own answer, word for word.
@@ -240,6 +256,16 @@ impl Sessions {
     }
 }
 
+/// A number of unix milliseconds, if it is a date that can be shown. What is not whole is cut off.
+fn unix_ms(number: &serde_json::Number) -> Option<u64> {
+    let unix_ms = number.as_u64().or_else(|| {
+        let float = number.as_f64().filter(|float| *float >= 0.0)?;
+        // A float of this size is a number of milliseconds exactly, and what is larger is no date.
+        Some(float as u64)
+    })?;
+    iso_date(unix_ms).map(|_| unix_ms)
+}
+
 /// A session's date as the original writes it: `isoformat()` of UTC and `+00:00`, with six digits of
 /// fraction unless it is whole.
 pub(super) fn iso_date(unix_ms: u64) -> Option<String> {
@@ -267,6 +293,18 @@ mod tests {
             Some("2020-05-25T11:37:07.123000+00:00")
         );
         assert_eq!(iso_date(u64::MAX), None);
+    }
+
+    #[test]
+    fn numbers_are_dates_as_far_as_they_can_be_shown() {
+        let date = |text: &str| unix_ms(&serde_json::from_str(text).unwrap());
+        assert_eq!(date("1590406627123"), Some(1_590_406_627_123));
+        assert_eq!(date("1590406627123.9"), Some(1_590_406_627_123));
+        assert_eq!(date("1.5e12"), Some(1_500_000_000_000));
+        assert_eq!(date("0"), Some(0));
+        for bad in ["-1", "-0.5", "1e300", "18446744073709551615", "9e18"] {
+            assert_eq!(date(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a reader asks for: where it stands, how it wants to be told, and how long it waits.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::Sessions;
@@ -8,7 +9,7 @@ use crate::dialect::{
     FOREIGN, QueryError, Refused, Responder, check_upgrade, query_cursor, query_text,
 };
 use crate::hub::{Cursor, Epoch, OrganizationId, ScopeName};
-use crate::protocol::http1::Head;
+use crate::protocol::http1::{Head, query_last_of};
 use crate::protocol::websocket::Handshake;
 
 /// A request to read a session's log.
@@ -51,8 +52,12 @@ impl Sessions {
             respond_error(self, to, 400, code, &message);
             Refused
         };
-        let cursor = query_cursor(head.query.unwrap_or(""))
-            .map_err(|(code, message)| refuse(to, code, message))?;
+        let cursor = match event_id(head) {
+            Ok(Some(id)) => Ok(Some(event_id_cursor(&id))),
+            Ok(None) => query_cursor(head.query.unwrap_or("")),
+            Err(error) => Err(error),
+        };
+        let cursor = cursor.map_err(|(code, message)| refuse(to, code, message))?;
         if head.has_token("upgrade", "websocket") {
             return Ok((
                 cursor,
@@ -61,9 +66,7 @@ impl Sessions {
         }
         let accept = head.header_str("accept").unwrap_or("");
         if accept.contains("text/event-stream") {
-            let last = head.header_str("last-event-id").map(str::trim);
-            let resumed = last.filter(|id| !id.is_empty()).map(event_id_cursor);
-            return Ok((resumed.or(cursor), Form::EventStream));
+            return Ok((cursor, Form::EventStream));
         }
         let timeout = query_timeout(head.query.unwrap_or(""))
             .map_err(|(code, message)| refuse(to, code, message))?;
@@ -92,9 +95,33 @@ fn query_timeout(query: &str) -> Result<Option<Duration>, QueryError> {
     }
 }
 
-/// The cursor in a `Last-Event-ID`, `<epoch>:<number>`.
+/// The id of the last event that a client saw (WHATWG HTML §9.2.4): the header wins, since a browser moves it while
+/// the query stays as it was written; but where no header can be set, clients have nothing but the query. Either
+/// is newer than the `last_event` of the same URL.
+fn event_id<'h>(head: &Head<'h, '_>) -> Result<Option<Cow<'h, str>>, QueryError> {
+    let given = |id: &str| !id.trim().is_empty();
+    if let Some(id) = head.header_str("last-event-id").filter(|id| given(id)) {
+        return Ok(Some(Cow::Borrowed(id)));
+    }
+    let id = query_last_of(head.query.unwrap_or(""), names_event_id);
+    let id = id.map_err(|error| ("invalid_query", format!("lastEventId: {error}")))?;
+    Ok(id.filter(|id| given(id)))
+}
+
+/// Whether a key of a query is how some client spells `lastEventId`: event-source-polyfill so, its users and
+/// Mercure's clients as the header or with other capitals, the polyfill of amvtek as `evs_last_event_id`.
+fn names_event_id(key: &str) -> bool {
+    let key = key.strip_prefix("evs_").unwrap_or(key);
+    let letters = key.bytes().filter(|byte| !matches!(byte, b'-' | b'_'));
+    letters
+        .map(|byte| byte.to_ascii_lowercase())
+        .eq(*b"lasteventid")
+}
+
+/// The cursor in a `Last-Event-ID`, `<epoch>:<number>`. One that is not ours is from another life of whatever the
+/// client read, and so it is told: to refuse it would end a browser's event source for good.
 fn event_id_cursor(id: &str) -> Cursor {
-    let parts = id.split_once(':');
+    let parts = id.trim().split_once(':');
     let parsed = parts.and_then(|(epoch, last)| {
         let digits = last.bytes().all(|byte| byte.is_ascii_digit());
         let last = last.parse().ok().filter(|_| digits)?;
@@ -118,6 +145,30 @@ mod tests {
         assert_eq!(timeout("timeout="), None);
         for bad in ["x", "-1", "inf", "nan", "1e400"] {
             assert!(query_timeout(&format!("timeout={bad}")).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn spellings() {
+        for key in [
+            "lastEventId",
+            "lastEventID",
+            "Last-Event-ID",
+            "last-event-id",
+            "last_event_id",
+            "evs_last_event_id",
+        ] {
+            assert!(names_event_id(key), "{key}");
+        }
+        for key in [
+            "last_event",
+            "lastEvent",
+            "event_id",
+            "id",
+            "",
+            "xlastEventId",
+        ] {
+            assert!(!names_event_id(key), "{key}");
         }
     }
 

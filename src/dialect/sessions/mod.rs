@@ -42,6 +42,7 @@ pub struct Sessions {
     /// The header lines that every answer carries.
     cors: Bytes,
     publish_bytes_max: usize,
+    poll_bytes_max: usize,
     poll_timeout_max: Option<std::time::Duration>,
     token_reads: bool,
     directory: Arc<Directory>,
@@ -51,11 +52,12 @@ impl Sessions {
     /// The dialect with its answers' constant headers prepared.
     pub fn new(config: &SessionsConfig, directory: Arc<Directory>) -> Self {
         let closed = directory.anonymous().is_none();
-        let exposed = "Fanfare-Epoch, Fanfare-Oldest, Fanfare-Next, Fanfare-Gap, Fanfare-Number, \
-             Fanfare-Id, Retry-After";
+        let exposed = "Fanfare-Epoch, Fanfare-Oldest, Fanfare-Next, Fanfare-Gap, Fanfare-More, \
+             Fanfare-Number, Fanfare-Id, Retry-After";
         Self {
             cors: cors_lines(&config.cors, closed, exposed),
             publish_bytes_max: config.publish_bytes_max,
+            poll_bytes_max: config.poll_bytes_max,
             poll_timeout_max: config.poll_timeout_max,
             token_reads: config.token_reads,
             directory,
@@ -142,7 +144,13 @@ impl Sessions {
                     organization,
                     token,
                 };
-                Ok(execute(Command::Delete { session }, Pending::Simple))
+                let command = if head.method == Method::Put {
+                    self.configuration(body, to)?;
+                    Command::Read { session }
+                } else {
+                    Command::Delete { session }
+                };
+                Ok(execute(command, Pending::Simple))
             }
             Route::Function(token, Function::Events) => {
                 let token = self.token(token, to)?;

@@ -40,12 +40,36 @@ fn element_bytes(number: Number, event: &Event) -> usize {
         + number_digits(number)
 }
 
-/// Bytes of a poll's answer.
-pub fn array_bytes<'e>(events: impl Iterator<Item = (Number, &'e Arc<Event>)>) -> usize {
-    let elements: usize = events
-        .map(|(number, event)| element_bytes(number, event) + 1)
-        .sum();
-    elements.saturating_sub(1) + 2
+/// The part of a log that one answer to a poll holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// How many events.
+    pub events: usize,
+    /// Bytes of the array that they make.
+    pub bytes: usize,
+}
+
+impl Part {
+    /// The first of some events, as many as fit into `bytes_max`; one at least, if there is one.
+    pub fn of<'e>(
+        events: impl Iterator<Item = (Number, &'e Arc<Event>)>,
+        bytes_max: usize,
+    ) -> Self {
+        let mut part = Self {
+            events: 0,
+            bytes: b"[]".len(),
+        };
+        for (number, event) in events {
+            let comma = usize::from(part.events > 0);
+            let bytes = part.bytes + comma + element_bytes(number, event);
+            if part.events > 0 && bytes > bytes_max {
+                break;
+            }
+            part.events += 1;
+            part.bytes = bytes;
+        }
+        part
+    }
 }
 
 /// Appends a poll's answer: all elements in one array.
@@ -134,9 +158,22 @@ mod tests {
             let pairs = || numbers.into_iter().zip([&a, &b]);
             let mut out = BytesMut::new();
             encode_array(&mut out, pairs());
-            assert_eq!(out.len(), array_bytes(pairs()), "{out:?}");
+            let (events, bytes) = (2, out.len());
+            let whole = Part { events, bytes };
+            assert_eq!(Part::of(pairs(), bytes), whole, "{out:?}");
+            // One byte less is room for one event less; but an answer has one, however little room there is.
+            out.clear();
+            encode_array(&mut out, pairs().take(1));
+            let (events, bytes) = (1, out.len());
+            for bytes_max in [whole.bytes - 1, bytes, bytes - 1, 0] {
+                assert_eq!(Part::of(pairs(), bytes_max), Part { events, bytes });
+            }
         }
-        assert_eq!(array_bytes(std::iter::empty()), 2);
+        let nothing = Part {
+            events: 0,
+            bytes: 2,
+        };
+        assert_eq!(Part::of(std::iter::empty(), 0), nothing);
     }
 
     #[test]

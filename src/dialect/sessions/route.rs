@@ -68,7 +68,7 @@ impl<'b> Route<'b> {
     /// The methods that this route serves, as an `Allow` value; `None` where nothing is.
     pub const fn allow(self) -> Option<&'static str> {
         Some(match self {
-            Self::Session(_) => "GET, HEAD, DELETE, OPTIONS",
+            Self::Session(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
             Self::Function(_, Function::Events) => "GET, POST, OPTIONS",
             Self::Function(_, Function::Status) => "GET, HEAD, OPTIONS",
             Self::Function(_, Function::Labels) => "PUT, OPTIONS",

@@ -8,7 +8,9 @@ use crate::protocol::grpc::{Code, Status};
 pub(super) fn of_refusal(refusal: Refusal, address: &Address) -> Status {
     let (code, message) = match refusal {
         // "Layout not found" is what clients of the original compare with.
-        Refusal::NotFound | Refusal::Undeclared => (Code::NotFound, unknown(address)),
+        Refusal::NotFound | Refusal::Gone | Refusal::Undeclared => {
+            (Code::NotFound, unknown(address))
+        }
         Refusal::Contradiction => {
             let message = match address {
                 Address::Session(_) => "the layout is in another project or collection",

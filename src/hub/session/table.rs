@@ -43,6 +43,8 @@ pub(in super::super) struct Session {
     pub(in super::super) created_ms: u64,
     pub(in super::super) last_used: Instant,
     pub(in super::super) status: Status,
+    /// It was created by that name, and did not merely come to be when it was used.
+    pub(in super::super) declared: bool,
     /// It has events that its readers were not shown yet: it is in the hub's list.
     pub(in super::super) woken: bool,
     /// It has ended, and exists only until its readers were shown its last event.
@@ -72,6 +74,15 @@ impl Session {
         let date = self.details.as_ref().and_then(|d| d.expires_ms);
         date.is_some_and(|date| now.unix_ms >= date)
             || (self.readers.is_empty() && now.instant.since(self.last_used) > ttl)
+    }
+
+    /// When its date came, unless nobody had used it for longer than `ttl` by then.
+    pub(in super::super) fn ended_by_date(&self, now: Now, ttl: Duration) -> Option<Instant> {
+        let date = self.details.as_ref().and_then(|d| d.expires_ms)?;
+        let ago_ms = now.unix_ms.checked_sub(date)?;
+        let at = Instant::from_millis(now.instant.as_millis().saturating_sub(ago_ms));
+        let unused = self.readers.is_empty() && at.since(self.last_used) > ttl;
+        (!unused).then_some(at)
     }
 }
 

@@ -24,5 +24,7 @@ pub use error::{BodyError, HeadError};
 pub use head::{Framing, Head, Method, Scratch, Version};
 pub use parse::parse_head;
 pub use response::{CONTINUE, Response, status_text};
-pub use target::{DecodeError, decode_form, decode_segment, query_last, query_pairs};
+pub use target::{
+    DecodeError, decode_form, decode_segment, query_last, query_last_of, query_pairs,
+};
 pub use translate::{ResponseHead, StreamFields, StreamRequest};

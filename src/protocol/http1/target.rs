@@ -148,9 +148,17 @@ pub fn query_pairs(query: &str) -> impl DoubleEndedIterator<Item = (&str, &str)>
 ///
 /// Decodes as browsers do (WHATWG URL §5.1): `+` is a space, a stray `%` stands for itself.
 pub fn query_last<'q>(query: &'q str, key: &str) -> Result<Option<Cow<'q, str>>, DecodeError> {
+    query_last_of(query, |decoded| decoded == key)
+}
+
+/// [`query_last`], of a key that is spelled in several ways.
+pub fn query_last_of(
+    query: &str,
+    is_key: impl Fn(&str) -> bool,
+) -> Result<Option<Cow<'_, str>>, DecodeError> {
     query_pairs(query)
         .rev()
-        .find(|(raw, _)| decode_form(raw).is_ok_and(|decoded| decoded == key))
+        .find(|(raw, _)| decode_form(raw).is_ok_and(|decoded| is_key(&decoded)))
         .map(|(_, value)| decode_form(value))
         .transpose()
 }

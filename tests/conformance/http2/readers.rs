@@ -68,6 +68,51 @@ fn a_poll_is_answered_by_the_next_event() {
 }
 
 #[test]
+fn a_poll_is_answered_in_parts() {
+    everywhere(|node, mut client| {
+        let data = format!("\"{}\"", "x".repeat(400_000));
+        (0..5).for_each(|_| publish(node, &data));
+        let (mut last, mut parts) = (-1, Vec::new());
+        loop {
+            let call = client.open(get(&format!("?last_event={last}"), &[]), true);
+            client.settle(node);
+            let call = &client.calls[call];
+            assert_eq!((call.status(), call.end), (Some(200), Some(End::Complete)));
+            let events: Vec<serde_json::Value> = serde_json::from_slice(&call.body).unwrap();
+            last = events.last().expect("an event")["number"].as_i64().unwrap();
+            parts.push(events.len());
+            match call.field("fanfare-more") {
+                Some(more) => assert_eq!(more, "true"),
+                None => break,
+            }
+        }
+        assert_eq!((parts, last), (vec![2, 2, 1], 4));
+        assert_eq!(left(node), [0; 3]);
+    });
+}
+
+#[test]
+fn who_reads_what_was_ended_is_told_and_leaves_nothing() {
+    everywhere(|node, mut client| {
+        publish(node, "1");
+        let home = node.home("t");
+        let peer = node.connect(home);
+        let deleted = node.ask(peer, text("DELETE /api/sessions/t", "", ""));
+        assert_eq!(deleted.status, 200);
+        node.break_off(peer);
+        let calls = [get("", &[]), get("?last_event=-1", &[]), event_stream()];
+        for call in calls.map(|request| client.open(request, true)) {
+            client.settle(node);
+            let call = &client.calls[call];
+            assert_eq!((call.status(), call.end), (Some(410), Some(End::Complete)));
+            assert_eq!(call.field("cache-control"), Some("no-store"));
+        }
+        assert_eq!(left(node), [0; 3]);
+        assert_eq!(node.sum("sessions"), 0);
+    });
+}
+
+#[test]
 fn a_poll_s_timeout_passes() {
     everywhere(|node, mut client| {
         let call = client.open(get("?timeout=5", &[]), true);

@@ -59,12 +59,13 @@ fn assert_forbidden(refused: &Response, grant: &str) {
 }
 
 /// Every call of the dialect: method, what follows the session's path, body.
-const CHANGES: [(&str, &str, &str); 8] = [
+const CHANGES: [(&str, &str, &str); 9] = [
     ("POST", "/events", EVENT),
     ("POST", "/start", ""),
     ("POST", "/pause", ""),
     ("POST", "/stop", ""),
     ("PUT", "/labels", "[\"a\"]"),
+    ("PUT", "", "{}"),
     ("POST", "/resume", "{\"resume_token\":1}"),
     ("DELETE", "", ""),
     ("POST", "", ""),
@@ -117,6 +118,8 @@ fn without_organizations_credentials_are_not_looked_at() {
                 assert_eq!(stage.ask(token, &line, headers, "").status, 200);
                 let line = format!("DELETE /api/sessions/{token}");
                 assert_eq!(stage.ask(token, &line, headers, "").status, 200);
+            }
+            for token in ["u", "6ba7b810-9dad-11d1-80b4-00c04fd430c9"] {
                 let line = format!("GET /api/sessions/{token}/events?timeout=0");
                 assert_eq!(stage.ask(token, &line, headers, "").status, 200);
             }
@@ -296,15 +299,17 @@ fn what_is_read_by_its_token_alone_must_exist() {
             404,
             "nothing was created"
         );
-        // A member's listening creates it, as in open mode; then it is there for its readers.
+        // A member's listening creates it, as in open mode, but for members: nobody was given this token.
         assert_eq!(get(stage, "/events?timeout=0", &subscriber).status, 200);
-        assert_eq!(get(stage, "/events?timeout=0", "").status, 200);
+        assert_eq!(get(stage, "", &subscriber).status, 200);
+        for function in ["/events?timeout=0", "", "/status"] {
+            assert_eq!(get(stage, function, "").status, 404);
+        }
+        // One that was created is there for its readers, until it expires.
+        let session = create(stage, "both");
+        assert_eq!(stage.get(&session, "?timeout=0").status, 200);
         stage.node.pass(Duration::from_secs(62));
-        assert_eq!(
-            get(stage, "/events?timeout=0", "").status,
-            404,
-            "it expired"
-        );
+        assert_eq!(stage.get(&session, "?timeout=0").status, 404);
         // A token that people can guess is not a permission.
         assert_unauthorized(&stage.get("demo", ""));
         let odd = UNUSED.replace('-', "0");

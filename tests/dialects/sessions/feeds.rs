@@ -117,6 +117,82 @@ fn last_event_id_resumes_and_wins() {
     });
 }
 
+/// `id` as `encodeURIComponent` writes it, with which clients fill a query.
+fn encoded(id: &str) -> String {
+    id.replace(':', "%3A")
+}
+
+#[test]
+fn a_last_event_id_in_the_query_resumes_where_no_header_can_be_set() {
+    everywhere(|stage| {
+        for data in ["0", "1", "2"] {
+            stage.publish("t", "\"n\"", data);
+        }
+        let all = stage.get("t", "?last_event=-1");
+        let epoch = all.header("fanfare-epoch").expect("an epoch").to_owned();
+        let last = vec![event(format!("{epoch}:2"), Some("n"), "2")];
+        for query in [
+            format!("?lastEventId={}", encoded(&format!("{epoch}:1"))),
+            // What a polyfill adds is newer than what its page wrote.
+            format!("?last_event=-1&a=b&lastEventId={epoch}:1"),
+            format!("?lastEventId={epoch}:0&lastEventId={epoch}:1"),
+            format!("?lastEventID={epoch}:1"),
+            format!("?Last-Event-ID={epoch}:1"),
+            format!("?last-event-id={epoch}:1"),
+            format!("?evs_last_event_id={epoch}:1&evs_preamble=2048"),
+        ] {
+            let (_, resumed) = open(stage, "t", &query, "");
+            assert_eq!(resumed.events, last, "{query}");
+        }
+        // The header wins, and what is blank was not given.
+        let query = format!("?lastEventId={epoch}:0");
+        let header = format!("Last-Event-ID: {epoch}:1\r\n");
+        assert_eq!(open(stage, "t", &query, &header).1.events, last);
+        let query = format!("?lastEventId={epoch}:1");
+        let blank = "Last-Event-ID: \r\n";
+        assert_eq!(open(stage, "t", &query, blank).1.events, last);
+        let blank = "?lastEventId=&last_event=1";
+        assert_eq!(open(stage, "t", blank, "").1.events, last);
+        // What is not ours is told, as it is of the header.
+        for foreign in ["0000000000000000:1", "nonsense", "1", "%20:%20"] {
+            let (_, reset) = open(stage, "t", &format!("?lastEventId={foreign}"), "");
+            assert_eq!(reset.events[0], gap("{\"reset\":true}"), "{foreign}");
+            assert_eq!(reset.events.len(), 4);
+        }
+        let refused = stage.get("t", "?lastEventId=%FF");
+        assert_eq!(
+            (refused.status, &*refused.error_code()),
+            (400, "invalid_query")
+        );
+        // It is told of what is gone.
+        stage.node.pass(Duration::from_secs(61));
+        let (_, gone) = open(stage, "t", &format!("?lastEventId={epoch}:0"), "");
+        assert_eq!(gone.events, vec![gap("{\"from\":1,\"to\":2}")]);
+    });
+}
+
+#[test]
+fn a_last_event_id_counts_for_sockets_and_polls_of_the_same_url() {
+    everywhere(|stage| {
+        for data in ["0", "1", "2"] {
+            stage.publish("t", "\"n\"", data);
+        }
+        let all = stage.get("t", "?last_event=-1");
+        let epoch = all.header("fanfare-epoch").expect("an epoch").to_owned();
+        let query = format!("?lastEventId={}", encoded(&format!("{epoch}:1")));
+        let element = r#"{"type":"n","data":2,"number":2}"#;
+        let (peer, mut client) = socket(stage, "t", &query);
+        let texts = client.texts(&mut stage.node.peers[peer].received);
+        assert_eq!(texts, [element]);
+        assert_eq!(stage.get("t", &query).body, format!("[{element}]"));
+        let header = format!("Last-Event-ID: {epoch}:1\r\n");
+        let line = "GET /api/sessions/t/events?lastEventId=x";
+        let polled = stage.ask("t", line, &header, "");
+        assert_eq!(polled.body, format!("[{element}]"));
+        assert_eq!(polled.header("fanfare-gap"), None);
+    });
+}
+
 #[test]
 fn an_idle_stream_gets_a_comment_every_fifteen_seconds() {
     everywhere(|stage| {
@@ -284,7 +360,8 @@ fn a_web_socket_says_goodbye() {
         stage.node.send(gone, client.output());
         stage.node.settle();
         assert!(stage.node.peers[gone].is_over());
-        // It only listens.
+        // It only listens. There is a session again once somebody publishes.
+        stage.publish("t", "1", "1");
         let (talker, mut client) = socket(stage, "t", "");
         client.write(Message::text("hello"));
         stage.node.send(talker, client.output());

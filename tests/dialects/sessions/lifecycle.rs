@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::stage::{Stage, everywhere};
-use crate::support::http::Response;
+use crate::support::http::{Response, request};
 
 /// A call on a session.
 fn call(stage: &mut Stage, method: &str, token: &str, rest: &str, body: &str) -> Response {
@@ -79,7 +79,11 @@ fn bad_creations() {
     everywhere(|stage| {
         for date in [
             r#""tomorrow""#,
-            "5",
+            "-5",
+            "1e300",
+            "true",
+            "{}",
+            r#""1699999999000""#,
             "[]",
             r#""2023-13-01T00:00:00Z""#,
             r#""""#,
@@ -329,20 +333,24 @@ fn who_listens_to_the_next_life_is_not_detached_with_the_last() {
     everywhere(|stage| {
         let token = stage.create(r#"{"expiration_date":"2023-11-14T22:14:20+00:00"}"#);
         let old = stage.park(&token, "");
-        let line = format!("GET /api/sessions/{token}/events");
         let home = stage.node.home(&token);
         let new = stage.node.connect(home);
         // No sweep comes between the date and the next use.
         stage.node.now.unix_ms += 61_000;
+        let path = format!("/api/sessions/{token}/events");
+        let publish = request(&format!("POST {path}"), "", r#"{"type":1,"data":1}"#);
+        stage.node.send(new, publish);
         stage
             .node
-            .send(new, crate::support::http::request(&line, "", ""));
+            .send(new, request(&format!("GET {path}?last_event=0"), "", ""));
         stage.node.receive(new, usize::MAX);
         stage.node.break_off(old);
         stage.node.settle();
+        let published = stage.answer(new);
+        assert_eq!(published.header("fanfare-number"), Some("0"));
         assert!(stage.node.response_is_absent(new));
-        stage.publish(&token, "1", "1");
+        stage.publish(&token, "1", "2");
         let answer = stage.answer(new);
-        assert_eq!(answer.body, r#"[{"type":1,"data":1,"number":0}]"#);
+        assert_eq!(answer.body, r#"[{"type":1,"data":2,"number":1}]"#);
     });
 }

@@ -238,10 +238,14 @@ fn a_cursor_from_another_life_is_a_reset() {
         assert_eq!(known.header("fanfare-gap"), None);
         // Deleted and used again: another life.
         assert_eq!(stage.ask("t", "DELETE /api/sessions/t", "", "").status, 200);
-        let peer = stage.park("t", &format!("?last_event=0&epoch={epoch}"));
         let next = stage.publish("t", "1", "2");
-        let answer = stage.answer(peer);
         assert_eq!(next, 0, "numbers start at 0 in each life");
+        // With nothing retained it stays open like any poll, and the answer tells.
+        stage.node.pass(Duration::from_secs(61));
+        let peer = stage.park("t", &format!("?last_event=0&epoch={epoch}"));
+        stage.publish("t", "1", "3");
+        let answer = stage.answer(peer);
+        assert_eq!(answer.body, r#"[{"type":1,"data":3,"number":1}]"#);
         assert_eq!(answer.header("fanfare-gap"), Some("reset"));
         assert_ne!(answer.header("fanfare-epoch"), Some(&*epoch));
     });
@@ -295,8 +299,9 @@ fn deleting_answers_the_waiting_polls() {
             let answer = stage.answer(peer);
             assert_eq!((answer.status, &*answer.error_code()), (410, "gone"));
             assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
             // The connection goes on.
-            let next = request("GET /api/sessions/t/events?timeout=0", "", "");
+            let next = request("GET /api/sessions/u/events?timeout=0", "", "");
             assert_eq!(stage.node.ask(peer, next).status, 200);
         }
         assert_eq!(stage.node.sum("readers"), 0);

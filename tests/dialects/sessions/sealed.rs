@@ -5,6 +5,7 @@ use fanfare::config::{Config, Scopes};
 use crate::stage::{Stage, everywhere_with};
 use crate::support::http::{Response, request};
 use crate::support::organizations::{bearer, organization, organized};
+use crate::support::web_socket::upgrade;
 
 const UUID: &str = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
 
@@ -159,15 +160,10 @@ fn parents_are_learned_by_each() {
 }
 
 #[test]
-fn what_two_have_is_not_told_apart_by_guessing() {
+fn what_two_merely_named_is_nobodys_to_read_by_its_token() {
     everywhere_with(&config(), |stage| {
         publish(stage, "one", UUID, "1");
-        assert!(
-            stage
-                .get(UUID, "?last_event=-1")
-                .body
-                .contains("\"data\":1")
-        );
+        assert_eq!(stage.get(UUID, "?last_event=-1").status, 404);
         publish(stage, "two", UUID, "2");
         for function in ["", "/status", "/events", "/events?last_event=-1"] {
             let line = format!("GET /api/sessions/{UUID}{function}");
@@ -178,12 +174,74 @@ fn what_two_have_is_not_told_apart_by_guessing() {
         assert!(events(stage, "two", UUID).body.contains("\"data\":2"));
         let line = format!("DELETE /api/sessions/{UUID}");
         assert_eq!(ask(stage, "one", &line, "").status, 200);
-        assert!(
-            stage
-                .get(UUID, "?last_event=-1")
-                .body
-                .contains("\"data\":2")
-        );
+        assert_eq!(stage.get(UUID, "?last_event=-1").status, 404);
+    });
+}
+
+/// Every way to name a session, so that it comes to be if it may.
+fn name_it(stage: &mut Stage, who: &str, token: &str) {
+    events(stage, who, token);
+    publish(stage, who, token, "\"foreign\"");
+    let scope = format!(r#"{{"type":"session","event_id":"e","session_id":"{token}"}}"#);
+    let body = format!(r#"{{"scope":{scope},"payload":{{"event":{{"eventName":"foreign"}}}}}}"#);
+    let posted = stage.ask(token, "POST /api/v1/pub_subs", &bearer(who), &body);
+    assert_eq!(posted.status, 201, "{posted:?}");
+    for path in [
+        format!("/pubsub/ws?event_id=e&session_id={token}"),
+        format!("/api/sessions/{token}/events"),
+    ] {
+        let peer = stage.connect(token);
+        let handshake = upgrade(&path).replacen("\r\n", &format!("\r\n{}", bearer(who)), 1);
+        stage.node.send(peer, handshake);
+        stage.node.settle();
+        assert_eq!(stage.node.response(peer).expect("a head").status, 101);
+    }
+}
+
+/// What an anonymous reader of a token gets: a poll of what is retained, a description, the head of a stream.
+fn read_anonymously(stage: &mut Stage, token: &str) -> Vec<(u16, String)> {
+    let functions = ["/events?last_event=-1&timeout=0", "", "/status"];
+    let answers = functions.map(|function| {
+        let line = format!("GET /api/sessions/{token}{function}");
+        stage.ask(token, &line, "", "")
+    });
+    let answers = answers.map(|answer| (answer.status, answer.body));
+    answers.to_vec()
+}
+
+#[test]
+fn who_merely_names_a_token_neither_cuts_off_nor_captures_its_readers() {
+    everywhere_with(&config(), |stage| {
+        let created = ask(stage, "one", "POST /api/sessions", "");
+        let created: serde_json::Value = serde_json::from_str(&created.body).expect("JSON");
+        let token = created["token"].as_str().expect("a token").to_owned();
+        publish(stage, "one", &token, "\"own\"");
+        let before = read_anonymously(stage, &token);
+        assert!(before.iter().all(|(status, _)| *status == 200));
+        assert_eq!(before[0].1, r#"[{"type":1,"data":"own","number":0}]"#);
+        let waiting = stage.park(&token, "");
+        name_it(stage, "two", &token);
+        assert!(stage.node.response_is_absent(waiting));
+        assert_eq!(read_anonymously(stage, &token), before);
+        // What the other does to its own session of that name is nothing to these readers.
+        for line in [
+            format!("POST /api/sessions/{token}/start"),
+            format!("DELETE /api/sessions/{token}"),
+        ] {
+            assert_eq!(ask(stage, "two", &line, "").status, 200);
+            assert_eq!(read_anonymously(stage, &token), before);
+        }
+        name_it(stage, "two", &token);
+        publish(stage, "one", &token, "2");
+        assert!(stage.answer(waiting).body.contains("\"data\":2"));
+        // Nor are they handed to the other when their session is gone, whoever names it.
+        let line = format!("DELETE /api/sessions/{token}");
+        assert_eq!(ask(stage, "one", &line, "").status, 200);
+        publish(stage, "one", &token, "3");
+        for (status, body) in read_anonymously(stage, &token) {
+            assert_eq!(status, 404, "{body}");
+        }
+        assert!(events(stage, "two", &token).body.contains("foreign"));
     });
 }
 

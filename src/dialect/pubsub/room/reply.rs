@@ -95,7 +95,7 @@ impl Error {
     /// Why an event was not published.
     pub(super) fn of_refusal(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::NotFound | Refusal::Undeclared => {
+            Refusal::NotFound | Refusal::Gone | Refusal::Undeclared => {
                 Self::new(Code::NotFound, "there is no such scope")
             }
             Refusal::Contradiction | Refusal::Exists | Refusal::Status(_) => {
@@ -132,7 +132,7 @@ impl Dismissal {
     /// Why there is no such room.
     pub(super) const fn of_refusal(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::NotFound | Refusal::Undeclared => Self::NotFound,
+            Refusal::NotFound | Refusal::Gone | Refusal::Undeclared => Self::NotFound,
             // The question where a session stands has no answers of the last two kinds.
             Refusal::Contradiction | Refusal::Exists | Refusal::Status(_) => Self::Elsewhere,
             // Nor is it held against a limit.

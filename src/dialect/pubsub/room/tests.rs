@@ -252,6 +252,7 @@ fn the_welcome_says_where_the_log_stands_and_what_was_missed() {
 fn what_the_hub_refuses_is_told_and_closed() {
     for (refusal, code, close) in [
         (Refusal::NotFound, "not_found", 4404),
+        (Refusal::Gone, "not_found", 4404),
         (Refusal::Undeclared, "not_found", 4404),
         (Refusal::Contradiction, "conflict", 4409),
         (Refusal::Busy, "busy", 1013),

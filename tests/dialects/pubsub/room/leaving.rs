@@ -6,7 +6,7 @@ use serde_json::Value;
 use tungstenite::protocol::frame::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::{enter, expect, heard, news, path, publish, published, subscribe, welcome};
+use super::{dismissed, enter, expect, heard, news, path, publish, published, subscribe, welcome};
 use crate::stage::{Stage, everywhere};
 use crate::support::socket::{Socket, upgrade_with};
 use crate::support::web_socket::Message;
@@ -65,7 +65,12 @@ fn a_session_that_is_deleted_takes_its_rooms_along() {
         }
         stage.node.settle();
         assert!(stage.node.peers[member.socket.peer].is_over());
+        // To enter does not bring it back.
+        let mut gone = stage.open(&path("e", "t", ""), "");
+        let expected = ("not_found".to_owned(), 4_404);
+        assert_eq!(dismissed(stage, &mut gone), expected);
         // Its next life is another room.
+        stage.publish("t", "\"n\"", "1");
         let again = enter(stage, &format!("&last_event=0&epoch={}", member.epoch));
         assert_eq!(again.more, [r#"{"action":"gap","data":{"reset":true}}"#]);
     });
