@@ -87,6 +87,7 @@ mod python;
 mod rate_limit;
 mod readme;
 mod resets;
+mod skipping;
 mod sockets;
 mod stream_sockets;
 mod tokens;

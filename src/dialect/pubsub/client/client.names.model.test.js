@@ -398,7 +398,7 @@ class Run {
 for (const [whose, rules] of Object.entries({ "the server's": AS_IT_IS, "a strange server's": STRANGE })) {
   test(`whatever names do and whatever breaks, each handler hears what is its own: ${whose} rules`, async () => {
     mock.method(console, "error", () => {});
-    await seeds(400, async (seed) => {
+    await seeds(250, async (seed) => {
       const run = await Run.start(seed, rules);
       for (let step = 0; step < 80 && !run.isClosed; step++) await run.one();
       await run.judge();
