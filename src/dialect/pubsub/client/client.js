@@ -430,7 +430,7 @@ export function connect({
         if (still[0]) complain(error);
       } else if (known[0]) subscribe(known, true);
       askForNew();
-      if (isFirst) unsubscribe();
+      if (isFirst && !wanted.has("none")) unsubscribe();
     });
   }
 

@@ -75,6 +75,14 @@ test("a list that is refused is asked for in pieces: what was confirmed together
   assert.deepEqual(asked(newest()).slice(-4).map(([, names]) => names), ["a", "b", "c", "none"]);
 });
 
+test("an event may have the name of none", async () => {
+  const { room } = await client();
+  for (const name of ["none", "bad"]) room.subscribe(name, silent);
+  newest().welcome();
+  answer(newest(), ["none", "bad"], "invalid");
+  assert.deepEqual(asked(newest()).slice(1), [["subscribe", "none"], ["subscribe", "bad"]]);
+});
+
 test("a client that may not subscribe is told once, of all names", async () => {
   const { told, socket } = await openClient();
   answer(socket, ["a", "b"], "forbidden");
