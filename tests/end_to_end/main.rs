@@ -88,6 +88,7 @@ mod rate_limit;
 mod readme;
 mod resets;
 mod sessions;
+mod skipping;
 mod sockets;
 mod stream_sockets;
 mod tokens;

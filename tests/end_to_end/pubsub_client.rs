@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::clients::agent;
 use crate::output::output_of;
-use crate::server::{DEADLINE, Server, Setting, note, nothing_may_be_skipped};
+use crate::server::{DEADLINE, Server, Setting, skip};
 use crate::tokens::server_with_tokens;
 
 on_both_drivers!(it_holds_over_a_network_that_breaks, a_restart_is_one_gap,);
@@ -28,22 +28,19 @@ fn path(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// A program that a variable names, if a try at it succeeds; else `None`, with the reason printed.
-fn program(variable: &str, name: &str, try_it: &[&str]) -> Option<OsString> {
+/// A program that a variable names, if a try at it succeeds; or why not.
+fn program(variable: &str, name: &str, try_it: &[&str]) -> Result<OsString, String> {
     let program = std::env::var_os(variable).unwrap_or_else(|| name.into());
-    let problem = match Command::new(&program).args(try_it).output() {
-        Ok(output) if output.status.success() => return Some(program),
-        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
-        Err(error) => error.to_string(),
-    };
-    assert!(!nothing_may_be_skipped(), "no usable {name}: {problem}");
-    note(&format!("skipped: no usable {name}"), &problem);
-    None
+    match Command::new(&program).args(try_it).output() {
+        Ok(output) if output.status.success() => Ok(program),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// A Node that has a WebSocket, in the client's folder.
 pub(crate) fn node() -> Option<Command> {
-    static FOUND: OnceLock<Option<OsString>> = OnceLock::new();
+    static FOUND: OnceLock<Result<OsString, String>> = OnceLock::new();
     let found = FOUND.get_or_init(|| {
         program(
             "FANFARE_TEST_NODE",
@@ -51,7 +48,14 @@ pub(crate) fn node() -> Option<Command> {
             &["-e", "new WebSocket('ws://127.0.0.1:1').onerror = () => {}"],
         )
     });
-    let mut command = Command::new(found.as_ref()?);
+    let node = match found {
+        Ok(node) => node,
+        Err(problem) => {
+            skip("no usable node", problem);
+            return None;
+        }
+    };
+    let mut command = Command::new(node);
     command
         .current_dir(path("src/dialect/pubsub/client"))
         .stdin(Stdio::null());
@@ -71,8 +75,9 @@ fn it_does_what_it_says() {
 
 #[test]
 fn it_is_small() {
-    let Some(esbuild) = program("FANFARE_TEST_ESBUILD", "esbuild", &["--version"]) else {
-        return;
+    let esbuild = match program("FANFARE_TEST_ESBUILD", "esbuild", &["--version"]) {
+        Ok(esbuild) => esbuild,
+        Err(problem) => return skip("no usable esbuild", &problem),
     };
     let mut minify = Command::new(esbuild);
     minify

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use crate::output::output_of;
-use crate::server::{Server, Setting, note, nothing_may_be_skipped};
+use crate::server::{Server, Setting, skip};
 
 on_every_setting!(a_client_of_its_own_finds_everything_as_defined);
 on_both_drivers!(the_client_of_the_readme_hears_itself);
@@ -24,27 +24,29 @@ fn file(path: &str) -> PathBuf {
 
 /// An interpreter with gRPC; `None`, with the reason printed, where there is none.
 fn python() -> Option<Command> {
-    static FOUND: OnceLock<Option<OsString>> = OnceLock::new();
+    static FOUND: OnceLock<Result<OsString, String>> = OnceLock::new();
     let found = FOUND.get_or_init(|| {
         let program = std::env::var_os("FANFARE_TEST_PYTHON");
         let program = program.unwrap_or_else(|| "python3".into());
-        let problem = match Command::new(&program).args(["-c", IMPORTS]).output() {
-            Ok(output) if output.status.success() => return Some(program),
-            Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
-            Err(error) => error.to_string(),
-        };
-        assert!(!nothing_may_be_skipped(), "no gRPC for Python: {problem}");
-        note("skipped: no gRPC for Python", &problem);
-        None
+        match Command::new(&program).args(["-c", IMPORTS]).output() {
+            Ok(output) if output.status.success() => Ok(program),
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+            Err(error) => Err(error.to_string()),
+        }
     });
-    found.as_ref().map(|program| {
-        let mut command = Command::new(program);
-        // Proxies are not for this machine's own addresses.
-        command
-            .env("no_grpc_proxy", "127.0.0.1")
-            .stdin(Stdio::null());
-        command
-    })
+    let program = match found {
+        Ok(program) => program,
+        Err(problem) => {
+            skip("no gRPC for Python", problem);
+            return None;
+        }
+    };
+    let mut command = Command::new(program);
+    // Proxies are not for this machine's own addresses.
+    command
+        .env("no_grpc_proxy", "127.0.0.1")
+        .stdin(Stdio::null());
+    Some(command)
 }
 
 fn a_client_of_its_own_finds_everything_as_defined(setting: Setting) {

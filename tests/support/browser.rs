@@ -20,7 +20,7 @@ use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Message, WebSocket};
 
 use crate::child::DEADLINE;
-use crate::server::{note, nothing_may_be_skipped};
+use crate::server::skip;
 
 /// Names under which distributions install it.
 const PROGRAMS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
@@ -70,8 +70,7 @@ impl Browser {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let profile = tempfile::tempdir().expect("a scratch folder");
         let Some(mut child) = spawn(&profile) else {
-            assert!(!nothing_may_be_skipped(), "there is no Chromium");
-            note("skipped", "there is no Chromium");
+            skip("there is no Chromium", "");
             return None;
         };
         let address = await_address(&mut child, &profile);

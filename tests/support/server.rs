@@ -9,7 +9,7 @@
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -31,37 +31,53 @@ pub(crate) struct Setting {
 
 /// Runs a test under a setting, unless this machine cannot and need not.
 pub(crate) fn run_in(setting: Setting, test: fn(Setting)) {
-    if setting.driver != "io_uring" || io_uring_is_allowed() {
-        test(setting);
+    let refusal = if setting.driver == "io_uring" {
+        io_uring_refusal()
+    } else {
+        None
+    };
+    match refusal {
+        None => test(setting),
+        Some(problem) => skip("io_uring is refused by this kernel", problem),
     }
 }
 
-/// Whether this is the machine on which nothing may be skipped.
-pub(crate) fn nothing_may_be_skipped() -> bool {
-    std::env::var_os("CI").is_some_and(|value| value == "true")
+/// Says which test is not run and why, where every run shows it: the caller is to return. Fails the test on the machine
+/// on which nothing may be skipped.
+pub(crate) fn skip(what: &str, why: &str) {
+    let is_forbidden = std::env::var_os("CI").is_some_and(|value| value == "true");
+    assert!(!is_forbidden, "{what}: {why}");
+    let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
+    let test = thread::current();
+    let test = test.name().unwrap_or("a test");
+    let reason = if why.is_empty() { "" } else { ": " };
+    // Not by a macro: the harness keeps for itself what those print in a test that passes. In one piece, since tests
+    // run beside each other.
+    let line = format!("skipped {test}: {what}{reason}{why}\n");
+    io::stderr()
+        .write_all(line.as_bytes())
+        .expect("standard error takes a line");
 }
 
-fn io_uring_is_allowed() -> bool {
-    static ALLOWED: OnceLock<bool> = OnceLock::new();
-    *ALLOWED.get_or_init(|| {
+/// Why there is no io_uring; tried once.
+fn io_uring_refusal() -> Option<&'static str> {
+    static REFUSAL: OnceLock<Option<String>> = OnceLock::new();
+    let refusal = REFUSAL.get_or_init(|| {
         let setting = Setting {
             driver: "io_uring",
             shards: 1,
         };
-        let Err(problem) = Server::try_start(setting, &[]) else {
-            return true;
-        };
+        let problem = Server::try_start(setting, &[]).err()?;
         assert!(problem.contains("server.driver"), "{problem}");
-        assert!(!nothing_may_be_skipped(), "io_uring is refused: {problem}");
-        note("skipped: io_uring is refused by this kernel", &problem);
-        false
-    })
+        Some(problem)
+    });
+    refusal.as_deref()
 }
 
-/// Says what a test left out and why, or what helps to understand its failure.
+/// Says what helps to understand the failure of a test.
 #[allow(
     clippy::print_stderr,
-    reason = "whoever reads a green run must see what it left out"
+    reason = "whoever reads a failure wants to understand it"
 )]
 pub(crate) fn note(what: &str, why: &str) {
     eprintln!("{what}: {}", why.trim());
@@ -308,8 +324,7 @@ pub(crate) fn curl(args: &[&str]) -> Option<Child> {
     match command.spawn() {
         Ok(child) => Some(child),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            assert!(!nothing_may_be_skipped(), "there is no curl");
-            note("skipped", "there is no curl");
+            skip("there is no curl", "");
             None
         }
         Err(error) => panic!("curl does not start: {error}"),

@@ -13,10 +13,18 @@ export interface PubSub {
    * or organization, from now on: in the order of their numbers, each once, also those that were published while
    * the connection was away. A publisher that is subscribed hears itself.
    *
-   * Handlers may be added at any time, also before the connection is open. One that throws is reported
-   * (`reportError`, else `console.error`) and changes nothing for others.
+   * Handlers may be added at any time. Of one that is added while there is no connection, "now" is the next welcome:
+   * what the others missed until then is told to them alone. One that is added in the same tick in which another of
+   * the name is removed, as effects of user interfaces do, takes its place and hears what that would have heard.
+   * A function that is given twice is called twice. One that throws is reported (`reportError`, else
+   * `console.error`) and changes nothing for others.
    *
-   * @returns what removes this handler again. The last one of a name tells the server.
+   * The server is told of the difference that a tick makes: of the first handler of a name and of the last. What it
+   * refuses (no text of 1 to 1,024 bytes, the 257th name, a token without the grant) is told to
+   * `on("error", ({ code, eventNames }) => …)` and costs no other name anything. It is not asked for again, and its
+   * handlers are gone, unless somebody subscribes anew.
+   *
+   * @returns what removes this handler again; of no effect when called twice or after a refusal.
    */
   subscribe<Data = any>(name: string, handler: (data: Data, meta: Meta) => void): () => void;
 
@@ -24,10 +32,10 @@ export interface PubSub {
    * Publishes an event. Without a connection it waits for one, but not for longer than `timeout` and not behind
    * more than `queue` others.
    *
-   * The promise is rejected with a {@link PubSubError}. `timeout`, `queue_full` and `closed` are told of events
-   * that were *not* published, and so are the server's own refusals, such as `forbidden` or `busy`. With `unknown`
-   * the event was sent and its answer did not come: it may or may not have been published. It is never sent twice;
-   * whether to publish again is for the caller to know.
+   * The promise is rejected with a {@link PubSubError}. `timeout`, `queue_full`, `too_large` and `closed` are told of
+   * events that were *not* published, and so are the server's own refusals, such as `forbidden` or `busy`. With
+   * `unknown` the event was sent and its answer did not come: it may or may not have been published. It is never
+   * sent where it could be published twice; whether to publish again is for the caller to know.
    */
   publish(name: string, event?: { data?: unknown; scope?: Scope }): Promise<Published>;
 
@@ -61,6 +69,12 @@ export interface Options {
   WebSocket?: new (url: string, protocols?: string[]) => any;
   /** Most publishes that wait for a connection. 64 if absent. */
   queue?: number;
+  /**
+   * Longest message in bytes, as JSON in UTF-8; of an event that is its name, its data and some 60 bytes more. What is
+   * longer is rejected as `too_large` and not sent. 1,048,576 if absent, as the server's own bound: it closes the
+   * connection of whoever exceeds that, as does a proxy with a lower one. If that happens the client learns from it.
+   */
+  limit?: number;
   /** How long a publish waits, for a connection and for its answer, in milliseconds. 10,000 if absent. */
   timeout?: number;
   /**
@@ -108,11 +122,13 @@ export type Gap =
 export interface PubSubError extends Error {
   readonly name: "PubSubError";
   /**
-   * The client's own: `timeout`, `queue_full`, `closed`, `unknown` (see `publish`), `token` (it could not be had),
+   * The client's own: `timeout`, `queue_full`, `too_large`, `closed`, `unknown` (see `publish`), `token` (not to be had),
    * `protocol` (what was heard is not this protocol). Final: `bad_request`, `unauthorized`, `forbidden`,
    * `not_found`, `conflict`. Others are the server's.
    */
   readonly code: string;
+  /** The event names that were refused, if the error is that of a subscription: nobody hears them any more. */
+  readonly eventNames?: readonly string[];
 }
 
 /**

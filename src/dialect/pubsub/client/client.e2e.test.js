@@ -197,6 +197,103 @@ test("a client without a name that subscribes later hears from then on", OPEN, a
   assert.deepEqual(heard, [1]);
 });
 
+test("a name that the server refuses deafens nobody, now and later", OPEN, async () => {
+  const room = newRoom();
+  const wire = await network();
+  const one = join(room, { url: wire.url });
+  const details = [];
+  one.client.on("error", ({ code, eventNames }) => details.push([code, eventNames]));
+  const long = "x".repeat(1_025);
+  for (const name of ["", long]) one.client.subscribe(name, () => assert.fail("it is heard"));
+  await until(() => one.client.status === "open", () => "it is open");
+  await one.client.publish("hello", { data: 0 });
+  await hears(one, 1);
+  assert.deepEqual(details, [["invalid", [""]], ["invalid", [long]]]);
+  wire.down();
+  await until(() => one.client.status !== "open", () => "the cut is noticed");
+  one.client.subscribe("", () => {});
+  await post(room, { n: 1 });
+  await wire.up();
+  await hears(one, 2);
+  await one.client.publish("hello", { data: 2 });
+  await hears(one, 3);
+  assert.deepEqual([one.heard, details.length], [[0, 1, 2], 3]);
+});
+
+test("257 names are one too many, and the others are heard", OPEN, async () => {
+  const one = join(newRoom());
+  const details = [];
+  one.client.on("error", ({ code, eventNames }) => details.push([code, eventNames]));
+  for (let n = 1; n < 257; n++) one.client.subscribe(`n${n}`, () => {});
+  await until(() => details.length, () => "one is refused");
+  assert.deepEqual(details, [["too_many", ["n256"]]]);
+  await one.client.publish("hello", { data: 0 });
+  await hears(one, 1);
+});
+
+test("an effect that runs again loses nothing", OPEN, async () => {
+  const room = newRoom();
+  const one = await joined(room);
+  const publisher = await joined(room);
+  const heard = [];
+  const effect = () => one.client.subscribe("effect", ({ n }) => heard.push(n));
+  let off = effect();
+  await one.client.publish("hello", { data: 0 });
+  for (let n = 0; n < 300; n++) {
+    const published = publisher.client.publish("effect", { data: { n } });
+    for (let turn = n % 4; turn > 0; turn--) {
+      off();
+      off = effect();
+      await null;
+    }
+    if (n % 10 === 0) await published;
+  }
+  await until(() => heard.at(-1) === 299, () => `all are heard: ${heard.length}`);
+  assert.deepEqual([heard, one.told.gap], [upTo(300), []]);
+});
+
+test("who is added while away hears from the return on", OPEN, async () => {
+  const room = newRoom();
+  const wire = await network();
+  const one = await joined(room, { url: wire.url });
+  wire.down();
+  await until(() => one.client.status !== "open", () => "the cut is noticed");
+  for (let n = 0; n < 3; n++) await post(room, { n });
+  await post(room, { n: 3 }, "other");
+  const late = [];
+  for (const name of ["hello", "other"]) one.client.subscribe(name, ({ n }) => late.push(n));
+  await wire.up();
+  await until(() => one.client.status === "open", () => "it is back");
+  await post(room, { n: 4 });
+  await post(room, { n: 5 }, "other");
+  await until(() => late.at(-1) === 5, () => "the last is heard");
+  assert.deepEqual([one.heard, late], [[0, 1, 2, 4], [4, 5]]);
+});
+
+test("what is too large is not sent, and what just fits is published", OPEN, async () => {
+  const room = newRoom();
+  const wire = await network();
+  const one = await joined(room, { url: wire.url });
+  const code = (promise) => promise.then(() => "published", (error) => error.code);
+  const data = (bytes) => ({ data: "x".repeat(bytes) });
+  const codes = await Promise.all([
+    code(one.client.publish("hello", { data: "first" })),
+    code(one.client.publish("large", data(1_100_000))),
+    code(one.client.publish("large", data(1_048_576 - 80))),
+    code(one.client.publish("hello", { data: "last" })),
+  ]);
+  assert.deepEqual(codes, ["published", "too_large", "published", "published"]);
+  // A client that believes in more: only the one that was too large is lost.
+  const other = await joined(room, { url: wire.url, limit: Infinity });
+  const others = await Promise.all([
+    code(other.client.publish("large", data(1_100_000))),
+    code(other.client.publish("hello", { data: "behind" })),
+  ]);
+  assert.deepEqual([others, wire.accepted], [["too_large", "published"], 3]);
+  await hears(one, 3);
+  assert.deepEqual([one.heard, one.told.status], [["first", "last", "behind"], ["open"]]);
+});
+
 test("who is cut off comes back and misses nothing", OPEN, async () => {
   const room = newRoom();
   const wire = await network();

@@ -3,17 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { FakeSocket, client, newest, tick } from "./client.testing.js";
-
-/** A small generator that repeats (mulberry32). */
-function random(seed) {
-  return (below) => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let z = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    z = (z + Math.imul(z ^ (z >>> 7), 61 | z)) ^ z;
-    return ((z ^ (z >>> 14)) >>> 0) % below;
-  };
-}
+import { FakeSocket, client, newest, random, seeds, tick } from "./client.testing.js";
 
 /**
  * A room with a bounded log, whose connections break at any moment and whose server restarts: each event that was
@@ -97,13 +87,4 @@ async function followsTheLog(seed) {
   room.close();
 }
 
-test("whatever breaks, an event is heard once, in order, or lies in a gap", async () => {
-  const first = Number(process.env.SEED ?? Math.floor(performance.now() * 1_000));
-  for (let seed = first; seed < first + (process.env.SEED ? 1 : 300); seed++) {
-    FakeSocket.sockets = [];
-    await followsTheLog(seed).catch((error) => {
-      error.message += ` (SEED=${seed})`;
-      throw error;
-    });
-  }
-});
+test("whatever breaks, an event is heard once, in order, or lies in a gap", () => seeds(300, followsTheLog));

@@ -167,12 +167,16 @@ test("the first message names everything, later ones one by one", async () => {
   ]);
   const off = room.subscribe("c", () => {});
   const offToo = room.subscribe("c", () => {});
+  await turn();
   off();
   off();
+  await turn();
   assert.equal(socket.asked("unsubscribe-event").length, 0);
   offToo();
   offToo();
+  await turn();
   room.subscribe("c", () => {});
+  await turn();
   assert.deepEqual(socket.sent.slice(1).map(({ action, data }) => [action, data]), [
     ["subscribe-event", { eventName: "c" }],
     ["unsubscribe-event", { eventName: "c" }],
@@ -189,6 +193,7 @@ test("without a name the server is told not to wait for one", async () => {
   newest().welcome();
   assert.deepEqual(newest().sent.map(({ action }) => action), ["unsubscribe-event"]);
   room.subscribe("a", () => {});
+  await turn();
   assert.deepEqual(newest().sent[1].data, { eventName: "a" });
 });
 

@@ -109,3 +109,27 @@ export function page() {
   globalThis.document = { addEventListener: add, removeEventListener: remove };
   return listening;
 }
+
+/** A small generator that repeats (mulberry32). */
+export function random(seed) {
+  return (below) => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let z = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    z = (z + Math.imul(z ^ (z >>> 7), 61 | z)) ^ z;
+    return ((z ^ (z >>> 14)) >>> 0) % below;
+  };
+}
+
+/** Runs what a seed decides, often; or once, by the `SEED` of the environment. What fails says its seed. */
+export async function seeds(count, run) {
+  const first = Number(process.env.SEED ?? Math.floor(performance.now() * 1_000));
+  for (let seed = first; seed < first + (process.env.SEED ? 1 : count); seed++) {
+    FakeSocket.sockets = [];
+    try {
+      await run(seed);
+    } catch (error) {
+      error.message += ` (SEED=${seed})`;
+      throw error;
+    }
+  }
+}
