@@ -205,7 +205,7 @@ pub const SERVING_BYTES_MAX: usize = 16 * 1024;
 pub const HTTP2_SERVING_BYTES_MAX: usize = 4 * 1024;
 /// How long a shard receives before what came of it is sent, deadlines are served and the kernel is asked what else
 /// is ready.
-pub const RECEIVING_TIME_MAX: Duration = Duration::from_micros(1_000);
+pub const RECEIVING_TIME_MAX: Duration = Duration::from_millis(1);
 /// Sockets that are served between two looks at the clock: less than half a millisecond, or a few servings of
 /// something costly.
 pub const SERVINGS_PER_LOOK: u32 = 4;

@@ -80,7 +80,7 @@ impl Connection {
 
     /// Between three quarters of `interval` and all of it: who came at once would be written to at once for ever.
     fn spread(&self, interval: Duration) -> Duration {
-        interval - interval / 4 * u32::from(self.spread) / 255
+        interval / 4 * 3 + interval / 4 * u32::from(u8::MAX - self.spread) / u32::from(u8::MAX)
     }
 
     /// Ends a call then, if it has not ended before.

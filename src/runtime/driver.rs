@@ -21,8 +21,8 @@ use crate::connection::Connection;
 use crate::dialect::AllMetrics;
 use crate::hub::ShardId;
 use crate::limits::{
-    GATHER_TALKERS_MAX, MAIL_PER_LOOK, MAIL_TIME_MAX, RECV_BUFFER_BYTES, SWEEP_INTERVAL,
-    TICK_INTERVAL,
+    DESCRIPTORS_RESERVED, GATHER_TALKERS_MAX, MAIL_PER_LOOK, MAIL_TIME_MAX, RECV_BUFFER_BYTES,
+    SWEEP_INTERVAL, TICK_INTERVAL,
 };
 use crate::shard::{ConnectionId, Effect, Flushed, Shard};
 use crate::time::{Instant, Now};
@@ -88,6 +88,20 @@ pub(super) struct NodeState {
     pub(super) in_transit: AtomicUsize,
     /// Most connections of all shards together: what the descriptors allow.
     pub(super) connections_max: u64,
+}
+
+impl NodeState {
+    /// Nobody has left. Each shard has a few descriptors of its own, and some are kept for connections that move.
+    pub(super) fn new(shards: u16, descriptors: u64) -> Self {
+        let reserved = DESCRIPTORS_RESERVED.min(descriptors / 4) + 8 * u64::from(shards);
+        Self {
+            unready: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            left: (0..shards).map(|_| AtomicBool::new(false)).collect(),
+            in_transit: AtomicUsize::new(0),
+            connections_max: descriptors.saturating_sub(reserved).max(1),
+        }
+    }
 }
 
 /// A connection's socket.

@@ -2,15 +2,25 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::Once;
 
+use io_uring::types::{SubmitArgs, Timespec};
 use monoio::time::TimeDriver;
 use monoio::{IoUringDriver, LegacyDriver, Runtime, RuntimeBuilder};
+use tracing::warn;
 
 use super::thread::DriverKind;
 use crate::config::Driver;
 
-/// Entries of the submission queue; more are submitted in several calls.
-const RING_ENTRIES: u32 = 4_096;
+/// Entries of the submission queue, the first that the kernel grants: more are submitted in several calls. Each is
+/// 64 bytes of locked memory, and 32 more of the completion queue.
+const RING_ENTRIES: [u32; 3] = [4_096, 1_024, 256];
+
+/// Entries of a ring that is only tried.
+const PROBE_ENTRIES: u32 = 2;
+
+/// `ETIME` of Linux: the wait was over before anything came.
+const ETIME: i32 = 62;
 
 /// A monoio runtime of either kind.
 pub(super) enum AnyRuntime {
@@ -25,7 +35,10 @@ impl AnyRuntime {
         match wanted {
             Driver::IoUring => uring(),
             Driver::Epoll => epoll(),
-            Driver::Auto => uring().or_else(|_| epoll()),
+            Driver::Auto => uring().or_else(|error| {
+                explain_fallback(&error);
+                epoll()
+            }),
         }
     }
 
@@ -52,17 +65,61 @@ fn uring() -> io::Result<AnyRuntime> {
     cooperative.setup_coop_taskrun();
     let plain = io_uring::IoUring::builder();
     let mut result = Err(io::ErrorKind::Unsupported.into());
-    for ring in [deferred, cooperative, plain] {
-        result = RuntimeBuilder::<IoUringDriver>::new()
-            .with_entries(RING_ENTRIES)
-            .uring_builder(ring)
-            .enable_timer()
-            .build();
-        if result.is_ok() {
-            break;
+    for entries in RING_ENTRIES {
+        for ring in [&deferred, &cooperative, &plain] {
+            result = probe(ring).and_then(|()| {
+                RuntimeBuilder::<IoUringDriver>::new()
+                    .with_entries(entries)
+                    .uring_builder(ring.clone())
+                    .enable_timer()
+                    .build()
+            });
+            match &result {
+                Ok(_) => return result.map(AnyRuntime::Uring),
+                // Only a smaller one may find room.
+                Err(error) if error.kind() == io::ErrorKind::OutOfMemory => break,
+                Err(_) => {}
+            }
         }
     }
     result.map(AnyRuntime::Uring)
+}
+
+/// Waits on a small ring for a moment. A filter may allow a ring to be made and not to be entered, and the runtime
+/// would never learn of it.
+fn probe(builder: &io_uring::Builder) -> io::Result<()> {
+    let ring = builder.build(PROBE_ENTRIES)?;
+    if !ring.params().is_feature_ext_arg() {
+        return ring.submit().map(drop);
+    }
+    let moment = Timespec::new().nsec(1_000);
+    let entered = ring
+        .submitter()
+        .submit_with_args(1, &SubmitArgs::new().timespec(&moment));
+    match entered {
+        // Nothing was asked for, so nothing came.
+        Err(error) if error.raw_os_error() == Some(ETIME) => Ok(()),
+        entered => entered.map(drop),
+    }
+}
+
+/// Says once why shards run on epoll though nobody asked for it, and what would help.
+fn explain_fallback(error: &io::Error) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        let help = match error.kind() {
+            io::ErrorKind::OutOfMemory => {
+                "the limit on locked memory is too small for a ring in each shard: raise it (ulimit -l, LimitMEMLOCK=)"
+            }
+            io::ErrorKind::PermissionDenied => {
+                "a seccomp profile or the sysctl kernel.io_uring_disabled forbids it"
+            }
+            io::ErrorKind::Unsupported => "this kernel has none",
+            _ => "see the error",
+        };
+        let limit = rlimit::Resource::MEMLOCK.get_soft().unwrap_or(0);
+        warn!(%error, locked_memory_limit = limit, "epoll instead of io_uring: {help}");
+    });
 }
 
 fn epoll() -> io::Result<AnyRuntime> {

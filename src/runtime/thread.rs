@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::num::NonZeroU16;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -25,9 +25,7 @@ use super::watchdog::{self, Patience, Watchdog};
 use crate::auth::Directory;
 use crate::config::Config;
 use crate::hub::{Placement, ShardId};
-use crate::limits::{
-    DESCRIPTORS_RESERVED, LISTEN_BACKLOG, LISTEN_PATIENCE, LISTEN_RETRY_INTERVAL, SHARDS_MAX,
-};
+use crate::limits::{LISTEN_BACKLOG, LISTEN_PATIENCE, LISTEN_RETRY_INTERVAL, SHARDS_MAX};
 use crate::metrics::Metrics;
 use crate::shard::{Shard, ShardSettings, Slices};
 
@@ -161,20 +159,9 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
     let directory = Arc::new(Directory::from_config(&config));
     let verifiers = verifier::start(Arc::clone(&directory), Arc::clone(&wakers));
     let verifiers = verifiers.map_err(StartError::System)?;
-    let patience = Patience {
-        drain: config.server.drain_timeout,
-        stall_exit: config.server.stall_exit,
-    };
+    let patience = Patience::of(&config);
     let config = Arc::new(config);
-    // Each shard has a few descriptors of its own, and some are kept for connections that move.
-    let reserved = DESCRIPTORS_RESERVED.min(descriptors / 4) + 8 * u64::from(shards);
-    let state = Arc::new(NodeState {
-        unready: AtomicBool::new(false),
-        draining: AtomicBool::new(false),
-        left: (0..shards).map(|_| AtomicBool::new(false)).collect(),
-        in_transit: AtomicUsize::new(0),
-        connections_max: descriptors.saturating_sub(reserved).max(1),
-    });
+    let state = Arc::new(NodeState::new(shards, descriptors));
     let clock = Clock::new();
     let (ready, started) = mpsc::channel();
     let mut threads = Vec::with_capacity(usize::from(shards));

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tracing::error;
 
 use super::driver::NodeState;
+use crate::config::Config;
 use crate::dialect::AllMetrics;
 use crate::limits::{DRAIN_GRACE, EXIT_LOST, SHARD_STALL_MAX, WATCH_INTERVAL};
 
@@ -22,6 +23,16 @@ pub(super) struct Patience {
     pub(super) drain: Duration,
     /// How long a shard may stand still before the process ends; `None` is for ever.
     pub(super) stall_exit: Option<Duration>,
+}
+
+impl Patience {
+    /// What an operator has decided.
+    pub(super) const fn of(config: &Config) -> Self {
+        Self {
+            drain: config.server.drain_timeout,
+            stall_exit: config.server.stall_exit,
+        }
+    }
 }
 
 /// What a look found.
@@ -209,6 +220,33 @@ mod tests {
             all.extend(found.into_iter().map(|finding| (second, finding)));
         }
         all
+    }
+
+    /// Tells the child of the next test from the test.
+    const CHILD: &str = "FANFARE_TEST_PANICS";
+
+    #[test]
+    fn a_panic_of_any_thread_ends_the_process_at_once() {
+        if std::env::var_os(CHILD).is_some() {
+            abort_on_panic();
+            let lost = std::thread::Builder::new().name(String::from("shard-7"));
+            let lost = lost.spawn(|| panic!("a bug")).expect("a thread");
+            // A server whose other threads go on.
+            let _ = lost.join();
+            std::thread::sleep(Duration::from_mins(1));
+        }
+        let name = "runtime::watchdog::tests::a_panic_of_any_thread_ends_the_process_at_once";
+        let program = std::env::current_exe().expect("this program");
+        let since = Instant::now();
+        let output = std::process::Command::new(program)
+            .args(["--exact", name, "--nocapture"])
+            .env(CHILD, "1")
+            .output()
+            .expect("it starts");
+        assert_eq!(output.status.code(), Some(i32::from(EXIT_LOST)));
+        assert!(since.elapsed() < Duration::from_secs(30));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("a bug") && said.contains("shard-7"), "{said}");
     }
 
     #[test]

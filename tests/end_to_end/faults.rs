@@ -262,10 +262,10 @@ fn pipelining_publishers_shut_nobody_out(setting: Setting) {
             "POST /api/sessions/flood-{n}/events HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        let writes = Arc::clone(&stop);
+        let is_over = Arc::clone(&stop);
         let writer = std::thread::spawn(move || {
             let requests = request.repeat(100);
-            while !writes.load(Ordering::Relaxed)
+            while !is_over.load(Ordering::Relaxed)
                 && stream.write_all(requests.as_bytes()).is_ok()
             {}
             let _ = stream.shutdown(Shutdown::Write);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tungstenite::Message;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::clients::{agent, open_socket, pause, publish, read_to_end, send, status};
+use crate::clients::{agent, get, open_socket, pause, publish, read_to_end, send, status};
 use crate::server::{Server, Setting};
 
 on_every_setting!(
@@ -20,6 +20,9 @@ on_both_drivers!(
     a_second_signal_ends_at_once,
     a_log_that_nobody_reads_stops_nothing,
     publishers_at_full_speed_are_all_answered,
+    a_balancer_is_told_before_anyone_is_refused,
+    signals_that_mean_nothing_end_nothing,
+    sigquit_drains,
 );
 
 /// The first line that cannot be written is the one about the signal.
@@ -258,4 +261,62 @@ fn publishers_at_full_speed_are_all_answered(setting: Setting) {
         assert!(publisher.join().expect("whole answers") > 0);
     }
     leave(&mut server, start);
+}
+
+/// With a delay the node first says that it is not ready, and goes on taking connections.
+fn a_balancer_is_told_before_anyone_is_refused(setting: Setting) {
+    let file = tempfile::NamedTempFile::new().expect("a scratch file");
+    std::fs::write(file.path(), "[server]\nready_delay = \"2s\"\n").expect("written");
+    let path = file.path().to_str().expect("UTF-8");
+    let mut server = Server::start(setting, &["--config", path]);
+    let agent = agent();
+    let ready = |agent| get(agent, &server.url("/readyz"));
+    assert_eq!(ready(&agent), (200, "{\"ready\":true}\n".to_owned()));
+    assert_eq!(get(&agent, &server.url("/livez")).0, 200);
+    let since = Instant::now();
+    server.signal("TERM");
+    while ready(&agent).0 == 200 {
+        assert!(since.elapsed() < Duration::from_secs(2), "it is not said");
+        pause(20);
+    }
+    // A new connection, a publish, a reader: all as ever.
+    let late = crate::clients::agent();
+    assert_eq!(ready(&late).0, 503);
+    assert_eq!(get(&late, &server.url("/livez")).0, 200);
+    publish(&late, &server.events("late"), r#"{"type":1,"data":2}"#);
+    assert_eq!(server.await_exit().code(), Some(0), "{}", server.log());
+    assert!(since.elapsed() >= Duration::from_secs(2));
+}
+
+fn signals_that_mean_nothing_end_nothing(setting: Setting) {
+    let mut server = Server::start(setting, &[]);
+    publish(&agent(), &server.events("kept"), r#"{"type":1,"data":2}"#);
+    for signal in ["HUP", "USR1", "USR2"] {
+        server.signal(signal);
+        pause(100);
+    }
+    assert!(server.is_running(), "{}", server.log());
+    let url = format!("{}?last_event=-1", server.events("kept"));
+    assert!(get(&agent(), &url).1.contains(r#""data":2"#));
+    leave_by(&mut server, "TERM");
+}
+
+fn sigquit_drains(setting: Setting) {
+    let mut server = Server::start(setting, &[]);
+    let mut poll = server.connect();
+    send(
+        &mut poll,
+        "GET /api/sessions/q/events HTTP/1.1\r\nHost: h\r\n\r\n",
+    );
+    server.await_metric("readers", 1);
+    server.signal("QUIT");
+    assert!(read_to_end(&mut poll).ends_with("\r\n\r\n[]"));
+    let status = server.await_exit();
+    assert_eq!(status.code(), Some(0), "{}", server.log());
+}
+
+fn leave_by(server: &mut Server, signal: &str) {
+    let since = Instant::now();
+    server.signal(signal);
+    leave(server, since);
 }
