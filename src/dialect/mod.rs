@@ -42,7 +42,7 @@ pub use respond::{Exchange, Refused, Responder, error_body, respond_error, respo
 pub use socket::{
     Change, Follow, Message, Open, Opening, Reaction, Show, Socket, Standing, Streamed, Subscribe,
 };
-pub use too_fast::{RATE_LIMITED, retry_after_line, too_fast};
+pub use too_fast::{LEAVING, RATE_LIMITED, retry_after_line, too_fast};
 pub use upgrade::{check_upgrade, handshake_fields, read_credentials};
 
 /// All dialects as configured, shared by the connections of one shard.

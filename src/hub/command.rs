@@ -220,6 +220,8 @@ pub enum Refusal {
     Status(Status),
     /// A bound is reached (`limits.rs`); try again later.
     Busy,
+    /// This node is about to leave: nobody would hear what is published.
+    Leaving,
     /// The organization publishes faster than it may.
     TooFast {
         /// Seconds after which the publish would be accepted if nothing else were: whole ones, at least one.

@@ -1,6 +1,5 @@
 //! One shard and its sockets: what happens in a turn, and what tasks report.
 
-use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,7 +23,7 @@ use crate::limits::{
     DESCRIPTORS_RESERVED, GATHER_TALKERS_MAX, MAIL_PER_LOOK, MAIL_TIME_MAX, RECV_BUFFER_BYTES,
     SWEEP_INTERVAL, TICK_INTERVAL,
 };
-use crate::shard::{ConnectionId, Effect, Flushed, Shard};
+use crate::shard::{ConnectionId, Flushed, Shard};
 use crate::time::{Instant, Now};
 
 /// A shard, its sockets, and its ends of the mesh.
@@ -50,12 +49,12 @@ pub(super) struct Driver {
     pub(super) swept_at: Instant,
     /// Scratch: connections whose deadlines are due.
     pub(super) looks: Vec<ConnectionId>,
-    mesh: Mesh,
+    pub(super) mesh: Mesh,
     /// The shard whose mail is looked at first next time.
     mail_from: usize,
-    verifier: Verifier,
+    pub(super) verifier: Verifier,
     /// Connections that wait for room in the ring to their new shard.
-    transfers: Vec<(ShardId, OwnedFd, Box<Connection>)>,
+    pub(super) transfers: Vec<(ShardId, OwnedFd, Box<Connection>)>,
     /// Wakes the turn.
     pub(super) turn_waker: Option<Waker>,
     /// Tasks that the turn has something for, to be woken once the thread has been in the kernel.
@@ -66,7 +65,7 @@ pub(super) struct Driver {
     pub(super) accept_waker: Option<Waker>,
     /// That task has more to accept.
     pub(super) accepts_more: bool,
-    node: Arc<NodeState>,
+    pub(super) node: Arc<NodeState>,
     drain_timeout: Duration,
     leave_at: Option<Instant>,
     all_metrics: AllMetrics,
@@ -404,87 +403,6 @@ impl Driver {
         self.now = None;
         (self.servings, self.late) = (0, false);
         self.is_done(now.instant)
-    }
-
-    fn carry_out(&mut self, effect: Effect) {
-        match effect {
-            Effect::Finish(id) => {
-                if let Some(slot) = self.slot(id) {
-                    slot.socket.shutdown(Shutdown::Write);
-                }
-            }
-            Effect::Close(id) => {
-                if let Some(slot) = self.take_slot(id) {
-                    // Whoever waits for the socket, to read or to write, must not keep it open.
-                    slot.socket.shutdown(Shutdown::Both);
-                }
-            }
-            Effect::Verify(check) => {
-                let connection = check.connection;
-                if !self.verifier.check(check) {
-                    // Without the thread nobody gets in; the shard still serves everyone else.
-                    let now = self.now();
-                    self.shard.verified(now, connection, false);
-                }
-            }
-            Effect::Resume(id) => {
-                if let Some(slot) = self.slot(id) {
-                    slot.reading = true;
-                    let waker = slot.waker.clone();
-                    self.woken.extend(waker);
-                }
-            }
-            Effect::Move(id, to) => {
-                let Some(slot) = self.take_slot(id) else {
-                    return;
-                };
-                // Counted before it leaves the gauge: it must not be missing from both.
-                self.node.in_transit.fetch_add(1, Ordering::AcqRel);
-                let connection = self.shard.release(id);
-                match (slot.socket.duplicate(), connection) {
-                    (Ok(fd), Some(connection)) => {
-                        self.transfers.push((to, fd, Box::new(connection)));
-                    }
-                    (duplicated, _) => {
-                        self.node.in_transit.fetch_sub(1, Ordering::AcqRel);
-                        if let Err(error) = duplicated {
-                            warn!(%error, "a connection could not move");
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// Takes a socket from its task, which ends.
-    fn take_slot(&mut self, id: ConnectionId) -> Option<Slot> {
-        self.slot(id)?;
-        let mut slot = self.slots[id.index as usize].take()?;
-        self.woken.extend(slot.waker.take());
-        Some(slot)
-    }
-
-    /// Moves mail and connections into the rings, as far as there is room, and wakes the receivers.
-    fn post(&mut self) {
-        for to in self.mesh.others() {
-            while self.mesh.has_room(to) {
-                let Some(mail) = self.shard.outbox(to).pop_front() else {
-                    break;
-                };
-                if self.mesh.push(to, Envelope::Mail(mail)).is_err() {
-                    break;
-                }
-            }
-        }
-        let mut waiting = Vec::new();
-        for (to, fd, connection) in self.transfers.drain(..) {
-            match self.mesh.push(to, Envelope::Connection(fd, connection)) {
-                Err(Envelope::Connection(fd, connection)) => waiting.push((to, fd, connection)),
-                Ok(()) | Err(Envelope::Mail(_)) => {}
-            }
-        }
-        self.transfers = waiting;
-        self.mesh.wake_receivers();
     }
 
     /// Done when this server is leaving and no shard has a connection, or time is up.

@@ -13,6 +13,7 @@
 
 mod clock;
 mod driver;
+mod effects;
 mod machine;
 mod mesh;
 mod ready;

@@ -211,7 +211,10 @@ impl Shard {
             Command::Login { token, login } => return self.log_in(now, token, *login),
             _ => 0,
         };
-        if self.is_too_late(&command) || !self.can_tell(&command) {
+        if self.is_too_late(&command) {
+            return Answer::Refused(Refusal::Leaving);
+        }
+        if !self.can_tell(&command) {
             return Answer::Refused(Refusal::Busy);
         }
         let answer = self.hub.execute(now, command);

@@ -9,7 +9,7 @@ use super::body::{self, Publish};
 use super::errors::{Kind, Problem};
 use super::{Pubsub, Route};
 use crate::auth::{Identity, OrganizationId};
-use crate::dialect::{self, Action, Call, Refused, Responder, too_fast};
+use crate::dialect::{self, Action, Call, LEAVING, Refused, Responder, too_fast};
 use crate::hub::{Address, Answer, Command, Epoch, EventId, Number, Refusal, Scope};
 use crate::limits::IDEMPOTENCY_KEY_BYTES_MAX;
 use crate::protocol::http1::{Framing, Head, Method, Version};
@@ -175,6 +175,7 @@ impl Posted {
                 let message = "a bound of this server is reached, try again";
                 Problem::new(Kind::Busy, message)
             }
+            Refusal::Leaving => Problem::new(Kind::Busy, LEAVING),
             Refusal::TooFast { retry_after } => {
                 Problem::new(Kind::RateLimited { retry_after }, too_fast(retry_after))
             }

@@ -1,7 +1,7 @@
 //! Errors in this dialect's form: `{"error":{"code":"…","message":"…"}}`.
 
 use super::Sessions;
-use crate::dialect::{self, RATE_LIMITED, Responder, retry_after_line, too_fast};
+use crate::dialect::{self, LEAVING, RATE_LIMITED, Responder, retry_after_line, too_fast};
 use crate::hub::{Refusal, Status};
 
 /// RFC 9110 §10.2.3; a bound that was reached is usually free again at once.
@@ -32,6 +32,7 @@ pub(super) fn respond_refusal(dialect: &Sessions, to: &mut Responder<'_>, refusa
         Refusal::Contradiction => (409, "contradiction", "the session has other parents"),
         Refusal::Exists => (409, "exists", "the session exists"),
         Refusal::Busy => (503, "busy", "a bound of this server is reached, try again"),
+        Refusal::Leaving => (503, "leaving", LEAVING),
         Refusal::TooFast { retry_after } => {
             let line = retry_after_line(retry_after);
             let headers = [&dialect.cors, line.as_bytes()];

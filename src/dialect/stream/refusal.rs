@@ -1,6 +1,6 @@
 //! The hub's refusals, in this dialect's words.
 
-use crate::dialect::too_fast;
+use crate::dialect::{LEAVING, too_fast};
 use crate::hub::{Address, Refusal};
 use crate::protocol::grpc::{Code, Status};
 
@@ -24,6 +24,7 @@ pub(super) fn of_refusal(refusal: Refusal, address: &Address) -> Status {
             Code::ResourceExhausted,
             "a bound of this server is reached, try again",
         ),
+        Refusal::Leaving => (Code::Unavailable, LEAVING),
         Refusal::TooFast { retry_after } => {
             return Status::new(Code::ResourceExhausted, too_fast(retry_after));
         }

@@ -134,6 +134,8 @@ fn messages_after_the_goodbye_are_not_looked_at() {
         for shard in &mut stage.node.shards {
             shard.drain(stage.node.now);
         }
+        // Nobody is told before all shards have come so far.
+        stage.node.settle();
         socket.say(&mut stage.node, &filter(&[("type", "\"a\"")]));
         assert_eq!(stage.texts(&mut socket), [""; 0]);
         assert_eq!(socket.close_code(&mut stage.node), 1_001);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::dialect::socket::Reaction;
-use crate::dialect::{RATE_LIMITED, put_text, too_fast};
+use crate::dialect::{LEAVING, RATE_LIMITED, put_text, too_fast};
 use crate::hub::{Epoch, EventId, Gap, Number, Refusal};
 use crate::limits::WEBSOCKET_PING_INTERVAL;
 use crate::protocol::websocket::CloseCode;
@@ -102,6 +102,7 @@ impl Error {
                 Self::new(Code::Conflict, "the session belongs to another event")
             }
             Refusal::Busy => Self::new(Code::Busy, BUSY),
+            Refusal::Leaving => Self::new(Code::Busy, LEAVING),
             Refusal::TooFast { retry_after } => Self::new(Code::RateLimited, too_fast(retry_after)),
         }
     }
@@ -136,7 +137,7 @@ impl Dismissal {
             // The question where a session stands has no answers of the last two kinds.
             Refusal::Contradiction | Refusal::Exists | Refusal::Status(_) => Self::Elsewhere,
             // Nor is it held against a limit.
-            Refusal::Busy | Refusal::TooFast { .. } => Self::Busy,
+            Refusal::Busy | Refusal::Leaving | Refusal::TooFast { .. } => Self::Busy,
         }
     }
 

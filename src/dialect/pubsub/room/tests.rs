@@ -256,6 +256,7 @@ fn what_the_hub_refuses_is_told_and_closed() {
         (Refusal::Undeclared, "not_found", 4404),
         (Refusal::Contradiction, "conflict", 4409),
         (Refusal::Busy, "busy", 1013),
+        (Refusal::Leaving, "busy", 1013),
     ] {
         let mut client = Client::bearer("a-all", "");
         let (_, pending) = execution(client.opened());
@@ -289,6 +290,7 @@ fn a_publish_is_answered_with_its_id_and_its_number_in_the_room() {
         (Refusal::Undeclared, "not_found"),
         (Refusal::Contradiction, "conflict"),
         (Refusal::Busy, "busy"),
+        (Refusal::Leaving, "busy"),
         (Refusal::TooFast { retry_after: 3 }, "rate_limited"),
     ] {
         let (_, pending) = execution(client.say(ask));
