@@ -32,6 +32,10 @@ pub const HTTP_LAST_REQUEST_TIMEOUT: Duration = Duration::from_millis(250);
 /// an answer is not lost to a reset.
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// A stream that is answered before its request has ended is reset this long after the answer: time
+/// for the peer to read the answer, which curl before 8 forgets if it finds the reset with it.
+pub const HTTP2_RESET_DELAY: Duration = Duration::from_millis(100);
+
 // --- WebSocket ------------------------------------------------------------------------------------
 
 /// Longest control frame payload (RFC 6455 §5.5).
@@ -373,6 +377,13 @@ pub const CONFIG_BYTES_MAX: usize = 1024 * 1024;
 pub const CONFIG_DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 3_600);
 /// Longest log directive; longer ones are a file pasted by mistake.
 pub const LOG_DIRECTIVE_BYTES_MAX: usize = 1024;
+/// Most origins that a dialect's answers may be configured to allow: each request that names one is compared
+/// with all.
+pub const CORS_ORIGINS_MAX: usize = 64;
+/// How long a browser may remember the answer to a preflight, by default: as long as Chromium does at most.
+pub const CORS_MAX_AGE_DEFAULT: Duration = Duration::from_secs(2 * 60 * 60);
+/// The longest that is worth configuring: Firefox cuts what is above.
+pub const CORS_MAX_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Longest configured CORS field value: it is part of every answer.
 pub const CORS_VALUE_BYTES_MAX: usize = 1024;
 /// How long a leaving server waits for its peers, by default: under the 30 s that most supervisors

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, Driver, LogFormat};
+use crate::config::{Config, Driver, LogFormat, parse_address};
 use crate::limits;
 
 /// What the command line may say about a server; each option wins over the file.
@@ -19,8 +19,8 @@ pub(super) struct ServeArgs {
     /// Configuration file (TOML); without it every key has its default.
     #[arg(long, value_name = "PATH")]
     pub(super) config: Option<PathBuf>,
-    /// Where to listen, such as 127.0.0.1:7400.
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    /// Where to listen, such as 127.0.0.1:7400 or localhost:7400.
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     listen: Option<SocketAddr>,
     /// Threads, each with its own connections and logs; 0 is one for every core.
     #[arg(long, value_name = "COUNT")]
@@ -40,6 +40,20 @@ pub(super) struct ServeArgs {
     /// Log more: -v for debug, -vv for trace.
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
+}
+
+/// An address, or a host's: that of IPv4, if it has both, as names without a resolver mean that too.
+fn resolve(text: &str) -> Option<SocketAddr> {
+    parse_address(text).or_else(|| {
+        let found: Vec<SocketAddr> = text.to_socket_addrs().ok()?.collect();
+        let first = found.iter().find(|address| address.is_ipv4());
+        first.or(found.first()).copied()
+    })
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    resolve(text)
+        .ok_or("not an address and port, nor the name of a host that is known here and a port")
 }
 
 fn drivers() -> impl TypedValueParser<Value = Driver> {
@@ -99,7 +113,7 @@ fn read(path: &Path) -> Result<Config, String> {
     let mut text = Vec::new();
     File::open(path)
         .and_then(|file| {
-            // One byte more than is allowed, so that `from_toml` can tell.
+            // One byte more than is allowed, so that reading it can tell.
             let bytes_max = limits::CONFIG_BYTES_MAX as u64 + 1;
             file.take(bytes_max).read_to_end(&mut text)
         })
@@ -108,7 +122,7 @@ fn read(path: &Path) -> Result<Config, String> {
         let position = error.utf8_error().valid_up_to();
         format!("{shown}: not UTF-8 at byte {position}")
     })?;
-    Config::from_toml(&text).map_err(|error| format!("{shown}: {error}"))
+    Config::from_toml_with(&text, resolve).map_err(|error| format!("{shown}: {error}"))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::value::{format_bytes, format_duration};
-use super::{Config, ConfigError, CorsConfig};
+use super::{Config, ConfigError};
 use crate::limits;
 
 impl Config {
@@ -98,21 +98,21 @@ impl Config {
         if let Some(timeout) = sessions.poll_timeout_max {
             duration("sessions.poll_timeout_max", timeout)?;
         }
-        cors("sessions.cors", &sessions.cors)
+        sessions.cors.check("sessions")
     }
 
     fn check_stream(&self) -> Result<(), ConfigError> {
         let publish_bytes_max = self.stream.publish_bytes_max;
         let most = limits::PUBLISH_BYTES_MAX;
         bytes("stream.publish_bytes_max", publish_bytes_max, most)?;
-        cors("stream.cors", &self.stream.cors)
+        self.stream.cors.check("stream")
     }
 
     fn check_pubsub(&self) -> Result<(), ConfigError> {
         let publish_bytes_max = self.pubsub.publish_bytes_max;
         let most = limits::PUBLISH_BYTES_MAX;
         bytes("pubsub.publish_bytes_max", publish_bytes_max, most)?;
-        cors("pubsub.cors", &self.pubsub.cors)
+        self.pubsub.cors.check("pubsub")
     }
 
     fn check_sysadm(&self) -> Result<(), ConfigError> {
@@ -127,10 +127,10 @@ impl Config {
             }
         }
         duration("sysadm.state_first", sysadm.state_first)?;
-        let interval = sysadm.state_interval;
-        interval.map_or(Ok(()), |interval| {
-            duration("sysadm.state_interval", interval)
-        })
+        if let Some(interval) = sysadm.state_interval {
+            duration("sysadm.state_interval", interval)?;
+        }
+        sysadm.cors.check("sysadm")
     }
 
     fn check_live(&self) -> Result<(), ConfigError> {
@@ -140,7 +140,8 @@ impl Config {
             "live.value_bytes_max",
             self.live.value_bytes_max,
             limits::LIVE_VALUE_BYTES_MAX,
-        )
+        )?;
+        self.live.cors.check("live")
     }
 
     fn check_listen(&self) -> Result<(), ConfigError> {
@@ -211,26 +212,9 @@ fn duration(key: &str, value: Duration) -> Result<(), ConfigError> {
     Err(ConfigError::new(key, problem))
 }
 
-fn cors(section: &str, cors: &CorsConfig) -> Result<(), ConfigError> {
-    let CorsConfig {
-        allow_origin,
-        allow_headers,
-        allow_methods,
-    } = cors;
-    for (key, value) in [
-        ("allow_origin", allow_origin),
-        ("allow_headers", allow_headers),
-        ("allow_methods", allow_methods),
-    ] {
-        let key = format!("{section}.{key}");
-        text(&key, value, limits::CORS_VALUE_BYTES_MAX)?;
-    }
-    Ok(())
-}
-
 /// Texts end up in answers and log lines: a line break in one would start a field of its own
 /// (RFC 9110 §5.5), a control character would speak to the operator's terminal.
-fn text(key: &str, value: &str, bytes_max: usize) -> Result<(), ConfigError> {
+pub(super) fn text(key: &str, value: &str, bytes_max: usize) -> Result<(), ConfigError> {
     let printable = value.bytes().all(|b| (b' '..=b'~').contains(&b));
     let trimmed = !value.is_empty() && value.trim().len() == value.len();
     if printable && trimmed && value.len() <= bytes_max {

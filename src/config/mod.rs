@@ -7,6 +7,7 @@
 
 mod check;
 mod check_organizations;
+mod cors;
 mod error;
 mod model;
 mod organizations;
@@ -15,14 +16,14 @@ mod section;
 mod value;
 mod write;
 
+pub use cors::CorsConfig;
 pub use error::ConfigError;
 pub use model::{
-    Config, CorsConfig, Driver, HubConfig, LiveConfig, LogConfig, LogFormat, PubsubConfig,
-    RetentionConfig, Scopes, ServerConfig, SessionsConfig, SlowConsumer, StreamConfig,
-    SysadmConfig, SysadmErrors,
+    Config, Driver, HubConfig, LiveConfig, LogConfig, LogFormat, PubsubConfig, RetentionConfig,
+    Scopes, ServerConfig, SessionsConfig, SlowConsumer, StreamConfig, SysadmConfig, SysadmErrors,
 };
 pub use organizations::{GRANTS, OrganizationConfig, TokenConfig, UserConfig};
-pub use value::{parse_bytes, parse_duration};
+pub use value::{parse_address, parse_bytes, parse_duration};
 
 /// A configuration file with every key at its default and a comment on each.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use super::cors::CorsConfig;
 use super::organizations::OrganizationConfig;
 use crate::limits;
 
@@ -205,6 +206,8 @@ pub struct SysadmConfig {
     pub state_first: Duration,
     /// How often it does so from then on; `None` (0 in the file) is never, not even first.
     pub state_interval: Option<Duration>,
+    /// `[sysadm.cors]`.
+    pub cors: CorsConfig,
 }
 
 /// `[live]`.
@@ -214,6 +217,8 @@ pub struct LiveConfig {
     pub filters_max: usize,
     /// Longest filter value in bytes, 1 to [`limits::LIVE_VALUE_BYTES_MAX`].
     pub value_bytes_max: usize,
+    /// `[live.cors]`; its origins are also those whose pages may use a browser's remembered password.
+    pub cors: CorsConfig,
 }
 
 /// `[stream]`.
@@ -232,20 +237,6 @@ pub struct PubsubConfig {
     pub publish_bytes_max: usize,
     /// `[pubsub.cors]`.
     pub cors: CorsConfig,
-}
-
-/// `[sessions.cors]`, `[stream.cors]` and `[pubsub.cors]`: field values, sent as they are. Printable ASCII, never empty.
-///
-/// One is helped out: where tokens are asked for, `allow_headers = "*"` is sent as `*, Authorization`,
-/// because to a browser the asterisk does not mean that field (Fetch §3.3.4).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CorsConfig {
-    /// `Access-Control-Allow-Origin`.
-    pub allow_origin: String,
-    /// `Access-Control-Allow-Headers`.
-    pub allow_headers: String,
-    /// `Access-Control-Allow-Methods`.
-    pub allow_methods: String,
 }
 
 impl Default for ServerConfig {
@@ -297,6 +288,7 @@ impl Default for SysadmConfig {
             errors: SysadmErrors::default(),
             state_first: limits::SYSTEM_STATE_FIRST_DEFAULT,
             state_interval: Some(limits::SYSTEM_STATE_INTERVAL_DEFAULT),
+            cors: CorsConfig::default(),
         }
     }
 }
@@ -306,6 +298,7 @@ impl Default for LiveConfig {
         Self {
             filters_max: limits::LIVE_FILTERS_DEFAULT,
             value_bytes_max: limits::LIVE_VALUE_BYTES_DEFAULT,
+            cors: CorsConfig::default(),
         }
     }
 }
@@ -346,16 +339,6 @@ impl Default for SessionsConfig {
             poll_timeout_max: None,
             token_reads: true,
             cors: CorsConfig::default(),
-        }
-    }
-}
-
-impl Default for CorsConfig {
-    fn default() -> Self {
-        Self {
-            allow_origin: "*".to_owned(),
-            allow_headers: "*".to_owned(),
-            allow_methods: "*".to_owned(),
         }
     }
 }

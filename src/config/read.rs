@@ -3,6 +3,7 @@
 //! Bounds are not judged here: they are the same for values from the command line, and live in `check`.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
 use toml::de::DeTable;
 
@@ -10,10 +11,11 @@ use super::section::{
     ADDRESS, BOOLEAN, BYTES, COUNT, DURATION, LIST, SHARDS, SOME_COUNT, SOME_DURATION, SOME_TEXT,
     Section, TEXT, ZERO_IS_NONE, line_at,
 };
+use super::value::parse_address;
 use super::{
-    Config, ConfigError, CorsConfig, Driver, HubConfig, LiveConfig, LogConfig, LogFormat,
-    OrganizationConfig, PubsubConfig, RetentionConfig, Scopes, ServerConfig, SessionsConfig,
-    SlowConsumer, StreamConfig, SysadmConfig, SysadmErrors, TokenConfig, UserConfig,
+    Config, ConfigError, Driver, HubConfig, LiveConfig, LogConfig, LogFormat, OrganizationConfig,
+    PubsubConfig, RetentionConfig, Scopes, ServerConfig, SessionsConfig, SlowConsumer,
+    StreamConfig, SysadmConfig, SysadmErrors, TokenConfig, UserConfig,
 };
 use crate::limits;
 
@@ -28,6 +30,14 @@ impl Config {
     /// Text that is not TOML, a key that does not exist, a value of the wrong kind, a value out of
     /// bounds: the error names the dotted key, what was expected, and the line.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        Self::from_toml_with(text, parse_address)
+    }
+
+    /// [`from_toml`](Self::from_toml), where `resolve` knows the addresses of more hosts than [`parse_address`].
+    pub fn from_toml_with(
+        text: &str,
+        resolve: fn(&str) -> Option<SocketAddr>,
+    ) -> Result<Self, ConfigError> {
         if text.len() > limits::CONFIG_BYTES_MAX {
             let problem = format!(
                 "expected at most {} bytes, found {}",
@@ -44,7 +54,9 @@ impl Config {
         let mut config = Self::default();
         let mut lines = HashMap::new();
         let mut root = Section::new(text, "", document.get_ref(), &mut lines);
-        root.section("server", |section| server(section, &mut config.server))?;
+        root.section("server", |section| {
+            server(section, resolve, &mut config.server)
+        })?;
         root.section("log", |section| log(section, &mut config.log))?;
         root.section("hub", |section| hub(section, &mut config.hub))?;
         root.section("sessions", |section| {
@@ -67,8 +79,12 @@ impl Config {
     }
 }
 
-fn server(section: &mut Section<'_>, server: &mut ServerConfig) -> Result<(), ConfigError> {
-    section.read("listen", &ADDRESS, &mut server.listen)?;
+fn server(
+    section: &mut Section<'_>,
+    resolve: fn(&str) -> Option<SocketAddr>,
+    server: &mut ServerConfig,
+) -> Result<(), ConfigError> {
+    section.parse("listen", ADDRESS, resolve, &mut server.listen)?;
     section.read("shards", &SHARDS, &mut server.shards)?;
     section.word("driver", Driver::WORDS, Driver::parse, &mut server.driver)?;
     section.read("open", &BOOLEAN, &mut server.open)?;
@@ -120,23 +136,17 @@ fn sessions(section: &mut Section<'_>, sessions: &mut SessionsConfig) -> Result<
     let timeout = &mut sessions.poll_timeout_max;
     section.read("poll_timeout_max", &SOME_DURATION, timeout)?;
     section.read("token_reads", &BOOLEAN, &mut sessions.token_reads)?;
-    section.section("cors", |section| cors(section, &mut sessions.cors))
+    section.section("cors", |section| sessions.cors.read(section))
 }
 
 fn stream(section: &mut Section<'_>, stream: &mut StreamConfig) -> Result<(), ConfigError> {
     section.read("publish_bytes_max", &BYTES, &mut stream.publish_bytes_max)?;
-    section.section("cors", |section| cors(section, &mut stream.cors))
+    section.section("cors", |section| stream.cors.read(section))
 }
 
 fn pubsub(section: &mut Section<'_>, pubsub: &mut PubsubConfig) -> Result<(), ConfigError> {
     section.read("publish_bytes_max", &BYTES, &mut pubsub.publish_bytes_max)?;
-    section.section("cors", |section| cors(section, &mut pubsub.cors))
-}
-
-fn cors(section: &mut Section<'_>, cors: &mut CorsConfig) -> Result<(), ConfigError> {
-    section.read("allow_origin", &TEXT, &mut cors.allow_origin)?;
-    section.read("allow_headers", &TEXT, &mut cors.allow_headers)?;
-    section.read("allow_methods", &TEXT, &mut cors.allow_methods)
+    section.section("cors", |section| pubsub.cors.read(section))
 }
 
 fn sysadm(section: &mut Section<'_>, sysadm: &mut SysadmConfig) -> Result<(), ConfigError> {
@@ -149,12 +159,14 @@ fn sysadm(section: &mut Section<'_>, sysadm: &mut SysadmConfig) -> Result<(), Co
         &mut sysadm.errors,
     )?;
     section.read("state_first", &DURATION, &mut sysadm.state_first)?;
-    section.read("state_interval", &ZERO_IS_NONE, &mut sysadm.state_interval)
+    section.read("state_interval", &ZERO_IS_NONE, &mut sysadm.state_interval)?;
+    section.section("cors", |section| sysadm.cors.read(section))
 }
 
 fn live(section: &mut Section<'_>, live: &mut LiveConfig) -> Result<(), ConfigError> {
     section.read("filters_max", &COUNT, &mut live.filters_max)?;
-    section.read("value_bytes_max", &BYTES, &mut live.value_bytes_max)
+    section.read("value_bytes_max", &BYTES, &mut live.value_bytes_max)?;
+    section.section("cors", |section| live.cors.read(section))
 }
 
 fn organization(section: &mut Section<'_>) -> Result<OrganizationConfig, ConfigError> {

@@ -2,7 +2,6 @@
 //! wrong kind and what nobody asked for, and always names the line.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
@@ -47,6 +46,15 @@ pub(super) const LIST: Kind<Vec<String>> = Kind {
     },
 };
 
+/// A list that may be written as its only element.
+pub(super) const TEXTS: Kind<Vec<String>> = Kind {
+    expected: "text in quotes, or a list of texts",
+    read: |value| match (TEXT.read)(value) {
+        Some(one) => Some(vec![one]),
+        None => (LIST.read)(value),
+    },
+};
+
 pub(super) const COUNT: Kind<usize> = Kind {
     expected: "a whole number",
     read: |value| integer(value)?.try_into().ok(),
@@ -58,10 +66,8 @@ pub(super) const SOME_COUNT: Kind<Option<usize>> = Kind {
     read: |value| (COUNT.read)(value).map(Some),
 };
 
-pub(super) const ADDRESS: Kind<SocketAddr> = Kind {
-    expected: "an address and port such as \"127.0.0.1:7400\" or \"[::1]:7400\"",
-    read: |value| value.as_str()?.parse().ok(),
-};
+pub(super) const ADDRESS: &str = "an address and port such as \"127.0.0.1:7400\", \"[::1]:7400\" or \
+     \"localhost:7400\", the host known by that name";
 
 pub(super) const SHARDS: Kind<Option<NonZeroU16>> = Kind {
     expected: "a number of shards, or 0 for one per core",
@@ -164,13 +170,23 @@ impl<'a> Section<'a> {
         parse: fn(&str) -> Option<T>,
         into: &mut T,
     ) -> Result<(), ConfigError> {
+        let expected = format!("\"{}\"", words.join("\" or \""));
+        self.parse(key, &expected, parse, into)
+    }
+
+    /// Reads a key whose value is a text that means something else.
+    pub(super) fn parse<T>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        parse: fn(&str) -> Option<T>,
+        into: &mut T,
+    ) -> Result<(), ConfigError> {
         let Some(value) = self.ask(key) else {
             return Ok(());
         };
-        *into = value.get_ref().as_str().and_then(parse).ok_or_else(|| {
-            let expected = format!("\"{}\"", words.join("\" or \""));
-            self.refuse(key, value, &expected)
-        })?;
+        let parsed = value.get_ref().as_str().and_then(parse);
+        *into = parsed.ok_or_else(|| self.refuse(key, value, expected))?;
         Ok(())
     }
 

@@ -72,18 +72,21 @@ publish_bytes_max = 4096
 poll_bytes_max = "5KiB"
 poll_timeout_max = "1m"
 token_reads = false
-cors.allow_origin = "https://example.com"
+cors.allow_origin = ["https://example.com", "https://*.example.com"]
+cors.max_age = "1m"
 cors.allow_headers = "Content-Type"
 cors.allow_methods = "GET, POST"
 [sysadm]
 classes = ["backup:*", "a \"b\" \\"]
 retained = []
 errors = "documented"
+cors.allow_origin = "https://example.net"
 state_first = 5
 state_interval = 0
 [live]
 filters_max = 3
 value_bytes_max = "1KiB"
+cors.allow_origin = "*.example.net"
 [stream]
 publish_bytes_max = "2KiB"
 [stream.cors]
@@ -92,6 +95,13 @@ allow_origin = "https://example.org"
 publish_bytes_max = "3KiB"
 cors.allow_methods = "POST"
 "#;
+
+fn allowing(origins: &[&str]) -> CorsConfig {
+    CorsConfig {
+        allow_origin: origins.iter().map(|&origin| origin.to_owned()).collect(),
+        ..CorsConfig::default()
+    }
+}
 
 #[test]
 fn every_key_is_read() {
@@ -103,17 +113,16 @@ fn every_key_is_read() {
             errors: SysadmErrors::Documented,
             state_first: Duration::from_secs(5),
             state_interval: None,
+            cors: allowing(&["https://example.net"]),
         },
         live: LiveConfig {
             filters_max: 3,
             value_bytes_max: 1_024,
+            cors: allowing(&["*.example.net"]),
         },
         stream: StreamConfig {
             publish_bytes_max: 2_048,
-            cors: CorsConfig {
-                allow_origin: "https://example.org".to_owned(),
-                ..CorsConfig::default()
-            },
+            cors: allowing(&["https://example.org"]),
         },
         pubsub: PubsubConfig {
             publish_bytes_max: 3_072,
@@ -157,9 +166,10 @@ fn every_key_is_read() {
             poll_bytes_max: 5_120,
             poll_timeout_max: Some(Duration::from_secs(60)),
             cors: CorsConfig {
-                allow_origin: "https://example.com".to_owned(),
                 allow_headers: "Content-Type".to_owned(),
                 allow_methods: "GET, POST".to_owned(),
+                max_age: Duration::from_secs(60),
+                ..allowing(&["https://example.com", "https://*.example.com"])
             },
         },
     };
@@ -201,6 +211,7 @@ fn unknown_keys_are_named_and_guessed() {
 /// Each line: a key, the value that is wrong with it, and what the refusal says.
 const WRONG_KINDS: &str = r#"
 server.listen = 7400 => expected an address
+server.listen = "example.com:7400" => known by that name
 server.listen = "localhost" => found the string "localhost"
 server.shards = -1 => 0 for one per core, found the integer -1
 server.shards = 70000 => 70000
@@ -217,6 +228,7 @@ hub.slow_consumer = "drop" => "disconnect" or "drop_oldest"
 sessions.token_reads = 1 => true or false
 sysadm.classes = "a" => a list of texts
 sysadm.retained = ["a", 1] => a list of texts
+sysadm.cors.allow_origin = 1 => text in quotes, or a list of texts
 sysadm.errors = "short" => "original" or "documented"
 live.filters_max = "many" => a whole number
 "#;
@@ -256,6 +268,10 @@ live.filters_max = 16385 => found 16385
 live.value_bytes_max = "1MiB" => to 512KiB
 stream.publish_bytes_max = "2MiB" => to 1MiB
 stream.cors.allow_origin = "" => printable
+live.cors.allow_origin = [] => expected 1 to 64, found 0
+live.cors.allow_origin = ["*", "https://a"] => stands alone
+sysadm.cors.allow_origin = "a.example" => without a path; found "a.example"
+sessions.cors.max_age = "2d" => at most 1d, found 2d
 pubsub.publish_bytes_max = 0 => 1
 pubsub.cors.allow_headers = "" => printable
 "#;

@@ -1,7 +1,8 @@
-//! Durations and byte sizes as people write them, in both directions.
+//! Durations and byte sizes as people write them, in both directions, and addresses.
 //!
 //! Whole numbers with a unit only: fractions would round, and a bare `K` means two things.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// Milliseconds in each unit, largest first.
@@ -53,6 +54,18 @@ pub fn parse_bytes(text: &str) -> Option<usize> {
         }
     };
     count.checked_mul(scale)
+}
+
+/// Reads `"127.0.0.1:7400"`, `"[::1]:7400"`, or `"localhost:7400"`, which is always the former (RFC 6761 §6.3).
+/// Other names mean something to a resolver only.
+pub fn parse_address(text: &str) -> Option<SocketAddr> {
+    let named = || {
+        let (host, port) = text.rsplit_once(':')?;
+        let is_local = host.eq_ignore_ascii_case("localhost");
+        let port = port.parse().ok().filter(|_| is_local)?;
+        Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    };
+    text.parse().ok().or_else(named)
 }
 
 /// Writes what [`parse_duration`] reads back, in the largest unit that is exact.
@@ -120,6 +133,30 @@ mod tests {
             "１s",
         ] {
             assert_eq!(millis(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        let address = |text| parse_address(text).map(|address| address.to_string());
+        for (text, expected) in [
+            ("127.0.0.1:7400", "127.0.0.1:7400"),
+            ("[::1]:0", "[::1]:0"),
+            ("localhost:7400", "127.0.0.1:7400"),
+            ("LocalHost:1", "127.0.0.1:1"),
+        ] {
+            assert_eq!(address(text).as_deref(), Some(expected), "{text}");
+        }
+        for bad in [
+            "",
+            ":7400",
+            "localhost",
+            "localhost:",
+            "localhost:x",
+            "a:1",
+            "localhost:70000",
+        ] {
+            assert_eq!(address(bad), None, "{bad:?}");
         }
     }
 

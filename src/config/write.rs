@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::value::{format_bytes, format_duration};
 use super::{
-    Config, CorsConfig, HubConfig, OrganizationConfig, PubsubConfig, ServerConfig, SessionsConfig,
+    Config, HubConfig, OrganizationConfig, PubsubConfig, ServerConfig, SessionsConfig,
     StreamConfig, SysadmConfig,
 };
 
@@ -21,6 +21,7 @@ impl fmt::Display for Config {
         writeln!(f, "\n[live]\nfilters_max = {}", self.live.filters_max)?;
         let value_bytes_max = format_bytes(self.live.value_bytes_max);
         writeln!(f, "value_bytes_max = \"{value_bytes_max}\"")?;
+        self.live.cors.write(f, "live")?;
         stream(f, &self.stream)?;
         pubsub(f, &self.pubsub)?;
         self.organizations
@@ -70,26 +71,19 @@ fn sessions(f: &mut fmt::Formatter<'_>, sessions: &SessionsConfig) -> fmt::Resul
         writeln!(f, "poll_timeout_max = \"{}\"", format_duration(timeout))?;
     }
     writeln!(f, "token_reads = {}", sessions.token_reads)?;
-    cors(f, "sessions", &sessions.cors)
+    sessions.cors.write(f, "sessions")
 }
 
 fn stream(f: &mut fmt::Formatter<'_>, stream: &StreamConfig) -> fmt::Result {
     let publish_bytes_max = format_bytes(stream.publish_bytes_max);
     writeln!(f, "\n[stream]\npublish_bytes_max = \"{publish_bytes_max}\"")?;
-    cors(f, "stream", &stream.cors)
+    stream.cors.write(f, "stream")
 }
 
 fn pubsub(f: &mut fmt::Formatter<'_>, pubsub: &PubsubConfig) -> fmt::Result {
     let publish_bytes_max = format_bytes(pubsub.publish_bytes_max);
     writeln!(f, "\n[pubsub]\npublish_bytes_max = \"{publish_bytes_max}\"")?;
-    cors(f, "pubsub", &pubsub.cors)
-}
-
-fn cors(f: &mut fmt::Formatter<'_>, section: &str, cors: &CorsConfig) -> fmt::Result {
-    writeln!(f, "\n[{section}.cors]")?;
-    writeln!(f, "allow_origin = {}", Quoted(&cors.allow_origin))?;
-    writeln!(f, "allow_headers = {}", Quoted(&cors.allow_headers))?;
-    writeln!(f, "allow_methods = {}", Quoted(&cors.allow_methods))
+    pubsub.cors.write(f, "pubsub")
 }
 
 fn sysadm(f: &mut fmt::Formatter<'_>, sysadm: &SysadmConfig) -> fmt::Result {
@@ -99,7 +93,8 @@ fn sysadm(f: &mut fmt::Formatter<'_>, sysadm: &SysadmConfig) -> fmt::Result {
     let first = format_duration(sysadm.state_first);
     writeln!(f, "state_first = \"{first}\"")?;
     let interval = format_duration(sysadm.state_interval.unwrap_or(Duration::ZERO));
-    writeln!(f, "state_interval = \"{interval}\"")
+    writeln!(f, "state_interval = \"{interval}\"")?;
+    sysadm.cors.write(f, "sysadm")
 }
 
 fn organization(f: &mut fmt::Formatter<'_>, one: &OrganizationConfig) -> fmt::Result {
@@ -128,7 +123,7 @@ fn organization(f: &mut fmt::Formatter<'_>, one: &OrganizationConfig) -> fmt::Re
 }
 
 /// A text as a basic string of TOML. Texts have no control characters, so two characters are escaped.
-struct Quoted<'a>(&'a str);
+pub(super) struct Quoted<'a>(pub(super) &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -138,7 +133,7 @@ impl fmt::Display for Quoted<'_> {
 }
 
 /// Texts as an array of TOML.
-struct List<'a>(&'a [String]);
+pub(super) struct List<'a>(pub(super) &'a [String]);
 
 impl fmt::Display for List<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -79,6 +79,7 @@ impl Connection {
             ..exchange
         };
         let date = ctx.date;
+        let origin = self.origin();
         let mut arena = std::mem::take(ctx.arena);
         let mut status = 0;
         let response = arena.write(|out| {
@@ -86,6 +87,7 @@ impl Connection {
                 out,
                 date,
                 exchange,
+                origin,
                 status: 0,
             };
             write(ctx, &mut to);

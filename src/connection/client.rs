@@ -121,7 +121,8 @@ impl Connection {
                 (Bytes::new(), peer, Framing::Grpc)
             }
             Opening::Response(streamed) => {
-                let (head, framing) = Self::begin_response(&streamed, exchange, ctx);
+                let (head, framing) =
+                    Self::begin_response(&streamed, (exchange, self.origin()), ctx);
                 let peer = ResponsePeer::new(streamed.messages);
                 (head, Peer::Response(peer), framing)
             }

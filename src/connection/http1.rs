@@ -7,11 +7,11 @@
 use super::websocket::WebSocketPeer;
 use super::{Connection, Context, State, Step, Then};
 use crate::dialect::sessions::handshake_fields;
-use crate::dialect::{Exchange, Route, respond_plain_error};
+use crate::dialect::{Dialects, Exchange, Responder, Route};
 use crate::limits::{ECHO_MESSAGE_BYTES_MAX, HTTP_HEAD_BYTES_MAX};
 use crate::protocol::Parsed;
 use crate::protocol::http1::{
-    BodyError, CONTINUE, ChunkedDecoder, Framing, Head, HeadError, Scratch, parse_head,
+    BodyError, CONTINUE, ChunkedDecoder, Framing, Glimpse, Head, HeadError, Scratch, parse_head,
 };
 use crate::protocol::http2::is_preface;
 use crate::protocol::websocket::Handshake;
@@ -33,6 +33,48 @@ struct Chunked {
     body_bytes: usize,
     body_bytes_max: u64,
     decoder: ChunkedDecoder,
+    /// Bytes of framing between the end of the body and what follows, once all of it is decoded. A request that
+    /// has to move to another shard is looked at again there.
+    spent: usize,
+}
+
+/// Why a body is not taken: its status, code and message.
+#[derive(Debug)]
+pub(super) struct BodyRefusal(u16, &'static str, String);
+
+impl BodyRefusal {
+    /// It is longer than it may be; `bytes` is how long, if that is known.
+    pub(super) fn too_long(bytes: Option<u64>, bytes_max: u64) -> Self {
+        match bytes {
+            _ if bytes_max == 0 => Self(
+                400,
+                "unexpected_body",
+                "this request has no body".to_owned(),
+            ),
+            Some(bytes) => {
+                let message = format!("{bytes} bytes of body; at most {bytes_max}");
+                Self(413, "too_large", message)
+            }
+            None => Self(
+                413,
+                "too_large",
+                format!("more than {bytes_max} bytes of body"),
+            ),
+        }
+    }
+
+    fn of(error: BodyError, bytes_max: u64) -> Self {
+        match error {
+            BodyError::TooLarge => Self::too_long(None, bytes_max),
+            _ => Self(error.status(), "bad_body", error.to_string()),
+        }
+    }
+
+    /// Writes it, in the form of whoever serves the path.
+    pub(super) fn respond(&self, route: Route<'_>, dialects: &Dialects, to: &mut Responder<'_>) {
+        let Self(status, code, message) = self;
+        dialects.refuse(route, to, *status, code, message);
+    }
 }
 
 /// What the head says about the body that has not come yet.
@@ -86,7 +128,7 @@ impl Connection {
                 self.arm_reading(buf.len(), false, ctx.now);
                 return more(buf.len());
             }
-            Err(error) => return self.refuse_broken(error, buf.len(), ctx),
+            Err(error) => return self.refuse_broken(error, buf, ctx),
         };
         match self.judge_body(&head, head_bytes, buf.len(), ctx) {
             Body::Here(body_bytes) => {
@@ -113,6 +155,7 @@ impl Connection {
                         body_bytes: 0,
                         body_bytes_max,
                         decoder: ChunkedDecoder::new(),
+                        spent: 0,
                     }));
                 }
                 self.step_chunked(buf, ctx)
@@ -129,7 +172,8 @@ impl Connection {
         ctx: &mut Context<'_>,
     ) -> Body {
         let route = ctx.dialects.route(head.path);
-        let bodiless = head.framing == Framing::None;
+        let bodiless = head.framing.is_bodiless();
+        self.begin_exchange(route, head, ctx);
         let mut admitted = Ok(0);
         let mut exchange = Exchange::of(head);
         // The body of a refused request is not read, so nothing can follow it.
@@ -145,9 +189,9 @@ impl Connection {
         let body_bytes = match head.framing {
             Framing::None => return Body::Here(0),
             Framing::Length(bytes) if bytes > body_bytes_max => {
-                let message = format!("{bytes} bytes of body; at most {body_bytes_max}");
+                let refusal = BodyRefusal::too_long(Some(bytes), body_bytes_max);
                 self.respond(exchange, ctx, |ctx, to| {
-                    ctx.dialects.refuse(route, to, 413, "too_large", &message);
+                    refusal.respond(route, ctx.dialects, to);
                 });
                 return Body::Refused { used: available };
             }
@@ -174,9 +218,24 @@ impl Connection {
     /// RFC 9110 §10.1.1: a client that expects it is told to go on, unless its body is coming anyway.
     fn invite_body(&mut self, head: &Head<'_, '_>, nothing_came: bool, ctx: &mut Context<'_>) {
         if head.expect_continue && nothing_came {
-            let interim = ctx.arena.write(|out| out.extend_from_slice(CONTINUE));
-            self.send_queue.push(interim);
+            self.push_continue(ctx);
         }
+    }
+
+    pub(super) fn push_continue(&mut self, ctx: &mut Context<'_>) {
+        let interim = ctx.arena.write(|out| out.extend_from_slice(CONTINUE));
+        self.send_queue.push(interim);
+    }
+
+    /// Notes what the answer to a request depends on, beside its exchange.
+    pub(super) fn begin_exchange(
+        &mut self,
+        route: Route<'_>,
+        head: &Head<'_, '_>,
+        ctx: &Context<'_>,
+    ) {
+        let origin = head.header_once("origin");
+        self.set_origin(ctx.dialects.allowed_origin(route, origin));
     }
 
     fn step_chunked(&mut self, buf: &mut [u8], ctx: &mut Context<'_>) -> Step {
@@ -191,15 +250,26 @@ impl Connection {
         let raw = &mut buf[head_bytes + body_bytes..];
         let decoded = match chunked.decoder.decode(raw, chunked.body_bytes_max) {
             Ok(decoded) => decoded,
-            Err(error) => return self.refuse_body(error, buf, ctx),
+            Err(error) => {
+                let refusal = BodyRefusal::of(error, chunked.body_bytes_max);
+                let used = buf.len();
+                self.refuse_request(&buf[..head_bytes], &refusal, ctx);
+                return Step {
+                    used,
+                    then: Then::Again,
+                };
+            }
         };
         chunked.body_bytes += decoded.produced;
+        chunked.spent += decoded.consumed - decoded.produced;
         let body_bytes = chunked.body_bytes;
         if !decoded.done {
+            // What is not body is let go.
+            chunked.spent = 0;
             self.arm_reading(buf.len(), true, ctx.now);
             return more(head_bytes + body_bytes);
         }
-        let used = head_bytes + (body_bytes - decoded.produced) + decoded.consumed;
+        let used = head_bytes + body_bytes + chunked.spent;
         let mut scratch = Scratch::new();
         match parse_head(&buf[..head_bytes], &mut scratch) {
             Ok(Parsed::Complete(head, _)) => {
@@ -207,8 +277,8 @@ impl Connection {
                 Step { used, then }
             }
             // The same bytes were a head before.
-            Ok(Parsed::Partial) => self.refuse_broken(HeadError::LineEnd, buf.len(), ctx),
-            Err(error) => self.refuse_broken(error, buf.len(), ctx),
+            Ok(Parsed::Partial) => self.refuse_broken(HeadError::LineEnd, buf, ctx),
+            Err(error) => self.refuse_broken(error, buf, ctx),
         }
     }
 
@@ -216,7 +286,7 @@ impl Connection {
     fn handle(&mut self, head: &Head<'_, '_>, body: &[u8], ctx: &mut Context<'_>) -> Then {
         let exchange = Exchange::of(head);
         let route = ctx.dialects.route(head.path);
-        if route == Route::Echo && head.has_token("upgrade", "websocket") {
+        if route == Route::Echo && head.wants_upgrade("websocket") {
             self.open_echo(head, exchange, ctx);
             return Then::Again;
         }
@@ -248,62 +318,49 @@ impl Connection {
     }
 
     /// RFC 9112 §2.2: after a head that cannot be read, nothing that follows can.
-    fn refuse_broken(&mut self, error: HeadError, used: usize, ctx: &mut Context<'_>) -> Step {
-        self.refuse_head(error, Exchange::broken(), ctx);
-        Step {
-            used,
-            then: Then::Again,
-        }
-    }
-
-    /// Refuses a request whose head is not what it should be.
-    pub(super) fn refuse_head(
-        &mut self,
-        error: HeadError,
-        exchange: Exchange,
-        ctx: &mut Context<'_>,
-    ) {
-        self.respond(exchange, ctx, |_, to| {
-            respond_plain_error(to, error.status(), "bad_request", &error.to_string());
-        });
-    }
-
-    fn refuse_body(&mut self, error: BodyError, request: &[u8], ctx: &mut Context<'_>) -> Step {
-        let code = match error {
-            BodyError::TooLarge => "too_large",
-            _ => "bad_body",
-        };
-        self.refuse_request(request, error.status(), code, &error.to_string(), ctx);
+    fn refuse_broken(&mut self, error: HeadError, request: &[u8], ctx: &mut Context<'_>) -> Step {
+        let glimpse = Glimpse::of(request);
+        self.refuse_head(error, glimpse, Exchange::broken(glimpse), ctx);
         Step {
             used: request.len(),
             then: Then::Again,
         }
     }
 
-    /// Refuses a request under way: in its dialect's form, if its head is here.
-    fn refuse_request(
+    /// Refuses a request whose head is not what it should be, in the form of whoever serves what can be told of its
+    /// path.
+    pub(super) fn refuse_head(
         &mut self,
-        request: &[u8],
-        status: u16,
-        code: &str,
-        message: &str,
+        error: HeadError,
+        glimpse: Glimpse<'_>,
+        exchange: Exchange,
         ctx: &mut Context<'_>,
     ) {
-        let mut scratch = Scratch::new();
-        let route = match parse_head(request, &mut scratch) {
-            Ok(Parsed::Complete(head, _)) => ctx.dialects.route(head.path),
-            Ok(Parsed::Partial) | Err(_) => Route::Unknown,
-        };
-        self.respond(Exchange::broken(), ctx, |ctx, to| {
-            ctx.dialects.refuse(route, to, status, code, message);
+        let route = ctx.dialects.route(glimpse.path.unwrap_or(""));
+        self.set_origin(ctx.dialects.allowed_origin(route, glimpse.origin));
+        self.respond(exchange, ctx, |ctx, to| {
+            let (status, message) = (error.status(), error.to_string());
+            ctx.dialects
+                .refuse(route, to, status, "bad_request", &message);
+        });
+    }
+
+    /// Refuses a request under way, in the form of whoever serves what can be told of its path.
+    fn refuse_request(&mut self, request: &[u8], refusal: &BodyRefusal, ctx: &mut Context<'_>) {
+        let glimpse = Glimpse::of(request);
+        let route = ctx.dialects.route(glimpse.path.unwrap_or(""));
+        self.set_origin(ctx.dialects.allowed_origin(route, glimpse.origin));
+        self.respond(Exchange::broken(glimpse), ctx, |ctx, to| {
+            refusal.respond(route, ctx.dialects, to);
         });
     }
 
     /// Answers 408 to a request that does not arrive (RFC 9110 §15.5.9).
     pub(super) fn time_out_request(&mut self, ctx: &mut Context<'_>) {
         let request = std::mem::take(&mut self.input);
-        let message = "the request did not arrive in time";
-        self.refuse_request(&request, 408, "request_timeout", message, ctx);
+        let message = "the request did not arrive in time".to_owned();
+        let refusal = BodyRefusal(408, "request_timeout", message);
+        self.refuse_request(&request, &refusal, ctx);
     }
 }
 

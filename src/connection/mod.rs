@@ -39,7 +39,8 @@ mod websocket;
 use crate::buf::Arena;
 use crate::dialect::sessions::{Listen, render::Encoding};
 use crate::dialect::{
-    Action, Call, Dialects, Exchange, Follow, Open, Pending, Show, Socket, Subscribe, Tools,
+    Action, AllowedOrigin, Call, Dialects, Exchange, Follow, Open, Pending, Show, Socket,
+    Subscribe, Tools,
 };
 use crate::hub::{Gap, Number, ReaderId};
 use crate::limits::{PIPELINE_BYTES_MAX, SEND_QUEUE_PAUSE_BYTES};
@@ -88,6 +89,8 @@ pub struct Connection {
     timer: Timer,
     due: Instant,
     write_due: Instant,
+    /// The origin that the answer to the request under way names.
+    origin: Option<AllowedOrigin>,
     input_ended: bool,
     /// By how much its signs of life come early, of 255: who came together is not pinged together.
     spread: u8,
@@ -129,14 +132,14 @@ pub enum Ending<'s> {
 }
 
 /// A waiting long poll.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Parked {
     /// Its place among the session's readers.
     pub reader: ReaderId,
     /// The first number it wants.
     pub from: Number,
-    /// What it missed, to be told with the answer.
-    pub gap: Option<Gap>,
+    /// What it missed, to be told with the answer. Boxed: hardly any poll has missed something, and each counts.
+    pub gap: Option<Box<Gap>>,
     /// How the answer is framed.
     pub exchange: Exchange,
 }
@@ -211,6 +214,7 @@ impl Connection {
             timer: Timer::None,
             due: Instant::NEVER,
             write_due: Instant::NEVER,
+            origin: None,
             input_ended: false,
             spread: 0,
         };
@@ -248,6 +252,16 @@ impl Connection {
                 then: Then::More { keep: 0 },
             },
         }
+    }
+
+    /// The origin that the answer to the request under way names.
+    pub fn origin(&self) -> Option<AllowedOrigin> {
+        self.origin.clone()
+    }
+
+    /// Another request is under way.
+    pub fn set_origin(&mut self, origin: Option<AllowedOrigin>) {
+        self.origin = origin;
     }
 
     /// Takes the held input, to be stepped through and given back by [`hold`](Self::hold).
@@ -349,9 +363,9 @@ impl Connection {
     }
 
     /// The waiting poll, if that is what this connection is.
-    pub const fn parked(&self) -> Option<Parked> {
+    pub const fn parked(&self) -> Option<&Parked> {
         match &self.state {
-            State::Parked(parked) => Some(*parked),
+            State::Parked(parked) => Some(parked),
             _ => None,
         }
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::client::{Client, Peer};
 use super::http2::hear;
 use super::{Connection, Context, Step, Then};
-use crate::dialect::{Exchange, Framing, Responder, Streamed};
+use crate::dialect::{AllowedOrigin, Exchange, Framing, Responder, Streamed};
 
 /// What is kept of one.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Connection {
     /// The head of a response that does not end, and how its messages are framed.
     pub(super) fn begin_response(
         streamed: &Streamed,
-        exchange: Exchange,
+        (exchange, origin): (Exchange, Option<AllowedOrigin>),
         ctx: &mut Context<'_>,
     ) -> (Bytes, Framing) {
         let mut framing = streamed.framing;
@@ -48,6 +48,7 @@ impl Connection {
                 out,
                 date,
                 exchange,
+                origin,
                 status: 0,
             };
             let chunked = to

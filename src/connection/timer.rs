@@ -8,8 +8,8 @@ use super::{Connection, Context, State};
 use crate::dialect::sessions::render::Encoding;
 use crate::limits::{
     HTTP_BODY_TIMEOUT, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE_TIMEOUT, HTTP_LAST_REQUEST_TIMEOUT,
-    HTTP2_PING_INTERVAL, LINGER_TIMEOUT, SSE_COMMENT_INTERVAL, WEBSOCKET_CLOSE_TIMEOUT,
-    WEBSOCKET_PING_INTERVAL, WRITE_TIMEOUT,
+    HTTP2_PING_INTERVAL, HTTP2_RESET_DELAY, LINGER_TIMEOUT, SSE_COMMENT_INTERVAL,
+    WEBSOCKET_CLOSE_TIMEOUT, WEBSOCKET_PING_INTERVAL, WRITE_TIMEOUT,
 };
 use crate::protocol::grpc::{Code, Status};
 use crate::protocol::sse;
@@ -36,6 +36,8 @@ pub enum Timer {
     Goodbye,
     /// The peer must close its half.
     Linger,
+    /// A stream that was answered before its request had ended is reset.
+    Reset,
     /// An HTTP/2 connection must show that it lives, or what for.
     Http2,
     /// A call must have ended.
@@ -73,6 +75,7 @@ impl Connection {
             Timer::Http2 => self.spread(HTTP2_PING_INTERVAL),
             Timer::Goodbye => WEBSOCKET_CLOSE_TIMEOUT,
             Timer::Linger => LINGER_TIMEOUT,
+            Timer::Reset => HTTP2_RESET_DELAY,
         };
         self.timer = timer;
         self.due = now.instant + after;
@@ -154,6 +157,11 @@ impl Connection {
         self.arm(Timer::Linger, now);
     }
 
+    /// Everything was said on a stream whose request has not ended.
+    pub fn await_reset(&mut self, now: Now) {
+        self.arm(Timer::Reset, now);
+    }
+
     /// The peer closed its half. Answers whether the connection is of no more use.
     ///
     /// A request that waits for the hub is answered all the same; a poll or a feed that stopped
@@ -194,7 +202,7 @@ impl Connection {
                 self.disarm();
                 Expired::Flush
             }
-            Timer::Idle | Timer::Goodbye | Timer::Linger => Expired::Drop,
+            Timer::Idle | Timer::Goodbye | Timer::Linger | Timer::Reset => Expired::Drop,
             Timer::Head | Timer::Body => {
                 self.time_out_request(ctx);
                 Expired::Flush

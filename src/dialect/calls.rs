@@ -82,7 +82,7 @@ impl Dialects {
         if head.method == Method::Options {
             let exchange = to.exchange;
             to.begin(204)
-                .raw(self.stream.cors())
+                .raw(self.stream.cors().preflight())
                 .empty(exchange.keep_alive);
             return Action::Done;
         }
@@ -101,7 +101,7 @@ impl Dialects {
                 return self.stream.post_web(answer, head, one_message(&messages)?);
             }
             let socket = self.begin_call(method, head)?;
-            let headers = [self.stream.cors(), b"Cache-Control: no-store\r\n"].concat();
+            let headers = [&self.stream.cors()[..], b"Cache-Control: no-store\r\n"].concat();
             Ok(Action::Open(Box::new(Open {
                 opening: Opening::Response(Box::new(Streamed {
                     content_type: answer.content_type(),

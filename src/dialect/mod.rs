@@ -29,10 +29,10 @@ use crate::auth::Directory;
 use crate::config::Config;
 use crate::hub::{Answer, Command, Ids, Placement};
 use crate::metrics::Metrics;
-use crate::protocol::http1::Head;
+use crate::protocol::http1::{Head, Method};
 use crate::time::Now;
 
-pub use cors::cors_lines;
+pub use cors::{AllowedOrigin, Cors};
 pub use cursor::{FOREIGN, QueryError, query_cursor, query_text};
 pub use offer::Offer;
 pub use render::{
@@ -44,6 +44,9 @@ pub use socket::{
 };
 pub use too_fast::{LEAVING, RATE_LIMITED, retry_after_line, too_fast};
 pub use upgrade::{check_upgrade, handshake_fields, read_credentials};
+
+/// What may be asked of the server as a whole, somewhere.
+const SERVER_METHODS: &[u8] = b"GET, HEAD, POST, PUT, DELETE, OPTIONS";
 
 /// All dialects as configured, shared by the connections of one shard.
 #[derive(Debug)]
@@ -64,6 +67,8 @@ pub struct Dialects {
     pub admin: admin::Admin,
     /// Whether `/echo` is served.
     pub echo: bool,
+    /// What browsers are told where no dialect is: without organizations, that everyone may read it.
+    anyone: &'static [u8],
 }
 
 /// Which dialect a path belongs to, and what it names there. Borrows the request's target.
@@ -85,6 +90,8 @@ pub enum Route<'b> {
     Admin(admin::Route),
     /// The echo for protocol test suites.
     Echo,
+    /// The server as a whole: `OPTIONS *` (RFC 9110 §9.3.7).
+    Server,
     /// Nobody's.
     Unknown,
 }
@@ -168,8 +175,13 @@ impl Dialects {
         hostname: Box<str>,
         metrics: AllMetrics,
     ) -> Self {
+        let anyone: &[u8] = match directory.anonymous() {
+            Some(_) => b"Access-Control-Allow-Origin: *\r\n",
+            None => b"",
+        };
         let directory = || Arc::clone(directory);
         Self {
+            anyone,
             sessions: sessions::Sessions::new(&config.sessions, directory()),
             sysadm: sysadm::Sysadm::new(&config.sysadm, directory(), hostname),
             live: live::Live::new(&config.live, directory()),
@@ -207,7 +219,32 @@ impl Dialects {
         if self.echo && path == "/echo" {
             return Route::Echo;
         }
+        if path == "*" {
+            return Route::Server;
+        }
         Route::Unknown
+    }
+
+    /// What the answers on a path tell browsers; `None` where that is not a dialect's to say.
+    fn cors(&self, route: Route<'_>) -> Option<&Cors> {
+        match route {
+            Route::Sessions(_) => Some(self.sessions.cors()),
+            Route::Sysadm => Some(self.sysadm.cors()),
+            Route::Live => Some(self.live.cors()),
+            Route::Stream(_) | Route::Rpc(_) => Some(self.stream.cors()),
+            Route::Pubsub(pubsub::Route::Publish | pubsub::Route::Socket) => {
+                Some(self.pubsub.cors())
+            }
+            // The files of the program are for everyone.
+            Route::Pubsub(_) | Route::Server | Route::Admin(_) | Route::Echo | Route::Unknown => {
+                None
+            }
+        }
+    }
+
+    /// The origin that the answer to a request is to name, if that depends on the request.
+    pub fn allowed_origin(&self, route: Route<'_>, origin: Option<&[u8]>) -> Option<AllowedOrigin> {
+        self.cors(route)?.allowed(origin)
     }
 
     /// Judges a request by its head alone, before any of its body is read: the most bytes its body
@@ -220,22 +257,18 @@ impl Dialects {
     ) -> Result<u64, Refused> {
         match route {
             Route::Sessions(route) => self.sessions.admit(route, head, to),
-            Route::Sysadm | Route::Live => Ok(0),
+            Route::Sysadm | Route::Live | Route::Server => Ok(0),
             Route::Stream(route) => self.stream.admit(route, head, to),
             Route::Pubsub(route) => self.pubsub.admit(route, head, to),
             Route::Rpc(method) => self.admit_web_call(method, head, to),
             Route::Admin(route) => route.admit(head, to),
             Route::Echo => Ok(crate::limits::ECHO_MESSAGE_BYTES_MAX as u64),
-            Route::Unknown => Err(respond_plain_error(
-                to,
-                404,
-                "not_found",
-                "nothing is served here",
-            )),
+            Route::Unknown if asks_the_server(head) => Ok(0),
+            Route::Unknown => Err(self.respond_nothing(to)),
         }
     }
 
-    /// Refuses an admitted request whose body does not come as it should.
+    /// Refuses a request that does not come as it should, in the form of whoever serves its path.
     pub fn refuse(
         &self,
         route: Route<'_>,
@@ -248,13 +281,15 @@ impl Dialects {
             Route::Sessions(_) => self.sessions.refuse(to, status, code, message),
             Route::Stream(_) => self.stream.refuse_body(status, message, to),
             Route::Pubsub(_) => self.pubsub.refuse_body(status, message, to),
-            Route::Sysadm
-            | Route::Live
-            | Route::Rpc(_)
-            | Route::Admin(_)
-            | Route::Echo
-            | Route::Unknown => {
+            Route::Sysadm | Route::Live | Route::Rpc(_) => {
+                let cors: &[u8] = self.cors(route).map_or(b"", |cors| cors);
+                respond_error(to, &[cors], status, code, message);
+            }
+            Route::Server | Route::Admin(_) | Route::Echo => {
                 respond_plain_error(to, status, code, message);
+            }
+            Route::Unknown => {
+                respond_error(to, &[self.anyone], status, code, message);
             }
         }
     }
@@ -289,11 +324,23 @@ impl Dialects {
                 );
                 Action::Done
             }
-            Route::Unknown => {
-                respond_plain_error(to, 404, "not_found", "nothing is served here");
+            Route::Server | Route::Unknown if asks_the_server(head) => {
+                let keep_alive = to.exchange.keep_alive;
+                to.begin(200)
+                    .header("Allow", SERVER_METHODS)
+                    .empty(keep_alive);
+                Action::Done
+            }
+            Route::Server | Route::Unknown => {
+                self.respond_nothing(to);
                 Action::Done
             }
         }
+    }
+
+    fn respond_nothing(&self, to: &mut Responder<'_>) -> Refused {
+        let message = "nothing is served here";
+        respond_error(to, &[self.anyone], 404, "not_found", message)
     }
 
     /// Turns the hub's answer into a response, or into the next command.
@@ -313,6 +360,12 @@ impl Dialects {
             Pending::Sysadm(_) | Pending::Stream(_) | Pending::Room(_) => Action::Done,
         }
     }
+}
+
+/// Whether a request asks what the server as a whole can do: `OPTIONS *` (RFC 9110 §9.3.7), or `OPTIONS /`, which is
+/// what haproxy asks to see whether a server lives.
+fn asks_the_server(head: &Head<'_, '_>) -> bool {
+    head.method == Method::Options && matches!(head.path, "*" | "/")
 }
 
 /// Metrics of all shards, for whoever renders them.

@@ -3,7 +3,8 @@
 
 use bytes::BytesMut;
 
-use crate::protocol::http1::{DateCache, Head, Method, Response, Version};
+use super::AllowedOrigin;
+use crate::protocol::http1::{DateCache, Glimpse, Head, Method, Response, Version};
 
 /// Where a response goes, and what its framing depends on.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub struct Responder<'o> {
     pub date: &'o DateCache,
     /// What the request said.
     pub exchange: Exchange,
+    /// The origin that the answer names.
+    pub origin: Option<AllowedOrigin>,
     /// The status that was answered; for counting.
     pub status: u16,
 }
@@ -48,12 +51,12 @@ impl Exchange {
         }
     }
 
-    /// For a request whose head could not be read.
-    pub const fn broken() -> Self {
+    /// For a request whose head could not be read, or whose body does not come: nothing follows.
+    pub const fn broken(glimpse: Glimpse<'_>) -> Self {
         Self {
             version: Version::Http11,
             keep_alive: false,
-            head_only: false,
+            head_only: glimpse.head_only,
         }
     }
 }
@@ -62,7 +65,11 @@ impl Responder<'_> {
     /// Begins a response.
     pub fn begin(&mut self, status: u16) -> Response<'_> {
         self.status = status;
-        Response::begin(self.out, self.exchange.version, status, self.date)
+        let response = Response::begin(self.out, self.exchange.version, status, self.date);
+        match &self.origin {
+            Some(origin) => response.header("Access-Control-Allow-Origin", origin.as_bytes()),
+            None => response,
+        }
     }
 }
 

@@ -118,6 +118,7 @@ pub(super) fn respond(
         out: &mut out,
         date: &date,
         exchange,
+        origin: None,
         status: 0,
     };
     let action = handle(&mut to);

@@ -13,7 +13,7 @@ pub fn handshake_fields<'b>(head: &Head<'_, 'b>) -> HandshakeFields<'b> {
         http11: head.version == Version::Http11,
         upgrade_websocket: head.has_token("upgrade", "websocket"),
         connection_upgrade: head.has_token("connection", "upgrade"),
-        version: head.header("sec-websocket-version"),
+        version: head.header_once("sec-websocket-version"),
         key: head.header("sec-websocket-key"),
         key_count: head.header_values("sec-websocket-key").count(),
     }

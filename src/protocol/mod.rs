@@ -3,6 +3,7 @@
 pub mod grpc;
 pub mod http1;
 pub mod http2;
+pub mod media;
 pub mod sse;
 pub mod websocket;
 

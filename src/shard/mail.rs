@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::ConnectionId;
-use crate::dialect::Exchange;
 use crate::dialect::sessions::Listen;
+use crate::dialect::{AllowedOrigin, Exchange};
 use crate::hub::{Answer, Command, Event, OrganizationId, Parents, ScopeName, ShardId};
 
 /// A message between two shards. Between the same two, order is kept.
@@ -79,6 +79,8 @@ pub enum RelayMail {
         listen: Box<Listen>,
         /// How its answer is framed.
         exchange: Exchange,
+        /// The origin that its answer names.
+        origin: Option<AllowedOrigin>,
     },
     /// What a reader of the sender has for a stream of the receiver.
     Bytes {

@@ -7,10 +7,10 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{Shard, context};
-use crate::connection::{Follower, Parked, View};
+use crate::connection::{Connection, Follower, Parked, View};
 use crate::dialect::sessions::render::{self, Encoding, encode_gap};
 use crate::dialect::sessions::{Form, Listen, LogHeaders};
-use crate::dialect::{Exchange, pubsub};
+use crate::dialect::{AllowedOrigin, Exchange, pubsub};
 use crate::hub::{Cursor, Epoch, Gap, Log, Number, ReaderId, Refusal};
 use crate::limits::{FEED_PULL_BELOW_BYTES, LOG_PULL_BYTES};
 use crate::time::Now;
@@ -23,11 +23,12 @@ pub(super) struct PollRendering {
     events: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct PollKey {
     from: Number,
     headers: LogHeaders,
     exchange: Exchange,
+    origin: Option<AllowedOrigin>,
     second: u64,
 }
 
@@ -82,7 +83,7 @@ impl Shard {
                 let parked = Parked {
                     reader,
                     from,
-                    gap,
+                    gap: gap.map(Box::new),
                     exchange,
                 };
                 self.with(now, index, |connection, _| connection.park(parked, due));
@@ -119,6 +120,7 @@ impl Shard {
         };
         self.with(now, index, |connection, ctx| {
             let (dialects, date) = (ctx.dialects, ctx.date);
+            let origin = connection.origin();
             let head = ctx.arena.write(|out| {
                 match &listen.form {
                     Form::WebSocket(handshake) => {
@@ -129,6 +131,7 @@ impl Shard {
                             out,
                             date,
                             exchange,
+                            origin,
                             status: 0,
                         };
                         dialects.sessions.begin_event_stream(headers, &mut to);
@@ -156,19 +159,19 @@ impl Shard {
     /// Answers a waiting poll with what there is, which may be nothing, or more than one answer holds. Other connections are left
     /// alone.
     pub(super) fn answer_poll(&mut self, now: Now, index: u32) {
-        let parked = self
-            .connections
-            .get(index as usize)
-            .and_then(|e| e.connection.parked());
-        let Some(Parked {
+        let connection = self.connections.get(index as usize).map(|e| &e.connection);
+        let parked = connection.and_then(Connection::parked);
+        let origin = connection.and_then(Connection::origin);
+        let Some(&Parked {
             reader,
             from,
-            gap,
+            ref gap,
             mut exchange,
         }) = parked
         else {
             return;
         };
+        let gap = gap.as_deref().copied();
         exchange.keep_alive &= !self.draining;
         let Some(log) = self.hub.log(reader) else {
             return;
@@ -178,6 +181,7 @@ impl Shard {
             from,
             headers: LogHeaders::of(log, gap),
             exchange,
+            origin,
             second: now.unix_ms / 1_000,
         };
         let (response, events) = match &self.poll_rendering {
@@ -187,7 +191,7 @@ impl Shard {
                 let count = self.dialects.sessions.respond_events(
                     key.headers,
                     || log.range(from),
-                    exchange,
+                    (exchange, key.origin.clone()),
                     &self.date,
                     &mut out,
                 );

@@ -16,8 +16,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::{ConnectionId, Mail, RelayMail, Shard};
 use crate::connection::{Connection, Ending};
-use crate::dialect::Exchange;
 use crate::dialect::sessions::Listen;
+use crate::dialect::{AllowedOrigin, Exchange};
 use crate::hub::{Refusal, ShardId};
 use crate::limits::RELAY_BYTES_MAX;
 use crate::time::Now;
@@ -61,13 +61,17 @@ impl Shard {
             let reader = None;
             stream.served = Some(Served { home, reader });
         }
-        self.with(now, stream.index, |connection, _| connection.await_relay());
+        let origin = self.with(now, stream.index, |connection, _| {
+            connection.await_relay();
+            connection.origin()
+        });
         self.send(
             home,
             Mail::Relay(RelayMail::Listen {
                 stream,
                 listen,
                 exchange,
+                origin: origin.flatten(),
             }),
         );
     }
@@ -79,7 +83,8 @@ impl Shard {
                 stream,
                 listen,
                 exchange,
-            } => self.begin_relay(now, from, stream, &listen, exchange),
+                origin,
+            } => self.begin_relay(now, (from, stream), &listen, exchange, origin),
             RelayMail::Bytes {
                 reader,
                 stream,
@@ -95,12 +100,14 @@ impl Shard {
     fn begin_relay(
         &mut self,
         now: Now,
-        shard: ShardId,
-        stream: ConnectionId,
+        (shard, stream): (ShardId, ConnectionId),
         listen: &Listen,
         exchange: Exchange,
+        origin: Option<AllowedOrigin>,
     ) {
-        let ConnectionId { index, .. } = self.insert(Connection::new(now));
+        let mut connection = Connection::new(now);
+        connection.set_origin(origin);
+        let ConnectionId { index, .. } = self.insert(connection);
         if let Some(entry) = self.connections.get_mut(index as usize) {
             entry.relay = Some(Box::new(Relay {
                 shard,

@@ -22,6 +22,8 @@ pub(super) struct Stream {
     socket: StreamSocket,
     /// Where it is served, if it reads a log of another shard.
     pub(super) served: Option<Served>,
+    /// It was answered before its request had ended.
+    is_early: bool,
 }
 
 impl Stream {
@@ -71,6 +73,7 @@ impl Shard {
                 parent,
                 socket,
                 served: None,
+                is_early: false,
             }));
             entry.opening = true;
         }
@@ -96,6 +99,9 @@ impl Shard {
                 return;
             };
             let parent = stream.parent;
+            if entry.finished {
+                return;
+            }
             if entry.unserved || !entry.connection.wants_input() && !entry.connection.input_ended()
             {
                 entry.paused = true;
@@ -104,10 +110,6 @@ impl Shard {
             match stream.socket.read() {
                 StreamRead::Pending => break,
                 StreamRead::Broken => {
-                    self.remove(now, index);
-                    return;
-                }
-                StreamRead::End if entry.finished => {
                     self.remove(now, index);
                     return;
                 }
@@ -176,9 +178,9 @@ impl Shard {
         let queue = &connection.send_queue;
         match stream.socket.write(queue, connection.is_call(), ending) {
             StreamWrite::Sent(bytes) if ends => {
-                let lingers = stream.socket.has_input() && !connection.is_call();
+                let is_early = stream.socket.has_input() && !connection.is_call();
                 self.sent(now, index, bytes);
-                self.end_stream(now, index, lingers);
+                self.end_stream(now, index, is_early);
             }
             StreamWrite::Sent(bytes) => {
                 self.acknowledge_relay(index, bytes);
@@ -196,20 +198,24 @@ impl Shard {
         self.wake_parent(parent);
     }
 
-    /// Everything was said on a stream. While its request's body is still on its way the stream is not reset, as
-    /// clients that see a reset while they send forget the answer: for a short time the rest is read.
-    fn end_stream(&mut self, now: Now, index: u32, lingers: bool) {
+    /// Everything was said on a stream. Dropping it tells who is still sending its request to stop, by a reset without
+    /// an error (RFC 9113 §8.1). Clients that find such a reset together with the answer may forget the answer, as
+    /// curl before 8 does, so it follows a moment later. Nothing more of the request is read meanwhile: there is no
+    /// room for more of it than its window.
+    fn end_stream(&mut self, now: Now, index: u32, is_early: bool) {
         let Some(entry) = self.connections.get_mut(index as usize) else {
             return;
         };
-        if !lingers {
+        if !is_early {
             self.remove(now, index);
             return;
         }
+        if let Some(stream) = &mut entry.stream {
+            stream.is_early = true;
+        }
         entry.finished = true;
-        entry.connection.linger(now);
+        entry.connection.await_reset(now);
         self.touch(index);
-        self.serve_stream(now, index);
     }
 
     /// A connection's streams have something for it to send.
@@ -231,6 +237,9 @@ impl Shard {
         self.abandon(id, stream.served);
         if let Some(entry) = self.connections.get_mut(parent as usize) {
             entry.connection.detach_stream(id.index);
+            if stream.is_early {
+                entry.connection.nudge_peer();
+            }
         }
         self.wake_parent(parent);
     }

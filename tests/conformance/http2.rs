@@ -3,6 +3,7 @@
 //! Here are the parts that look at frames; the folder has what is said to a whole node.
 
 mod floods;
+mod heads;
 mod leaving;
 mod readers;
 mod requests;

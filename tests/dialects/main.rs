@@ -1,6 +1,7 @@
 //! Transcripts of the dialects: every sentence of each contract, spoken to shards without sockets.
 
 mod grpc;
+mod http;
 mod live;
 mod pubsub;
 mod rate_limit;

@@ -70,6 +70,7 @@ mod access;
 mod browser;
 mod calls;
 mod clients;
+mod curl_http;
 mod curl_stream;
 mod echo;
 mod events;

@@ -25,6 +25,7 @@ use std::task::{Context as Task, Poll, Waker};
 use bytes::Bytes;
 use h2::server::{Builder, Connection as H2, Handshake};
 
+use super::http1::BodyRefusal;
 use super::{Connection, Context, Expired, State, Step, Then, Timer};
 use crate::limits::{
     HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_SERVING_BYTES_MAX,
@@ -272,6 +273,16 @@ impl Connection {
     pub fn detach_stream(&mut self, index: u32) {
         if let Some(peer) = self.http2() {
             peer.streams.retain(|&other| other != index);
+        }
+    }
+
+    /// Sends a ping, for a peer that has ended its request behind our answer: then there is nothing to reset, and curl
+    /// before 8 looks at the stream it has just closed only when something comes.
+    pub fn nudge_peer(&mut self) {
+        if let Some(ping) = self.http2().and_then(|peer| peer.ping.as_mut()) {
+            let _ = ping.poll_pong(&mut Task::from_waker(Waker::noop()));
+            // One that is under way does as well.
+            let _ = ping.send_ping(h2::Ping::opaque());
         }
     }
 

@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use super::stream::{NewStream, StreamSocket};
-use super::{Connection, Context, State, Step, Then, Timer};
+use super::{BodyRefusal, Connection, Context, State, Step, Then, Timer};
 use crate::dialect::{Exchange, Open, Opening, Refused, Route};
 use crate::protocol::grpc::{CallFields, CallRefusal, Code, Kind, Status};
 use crate::protocol::http1::{
-    Framing, Head, HeadError, StreamFields, StreamRequest as RequestLine, Version,
+    Framing, Glimpse, Head, HeadError, StreamFields, StreamRequest as RequestLine, Version,
 };
 use crate::time::Now;
 
@@ -88,10 +88,10 @@ impl Connection {
             },
         };
         if buf.len() as u64 > body_bytes_max {
-            let message = format!("more than {body_bytes_max} bytes of body");
+            let refusal = BodyRefusal::too_long(None, body_bytes_max);
             self.respond(exchange(&request), ctx, |ctx, to| {
                 let route = ctx.dialects.route(request.head.uri.path());
-                ctx.dialects.refuse(route, to, 413, "too_large", &message);
+                refusal.respond(route, ctx.dialects, to);
             });
             return all(Then::Again);
         }
@@ -141,17 +141,22 @@ impl Connection {
                 };
                 return;
             }
+            connection.begin_exchange(route, head, ctx);
             connection.respond(exchange, ctx, |ctx, to| {
                 begun = match (ctx.dialects.admit(route, head, to), head.framing) {
                     (Ok(most), Framing::Length(bytes)) if bytes > most => {
-                        let message = format!("{bytes} bytes of body; at most {most}");
-                        ctx.dialects.refuse(route, to, 413, "too_large", &message);
+                        let refusal = BodyRefusal::too_long(Some(bytes), most);
+                        refusal.respond(route, ctx.dialects, to);
                         Begun::Refused
                     }
                     (Ok(most), _) => Begun::Admitted(most),
                     (Err(Refused), _) => Begun::Refused,
                 };
             });
+            // RFC 9110 §10.1.1: it is told to go on, unless it has the answer already.
+            if let (Begun::Admitted(_), true) = (&begun, head.expect_continue) {
+                connection.push_continue(ctx);
+            }
         });
         begun
     }
@@ -173,6 +178,8 @@ impl Connection {
                 .uri
                 .path_and_query()
                 .map_or("*", |target| target.as_str()),
+            scheme: parts.uri.scheme_str(),
+            authority: parts.uri.authority().map(http::uri::Authority::as_str),
             ended: request.ended,
         };
         let head: Result<Head<'_, '_>, HeadError> = match &fields {
@@ -182,10 +189,22 @@ impl Connection {
         match head {
             Ok(head) => work(self, &head, ctx),
             Err(error) => {
-                self.refuse_head(error, exchange(request), ctx);
+                let glimpse = Glimpse {
+                    path: Some(parts.uri.path()),
+                    origin: only(&parts.headers, "origin"),
+                    head_only: parts.method == http::Method::HEAD,
+                };
+                self.refuse_head(error, glimpse, exchange(request), ctx);
             }
         }
     }
+}
+
+/// The value of the only field of this name.
+fn only<'h>(fields: &'h http::HeaderMap, name: &str) -> Option<&'h [u8]> {
+    let mut values = fields.get_all(name).iter();
+    let value = values.next().filter(|_| values.next().is_none());
+    value.map(http::HeaderValue::as_bytes)
 }
 
 fn exchange(request: &StreamRequest) -> Exchange {

@@ -258,23 +258,28 @@ impl StreamSocket {
             };
             return Ok(0);
         }
-        // A response's head is written whole, into one chunk.
-        let Some(text) = queue.chunks().next() else {
-            return Ok(0);
-        };
-        let Some(read) = ResponseHead::read(text) else {
-            response.send_reset(Reason::INTERNAL_ERROR);
-            self.send = Send::Done;
-            return Ok(queue.len());
-        };
-        let bytes = read.bytes;
-        let is_over = queue.len() == bytes && matches!(ending, Ending::Plain);
-        let stream = response.send_response(head_of(&read), is_over)?;
-        self.send = if is_over {
-            Send::Done
-        } else {
-            Send::Body(stream)
-        };
+        let mut bytes = 0;
+        // A response's head is written whole, into one chunk, and an interim one before it into another.
+        for text in queue.chunks() {
+            let Some(read) = ResponseHead::read(text) else {
+                response.send_reset(Reason::INTERNAL_ERROR);
+                self.send = Send::Done;
+                return Ok(queue.len());
+            };
+            bytes += read.bytes;
+            if (100..200).contains(&read.status) {
+                response.send_informational(head_of(&read))?;
+                continue;
+            }
+            let is_over = queue.len() == bytes && matches!(ending, Ending::Plain);
+            let stream = response.send_response(head_of(&read), is_over)?;
+            self.send = if is_over {
+                Send::Done
+            } else {
+                Send::Body(stream)
+            };
+            break;
+        }
         Ok(bytes)
     }
 }

@@ -32,7 +32,7 @@ impl Live {
         _tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {
-        let Ok(handshake) = check_upgrade(head, b"", to) else {
+        let Ok(handshake) = check_upgrade(head, &self.cors, to) else {
             return Action::Done;
         };
         if let Some(anyone) = self.directory.anonymous() {
@@ -41,8 +41,16 @@ impl Live {
         match read_credentials(head) {
             Credentials::Bearer(token) => match self.directory.bearer(token) {
                 Some(identity) => self.open(handshake, identity, to),
-                None => refuse(to, "the API token is not known"),
+                None => self.refuse("the API token is not known", to),
             },
+            // Browsers remember a password and add it by themselves, whichever page opens the socket; and to a
+            // WebSocket the same-origin policy does not apply (RFC 6455 §10.2).
+            Credentials::Basic { .. } if !self.cors.trusts(head) => {
+                let message = "a page of another origin may not use a remembered password; live.cors.allow_origin \
+                               can allow it";
+                respond_error(to, &[&self.cors], 403, "foreign_origin", message);
+                Action::Done
+            }
             Credentials::Basic { name, password } => {
                 // A name that nobody has is checked like any other, so that time does not tell which
                 // names exist.
@@ -55,8 +63,8 @@ impl Live {
                     pending: dialect::Pending::Live(pending),
                 }))
             }
-            Credentials::None => refuse(to, "log in with a password or an API token"),
-            Credentials::Malformed => refuse(to, "Authorization cannot be understood"),
+            Credentials::None => self.refuse("log in with a password or an API token", to),
+            Credentials::Malformed => self.refuse("Authorization cannot be understood", to),
         }
     }
 
@@ -65,20 +73,25 @@ impl Live {
         let Pending { handshake, user } = pending;
         if let Answer::Refused(_) = answer {
             let message = "too many passwords wait to be checked, try again";
-            respond_error(to, &[RETRY_AFTER], 503, "busy", message);
+            respond_error(to, &[&self.cors, RETRY_AFTER], 503, "busy", message);
             return Action::Done;
         }
         let user = user.filter(|_| *answer == Answer::Verified(true));
         match user.and_then(|user| self.directory.user_of(user)) {
             Some(user) => self.open(handshake, user.identity, to),
-            None => refuse(to, "the user's name or password is wrong"),
+            None => self.refuse("the user's name or password is wrong", to),
         }
+    }
+
+    fn refuse(&self, message: &str, to: &mut Responder<'_>) -> Action {
+        respond_error(to, &[&self.cors, CHALLENGES], 401, "unauthorized", message);
+        Action::Done
     }
 
     fn open(&self, handshake: Handshake, identity: Identity, to: &mut Responder<'_>) -> Action {
         if !identity.grants.allow(Grant::Subscribe) {
             let message = "this login may not subscribe";
-            respond_error(to, &[], 403, "forbidden", message);
+            respond_error(to, &[&self.cors], 403, "forbidden", message);
             return Action::Done;
         }
         let organization = identity.organization;
@@ -89,9 +102,4 @@ impl Live {
             home: None,
         }))
     }
-}
-
-fn refuse(to: &mut Responder<'_>, message: &str) -> Action {
-    respond_error(to, &[CHALLENGES], 401, "unauthorized", message);
-    Action::Done
 }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use crate::auth::{Directory, OrganizationId};
 use crate::config::LiveConfig;
+use crate::dialect::Cors;
 use crate::dialect::socket::{Change, Reaction, Subscribe};
 use request::{Limits, Request};
 
@@ -30,6 +31,8 @@ pub const PATHS: [&str; 2] = ["/live/ws", "/communication_manager/ws/event"];
 #[derive(Debug)]
 pub struct Live {
     directory: Arc<Directory>,
+    /// What every answer tells browsers, and whose pages may use a remembered password.
+    cors: Cors,
     limits: Limits,
 }
 
@@ -42,13 +45,20 @@ pub struct Socket {
 impl Live {
     /// The dialect.
     pub fn new(config: &LiveConfig, directory: Arc<Directory>) -> Self {
+        let closed = directory.anonymous().is_none();
         Self {
+            cors: Cors::new(&config.cors, closed, "Retry-After"),
             directory,
             limits: Limits {
                 filters_max: config.filters_max,
                 value_bytes_max: config.value_bytes_max,
             },
         }
+    }
+
+    /// What every answer tells browsers.
+    pub fn cors(&self) -> &Cors {
+        &self.cors
     }
 
     /// A message came.

@@ -17,9 +17,7 @@ mod route;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use super::{Action, Refused, Responder, Tools, cors_lines};
+use super::{Action, Cors, Refused, Responder, Tools};
 use crate::auth::Directory;
 use crate::config::PubsubConfig;
 use crate::protocol::http1::Head;
@@ -34,8 +32,8 @@ pub use route::Route;
 #[derive(Debug)]
 pub struct Pubsub {
     directory: Arc<Directory>,
-    /// The header lines that every answer carries.
-    cors: Bytes,
+    /// What every answer tells browsers.
+    cors: Cors,
     publish_bytes_max: usize,
     assets: Assets,
 }
@@ -45,11 +43,16 @@ impl Pubsub {
     pub fn new(config: &PubsubConfig, directory: Arc<Directory>) -> Self {
         let closed = directory.anonymous().is_none();
         Self {
-            cors: cors_lines(&config.cors, closed, "Retry-After"),
+            cors: Cors::new(&config.cors, closed, "Retry-After"),
             publish_bytes_max: config.publish_bytes_max,
             assets: Assets::new(),
             directory,
         }
+    }
+
+    /// What every answer but the program's files tells browsers.
+    pub fn cors(&self) -> &Cors {
+        &self.cors
     }
 
     /// Judges a request by its head: the most bytes its body may have, or a refusal (written).

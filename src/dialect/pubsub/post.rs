@@ -61,7 +61,8 @@ impl Pubsub {
     pub(super) fn post(&self, head: &Head<'_, '_>, body: &[u8], to: &mut Responder<'_>) -> Action {
         if head.method == Method::Options {
             let exchange = to.exchange;
-            to.begin(204).raw(&self.cors).empty(exchange.keep_alive);
+            let preflight = self.cors.preflight();
+            to.begin(204).raw(preflight).empty(exchange.keep_alive);
             return Action::Done;
         }
         self.begin_post(head, body).unwrap_or_else(|problems| {

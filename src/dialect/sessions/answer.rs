@@ -10,7 +10,7 @@ use super::errors::{respond_error, respond_gone, respond_refusal};
 use super::lifecycle::{Creation, iso_date};
 use super::render::{self, Part};
 use super::{Sessions, execute};
-use crate::dialect::{Action, Exchange, Responder, Tools};
+use crate::dialect::{Action, AllowedOrigin, Exchange, Responder, Tools};
 use crate::hub::{
     Answer, Command, Epoch, Event, EventId, Gap, Log, Number, OrganizationId, Parents, Refusal,
     ScopeName, SessionView,
@@ -179,7 +179,7 @@ impl Sessions {
         &self,
         headers: LogHeaders,
         events: impl Fn() -> I,
-        exchange: Exchange,
+        (exchange, origin): (Exchange, Option<AllowedOrigin>),
         date: &DateCache,
         out: &mut BytesMut,
     ) -> usize {
@@ -192,6 +192,7 @@ impl Sessions {
             out,
             date,
             exchange,
+            origin,
             status: 200,
         };
         let mut block = BytesMut::with_capacity(256);

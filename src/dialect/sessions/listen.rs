@@ -58,14 +58,13 @@ impl Sessions {
             Err(error) => Err(error),
         };
         let cursor = cursor.map_err(|(code, message)| refuse(to, code, message))?;
-        if head.has_token("upgrade", "websocket") {
+        if head.wants_upgrade("websocket") {
             return Ok((
                 cursor,
                 Form::WebSocket(check_upgrade(head, &self.cors, to)?),
             ));
         }
-        let accept = head.header_str("accept").unwrap_or("");
-        if accept.contains("text/event-stream") {
+        if head.prefers("text/event-stream", "application/json") {
             return Ok((cursor, Form::EventStream));
         }
         let timeout = query_timeout(head.query.unwrap_or(""))

@@ -18,14 +18,12 @@ mod route;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 pub use answer::{LogHeaders, Pending};
 pub use listen::{Form, Listen};
 pub use route::{Function, Route};
 
 pub use super::handshake_fields;
-use super::{Action, Call, Refused, Responder, Tools, cors_lines};
+use super::{Action, Call, Cors, Refused, Responder, Tools};
 use crate::auth::Directory;
 use crate::config::SessionsConfig;
 use crate::hub::{
@@ -39,8 +37,8 @@ use errors::respond_error;
 /// The sessions dialect as configured.
 #[derive(Debug)]
 pub struct Sessions {
-    /// The header lines that every answer carries.
-    cors: Bytes,
+    /// What every answer tells browsers.
+    cors: Cors,
     publish_bytes_max: usize,
     poll_bytes_max: usize,
     poll_timeout_max: Option<std::time::Duration>,
@@ -55,13 +53,18 @@ impl Sessions {
         let exposed = "Fanfare-Epoch, Fanfare-Oldest, Fanfare-Next, Fanfare-Gap, Fanfare-More, \
              Fanfare-Number, Fanfare-Id, Retry-After";
         Self {
-            cors: cors_lines(&config.cors, closed, exposed),
+            cors: Cors::new(&config.cors, closed, exposed),
             publish_bytes_max: config.publish_bytes_max,
             poll_bytes_max: config.poll_bytes_max,
             poll_timeout_max: config.poll_timeout_max,
             token_reads: config.token_reads,
             directory,
         }
+    }
+
+    /// What every answer tells browsers.
+    pub fn cors(&self) -> &Cors {
+        &self.cors
     }
 
     /// Judges a request by its head: the most bytes its body may have, or a refusal (written).
@@ -96,9 +99,8 @@ impl Sessions {
             respond_error(self, to, 411, "length_required", message);
             return Err(Refused);
         }
-        if events && head.method == Method::Get && head.framing != Framing::None {
-            respond_error(self, to, 400, "unexpected_body", "a reader sends no body");
-            return Err(Refused);
+        if events && head.method == Method::Get {
+            return Ok(0);
         }
         Ok(self.publish_bytes_max as u64)
     }
@@ -115,7 +117,8 @@ impl Sessions {
         if head.method == Method::Options {
             let exchange = to.exchange;
             // 204 is wrong here: the original says 200.
-            to.begin(200).raw(&self.cors).empty(exchange.keep_alive);
+            let preflight = self.cors.preflight();
+            to.begin(200).raw(preflight).empty(exchange.keep_alive);
             return Action::Done;
         }
         match self.try_handle(route, head, body, tools, to) {

@@ -31,11 +31,9 @@ mod wire;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::auth::Directory;
 use crate::config::StreamConfig;
-use crate::dialect::cors_lines;
+use crate::dialect::Cors;
 
 pub use post::Posted;
 pub use proto::RawMessage;
@@ -51,8 +49,8 @@ pub use wanted::{Wanted, WantedKey};
 /// The dialect as configured.
 #[derive(Debug)]
 pub struct Stream {
-    /// The header lines that every answer carries.
-    cors: Bytes,
+    /// What every answer tells browsers.
+    cors: Cors,
     publish_bytes_max: usize,
     directory: Arc<Directory>,
 }
@@ -63,14 +61,14 @@ impl Stream {
         let closed = directory.anonymous().is_none();
         let exposed = "Grpc-Status, Grpc-Message, Retry-After";
         Self {
-            cors: cors_lines(&config.cors, closed, exposed),
+            cors: Cors::new(&config.cors, closed, exposed),
             publish_bytes_max: config.publish_bytes_max,
             directory,
         }
     }
 
-    /// The header lines that every answer carries.
-    pub fn cors(&self) -> &[u8] {
+    /// What every answer tells browsers.
+    pub fn cors(&self) -> &Cors {
         &self.cors
     }
 }

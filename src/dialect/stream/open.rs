@@ -61,12 +61,13 @@ impl Stream {
     ) -> Action {
         if head.method == Method::Options {
             let exchange = to.exchange;
-            to.begin(204).raw(&self.cors).empty(exchange.keep_alive);
+            let preflight = self.cors.preflight();
+            to.begin(204).raw(preflight).empty(exchange.keep_alive);
             return Action::Done;
         }
         let result = match route {
             Route::Publish => self.post(head, body, to),
-            Route::Stream if head.has_token("upgrade", "websocket") => self.open_socket(head, to),
+            Route::Stream if head.wants_upgrade("websocket") => self.open_socket(head, to),
             Route::Stream => self.open_response(head, to),
         };
         result.unwrap_or(Action::Done)

@@ -31,7 +31,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{
-    Action, Open, Opening, Responder, Tools, check_upgrade, read_credentials, respond_error,
+    Action, Cors, Open, Opening, Responder, Tools, check_upgrade, read_credentials, respond_error,
 };
 use crate::auth::{Credentials, Directory, Identity, LoginToken, OrganizationId};
 use crate::config::{SysadmConfig, SysadmErrors};
@@ -66,6 +66,8 @@ const CHALLENGE: &[u8] = b"WWW-Authenticate: Bearer realm=\"fanfare\"\r\n";
 #[derive(Debug)]
 pub struct Sysadm {
     directory: Arc<Directory>,
+    /// What every answer tells browsers.
+    cors: Cors,
     hostname: Box<str>,
     errors: Errors,
     known: Vec<NamePattern>,
@@ -97,7 +99,9 @@ impl Sysadm {
     /// The dialect. `hostname` is what this node calls itself.
     pub fn new(config: &SysadmConfig, directory: Arc<Directory>, hostname: Box<str>) -> Self {
         let listed = config.classes.iter().map(String::as_str);
+        let closed = directory.anonymous().is_none();
         Self {
+            cors: Cors::new(&config.cors, closed, "Retry-After"),
             directory,
             hostname,
             errors: Errors {
@@ -112,6 +116,11 @@ impl Sysadm {
         }
     }
 
+    /// What every answer tells browsers.
+    pub fn cors(&self) -> &Cors {
+        &self.cors
+    }
+
     /// Handles the opening handshake, or whatever else came to the path.
     pub fn handle(
         &self,
@@ -119,7 +128,7 @@ impl Sysadm {
         tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {
-        let Ok(handshake) = check_upgrade(head, b"", to) else {
+        let Ok(handshake) = check_upgrade(head, &self.cors, to) else {
             return Action::Done;
         };
         let presented = match read_credentials(head) {
@@ -133,7 +142,7 @@ impl Sysadm {
             (None, Ok(identity)) => identity,
             (None, Err(())) => {
                 let message = "the API token is not known";
-                respond_error(to, &[CHALLENGE], 401, "unauthorized", message);
+                respond_error(to, &[&self.cors, CHALLENGE], 401, "unauthorized", message);
                 return Action::Done;
             }
         };

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::quote::quoted_bytes;
 use super::status::{Code, Status};
+use crate::protocol::media::media_ranges;
 
 /// The field that says which encodings of messages we accept, which is none.
 pub const ACCEPT_ENCODING: (&str, &str) = ("grpc-accept-encoding", IDENTITY);
@@ -106,7 +107,11 @@ impl CallFields {
                     return Err(CallRefusal::MediaType);
                 }
             } else if name.eq_ignore_ascii_case("accept") {
-                accepted = accepted.or_else(|| accepted_kind(value));
+                for (found, weight) in accepted_kinds(value) {
+                    if accepted.is_none_or(|(_, best)| weight > best) {
+                        accepted = Some((found, weight));
+                    }
+                }
             } else if name.eq_ignore_ascii_case("grpc-timeout") {
                 match Timeout::parse(value) {
                     Some(Timeout(found)) => {
@@ -123,7 +128,7 @@ impl CallFields {
         }
         let kind = kind.ok_or(CallRefusal::MediaType)?;
         let answer = if kind.is_web() {
-            accepted.unwrap_or(kind)
+            accepted.map_or(kind, |(accepted, _)| accepted)
         } else {
             kind
         };
@@ -138,13 +143,13 @@ impl CallFields {
     }
 }
 
-/// The first kind of gRPC-web in a list of media ranges (RFC 9110 §12.5.1). Weights do not matter:
-/// browsers' clients name one.
-fn accepted_kind(value: &[u8]) -> Option<Kind> {
-    let kinds = value.split(|&byte| byte == b',');
-    kinds
-        .filter_map(Kind::of_media_type)
-        .find(|kind| kind.is_web())
+/// The kinds of gRPC-web among media ranges, and how much each is wanted (RFC 9110 §12.5.1).
+fn accepted_kinds(value: &[u8]) -> impl Iterator<Item = (Kind, u16)> {
+    let ranges = media_ranges(value).filter(|range| range.weight > 0);
+    ranges.filter_map(|range| {
+        let kind = Kind::of_media_type(range.name).filter(|kind| kind.is_web())?;
+        Some((kind, range.weight))
+    })
 }
 
 fn malformed_timeout(value: &[u8]) -> Status {

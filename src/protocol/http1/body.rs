@@ -37,7 +37,7 @@ enum State {
     SizeStart,
     Size,
     Padding,
-    Extension,
+    Extension(Extension),
     SizeLineFeed,
     Data,
     DataCarriageReturn,
@@ -49,6 +49,24 @@ enum State {
     EndLineFeed,
     Done,
     Failed(BodyError),
+}
+
+/// Where within an extension the next byte belongs (RFC 9112 §7.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extension {
+    /// Behind the semicolon; a name must come.
+    Start,
+    Name,
+    /// White space behind the name.
+    NameEnd,
+    /// Behind the equals sign; a value must come.
+    ValueStart,
+    Token,
+    Quoted,
+    /// Behind a backslash within quotes.
+    QuotedPair,
+    /// Behind the closing quote, or white space behind a value.
+    ValueEnd,
 }
 
 /// Decodes one chunked body that arrives in pieces of any size. A few words, no buffer.
@@ -123,7 +141,7 @@ impl ChunkedDecoder {
     /// One byte outside chunk data.
     fn step(&mut self, byte: u8, body_bytes_max: u64) -> Result<State, BodyError> {
         match self.state {
-            State::SizeStart | State::Size | State::Padding | State::Extension => {
+            State::SizeStart | State::Size | State::Padding | State::Extension(_) => {
                 self.count(HTTP_CHUNK_LINE_BYTES_MAX, BodyError::ChunkLineTooLong)?;
                 self.step_size_line(byte)
             }
@@ -155,13 +173,12 @@ impl ChunkedDecoder {
                     self.remaining.checked_mul(16).ok_or(BodyError::ChunkSize)? | u64::from(digit);
                 Ok(State::Size)
             }
-            (State::Size | State::Extension, b'\r') => Ok(State::SizeLineFeed),
-            (State::Size | State::Padding, b';') => Ok(State::Extension),
-            // RFC 9112 §7.1.1: bad white space is tolerated before the semicolon, and nowhere else.
+            (State::Size, b'\r') => Ok(State::SizeLineFeed),
+            (State::Size | State::Padding, b';') => Ok(State::Extension(Extension::Start)),
+            // RFC 9112 §7.1.1: bad white space is tolerated before the semicolon, not before the line's end.
             (State::Size | State::Padding, b' ' | b'\t') => Ok(State::Padding),
             (State::SizeStart | State::Size, _) => Err(BodyError::ChunkSize),
-            // A bare LF in an extension ends the line for some recipients: not for this one.
-            (State::Extension, _) if is_text(byte) => Ok(State::Extension),
+            (State::Extension(extension), _) => step_extension(extension, byte),
             _ => Err(BodyError::ChunkLine),
         }
     }
@@ -189,6 +206,27 @@ impl ChunkedDecoder {
     }
 }
 
+/// `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )` (RFC 9112 §7.1.1), behind the first
+/// semicolon. A bare LF ends the line for some recipients: not for this one.
+fn step_extension(extension: Extension, byte: u8) -> Result<State, BodyError> {
+    use Extension as E;
+    let next = match (extension, byte) {
+        (E::Name | E::NameEnd | E::Token | E::ValueEnd, b'\r') => return Ok(State::SizeLineFeed),
+        (E::Name | E::NameEnd | E::Token | E::ValueEnd, b';') => E::Start,
+        (E::Name | E::NameEnd, b'=') => E::ValueStart,
+        (E::Name | E::NameEnd, b' ' | b'\t') => E::NameEnd,
+        (E::Start | E::ValueStart, b' ' | b'\t') => extension,
+        (E::ValueStart, b'"') => E::Quoted,
+        (E::Token | E::ValueEnd, b' ' | b'\t') | (E::Quoted, b'"') => E::ValueEnd,
+        (E::Quoted, b'\\') => E::QuotedPair,
+        (E::Quoted | E::QuotedPair, _) if is_text(byte) => E::Quoted,
+        (E::Start | E::Name, _) if is_tchar(byte) => E::Name,
+        (E::ValueStart | E::Token, _) if is_tchar(byte) => E::Token,
+        _ => return Err(BodyError::ChunkLine),
+    };
+    Ok(State::Extension(next))
+}
+
 /// `*( field-line CRLF ) CRLF` (RFC 9112 §7.1.2). A folded line begins with white space, which is no
 /// `tchar`.
 fn step_trailer(state: State, byte: u8) -> Result<State, BodyError> {
@@ -204,7 +242,7 @@ fn step_trailer(state: State, byte: u8) -> Result<State, BodyError> {
     }
 }
 
-/// What may stand in a field value or an extension: no control character but the tab.
+/// What may stand in a field value or within quotes: no control character but the tab.
 const fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }

@@ -16,18 +16,20 @@ pub enum HeadError {
     Method,
     /// The method is a token that this server does not implement.
     MethodUnknown,
-    /// The target has none of the forms of RFC 9112 §3.2, or carries a fragment.
+    /// The target has none of the forms of RFC 9112 §3.2, carries a fragment, or has a byte that no URI has.
     Target,
     /// The target is longer than the bound.
     TargetTooLong,
     /// The version is not of the form `HTTP/1.1`.
     Version,
-    /// The version is neither HTTP/1.0 nor HTTP/1.1.
+    /// The major version is not 1.
     VersionUnsupported,
     /// A field line has no name, white space around the name, or is folded.
     FieldName,
     /// A field value holds a control character.
     FieldValue,
+    /// A field value of HTTP/2 begins or ends with white space.
+    FieldBlank,
     /// More fields than the bound.
     TooManyFields,
     /// The head is longer than the bound.
@@ -36,16 +38,22 @@ pub enum HeadError {
     HostMissing,
     /// More than one `Host`.
     HostRepeated,
-    /// `Host` is not a host with an optional port.
+    /// `Host`, or HTTP/2's `:authority`, is not a host with an optional port.
     HostInvalid,
+    /// HTTP/2's `:authority` and `Host` name different hosts.
+    HostDiffers,
+    /// HTTP/2's `:scheme` is neither `http` nor `https`.
+    Scheme,
     /// `Content-Length` is not one decimal number below 2^64.
     LengthInvalid,
     /// More than one `Content-Length`.
     LengthRepeated,
     /// Both `Content-Length` and `Transfer-Encoding`.
     LengthAndCoding,
-    /// `Transfer-Encoding` is anything but exactly one `chunked`.
+    /// `Transfer-Encoding` does not end with one `chunked`, or is no list of codings.
     CodingUnsupported,
+    /// `Transfer-Encoding` names a coding that is not known, and then `chunked`.
+    CodingUnknown,
     /// `Transfer-Encoding` in an HTTP/1.0 request.
     CodingInHttp10,
     /// `Expect` asks for something other than `100-continue`.
@@ -56,7 +64,7 @@ impl HeadError {
     /// The status code of the answer.
     pub const fn status(self) -> u16 {
         match self {
-            Self::MethodUnknown => 501,
+            Self::MethodUnknown | Self::CodingUnknown => 501,
             Self::TargetTooLong => 414,
             Self::VersionUnsupported => 505,
             Self::TooManyFields | Self::HeadTooLong => 431,
@@ -83,10 +91,14 @@ impl fmt::Display for HeadError {
             Self::HeadTooLong => "the request head is too long",
             Self::HostMissing => "the Host header is missing",
             Self::HostRepeated => "the Host header is repeated",
-            Self::HostInvalid => "the Host header is not valid",
+            Self::HostInvalid => "the Host header, or :authority, is not valid",
             Self::LengthInvalid => "the Content-Length header is not a decimal number",
             Self::LengthRepeated => "the Content-Length header is repeated",
             Self::LengthAndCoding => "Content-Length and Transfer-Encoding exclude each other",
+            Self::FieldBlank => "a header value begins or ends with white space",
+            Self::HostDiffers => "the Host header and :authority name different hosts",
+            Self::Scheme => "the scheme is neither http nor https",
+            Self::CodingUnknown => "the only Transfer-Encoding known is chunked",
             Self::CodingUnsupported => "the only Transfer-Encoding supported is chunked",
             Self::CodingInHttp10 => "Transfer-Encoding is not defined for HTTP/1.0",
             Self::ExpectationUnknown => "the only expectation supported is 100-continue",

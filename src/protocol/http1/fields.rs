@@ -12,6 +12,7 @@ use super::target::is_authority;
 pub(super) struct Decisions {
     pub(super) framing: Framing,
     pub(super) keep_alive: bool,
+    /// Of any use only if there is a body.
     pub(super) expect_continue: bool,
 }
 
@@ -33,12 +34,25 @@ enum Expectation {
     Other,
 }
 
+/// What the lines of `Transfer-Encoding` say together, in their order (RFC 9112 §6.1).
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Coding {
+    #[default]
+    Unsaid,
+    /// `chunked`, and nothing else.
+    Chunked,
+    /// Only codings that are not known here, so far.
+    Unknown,
+    /// Such ones, and then `chunked`: framed as it should be, but nothing that can be read here.
+    UnknownChunked,
+}
+
 /// What was seen so far.
 #[derive(Default)]
 struct Seen {
     host: bool,
     length: Option<u64>,
-    chunked: bool,
+    coding: Coding,
     persistence: Persistence,
     expectation: Expectation,
 }
@@ -56,17 +70,20 @@ pub(super) fn decide(
     if version == Version::Http11 && !seen.host {
         return Err(HeadError::HostMissing);
     }
-    let framing = match (seen.length, seen.chunked) {
+    let framing = match (seen.length, seen.coding) {
+        (Some(length), Coding::Unsaid) => Framing::Length(length),
         // RFC 9112 §6.3 rule 3: such a message ought to be handled as an error.
-        (Some(_), true) => return Err(HeadError::LengthAndCoding),
-        (Some(length), false) => Framing::Length(length),
-        (None, true) => Framing::Chunked,
-        (None, false) => Framing::None,
+        (Some(_), _) => return Err(HeadError::LengthAndCoding),
+        (None, Coding::Unsaid) => Framing::None,
+        (None, Coding::Chunked) => Framing::Chunked,
+        // RFC 9112 §6.3 rule 4: where it ends cannot be told.
+        (None, Coding::Unknown) => return Err(HeadError::CodingUnsupported),
+        // RFC 9112 §6.1: what is not understood SHOULD be answered 501.
+        (None, Coding::UnknownChunked) => return Err(HeadError::CodingUnknown),
     };
     if seen.expectation == Expectation::Other {
         return Err(HeadError::ExpectationUnknown);
     }
-    let has_body = !matches!(framing, Framing::None | Framing::Length(0));
     Ok(Decisions {
         framing,
         // RFC 9112 §9.3: `close` wins over everything; HTTP/1.0 persists only when asked to.
@@ -76,9 +93,7 @@ pub(super) fn decide(
             Persistence::Close => false,
         },
         // RFC 9110 §10.1.1: the expectation of an HTTP/1.0 client MUST be ignored.
-        expect_continue: seen.expectation == Expectation::Continue
-            && has_body
-            && version == Version::Http11,
+        expect_continue: seen.expectation == Expectation::Continue && version != Version::Http10,
     })
 }
 
@@ -129,14 +144,29 @@ fn see(seen: &mut Seen, version: Version, field: &httparse::Header<'_>) -> Resul
             if version == Version::Http10 {
                 return Err(HeadError::CodingInHttp10);
             }
-            if seen.chunked || !value.eq_ignore_ascii_case(b"chunked") {
-                return Err(HeadError::CodingUnsupported);
-            }
-            seen.chunked = true;
+            seen.coding = seen.coding.followed_by(value)?;
         }
         _ => {}
     }
     Ok(())
+}
+
+impl Coding {
+    /// What is said with one more line. What comes behind `chunked`, an empty element or a parameter is
+    /// how requests are smuggled, so none is looked past.
+    fn followed_by(self, value: &[u8]) -> Result<Self, HeadError> {
+        let elements = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+        elements.into_iter().try_fold(self, |coding, element| {
+            let is_chunked = element.eq_ignore_ascii_case(b"chunked");
+            let is_token = !element.is_empty() && element.iter().all(|&byte| is_tchar(byte));
+            match coding {
+                Self::Unsaid if is_chunked => Ok(Self::Chunked),
+                Self::Unknown if is_chunked => Ok(Self::UnknownChunked),
+                Self::Unsaid | Self::Unknown if is_token => Ok(Self::Unknown),
+                _ => Err(HeadError::CodingUnsupported),
+            }
+        })
+    }
 }
 
 /// `Content-Length = 1*DIGIT` (RFC 9110 §8.6): no sign, no list, no overflow.

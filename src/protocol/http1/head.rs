@@ -8,17 +8,25 @@ use std::mem::MaybeUninit;
 use super::error::HeadError;
 use super::fields::elements;
 use crate::limits::HTTP_HEADERS_MAX;
+use crate::protocol::media::prefers;
 
 /// Room for the fields of one head, on the caller's stack; never zeroed.
 ///
 /// One per call of [`parse_head`](super::parse_head): the head borrows it.
-pub struct Scratch<'b>(pub(super) [MaybeUninit<httparse::Header<'b>>; HTTP_HEADERS_MAX]);
+pub struct Scratch<'b> {
+    pub(super) room: [MaybeUninit<httparse::Header<'b>>; HTTP_HEADERS_MAX],
+    /// For the rare head that is parsed in two parts.
+    pub(super) spare: Vec<httparse::Header<'b>>,
+}
 
 impl Scratch<'_> {
     /// Uninitialized room; costs nothing.
     #[inline]
     pub const fn new() -> Self {
-        Self([const { MaybeUninit::uninit() }; HTTP_HEADERS_MAX])
+        Self {
+            room: [const { MaybeUninit::uninit() }; HTTP_HEADERS_MAX],
+            spare: Vec::new(),
+        }
     }
 }
 
@@ -89,7 +97,7 @@ impl Method {
 pub enum Version {
     /// HTTP/1.0: closes by default, knows no chunks.
     Http10,
-    /// HTTP/1.1: persists by default.
+    /// HTTP/1.1: persists by default. What is called HTTP/1.2 and above is this, too (RFC 9110 §2.5).
     Http11,
     /// HTTP/2: frames its bodies itself, and its connection is nobody's business. A head of it says the
     /// same things in other bytes (RFC 9113 §8.3), so it is the same value here.
@@ -106,6 +114,13 @@ pub enum Framing {
     /// Chunks follow; see [`ChunkedDecoder`](super::ChunkedDecoder). In HTTP/2: frames of a stream, until
     /// it ends.
     Chunked,
+}
+
+impl Framing {
+    /// Whether it is known that no body follows: an empty body is none.
+    pub const fn is_bodiless(self) -> bool {
+        matches!(self, Self::None | Self::Length(0))
+    }
 }
 
 /// A complete, valid request head. `'b` is the receive buffer, `'h` the [`Scratch`].
@@ -128,6 +143,8 @@ pub struct Head<'h, 'b> {
     /// Whether the peer waits for `100 Continue` before it sends the body; false when there is no
     /// body to wait for, and for HTTP/1.0 (RFC 9110 §10.1.1).
     pub expect_continue: bool,
+    /// The authority of the target, or of HTTP/2's `:authority`.
+    pub(super) authority: Option<&'b str>,
     pub(super) fields: &'h [httparse::Header<'b>],
 }
 
@@ -156,11 +173,36 @@ impl<'b> Head<'_, 'b> {
             .and_then(|value| std::str::from_utf8(value).ok())
     }
 
+    /// The value of the field of this name (any case), if there is exactly one.
+    pub fn header_once(&self, name: &str) -> Option<&'b [u8]> {
+        let mut values = self.header_values(name);
+        values.next().filter(|_| values.next().is_none())
+    }
+
+    /// The host that the request is for, with its port if it names one (RFC 9110 §7.2): the target's, if it has
+    /// one, or that of `Host`.
+    pub fn host(&self) -> Option<&'b str> {
+        self.authority.or_else(|| self.header_str("host"))
+    }
+
+    /// Whether the peer wants an answer of this media type rather than the usual one (RFC 9110 §12.5.1).
+    pub fn prefers(&self, media_type: &str, usual: &str) -> bool {
+        let fields = self.fields.iter();
+        let accepts = fields.filter(|field| field.name.eq_ignore_ascii_case("accept"));
+        prefers(accepts.map(|field| field.value), media_type, usual)
+    }
+
     /// Whether the comma-separated lists under `name` contain `token` (any case), as in
     /// `Connection: keep-alive, Upgrade`.
     pub fn has_token(&self, name: &str, token: &str) -> bool {
         self.header_values(name)
             .flat_map(elements)
             .any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// Whether the peer asks to go on with another protocol. RFC 9110 §7.8: in HTTP/1.0 that MUST be ignored,
+    /// and HTTP/2 does not have it.
+    pub fn wants_upgrade(&self, protocol: &str) -> bool {
+        self.version == Version::Http11 && self.has_token("upgrade", protocol)
     }
 }

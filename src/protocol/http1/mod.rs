@@ -12,6 +12,7 @@ mod body;
 mod date;
 mod error;
 mod fields;
+mod glimpse;
 mod head;
 mod parse;
 mod response;
@@ -21,10 +22,11 @@ mod translate;
 pub use body::{ChunkedDecoder, Decoded};
 pub use date::DateCache;
 pub use error::{BodyError, HeadError};
+pub use glimpse::Glimpse;
 pub use head::{Framing, Head, Method, Scratch, Version};
 pub use parse::parse_head;
 pub use response::{CONTINUE, Response, status_text};
 pub use target::{
-    DecodeError, decode_form, decode_segment, query_last, query_last_of, query_pairs,
+    DecodeError, decode_form, decode_segment, is_same_host, query_last, query_last_of, query_pairs,
 };
 pub use translate::{ResponseHead, StreamFields, StreamRequest};

@@ -15,7 +15,8 @@ use crate::limits::{
 };
 use crate::protocol::Parsed;
 
-/// Reads one request head at the beginning of `bytes`, without copying or allocating.
+/// Reads one request head at the beginning of `bytes`, without copying or allocating (but for a version that
+/// nobody speaks).
 ///
 /// The head ends before the body; the count includes empty lines that were skipped before it.
 /// `Partial` while the head is incomplete and nothing is wrong with it yet.
@@ -30,7 +31,13 @@ pub fn parse_head<'h, 'b>(
     // What does not fit the window cannot be part of a head that is short enough.
     let window = &bytes[..bytes.len().min(HTTP_HEAD_BYTES_MAX)];
     let mut request = Request::new(&mut []);
-    match request.parse_with_uninit_headers(window, &mut scratch.0) {
+    let parsed = match request.parse_with_uninit_headers(window, &mut scratch.room) {
+        Err(httparse::Error::Version) => {
+            parse_later_minor(window, &mut request, &mut scratch.spare)
+        }
+        parsed => parsed,
+    };
+    match parsed {
         Ok(Status::Complete(used)) => {
             let head = judge(&window[..used], request)?;
             Ok(Parsed::Complete(head, skipped + used))
@@ -62,6 +69,47 @@ fn skip_empty_lines(bytes: &[u8]) -> Result<Parsed<()>, HeadError> {
     }
 }
 
+/// RFC 9110 §2.5: a request of a later minor version is one of the latest that is known, which is 1.1.
+/// `httparse` stops there, with method and target read.
+fn parse_later_minor<'h, 'b>(
+    window: &'b [u8],
+    request: &mut Request<'h, 'b>,
+    spare: &'h mut Vec<httparse::Header<'b>>,
+) -> httparse::Result<usize> {
+    let (Some(method), Some(target)) = (request.method, request.path) else {
+        return Err(httparse::Error::Version);
+    };
+    let version_at = method.len() + 1 + target.len() + 1;
+    let [
+        b'H',
+        b'T',
+        b'T',
+        b'P',
+        b'/',
+        b'1',
+        b'.',
+        b'2'..=b'9',
+        rest @ ..,
+    ] = &window[version_at..]
+    else {
+        return Err(httparse::Error::Version);
+    };
+    request.version = Some(1);
+    match rest {
+        [] | [b'\r'] => Ok(Status::Partial),
+        [b'\r', b'\n', lines @ ..] => {
+            spare.resize(HTTP_HEADERS_MAX, httparse::EMPTY_HEADER);
+            let Status::Complete((used, fields)) = httparse::parse_headers(lines, spare)? else {
+                return Ok(Status::Partial);
+            };
+            let count = fields.len();
+            request.headers = &mut spare[..count];
+            Ok(Status::Complete(window.len() - lines.len() + used))
+        }
+        _ => Err(httparse::Error::NewLine),
+    }
+}
+
 /// Judges a head whose grammar is good.
 fn judge<'h, 'b>(bytes: &[u8], request: Request<'h, 'b>) -> Result<Head<'h, 'b>, HeadError> {
     let Request {
@@ -72,7 +120,11 @@ fn judge<'h, 'b>(bytes: &[u8], request: Request<'h, 'b>) -> Result<Head<'h, 'b>,
     } = request;
     let method = Method::from_token(method.ok_or(HeadError::Method)?)?;
     let target = path.ok_or(HeadError::Target)?;
-    let Target { path, query } = Target::parse(method, target)?;
+    let Target {
+        authority,
+        path,
+        query,
+    } = Target::parse(method, target)?;
     let version = match version {
         Some(0) => Version::Http10,
         Some(1) => Version::Http11,
@@ -88,7 +140,8 @@ fn judge<'h, 'b>(bytes: &[u8], request: Request<'h, 'b>) -> Result<Head<'h, 'b>,
         version,
         framing: decisions.framing,
         keep_alive: decisions.keep_alive,
-        expect_continue: decisions.expect_continue,
+        expect_continue: decisions.expect_continue && !decisions.framing.is_bodiless(),
+        authority,
         fields,
     })
 }
@@ -147,7 +200,7 @@ fn refuse_target(bytes: &[u8], malformed: bool) -> Result<(), HeadError> {
     }
 }
 
-/// RFC 9112 §2.3: `HTTP/` DIGIT `.` DIGIT. A well-formed version that is not ours is answered 505.
+/// RFC 9112 §2.3: `HTTP/` DIGIT `.` DIGIT. A well-formed version of another major one is answered 505.
 fn refuse_version(bytes: &[u8], malformed: bool) -> Result<(), HeadError> {
     const SHAPE: &[u8] = b"HTTP/0.0";
     let well_formed = bytes.iter().zip(SHAPE).all(|(&byte, &shape)| match shape {

@@ -15,6 +15,8 @@ use crate::limits::HTTP_TARGET_BYTES_MAX;
 /// A request target, split.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Target<'b> {
+    /// That of an absolute form.
+    pub(super) authority: Option<&'b str>,
     pub(super) path: &'b str,
     pub(super) query: Option<&'b str>,
 }
@@ -26,8 +28,9 @@ impl<'b> Target<'b> {
         if target.len() > HTTP_TARGET_BYTES_MAX {
             return Err(HeadError::TargetTooLong);
         }
-        // RFC 9110 §7.1: a target has no fragment; a client that sends one is confused.
-        if memchr::memchr(b'#', target.as_bytes()).is_some() {
+        // RFC 9110 §7.1: a target has no fragment; a client that sends one is confused. And what proxies
+        // and servers make of a byte that no URI has differs.
+        if !target.bytes().all(is_target_byte) {
             return Err(HeadError::Target);
         }
         if target.starts_with('/') {
@@ -35,6 +38,7 @@ impl<'b> Target<'b> {
         }
         if target == "*" && method == Method::Options {
             return Ok(Self {
+                authority: None,
                 path: target,
                 query: None,
             });
@@ -42,8 +46,7 @@ impl<'b> Target<'b> {
         Self::parse_absolute(method, target)
     }
 
-    /// RFC 9112 §3.2.2: a server MUST accept the absolute form. Its authority overrides `Host`, and as
-    /// nothing here depends on either, it is only checked.
+    /// RFC 9112 §3.2.2: a server MUST accept the absolute form. Its authority overrides `Host`.
     fn parse_absolute(method: Method, target: &'b str) -> Result<Self, HeadError> {
         let (scheme, rest) = target.split_once("://").ok_or(HeadError::Target)?;
         if !["http", "https", "ws", "wss"]
@@ -61,27 +64,44 @@ impl<'b> Target<'b> {
         // RFC 9112 §3.2.4: `OPTIONS` for the server as a whole, as a proxy would send it.
         if tail.is_empty() && method == Method::Options {
             return Ok(Self {
+                authority: Some(authority),
                 path: "*",
                 query: None,
             });
         }
-        let Self { path, query } = Self::split(tail);
-        let path = if path.is_empty() { "/" } else { path };
-        Ok(Self { path, query })
+        let Self { path, query, .. } = Self::split(tail);
+        Ok(Self {
+            authority: Some(authority),
+            path: if path.is_empty() { "/" } else { path },
+            query,
+        })
     }
 
     fn split(target: &'b str) -> Self {
         match memchr::memchr(b'?', target.as_bytes()) {
             Some(at) => Self {
+                authority: None,
                 path: &target[..at],
                 query: Some(&target[at + 1..]),
             },
             None => Self {
+                authority: None,
                 path: target,
                 query: None,
             },
         }
     }
+}
+
+/// What may stand in the path or the query of a URI (RFC 3986 §3.3, §3.4), and the brackets that browsers leave
+/// as they are.
+pub(super) const fn is_target_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&'
+                ..=b'/' | b':' | b';' | b'=' | b'?' | b'@' | b'%' | b'[' | b']'
+        )
 }
 
 /// `uri-host [ ":" port ]` (RFC 9110 §7.2), not empty; user information is no part of it.
@@ -113,6 +133,24 @@ pub(super) fn is_authority(bytes: &[u8]) -> bool {
             [b':', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
             _ => false,
         }
+}
+
+/// Whether two authorities name the same host and port (RFC 3986 §6.2.2.1, §6.2.3): hosts in any case, and the
+/// scheme's port may be left out.
+pub fn is_same_host(one: &[u8], other: &[u8], default_port: &str) -> bool {
+    let normal = |authority| {
+        let authority: &[u8] = authority;
+        let (host, port) = match memchr::memrchr(b':', authority) {
+            // A colon within brackets is part of an address.
+            Some(at) if !authority[at..].contains(&b']') => authority.split_at(at),
+            _ => (authority, &[][..]),
+        };
+        let port = port.strip_prefix(b":").unwrap_or(port);
+        let is_default = port == default_port.as_bytes();
+        (host, if is_default { &[][..] } else { port })
+    };
+    let ((host, port), (other_host, other_port)) = (normal(one), normal(other));
+    host.eq_ignore_ascii_case(other_host) && port == other_port
 }
 
 /// Why an encoded segment or value cannot be decoded.

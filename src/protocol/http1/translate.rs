@@ -6,7 +6,7 @@
 use super::error::HeadError;
 use super::fields::decide;
 use super::head::{Framing, Head, Method, Version};
-use super::target::Target;
+use super::target::{Target, is_authority, is_same_host};
 use crate::limits::HTTP_HEADERS_MAX;
 
 /// Fields that are about one connection, which HTTP/2 must not carry (RFC 9113 §8.2.2).
@@ -25,6 +25,10 @@ pub struct StreamRequest<'b> {
     pub method: &'b str,
     /// `:path`
     pub target: &'b str,
+    /// `:scheme`, if it is known.
+    pub scheme: Option<&'b str>,
+    /// `:authority`
+    pub authority: Option<&'b str>,
     /// Whether there is no body.
     pub ended: bool,
 }
@@ -52,8 +56,15 @@ impl<'h, 'b> Head<'h, 'b> {
         fields: &'h StreamFields<'b>,
     ) -> Result<Self, HeadError> {
         let method = Method::from_token(request.method)?;
-        let Target { path, query } = Target::parse(method, request.target)?;
+        let Target { path, query, .. } = Target::parse(method, request.target)?;
+        // RFC 9113 §8.2.1: a field value MUST NOT start or end with white space.
+        let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+        let mut values = fields.0.iter().map(|field| field.value);
+        if values.any(|value| is_blank(value.first()) || is_blank(value.last())) {
+            return Err(HeadError::FieldBlank);
+        }
         let decisions = decide(Version::Http2, &fields.0)?;
+        check_authority(&request, &fields.0)?;
         let framing = match decisions.framing {
             Framing::None if !request.ended => Framing::Chunked,
             framing => framing,
@@ -66,9 +77,36 @@ impl<'h, 'b> Head<'h, 'b> {
             version: Version::Http2,
             framing,
             keep_alive: false,
-            expect_continue: false,
+            expect_continue: decisions.expect_continue && !request.ended && !framing.is_bodiless(),
+            authority: request.authority,
             fields: &fields.0,
         })
+    }
+}
+
+/// RFC 9113 §8.3.1: whom a request is for is said once, or twice alike. Only schemes that name a host are served.
+fn check_authority(
+    request: &StreamRequest<'_>,
+    fields: &[httparse::Header<'_>],
+) -> Result<(), HeadError> {
+    let scheme = request.scheme.unwrap_or("http");
+    let is_secure = scheme.eq_ignore_ascii_case("https");
+    if !is_secure && !scheme.eq_ignore_ascii_case("http") {
+        return Err(HeadError::Scheme);
+    }
+    let authority = request.authority.map(str::as_bytes);
+    // No user information: RFC 9113 §8.3.1 forbids it.
+    if authority.is_some_and(|authority| !is_authority(authority)) {
+        return Err(HeadError::HostInvalid);
+    }
+    let host = fields.iter().find(|field| field.name == "host");
+    let default_port = if is_secure { "443" } else { "80" };
+    match (authority, host.map(|host| host.value)) {
+        (None, None | Some([])) => Err(HeadError::HostMissing),
+        (Some(authority), Some(host)) if !is_same_host(authority, host, default_port) => {
+            Err(HeadError::HostDiffers)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -116,6 +154,8 @@ mod tests {
         StreamRequest {
             method,
             target: "/a/b?c=d",
+            scheme: Some("http"),
+            authority: Some("a"),
             ended,
         }
     }

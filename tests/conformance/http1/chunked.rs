@@ -81,9 +81,10 @@ fn section_7_1_1_extensions_are_skipped() {
         ";a=\"b;\tc\"",
         " ;a",
         "\t ; a = b ",
-        ";",
-        ";;",
-        ";\u{e9}",
+        ";a;b=c ;\td",
+        ";a=\"\"",
+        ";a=\"b\\\"c\\\\\u{e9}\";b",
+        ";!#$%&'*+-.^_`|~=~",
     ] {
         let wire = format!("2{extension}\r\nhi\r\n0{extension}\r\n\r\n");
         let expected = (b"hi".to_vec(), wire.len(), true);
@@ -102,6 +103,40 @@ fn section_7_1_1_extensions_are_skipped() {
         decode(zeros.as_bytes(), 1),
         Err(BodyError::ChunkLineTooLong)
     );
+}
+
+/// What one server skips, another may take for the end of the line or for more of the size.
+#[test]
+fn section_7_1_1_malformed_extensions_are_400() {
+    for extension in [
+        ";",
+        ";;a",
+        ";a;",
+        "; ",
+        ";=b",
+        ";a=",
+        ";a= ",
+        ";a=;b",
+        ";a b",
+        ";a=b c",
+        ";a=\"b",
+        ";a=\"b\"c",
+        ";a=b\"c\"",
+        ";a=\"b\\",
+        ";a=\"\u{7}\"",
+        ";bad[=x",
+        ";a=[x]",
+        ";\u{e9}",
+        ";a=b=c",
+        ";a,b",
+        ",a",
+    ] {
+        for size in ["2", "0"] {
+            let wire = format!("{size}{extension}\r\nhi\r\n0\r\n\r\n");
+            let error = decode(wire.as_bytes(), 9).expect_err(extension);
+            assert_eq!(error.status(), 400, "{extension:?}");
+        }
+    }
 }
 
 #[test]

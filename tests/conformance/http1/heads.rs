@@ -52,7 +52,29 @@ fn section_2_3_versions() {
     let version = |version: &str| format!("GET / {version}\r\nHost: a\r\n\r\n").into_bytes();
     assert_eq!(accepted(&version("HTTP/1.1")).version, Version::Http11);
     assert_eq!(accepted(&version("HTTP/1.0")).version, Version::Http10);
-    for other in ["HTTP/1.2", "HTTP/2.0", "HTTP/0.9", "HTTP/3.0", "HTTP/9.9"] {
+    // RFC 9110 §2.5: a later minor version is the latest that is known.
+    for minor in 2..=9 {
+        let head = accepted(&version(&format!("HTTP/1.{minor}")));
+        assert_eq!(head.version, Version::Http11);
+        assert_eq!((head.headers.len(), head.keep_alive), (1, true));
+    }
+    let chunked = accepted(b"POST /p?q HTTP/1.7\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert_eq!((&*chunked.path, chunked.framing), ("/p", Framing::Chunked));
+    for (request, status) in [
+        ("GET / HTTP/1.2\r\n\r\n", 400),
+        ("GET / HTTP/1.2\nHost: a\r\n\r\n", 400),
+        ("GET / HTTP/1.2\r\nHost: a\n\r\n", 400),
+        ("GET / HTTP/1.2\r\n Host: a\r\n\r\n", 400),
+        ("GET / HTTP/1.2\r\nHost: a\0\r\n\r\n", 400),
+        ("GET / HTTP/1.2\rHost: a\r\n\r\n", 400),
+        ("BREW / HTTP/1.2\r\nHost: a\r\n\r\n", 501),
+    ] {
+        assert_eq!(refused(request.as_bytes()).status(), status, "{request:?}");
+    }
+    let fields = "X: y\r\n".repeat(HTTP_HEADERS_MAX);
+    let many = format!("GET / HTTP/1.2\r\nHost: a\r\n{fields}\r\n");
+    assert_eq!(refused(many.as_bytes()), HeadError::TooManyFields);
+    for other in ["HTTP/2.0", "HTTP/0.9", "HTTP/3.0", "HTTP/9.9"] {
         assert_eq!(refused(&version(other)).status(), 505, "{other}");
     }
     for bad in [
@@ -62,6 +84,9 @@ fn section_2_3_versions() {
         "http/1.1",
         "HTTP/1.1 ",
         "HTTP/1.11",
+        "HTTP/1.20",
+        "HTTP/1.2 ",
+        "HTTP/1.",
         "HTTP/a.1",
         "1.1",
         " HTTP/1.1",
@@ -124,7 +149,12 @@ fn section_3_2_forms_of_the_target() {
         ("OPTIONS", "*", "*", None),
         ("OPTIONS", "http://h:8001", "*", None),
         ("OPTIONS", "http://h/", "/", None),
-        ("GET", "/\u{fc}", "/\u{fc}", None),
+        (
+            "GET",
+            "/a-._~!$&'()*+,;=:@%[]?/?",
+            "/a-._~!$&'()*+,;=:@%[]",
+            Some("/?"),
+        ),
     ];
     for (method, target, path, query) in cases {
         let bytes = format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -161,6 +191,31 @@ fn section_3_2_forms_of_the_target() {
         assert_eq!(refused(bytes.as_bytes()).status(), 400, "{target:?}");
     }
     assert_eq!(refused(b"GET /\xff\xfe HTTP/1.1\r\n"), HeadError::Target);
+}
+
+/// RFC 3986 §3.3, §3.4: what proxies make of bytes that no URI has differs.
+#[test]
+fn section_3_2_bytes_that_no_target_has() {
+    for target in [
+        "/\u{fc}",
+        "/a\u{80}",
+        "/a|b",
+        "/a\"b",
+        "/a<b",
+        "/a>b",
+        "/a\\b",
+        "/a^b",
+        "/a`b",
+        "/a{b",
+        "/a}b",
+        "/a?b|c",
+        "/a?b={c}",
+        "/a?\u{fc}",
+        "http://h/a|b",
+    ] {
+        let bytes = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(refused(bytes.as_bytes()), HeadError::Target, "{target:?}");
+    }
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn chunk() -> impl Strategy<Value = Chunk> {
         vec(any::<u8>(), 1..40),
         0..3usize,
         any::<bool>(),
-        "([ \t]{0,2};[a-z]{1,5}(=\"[ -!#-~]{0,8}\")?){0,2}",
+        r#"([ \t]{0,2};[ \t]?[a-z]{1,5}([ \t]?=[ \t]?([a-z]{1,3}|"([ -!#-\[\]-~]|\\[ -~]){0,8}"))?){0,2}"#,
     )
         .prop_map(|(data, leading_zeros, upper_case, extension)| Chunk {
             data,

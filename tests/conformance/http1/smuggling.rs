@@ -60,10 +60,6 @@ const FIELDS: &[(&str, HeadError)] = &[
     ),
     ("Transfer-Encoding: gzip\r\n", HeadError::CodingUnsupported),
     (
-        "Transfer-Encoding: gzip, chunked\r\n",
-        HeadError::CodingUnsupported,
-    ),
-    (
         "Transfer-Encoding: chunked, gzip\r\n",
         HeadError::CodingUnsupported,
     ),
@@ -100,8 +96,28 @@ const FIELDS: &[(&str, HeadError)] = &[
         HeadError::CodingUnsupported,
     ),
     (
-        "Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip, chunked\r\n",
         HeadError::CodingUnsupported,
+    ),
+    (
+        "Transfer-Encoding: gzip, chunked, chunked\r\n",
+        HeadError::CodingUnsupported,
+    ),
+    (
+        "Transfer-Encoding: gzip, , chunked\r\n",
+        HeadError::CodingUnsupported,
+    ),
+    (
+        "Transfer-Encoding: gzip;a=b, chunked\r\n",
+        HeadError::CodingUnsupported,
+    ),
+    (
+        "Transfer-Encoding: gzip chunked\r\n",
+        HeadError::CodingUnsupported,
+    ),
+    (
+        "Transfer-Encoding: gzip, chunked\r\nContent-Length: 5\r\n",
+        HeadError::LengthAndCoding,
     ),
     // §5.1: white space around the name hides a field from one of the two.
     ("Transfer-Encoding : chunked\r\n", HeadError::FieldName),
@@ -145,6 +161,19 @@ fn section_11_2_fields() {
     for (fields, error) in FIELDS {
         assert_eq!(refused(&with_fields(fields)), *error, "{fields:?}");
         assert_eq!(error.status(), 400);
+    }
+}
+
+/// RFC 9112 §6.1: what is framed as it should be, but coded as nobody here can read, is 501.
+#[test]
+fn section_6_1_unknown_codings() {
+    for fields in [
+        "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: identity ,\tCHUNKED\r\n",
+        "Transfer-Encoding: a, b, chunked\r\n",
+        "Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n",
+    ] {
+        assert_eq!(refused(&with_fields(fields)).status(), 501, "{fields:?}");
     }
 }
 

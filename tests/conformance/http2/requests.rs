@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fanfare::config::Config;
-use fanfare::limits::{HTTP_BODY_TIMEOUT, HTTP2_STREAMS_MAX, LINGER_TIMEOUT, PUBLISH_BYTES_MAX};
+use fanfare::limits::{HTTP_BODY_TIMEOUT, HTTP2_RESET_DELAY, HTTP2_STREAMS_MAX, PUBLISH_BYTES_MAX};
 use h2::Reason;
 use http::Request;
 
@@ -221,8 +221,8 @@ fn section_8_1_a_body_that_is_too_long_is_refused_early() {
         let next = client.open(request("GET", "/healthz", &[]), true);
         client.settle(&mut node);
         assert_eq!(client.calls[next].status(), Some(200));
-        // The rest of a body is read for a moment, so that nobody loses the answer to a reset.
-        node.pass(LINGER_TIMEOUT + Duration::from_secs(1));
+        // The rest of the body is not waited for.
+        node.pass(2 * HTTP2_RESET_DELAY);
         assert_eq!(node.sum("http2_streams"), 0);
     }
 }
@@ -328,8 +328,8 @@ fn many_bodies_that_are_too_long_do_not_end_the_connection() {
     let next = client.open(request("GET", "/healthz", &[]), true);
     client.settle(&mut node);
     assert_eq!(client.calls[next].status(), Some(200));
-    // The rest of a body is read for a moment, so that nobody loses the answer to a reset.
-    node.pass(LINGER_TIMEOUT + Duration::from_secs(1));
+    // The rest of their bodies is not waited for.
+    node.pass(2 * HTTP2_RESET_DELAY);
     assert_eq!(node.sum("http2_streams"), 0);
 }
 

@@ -137,3 +137,44 @@ fn in_open_mode_everyone_may_listen() {
         }
     });
 }
+
+/// RFC 6455 §10.2: a browser adds a password that it remembers to the handshake of any page.
+#[test]
+fn a_remembered_password_is_good_for_pages_of_the_host_and_of_listed_origins() {
+    let mut listed = config();
+    listed.live.cors.allow_origin = vec!["https://*.good.example".to_owned()];
+    for (config, good) in [(config(), false), (listed, true)] {
+        everywhere_with(&config, |stage| {
+            for origin in [
+                "https://evil.example",
+                "null",
+                "",
+                "http://x:81",
+                "https://good.example",
+                "http://x\r\nOrigin: http://x",
+            ] {
+                let headers = format!("{MIKEY}Origin: {origin}\r\n");
+                let refused = stage.refused(PATH, &headers);
+                assert_eq!(refused.status, 403, "{origin} {refused:?}");
+                assert_eq!(refused.error_code(), "foreign_origin", "{origin}");
+            }
+            let page = format!("{MIKEY}Origin: https://a.good.example\r\n");
+            if good {
+                stage.open(PATH, &page);
+            } else {
+                assert_eq!(stage.refused(PATH, &page).status, 403);
+            }
+            // The host itself, behind TLS or not, and programs.
+            for origin in ["Origin: http://x\r\n", "Origin: https://X\r\n", ""] {
+                stage.open(PATH, &format!("{MIKEY}{origin}"));
+            }
+            // A token is added by whoever knows it, not by the browser.
+            let token = bearer("listen-1");
+            stage.open(PATH, &format!("{token}Origin: https://evil.example\r\n"));
+        });
+    }
+    // Where nobody is asked who they are, nothing is remembered.
+    everywhere(|stage| {
+        stage.open(PATH, &format!("{MIKEY}Origin: https://evil.example\r\n"));
+    });
+}
