@@ -5,7 +5,7 @@
 //! [`swarm`] and [`reader`] (the subscribers), [`audience`] (those that only count what they are sent),
 //! [`crowd`] (those who may hear some of it and nothing else),
 //! [`cohort`] and [`audit`] (those that come and go, and the books on what they are told),
-//! [`rpc`] (the same over gRPC), [`floor`] (what nothing can be cheaper than).
+//! [`rpc`] (the same over gRPC), [`hostile`] (attackers and bystanders), [`floor`] (what nothing can be cheaper than).
 
 mod audience;
 mod audit;
@@ -20,6 +20,7 @@ mod event_stream;
 mod failure;
 mod floor;
 mod frames;
+mod hostile;
 mod http;
 mod kind;
 mod ledger;
@@ -96,6 +97,8 @@ enum Command {
     ResumeStorm(mode::resume_storm::ResumeStormArgs),
     /// Latency against offered load, up to where it is too much.
     Ramp(mode::ramp::RampArgs),
+    /// What bystanders see, and what the server holds, while others attack it.
+    Hostile(mode::hostile::HostileArgs),
     /// Everything at once for a long time: nothing lost unsaid, and memory flat.
     Soak(mode::soak::SoakArgs),
     /// cpu per delivery with more and more shards.
@@ -137,6 +140,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::SlowConsumers(args) => mode::slow_consumers::run(args)?,
         Command::ResumeStorm(args) => mode::resume_storm::run(args)?,
         Command::Ramp(args) => mode::ramp::run(args)?,
+        Command::Hostile(args) => mode::hostile::run(args)?,
         Command::Soak(args) => mode::soak::run(args)?,
         Command::Publish(args) => match mode::publish::run(args)? {
             Ok(report) => report,

@@ -8,6 +8,7 @@ pub(crate) mod filters;
 pub(crate) mod grpc_fan_out;
 pub(crate) mod grpc_idle;
 pub(crate) mod grpc_publish;
+pub(crate) mod hostile;
 pub(crate) mod idle;
 pub(crate) mod latency;
 mod load;

@@ -185,6 +185,17 @@ pub(crate) fn encode_headers(stream: u32, block: &[u8], buf: &mut Vec<u8>) {
     put_frame(HEADERS, END_HEADERS, stream, block, buf);
 }
 
+/// Appends the headers of a request without a body.
+pub(crate) fn encode_whole(stream: u32, block: &[u8], buf: &mut Vec<u8>) {
+    put_frame(HEADERS, END_HEADERS | END_STREAM, stream, block, buf);
+}
+
+/// Appends a part of a request's headers, of which more is to follow: the first one, or a later one.
+pub(crate) fn encode_headers_part(stream: u32, block: &[u8], is_first: bool, buf: &mut Vec<u8>) {
+    let kind = if is_first { HEADERS } else { CONTINUATION };
+    put_frame(kind, 0, stream, block, buf);
+}
+
 /// The header blocks of a connection that calls one method: the first teaches the server what the
 /// others name by number.
 #[derive(Debug)]

@@ -26,7 +26,8 @@ fn put_message(message: &[u8], buf: &mut Vec<u8>) {
     buf.extend_from_slice(message);
 }
 
-fn put_varint(mut value: u64, buf: &mut Vec<u8>) {
+/// Appends a number in groups of seven bits, the lowest first.
+pub(crate) fn put_varint(mut value: u64, buf: &mut Vec<u8>) {
     while value > 0x7f {
         buf.push(0x80 | value.to_le_bytes()[0]);
         value >>= 7;
@@ -48,8 +49,13 @@ fn field(number: u64, bytes: &[u8]) -> Vec<u8> {
 
 /// Asks for the probe's events: an `EventsStreamRequest` with its prefix.
 pub(crate) fn subscribe() -> Vec<u8> {
+    subscribe_to(NAME)
+}
+
+/// The same for events of any name.
+pub(crate) fn subscribe_to(name: &str) -> Vec<u8> {
     let mut request = field(1, b"c1");
-    put_field(100, &field(1, NAME.as_bytes()), &mut request);
+    put_field(100, &field(1, name.as_bytes()), &mut request);
     let mut buf = Vec::new();
     put_message(&request, &mut buf);
     buf

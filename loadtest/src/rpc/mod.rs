@@ -7,11 +7,13 @@
 pub(crate) mod audience;
 pub(crate) mod callers;
 mod connection;
-mod http2;
+pub(crate) mod http2;
 mod message;
 
+pub(crate) use message::{put_varint, subscribe_to};
+
 /// `EventService.Stream`.
-const STREAM: &str = "/apis.event.v2.EventService/Stream";
+pub(crate) const STREAM: &str = "/apis.event.v2.EventService/Stream";
 /// `EventService.Publish`.
 const PUBLISH: &str = "/apis.event.v2.EventService/Publish";
 /// The name of every event that is published here.
