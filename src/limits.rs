@@ -168,6 +168,11 @@ pub const IDEMPOTENCY_WAITERS_MAX: usize = 64;
 
 // --- Connections and shards -----------------------------------------------------------------------
 
+/// Default bytes that one shard holds for its peers and from them, each once; past it those are cut off for whom
+/// most is held.
+pub const HELD_BYTES_DEFAULT: usize = 256 * 1024 * 1024;
+/// Least that may be allowed: a few answers and messages of the largest size.
+pub const HELD_BYTES_MIN: usize = 16 * 1024 * 1024;
 /// The receive buffer that all connections of one shard share.
 pub const RECV_BUFFER_BYTES: usize = 64 * 1024;
 /// Most connections of one shard.

@@ -89,6 +89,8 @@ metrics! {
     gauge retained_bytes,
     /// Bytes of unsent output and partial input that connections hold now.
     gauge buffered_bytes,
+    /// Connections closed because they held most of what a shard may hold for its peers, when that was spent.
+    counter holders_cut,
     /// Bytes received.
     counter bytes_received,
     /// Bytes sent.

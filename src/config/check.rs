@@ -30,6 +30,12 @@ impl Config {
             1,
             limits::CONNECTIONS_MAX,
         )?;
+        if server.held_bytes_max < limits::HELD_BYTES_MIN {
+            let least = format_bytes(limits::HELD_BYTES_MIN);
+            let found = format_bytes(server.held_bytes_max);
+            let problem = format!("expected at least {least}, found {found}");
+            return Err(ConfigError::new("server.held_bytes_max", problem));
+        }
         duration("server.drain_timeout", server.drain_timeout)?;
         for (key, optional) in [
             ("server.stall_exit", server.stall_exit),

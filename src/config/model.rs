@@ -127,6 +127,8 @@ pub struct ServerConfig {
     pub echo: bool,
     /// Most connections of one shard, 1 to [`limits::CONNECTIONS_MAX`].
     pub connections_max: usize,
+    /// Most bytes that one shard holds for its peers and from them, at least [`limits::HELD_BYTES_MIN`].
+    pub held_bytes_max: usize,
     /// How long draining may take.
     pub drain_timeout: Duration,
     /// How long a shard may stand still before the process ends; `None` (0 in the file) is for ever.
@@ -248,6 +250,7 @@ impl Default for ServerConfig {
             open: false,
             echo: false,
             connections_max: limits::CONNECTIONS_MAX,
+            held_bytes_max: limits::HELD_BYTES_DEFAULT,
             drain_timeout: limits::DRAIN_TIMEOUT_DEFAULT,
             stall_exit: None,
             ready_delay: None,

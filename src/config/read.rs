@@ -90,6 +90,7 @@ fn server(
     section.read("open", &BOOLEAN, &mut server.open)?;
     section.read("echo", &BOOLEAN, &mut server.echo)?;
     section.read("connections_max", &COUNT, &mut server.connections_max)?;
+    section.read("held_bytes_max", &BYTES, &mut server.held_bytes_max)?;
     section.read("drain_timeout", &DURATION, &mut server.drain_timeout)?;
     section.read("stall_exit", &ZERO_IS_NONE, &mut server.stall_exit)?;
     section.read("ready_delay", &ZERO_IS_NONE, &mut server.ready_delay)

@@ -53,6 +53,7 @@ driver = "epoll"
 open = true
 echo = true
 connections_max = 0x10
+held_bytes_max = "32MiB"
 drain_timeout = "1500ms"
 stall_exit = "30s"
 ready_delay = "5s"
@@ -139,6 +140,7 @@ fn every_key_is_read() {
             open: true,
             echo: true,
             connections_max: 16,
+            held_bytes_max: 32 << 20,
             drain_timeout: Duration::from_millis(1_500),
             stall_exit: Some(Duration::from_secs(30)),
             ready_delay: Some(Duration::from_secs(5)),
@@ -237,6 +239,7 @@ live.filters_max = "many" => a whole number
 const OUT_OF_BOUNDS: &str = r#"
 server.shards = 1025 => expected 0 to 1024, found 1025
 server.connections_max = 0 => expected 1 to
+server.held_bytes_max = "1MiB" => at least 16MiB
 server.drain_timeout = 0 => above zero
 server.drain_timeout = "400d" => up to 366d
 server.stall_exit = "400d" => up to 366d

@@ -39,6 +39,8 @@ fn server(f: &mut fmt::Formatter<'_>, server: &ServerConfig) -> fmt::Result {
     writeln!(f, "open = {}", server.open)?;
     writeln!(f, "echo = {}", server.echo)?;
     writeln!(f, "connections_max = {}", server.connections_max)?;
+    let held_bytes_max = format_bytes(server.held_bytes_max);
+    writeln!(f, "held_bytes_max = \"{held_bytes_max}\"")?;
     let drain_timeout = format_duration(server.drain_timeout);
     writeln!(f, "drain_timeout = \"{drain_timeout}\"")?;
     let optional = |duration: Option<_>| format_duration(duration.unwrap_or_default());

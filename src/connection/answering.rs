@@ -62,7 +62,7 @@ impl Connection {
     /// Ends a poll's wait with an answer that is already framed for its exchange.
     pub fn answer_poll(&mut self, response: Bytes, exchange: Exchange, ctx: &Context<'_>) {
         ctx.metrics.http_requests.add(1);
-        self.send_queue.push(response);
+        self.send_queue.push_shared(response);
         self.after_response(exchange, ctx);
     }
 
@@ -123,7 +123,7 @@ impl Connection {
     /// Sends what a reader on another shard has for this stream.
     pub fn relay(&mut self, bytes: Bytes, ended: bool) {
         if matches!(self.state, State::Relayed) {
-            self.send_queue.push(bytes);
+            self.send_queue.push_shared(bytes);
             if ended {
                 self.close();
             }

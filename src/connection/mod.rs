@@ -282,6 +282,16 @@ impl Connection {
         self.input.len()
     }
 
+    /// Bytes that came from the peer and wait to be served.
+    pub fn input_bytes(&self) -> usize {
+        self.input.capacity() + self.unread_bytes()
+    }
+
+    /// Bytes held for the peer or from it that nobody shares.
+    pub fn own_bytes(&self) -> usize {
+        self.send_queue.own_len() + self.input_bytes()
+    }
+
     /// Appends bytes to the held input.
     pub fn hold_more(&mut self, bytes: &[u8]) {
         self.input.extend_from_slice(bytes);

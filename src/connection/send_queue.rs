@@ -12,7 +12,9 @@ use bytes::{Buf as _, Bytes};
 #[derive(Debug, Default)]
 pub struct SendQueue {
     chunks: Chunks,
-    bytes: usize,
+    bytes: u32,
+    /// Those of them that no other queue shares.
+    own: u32,
     /// The first chunk was sent in part: it must be sent to its end.
     begun: bool,
 }
@@ -36,16 +38,30 @@ struct Chunk {
 enum Kind {
     /// It must be sent.
     Due,
+    /// It must be sent, and others may be sent the same: it is counted where it was made.
+    Shared,
     /// So many live events, which may be dropped.
     Events(u32),
     /// The news that so many events were dropped here.
     Dropped(u32),
 }
 
+impl Kind {
+    /// Whether such a chunk is nobody else's.
+    const fn is_own(self) -> bool {
+        matches!(self, Self::Due | Self::Dropped(_))
+    }
+}
+
 impl SendQueue {
     /// Bytes waiting.
     pub const fn len(&self) -> usize {
-        self.bytes
+        self.bytes as usize
+    }
+
+    /// Bytes waiting that no other queue shares.
+    pub const fn own_len(&self) -> usize {
+        self.own as usize
     }
 
     /// Whether nothing waits.
@@ -58,7 +74,12 @@ impl SendQueue {
         self.push_chunk(chunk, Kind::Due);
     }
 
-    /// Appends a chunk of so many live events.
+    /// Appends a chunk that other queues may share, sealed by a [`Meter`](crate::buf::Meter).
+    pub fn push_shared(&mut self, chunk: Bytes) {
+        self.push_chunk(chunk, Kind::Shared);
+    }
+
+    /// Appends a chunk of so many live events, sealed like that of [`push_shared`](Self::push_shared).
     pub fn push_events(&mut self, chunk: Bytes, events: u32) {
         self.push_chunk(chunk, Kind::Events(events));
     }
@@ -67,7 +88,10 @@ impl SendQueue {
         if bytes.is_empty() {
             return;
         }
-        self.bytes += bytes.len();
+        self.bytes += bytes.len() as u32;
+        if kind.is_own() {
+            self.own += bytes.len() as u32;
+        }
         let chunk = Chunk { bytes, kind };
         self.chunks = match std::mem::take(&mut self.chunks) {
             Chunks::Empty => Chunks::One(chunk),
@@ -119,10 +143,11 @@ impl SendQueue {
 
     /// Forgets the first `sent` bytes: the kernel has taken them.
     pub fn advance(&mut self, sent: usize) {
-        assert!(sent <= self.bytes, "more was sent than waited");
-        self.bytes -= sent;
+        assert!(sent <= self.len(), "more was sent than waited");
+        self.bytes -= sent as u32;
         if self.bytes == 0 {
             self.chunks = Chunks::Empty;
+            self.own = 0;
             self.begun = false;
             return;
         }
@@ -131,10 +156,16 @@ impl SendQueue {
             Chunks::Empty => {}
             Chunks::One(chunk) => {
                 chunk.bytes.advance(rest);
+                if chunk.kind.is_own() {
+                    self.own -= rest as u32;
+                }
                 self.begun |= rest > 0;
             }
             Chunks::Many(chunks) => {
                 while let Some(first) = chunks.front_mut() {
+                    if first.kind.is_own() {
+                        self.own -= rest.min(first.bytes.len()) as u32;
+                    }
                     if first.bytes.len() > rest {
                         first.bytes.advance(rest);
                         self.begun = rest > 0 || self.begun;
@@ -155,11 +186,11 @@ impl SendQueue {
         let mut chunks = self.take_chunks();
         let (mut dropped, mut missing, mut place) = (0u64, 0u64, None);
         let mut at = usize::from(self.begun);
-        while self.bytes > bytes_max
+        while self.len() > bytes_max
             && let Some(Chunk { bytes, kind }) = chunks.get(at)
         {
             match *kind {
-                Kind::Due => {
+                Kind::Due | Kind::Shared => {
                     at += 1;
                     continue;
                 }
@@ -170,13 +201,17 @@ impl SendQueue {
                 // It stands before all events that may be dropped, since it took the place of the first.
                 Kind::Dropped(events) => missing += u64::from(events),
             }
-            self.bytes -= bytes.len();
+            self.bytes -= bytes.len() as u32;
+            if kind.is_own() {
+                self.own -= bytes.len() as u32;
+            }
             chunks.remove(at);
             place.get_or_insert(at);
         }
         if let Some(place) = place {
             let bytes = notice(missing);
-            self.bytes += bytes.len();
+            self.bytes += bytes.len() as u32;
+            self.own += bytes.len() as u32;
             let kind = Kind::Dropped(u32::try_from(missing).unwrap_or(u32::MAX));
             chunks.insert(place, Chunk { bytes, kind });
         }
@@ -196,7 +231,7 @@ impl SendQueue {
             }
             _ => {
                 begun = false;
-                bytes += chunk.bytes.len();
+                bytes += chunk.bytes.len() as u32;
                 true
             }
         });

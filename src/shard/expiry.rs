@@ -93,6 +93,9 @@ impl Shard {
         self.idempotency.expire(now.instant, SWEEP_KEYS);
         self.logins.expire(now.instant, SWEEP_LOGINS);
         self.sweep_interest(now);
+        self.relieve(now);
+        self.forget_renderings();
+        self.update_gauge();
         let metrics = &self.metrics[self.id.index()];
         metrics.sessions.set(self.hub.sessions() as u64);
         let broadcasts = self.hub.broadcasts();

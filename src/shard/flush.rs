@@ -42,6 +42,7 @@ impl Shard {
         self.flush_dirty(now, writes, &mut write);
         self.flush_urgent(now, &mut write);
         self.backlog.append(&mut self.dirty);
+        self.update_gauge();
     }
 
     /// Whether there should be another tick as soon as sockets and mail have been looked at, even if

@@ -8,6 +8,7 @@
 
 use bytes::{Bytes, BytesMut};
 
+use crate::buf::Meter;
 use crate::dialect::Encoding;
 use crate::limits::{FANOUT_BYTES_MAX, FANOUT_GROUPS_MAX};
 
@@ -63,6 +64,7 @@ impl Group {
 /// All groups of a tick.
 #[derive(Debug)]
 pub(super) struct Groups {
+    meter: Meter,
     pieces: Vec<Piece>,
     all: Vec<Group>,
     bytes: usize,
@@ -73,18 +75,18 @@ pub(super) struct Groups {
 /// A piece for each encoding that somebody has.
 type Run = [Option<(Encoding, PieceId)>; Encoding::COUNT];
 
-impl Default for Groups {
-    fn default() -> Self {
+impl Groups {
+    /// No groups yet; what they send is counted by `meter`.
+    pub(super) fn new(meter: Meter) -> Self {
         Self {
+            meter,
             pieces: Vec::new(),
             all: Vec::from([const { Group::EMPTY }; Encoding::COUNT]),
             bytes: 0,
             run: None,
         }
     }
-}
 
-impl Groups {
     /// Forgets everything: nobody is in a group any more.
     pub(super) fn clear(&mut self) {
         self.run = None;
@@ -201,7 +203,7 @@ impl Groups {
     fn close(&mut self, id: PieceId) -> (Bytes, u32) {
         let piece = &mut self.pieces[id.0 as usize];
         if let Piece::Open(frames, count) = piece {
-            *piece = Piece::Closed(std::mem::take(frames).freeze(), *count);
+            *piece = Piece::Closed(self.meter.seal(std::mem::take(frames)), *count);
         }
         match piece {
             Piece::Closed(bytes, count) => (bytes.clone(), *count),
@@ -227,7 +229,7 @@ impl Groups {
             out.extend_from_slice(&bytes);
             events += count;
         }
-        (out.freeze(), events)
+        (self.meter.seal(out), events)
     }
 }
 
@@ -238,7 +240,7 @@ mod tests {
 
     #[test]
     fn the_same_frames_are_one_buffer() {
-        let mut groups = Groups::default();
+        let mut groups = Groups::new(Meter::default());
         let mut members = [GroupId::empty(Encoding::Live); 3];
         for text in ["a", "b", "c"] {
             let piece = groups.add(|out| out.extend_from_slice(text.as_bytes()));
@@ -259,7 +261,7 @@ mod tests {
     #[test]
     fn encodings_do_not_part_each_others_members() {
         let encodings = [Encoding::Live, Encoding::Sysadm];
-        let mut groups = Groups::default();
+        let mut groups = Groups::new(Meter::default());
         let mut members: Vec<GroupId> = (0..6).map(|i| GroupId::empty(encodings[i % 2])).collect();
         for text in ["a", "b"] {
             let pieces = ["<", ">"].map(|side| {
@@ -304,7 +306,7 @@ mod tests {
         #[test]
         fn members_get_their_own_sequence(given in steps()) {
             let encodings = [Encoding::Live, Encoding::Sysadm];
-            let mut groups = Groups::default();
+            let mut groups = Groups::new(Meter::default());
             let mut members: Vec<GroupId> = (0..6).map(|i| GroupId::empty(encodings[i % 2])).collect();
             let (mut taken, mut expected) = (vec![String::new(); 6], vec![String::new(); 6]);
             let mut last = [false; 6];

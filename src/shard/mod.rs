@@ -14,6 +14,7 @@
 //! Between 1 and 2, as long as there is time: [`serve_next`](Shard::serve_next), for who sent more than is taken from
 //! one connection at a time.
 
+mod budget;
 mod clients;
 mod deadlines;
 mod dispatch;
@@ -40,7 +41,7 @@ use std::sync::Arc;
 use slab::Slab;
 
 use crate::auth::{Directory, Logins};
-use crate::buf::Arena;
+use crate::buf::{Arena, Meter};
 use crate::config::SlowConsumer;
 use crate::connection::{Connection, Context};
 use crate::dialect::pubsub::Wanted;
@@ -129,6 +130,11 @@ pub struct Shard {
     /// Readers for streams of other shards, by those.
     relays: BTreeMap<(ShardId, ConnectionId), u32>,
     groups: Groups,
+    /// Counts what is rendered for many.
+    meter: Meter,
+    /// Bytes held for or from one connection alone, of all connections.
+    own_bytes: usize,
+    held_bytes_max: usize,
     /// Scratch: events to be matched, and who they are for.
     heard: Vec<Arc<Event>>,
     matches: MatchScratch,
@@ -174,7 +180,7 @@ struct Entry {
     relay: Option<Box<Relay>>,
     /// What it hears, if it is a dialect's client.
     subscriptions: Option<Box<Subscriptions>>,
-    /// Bytes counted into the gauge.
+    /// Bytes counted into `own_bytes`.
     counted: usize,
     /// The earliest entry in `deadlines`.
     scheduled: Instant,
@@ -239,6 +245,7 @@ impl Shard {
         let mut ids = Ids::new(dialect_seed, shard);
         let idempotency = Idempotency::new(ids.table_seed());
         let shards = usize::from(placement.shards());
+        let meter = Meter::default();
         Self {
             id: shard,
             hub: Hub::new(hub_config(&config, slices), placement.clone(), shard, seed),
@@ -272,7 +279,10 @@ impl Shard {
             last_wanted: None,
             listeners: Vec::new(),
             relays: BTreeMap::new(),
-            groups: Groups::default(),
+            groups: Groups::new(meter.clone()),
+            meter,
+            own_bytes: 0,
+            held_bytes_max: config.server.held_bytes_max,
             heard: Vec::new(),
             matches: MatchScratch::default(),
             grouped: Vec::new(),
@@ -326,7 +336,7 @@ impl Shard {
         let entry = self.entry(id)?;
         let counted = std::mem::take(&mut entry.counted);
         let entry = self.connections.remove(id.index as usize);
-        self.metrics().buffered_bytes.sub(counted as u64);
+        self.own_bytes -= counted;
         self.metrics().connections.sub(1);
         self.metrics().connections_moved.add(1);
         Some(entry.connection)
@@ -428,13 +438,9 @@ impl Shard {
             }
         }
         let deaf = entry.subscriptions.is_some() && connection.hears().is_none();
-        let buffered = connection.send_queue.len() + connection.held_bytes();
-        if buffered != entry.counted {
-            let gauge = &self.metrics[self.id.index()].buffered_bytes;
-            gauge.add(buffered as u64);
-            gauge.sub(entry.counted as u64);
-            entry.counted = buffered;
-        }
+        let own = connection.own_bytes();
+        self.own_bytes = self.own_bytes + own - entry.counted;
+        entry.counted = own;
         if deaf {
             self.unsubscribe(index);
         }
@@ -451,7 +457,7 @@ impl Shard {
         }
         self.drop_subscriptions(entry.subscriptions);
         self.forget_group(index);
-        self.metrics().buffered_bytes.sub(entry.counted as u64);
+        self.own_bytes -= entry.counted;
         if let Some(stream) = entry.stream {
             self.drop_stream(id, &stream);
             return;

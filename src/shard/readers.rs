@@ -7,6 +7,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{Shard, context};
+use crate::buf::Meter;
 use crate::connection::{Connection, Follower, Parked, View};
 use crate::dialect::sessions::render::{self, Encoding, encode_gap};
 use crate::dialect::sessions::{Form, Listen, LogHeaders};
@@ -20,6 +21,8 @@ use crate::time::Now;
 pub(super) struct PollRendering {
     key: PollKey,
     response: Bytes,
+    /// What it takes, by the [`Meter`].
+    pub(super) size: usize,
     events: u64,
 }
 
@@ -42,6 +45,8 @@ pub(super) struct FeedRendering {
     next: Number,
     events: u64,
     frames: Bytes,
+    /// What they take, by the [`Meter`].
+    pub(super) size: usize,
 }
 
 impl Shard {
@@ -159,6 +164,8 @@ impl Shard {
     /// Answers a waiting poll with what there is, which may be nothing, or more than one answer holds. Other connections are left
     /// alone.
     pub(super) fn answer_poll(&mut self, now: Now, index: u32) {
+        // An answer may be a large one, and many may ask in one turn.
+        self.relieve(now);
         let connection = self.connections.get(index as usize).map(|e| &e.connection);
         let parked = connection.and_then(Connection::parked);
         let origin = connection.and_then(Connection::origin);
@@ -195,10 +202,12 @@ impl Shard {
                     &self.date,
                     &mut out,
                 );
-                let (response, count) = (out.freeze(), count as u64);
+                let (size, count) = (out.capacity(), count as u64);
+                let response = self.meter.seal(out);
                 self.poll_rendering = Some(PollRendering {
                     key,
                     response: response.clone(),
+                    size,
                     events: count,
                 });
                 (response, count)
@@ -241,7 +250,7 @@ impl Shard {
         };
         let rendering = match self.feed_rendering.take().filter(|last| fits(&last)) {
             Some(rendering) => rendering,
-            None => render_feed(log, view, from),
+            None => render_feed(log, view, from, &self.meter),
         };
         let rendering = self.feed_rendering.insert(rendering);
         *next = rendering.next;
@@ -253,7 +262,7 @@ impl Shard {
             }
             connection.send_queue.push(news.freeze());
         }
-        connection.send_queue.push(rendering.frames.clone());
+        connection.send_queue.push_shared(rendering.frames.clone());
         let metrics = &self.metrics[self.id.index()];
         metrics.events_delivered.add(rendering.events);
         metrics.gaps.add(u64::from(gap.is_some()));
@@ -266,6 +275,7 @@ impl Shard {
         self.hub.continue_broadcasts(now);
         self.end_readers(now);
         self.show_news(now);
+        self.relieve(now);
     }
 
     /// Shows what logs and subscribers have got.
@@ -310,6 +320,7 @@ impl Shard {
         };
         if entry.connection.parked().is_none() {
             self.pull(index);
+            self.relieve(now);
             return;
         }
         if entry.connection.held_bytes() > 0 {
@@ -360,7 +371,7 @@ fn catch_up(log: &Log, from: Number, gap: Option<Gap>) -> (Number, Option<Gap>) 
     (oldest, Some(gap))
 }
 
-fn render_feed(log: &Log, view: View, from: Number) -> FeedRendering {
+fn render_feed(log: &Log, view: View, from: Number, meter: &Meter) -> FeedRendering {
     let mut out = BytesMut::new();
     let (mut next, mut events) = (from, 0);
     for (number, event) in log.range(from) {
@@ -384,6 +395,7 @@ fn render_feed(log: &Log, view: View, from: Number) -> FeedRendering {
         log_next: log.next(),
         next,
         events,
-        frames: out.freeze(),
+        size: out.capacity(),
+        frames: meter.seal(out),
     }
 }

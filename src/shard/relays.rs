@@ -15,6 +15,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{ConnectionId, Mail, RelayMail, Shard};
+use crate::buf::Meter;
 use crate::connection::{Connection, Ending};
 use crate::dialect::sessions::Listen;
 use crate::dialect::{AllowedOrigin, Exchange};
@@ -122,6 +123,7 @@ impl Shard {
 
     /// Mails what a reader has to send, as much as may be under way.
     pub(super) fn flush_relay(&mut self, now: Now, reader: ConnectionId) {
+        let meter = self.meter.clone();
         let Some(entry) = self.entry(reader) else {
             return;
         };
@@ -137,7 +139,7 @@ impl Shard {
         let mail = Mail::Relay(RelayMail::Bytes {
             reader,
             stream: to,
-            bytes: joined(queue.range(0..bytes), bytes),
+            bytes: joined(queue.range(0..bytes), bytes, &meter),
             ended,
         });
         // Whether its peer takes too long is judged, and counted, where the stream is.
@@ -242,7 +244,7 @@ impl Shard {
 }
 
 /// Slices as one; without copying if there is only one.
-fn joined(mut parts: impl Iterator<Item = Bytes>, bytes: usize) -> Bytes {
+fn joined(mut parts: impl Iterator<Item = Bytes>, bytes: usize, meter: &Meter) -> Bytes {
     let first = parts.next().unwrap_or_default();
     if first.len() == bytes {
         return first;
@@ -250,5 +252,5 @@ fn joined(mut parts: impl Iterator<Item = Bytes>, bytes: usize) -> Bytes {
     let mut all = BytesMut::with_capacity(bytes);
     all.extend_from_slice(&first);
     parts.for_each(|part| all.extend_from_slice(&part));
-    all.freeze()
+    meter.seal(all)
 }
