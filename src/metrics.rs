@@ -87,8 +87,12 @@ metrics! {
     gauge subscriptions,
     /// Bytes that logs retain now.
     gauge retained_bytes,
-    /// Bytes of unsent output and partial input that connections hold now.
+    /// Bytes of unsent output and partial input that are held now, each once however many share it.
     gauge buffered_bytes,
+    /// Those of them that came from peers.
+    gauge buffered_input_bytes,
+    /// About what all subscriptions take: as they were said, and compiled.
+    gauge subscription_bytes,
     /// Connections closed because they held most of what a shard may hold for its peers, when that was spent.
     counter holders_cut,
     /// Bytes received.

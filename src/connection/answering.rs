@@ -123,7 +123,7 @@ impl Connection {
     /// Sends what a reader on another shard has for this stream.
     pub fn relay(&mut self, bytes: Bytes, ended: bool) {
         if matches!(self.state, State::Relayed) {
-            self.send_queue.push_shared(bytes);
+            self.send_queue.push(bytes);
             if ended {
                 self.close();
             }

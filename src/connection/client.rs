@@ -64,6 +64,15 @@ impl Client {
         matches!(self.waits, Waits::No)
     }
 
+    /// Bytes that are kept for it: of a message of which more is to come, and of names that it wants.
+    pub(super) fn held_bytes(&self) -> usize {
+        let partial = match &self.peer {
+            Peer::WebSocket(peer) => peer.held_bytes(),
+            Peer::Call(_) | Peer::Response(_) => 0,
+        };
+        partial + self.socket.wanted_bytes()
+    }
+
     /// Whether anything may still be said to it.
     pub(super) const fn may_send(&self) -> bool {
         match &self.peer {

@@ -282,14 +282,24 @@ impl Connection {
         self.input.len()
     }
 
-    /// Bytes that came from the peer and wait to be served.
+    /// Bytes that came from the peer and are kept: what waits to be served or to be whole, and names that are wanted.
     pub fn input_bytes(&self) -> usize {
-        self.input.capacity() + self.unread_bytes()
-    }
-
-    /// Bytes held for the peer or from it that nobody shares.
-    pub fn own_bytes(&self) -> usize {
-        self.send_queue.own_len() + self.input_bytes()
+        let kept = match &self.state {
+            State::Client(client) => client.held_bytes(),
+            State::Echo(peer) => peer.held_bytes(),
+            State::Feed(feed) => feed
+                .web_socket
+                .as_ref()
+                .map_or(0, WebSocketPeer::held_bytes),
+            State::Request(request) => request.head_bytes(),
+            State::Http(_)
+            | State::Waiting(..)
+            | State::Parked(_)
+            | State::Relayed
+            | State::Http2(_)
+            | State::Closing(_) => 0,
+        };
+        self.input.capacity() + self.unread_bytes() + kept
     }
 
     /// Appends bytes to the held input.

@@ -55,6 +55,11 @@ impl WebSocketPeer {
         }
     }
 
+    /// Bytes of a message of which more is to come.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.receiver.held_bytes()
+    }
+
     /// Whether data may still be sent: nothing may follow our close frame.
     pub(super) const fn may_send(&self) -> bool {
         self.close.may_send()

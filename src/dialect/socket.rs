@@ -182,6 +182,14 @@ impl Socket {
         }
     }
 
+    /// Bytes of the names that it wants of its log. What others subscribe to is counted where it is compiled.
+    pub fn wanted_bytes(&self) -> usize {
+        match self {
+            Self::Room(room) => room.wanted.as_ref().map_or(0, |wanted| wanted.bytes()),
+            Self::Sysadm(_) | Self::Live(_) | Self::Stream(_) | Self::Rpc(_) => 0,
+        }
+    }
+
     /// When [`Dialects::expire_socket`] wants to be called.
     pub fn due(&self) -> Instant {
         match self {

@@ -18,6 +18,30 @@ pub struct Subscription {
     pub properties: Vec<PropertyFilter>,
 }
 
+impl Subscription {
+    /// About how many bytes it takes: as it was said, with the client who said it, and compiled. Parts that others
+    /// want as well count for each.
+    pub fn bytes(&self) -> usize {
+        let names = match &self.names {
+            Names::Every => 0,
+            Names::Any(patterns) => patterns.iter().map(NamePattern::bytes).sum(),
+        };
+        let properties = self.properties.iter().map(|filter| {
+            let values = filter.values.iter().map(ValueFilter::bytes);
+            filter.property.bytes() + values.sum::<usize>()
+        });
+        PART_BYTES + names + properties.sum::<usize>()
+    }
+}
+
+/// What a text or an atom takes beside its bytes: its place in a list, in a table and in a program, about.
+const PART_BYTES: usize = 96;
+
+/// What a text takes that its client's state keeps and that is compiled.
+const fn text_bytes(text: &str) -> usize {
+    PART_BYTES + 2 * text.len()
+}
+
 /// Which event names are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Names {
@@ -46,6 +70,11 @@ impl NamePattern {
         } else {
             Self::Exact(text.into())
         }
+    }
+
+    fn bytes(&self) -> usize {
+        let (Self::Exact(text) | Self::Wild(text)) = self;
+        text_bytes(text)
     }
 
     /// Whether a name fits.
@@ -114,6 +143,24 @@ pub enum ValueFilter {
     Text(Box<str>),
     /// A number or boolean with this JSON text.
     Literal(Box<str>),
+}
+
+impl Property {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Payload(name) => text_bytes(name),
+            Self::Time | Self::Group | Self::Project | Self::Session => PART_BYTES,
+        }
+    }
+}
+
+impl ValueFilter {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Literal(text) => text_bytes(text),
+            Self::Present | Self::Null => PART_BYTES,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,17 +1,45 @@
 //! Memory as a budget: what waits for peers and from peers, and what happens when it is spent.
 //!
-//! Two sums. What one connection holds alone (input that is not served yet, output that nobody shares) is kept up to
-//! date by `touch`; what many share (renderings of events) is counted by a [`Meter`](crate::buf::Meter), each buffer
-//! once. A peer's output may so count as nothing here and still be the reason why a shared buffer lives: who is cut off
-//! is chosen by all that waits for it.
+//! Three sums. What one connection holds alone (input that is not served yet, output that nobody shares) and what it
+//! subscribed to is kept up to date as it changes; what many share (renderings of events) is counted by a
+//! [`Meter`](crate::buf::Meter), each buffer once. A peer's output may so count as nothing here and still be the reason
+//! why a shared buffer lives: who is cut off is chosen by all that waits for it.
 
 use super::Shard;
+use crate::connection::Connection;
 use crate::time::Now;
 
+/// Bytes held for one connection alone and from it, or for all of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Held {
+    input: usize,
+    output: usize,
+}
+
+impl Held {
+    pub(super) fn of(connection: &Connection) -> Self {
+        Self {
+            input: connection.input_bytes(),
+            output: connection.send_queue.own_len(),
+        }
+    }
+
+    /// Counts one connection's bytes in place of what they were before.
+    pub(super) fn exchange(&mut self, before: Self, now: Self) {
+        self.input = self.input + now.input - before.input;
+        self.output = self.output + now.output - before.output;
+    }
+
+    /// No longer counts one connection's bytes.
+    pub(super) fn subtract(&mut self, before: Self) {
+        self.exchange(before, Self::default());
+    }
+}
+
 impl Shard {
-    /// Bytes that wait for peers or from peers, each once.
+    /// Bytes that wait for peers or from peers, each once, and what peers subscribed to.
     pub(super) fn held_bytes(&self) -> usize {
-        self.own_bytes + self.meter.bytes()
+        self.held.input + self.held.output + self.meter.bytes() + self.subscription_bytes
     }
 
     /// Whether no more should be held than is already.
@@ -27,16 +55,21 @@ impl Shard {
         if !self.is_spent() {
             return;
         }
+        // What nobody waits for.
+        self.forget_renderings();
         let enough = self.held_bytes_max - self.held_bytes_max / 8;
         for (bytes, index) in self.holders() {
             if bytes == 0 || self.held_bytes() <= enough {
                 break;
             }
-            self.metrics().holders_cut.add(1);
-            self.give_up(now, index);
+            let entry = self.connections.get(index as usize);
+            if entry.is_some_and(|entry| entry.relay.is_some()) {
+                self.give_up_relay(now, index);
+            } else {
+                self.metrics().holders_cut.add(1);
+                self.give_up(now, index);
+            }
         }
-        // What nobody waits for any more.
-        self.forget_renderings();
     }
 
     /// How much is held for whom, the most first; among equals those who came last.
@@ -46,12 +79,14 @@ impl Shard {
             let holder = entry.stream.as_ref().map_or(index, |s| s.parent as usize);
             let connection = &entry.connection;
             holders[holder] += connection.send_queue.len() + connection.input_bytes();
+            let subscriptions = entry.subscriptions.as_ref();
+            holders[holder] += subscriptions.map_or(0, |all| all.bytes as usize);
         }
-        let sockets = self.connections.iter().filter(|(_, entry)| {
-            // What reads for a stream of another shard holds little, and goes with that stream.
-            entry.stream.is_none() && entry.relay.is_none()
-        });
-        let held = sockets.map(|(index, _)| (holders[index], index as u32));
+        let clients = self
+            .connections
+            .iter()
+            .filter(|(_, entry)| entry.stream.is_none());
+        let held = clients.map(|(index, _)| (holders[index], index as u32));
         let mut held: Vec<_> = held.collect();
         held.sort_unstable_by(|a, b| b.cmp(a));
         held
@@ -70,7 +105,13 @@ impl Shard {
             self.feed_rendering.as_ref().map(|last| last.size),
         ];
         let kept: usize = kept.into_iter().flatten().sum();
-        let held = self.held_bytes().saturating_sub(kept);
-        self.metrics().buffered_bytes.set(held as u64);
+        let shared = self.meter.bytes().saturating_sub(kept);
+        let metrics = self.metrics();
+        let buffered = self.held.input + self.held.output + shared;
+        metrics.buffered_bytes.set(buffered as u64);
+        metrics.buffered_input_bytes.set(self.held.input as u64);
+        metrics
+            .subscription_bytes
+            .set(self.subscription_bytes as u64);
     }
 }

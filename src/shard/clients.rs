@@ -18,7 +18,10 @@ use crate::time::Now;
 #[derive(Debug)]
 pub(super) struct Subscriptions {
     organization: OrganizationId,
-    ids: Vec<SubscriptionId>,
+    /// Each, and about how many bytes it takes.
+    all: Vec<(SubscriptionId, u32)>,
+    /// The sum of these bytes.
+    pub(super) bytes: u32,
 }
 
 impl Shard {
@@ -142,12 +145,18 @@ impl Shard {
             return;
         };
         let subscriptions = entry.subscriptions.get_or_insert_with(|| {
-            let ids = Vec::new();
-            Box::new(Subscriptions { organization, ids })
+            Box::new(Subscriptions {
+                organization,
+                all: Vec::new(),
+                bytes: 0,
+            })
         });
         let mut add = |wanted: &Subscription| {
             let id = self.hub.subscribe(SubscriberId(index), wanted);
-            subscriptions.ids.push(id);
+            let bytes = wanted.bytes() as u32;
+            subscriptions.all.push((id, bytes));
+            subscriptions.bytes += bytes;
+            self.subscription_bytes += bytes as usize;
         };
         match change {
             Change::Replace(all) => all.iter().for_each(add),
@@ -168,8 +177,10 @@ impl Shard {
         let Some(subscriptions) = entry.and_then(|entry| entry.subscriptions.as_mut()) else {
             return;
         };
-        if place < subscriptions.ids.len() {
-            let id = subscriptions.ids.swap_remove(place);
+        if place < subscriptions.all.len() {
+            let (id, bytes) = subscriptions.all.swap_remove(place);
+            subscriptions.bytes -= bytes;
+            self.subscription_bytes -= bytes as usize;
             self.hub.unsubscribe(subscriptions.organization, id);
         }
     }
@@ -185,7 +196,8 @@ impl Shard {
         let Some(subscriptions) = subscriptions else {
             return;
         };
-        for id in subscriptions.ids {
+        self.subscription_bytes -= subscriptions.bytes as usize;
+        for (id, _) in subscriptions.all {
             self.hub.unsubscribe(subscriptions.organization, id);
         }
     }

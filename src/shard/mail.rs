@@ -100,6 +100,11 @@ pub enum RelayMail {
         /// How many.
         bytes: usize,
     },
+    /// The sender holds too much for a stream of the receiver: its client is to be cut off.
+    GivenUp {
+        /// The stream, on the receiver.
+        stream: ConnectionId,
+    },
     /// A stream of the sender that has a reader on the receiver is gone.
     Abandoned {
         /// The stream, on the sender.

@@ -60,6 +60,7 @@ pub use mail::{Mail, RelayMail, ReplyTo};
 pub use settings::{ShardSettings, Slices};
 pub use state::Machine;
 
+use budget::Held;
 use clients::Subscriptions;
 use deadlines::Deadlines;
 use dispatch::Gather;
@@ -132,8 +133,10 @@ pub struct Shard {
     groups: Groups,
     /// Counts what is rendered for many.
     meter: Meter,
-    /// Bytes held for or from one connection alone, of all connections.
-    own_bytes: usize,
+    /// Bytes held for one connection alone and from it, of all connections.
+    held: Held,
+    /// About what all subscriptions take.
+    subscription_bytes: usize,
     held_bytes_max: usize,
     /// Scratch: events to be matched, and who they are for.
     heard: Vec<Arc<Event>>,
@@ -180,8 +183,8 @@ struct Entry {
     relay: Option<Box<Relay>>,
     /// What it hears, if it is a dialect's client.
     subscriptions: Option<Box<Subscriptions>>,
-    /// Bytes counted into `own_bytes`.
-    counted: usize,
+    /// What is counted into the shard's `held`.
+    held: Held,
     /// The earliest entry in `deadlines`.
     scheduled: Instant,
     dirty: bool,
@@ -281,7 +284,8 @@ impl Shard {
             relays: BTreeMap::new(),
             groups: Groups::new(meter.clone()),
             meter,
-            own_bytes: 0,
+            held: Held::default(),
+            subscription_bytes: 0,
             held_bytes_max: config.server.held_bytes_max,
             heard: Vec::new(),
             matches: MatchScratch::default(),
@@ -334,9 +338,9 @@ impl Shard {
     /// Gives up a connection that is to move; `None` if it is gone.
     pub fn release(&mut self, id: ConnectionId) -> Option<Connection> {
         let entry = self.entry(id)?;
-        let counted = std::mem::take(&mut entry.counted);
+        let held = std::mem::take(&mut entry.held);
         let entry = self.connections.remove(id.index as usize);
-        self.own_bytes -= counted;
+        self.held.subtract(held);
         self.metrics().connections.sub(1);
         self.metrics().connections_moved.add(1);
         Some(entry.connection)
@@ -353,7 +357,7 @@ impl Shard {
             stream: None,
             relay: None,
             subscriptions: None,
-            counted: 0,
+            held: Held::default(),
             scheduled: Instant::NEVER,
             dirty: false,
             blocked: false,
@@ -438,9 +442,9 @@ impl Shard {
             }
         }
         let deaf = entry.subscriptions.is_some() && connection.hears().is_none();
-        let own = connection.own_bytes();
-        self.own_bytes = self.own_bytes + own - entry.counted;
-        entry.counted = own;
+        let held = Held::of(connection);
+        self.held.exchange(entry.held, held);
+        entry.held = held;
         if deaf {
             self.unsubscribe(index);
         }
@@ -457,7 +461,7 @@ impl Shard {
         }
         self.drop_subscriptions(entry.subscriptions);
         self.forget_group(index);
-        self.own_bytes -= entry.counted;
+        self.held.subtract(entry.held);
         if let Some(stream) = entry.stream {
             self.drop_stream(id, &stream);
             return;

@@ -15,7 +15,6 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{ConnectionId, Mail, RelayMail, Shard};
-use crate::buf::Meter;
 use crate::connection::{Connection, Ending};
 use crate::dialect::sessions::Listen;
 use crate::dialect::{AllowedOrigin, Exchange};
@@ -94,6 +93,7 @@ impl Shard {
             } => self.relayed(now, reader, stream, bytes, ended),
             RelayMail::Taken { reader, bytes } => self.taken(reader, bytes),
             RelayMail::Abandoned { stream } => self.abandoned(now, from, stream),
+            RelayMail::GivenUp { stream } => self.give_up_client(now, stream),
         }
     }
 
@@ -123,7 +123,6 @@ impl Shard {
 
     /// Mails what a reader has to send, as much as may be under way.
     pub(super) fn flush_relay(&mut self, now: Now, reader: ConnectionId) {
-        let meter = self.meter.clone();
         let Some(entry) = self.entry(reader) else {
             return;
         };
@@ -139,7 +138,7 @@ impl Shard {
         let mail = Mail::Relay(RelayMail::Bytes {
             reader,
             stream: to,
-            bytes: joined(queue.range(0..bytes), bytes, &meter),
+            bytes: joined(queue.range(0..bytes), bytes),
             ended,
         });
         // Whether its peer takes too long is judged, and counted, where the stream is.
@@ -218,6 +217,28 @@ impl Shard {
         }
     }
 
+    /// Too much is held for a reader of this shard: its client is cut off, where it is.
+    pub(super) fn give_up_relay(&mut self, now: Now, index: u32) {
+        let entry = self.connections.get(index as usize);
+        if let Some(relay) = entry.and_then(|entry| entry.relay.as_ref()) {
+            let (shard, stream) = (relay.shard, relay.stream);
+            self.send(shard, Mail::Relay(RelayMail::GivenUp { stream }));
+            self.remove_relay(now, index);
+        }
+    }
+
+    /// Another shard holds too much for a stream: cuts off the connection that it belongs to.
+    fn give_up_client(&mut self, now: Now, stream: ConnectionId) {
+        if self.entry(stream).is_none() {
+            return;
+        }
+        let parent = self.stream_mut(stream.index).map(|stream| stream.parent);
+        if let Some(parent) = parent {
+            self.metrics().holders_cut.add(1);
+            self.give_up(now, parent);
+        }
+    }
+
     /// Removes a reader whose stream knows that it ends, or is gone.
     fn remove_relay(&mut self, now: Now, index: u32) {
         let entry = self.connections.get_mut(index as usize);
@@ -243,14 +264,10 @@ impl Shard {
     }
 }
 
-/// Slices as one; without copying if there is only one.
-fn joined(mut parts: impl Iterator<Item = Bytes>, bytes: usize, meter: &Meter) -> Bytes {
-    let first = parts.next().unwrap_or_default();
-    if first.len() == bytes {
-        return first;
-    }
+/// Slices as one buffer of its own: from now on they wait where the stream is, and are counted there. A part of what is
+/// shared here would keep all of it alive.
+fn joined(parts: impl Iterator<Item = Bytes>, bytes: usize) -> Bytes {
     let mut all = BytesMut::with_capacity(bytes);
-    all.extend_from_slice(&first);
     parts.for_each(|part| all.extend_from_slice(&part));
-    meter.seal(all)
+    all.freeze()
 }

@@ -81,6 +81,7 @@ mod http2;
 mod leaving;
 mod leaving_streams;
 mod matrix;
+mod memory;
 mod program;
 mod pubsub;
 mod pubsub_client;

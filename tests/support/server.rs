@@ -238,6 +238,16 @@ impl Server {
         }
     }
 
+    /// Most bytes of memory that the process has had at once.
+    pub(crate) fn memory_peak(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let text = fs::read_to_string(path).expect("our own child");
+        let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.and_then(|rest| rest.trim().strip_suffix(" kB"));
+        let kib = kib.expect("proc_pid_status(5)").parse::<u64>();
+        kib.expect("a number") * 1024
+    }
+
     /// Processor time that the process has used.
     fn processor_time(&self) -> Duration {
         let path = format!("/proc/{}/stat", self.child.id());

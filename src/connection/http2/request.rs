@@ -18,10 +18,15 @@ use crate::time::Now;
 #[derive(Debug)]
 pub(in crate::connection) struct StreamRequest {
     head: http::request::Parts,
+    /// About what the head takes.
+    head_bytes: usize,
     ended: bool,
     /// Most bytes its body may have, once it was admitted.
     body_bytes_max: Option<u64>,
 }
+
+/// What a field takes beside its bytes: a place in a map.
+const FIELD_OVERHEAD: usize = 96;
 
 /// What a request's head leads to.
 enum Begun {
@@ -36,12 +41,21 @@ enum Begun {
 }
 
 impl StreamRequest {
-    pub(super) const fn new(head: http::request::Parts, ended: bool) -> Self {
+    pub(super) fn new(head: http::request::Parts, ended: bool) -> Self {
+        let fields = head.headers.iter();
+        let fields = fields.map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD);
+        let head_bytes = fields.sum::<usize>() + head.uri.path().len();
         Self {
             head,
+            head_bytes,
             ended,
             body_bytes_max: None,
         }
+    }
+
+    /// About what the head takes, which is kept while a body comes.
+    pub(in crate::connection) const fn head_bytes(&self) -> usize {
+        self.head_bytes
     }
 }
 

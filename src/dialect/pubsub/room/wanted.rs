@@ -9,34 +9,53 @@ use super::reply::{Code, Error};
 use crate::hub::Event;
 use crate::limits::PUBSUB_NAMES_MAX;
 
+/// What a name takes beside its bytes: its counts and its place in the list.
+const NAME_OVERHEAD: usize = 32;
+
 /// Which events a room's client wants to hear, by their exact names: at least one, each once, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted(Vec<Arc<str>>);
+pub struct Wanted {
+    names: Vec<Arc<str>>,
+    /// What they take in all.
+    bytes: usize,
+}
 
 impl Wanted {
+    fn new(names: Vec<Arc<str>>) -> Self {
+        let bytes = names.iter().map(|name| name.len() + NAME_OVERHEAD).sum();
+        Self { names, bytes }
+    }
+
+    /// About how many bytes they take.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether an event is one of these.
     pub fn has(&self, event: &Event) -> bool {
         let name = event.name.to_text();
-        self.0.binary_search_by(|one| (**one).cmp(&*name)).is_ok()
+        self.names
+            .binary_search_by(|one| (**one).cmp(&*name))
+            .is_ok()
     }
 
     /// These and others; refused if they are more than [`PUBSUB_NAMES_MAX`].
     pub(super) fn with(&self, names: &[Arc<str>]) -> Result<Self, Error> {
-        let mut all = [&self.0, names].concat();
+        let mut all = [&self.names, names].concat();
         all.sort_unstable();
         all.dedup();
         if all.len() > PUBSUB_NAMES_MAX {
             let message = format!("{PUBSUB_NAMES_MAX} event names of one socket at most");
             return Err(Error::new(Code::TooMany, message));
         }
-        Ok(Self(all))
+        Ok(Self::new(all))
     }
 
     /// These without some; `None` if nothing is left.
     pub(super) fn without(&self, names: &[Arc<str>]) -> Option<Self> {
-        let kept = self.0.iter().filter(|one| !names.contains(one));
+        let kept = self.names.iter().filter(|one| !names.contains(one));
         let kept: Vec<Arc<str>> = kept.cloned().collect();
-        (!kept.is_empty()).then_some(Self(kept))
+        (!kept.is_empty()).then(|| Self::new(kept))
     }
 }
 
