@@ -104,6 +104,21 @@ fn allowing(origins: &[&str]) -> CorsConfig {
     }
 }
 
+fn every_server_key() -> ServerConfig {
+    ServerConfig {
+        listen: "[::1]:0".parse().expect("an address"),
+        shards: std::num::NonZeroU16::new(3),
+        driver: Driver::Epoll,
+        open: true,
+        echo: true,
+        connections_max: 16,
+        held_bytes_max: 32 << 20,
+        drain_timeout: Duration::from_millis(1_500),
+        stall_exit: Some(Duration::from_secs(30)),
+        ready_delay: Some(Duration::from_secs(5)),
+    }
+}
+
 #[test]
 fn every_key_is_read() {
     let config = Config::from_toml(EVERY_KEY).expect("valid");
@@ -133,18 +148,7 @@ fn every_key_is_read() {
             },
         },
         organizations: Vec::new(),
-        server: ServerConfig {
-            listen: "[::1]:0".parse().expect("an address"),
-            shards: std::num::NonZeroU16::new(3),
-            driver: Driver::Epoll,
-            open: true,
-            echo: true,
-            connections_max: 16,
-            held_bytes_max: 32 << 20,
-            drain_timeout: Duration::from_millis(1_500),
-            stall_exit: Some(Duration::from_secs(30)),
-            ready_delay: Some(Duration::from_secs(5)),
-        },
+        server: every_server_key(),
         log: LogConfig {
             format: LogFormat::Json,
             level: "info,fanfare::shard=debug".to_owned(),
