@@ -1,13 +1,15 @@
 //! The HTTP client side of `publish` and `tail`: one base address, sessions below it, and what a
-//! server's refusal says. No TLS is compiled in: these commands speak to a server one operates.
+//! server's refusal says.
 
 use std::io::Read;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::http::{Response, Uri};
 use ureq::{Agent, Body};
 
+use super::trust::trust;
 use crate::auth::{Credentials, Secret};
 use crate::limits;
 
@@ -23,18 +25,24 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 pub(super) struct BaseUrl(String);
 
 impl BaseUrl {
-    /// Reads `http://host[:port][/path]`; the error says what is wrong with anything else.
+    /// Reads `http://host[:port][/path]` or the same with `https`; the error says what is wrong with anything else.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
         match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err("https is not compiled in; use http://".to_owned()),
-            _ => return Err("expected http://host:port".to_owned()),
+            Some("http" | "https") => {}
+            _ => return Err("expected http://host:port or https://host".to_owned()),
         }
         if uri.query().is_some() {
             return Err("expected no query".to_owned());
         }
         Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
+
+    /// Whether TLS is spoken.
+    fn is_secure(&self) -> bool {
+        self.0
+            .get(..6)
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
     }
 
     /// The address of a session's events.
@@ -54,6 +62,9 @@ pub(super) struct ServerArgs {
     /// which others on this machine can see.
     #[arg(long, env = "FANFARE_TOKEN", hide_env_values = true)]
     token: Option<Secret>,
+    /// Trust the certificate authorities in this PEM file instead of the system's.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 }
 
 impl ServerArgs {
@@ -72,19 +83,32 @@ impl ServerArgs {
             _ => Err("--token: a token has letters, digits and - . _ ~ + / only"),
         }
     }
-}
 
-/// An agent that reports every status as an answer; silence for `silence_max` is an error.
-pub(super) fn agent(silence_max: Duration) -> Agent {
-    Agent::config_builder()
-        .http_status_as_error(false)
-        .user_agent(concat!("fanfare/", env!("CARGO_PKG_VERSION")))
-        .timeout_connect(Some(limits::CLIENT_CONNECT_TIMEOUT))
-        .timeout_recv_response(Some(limits::CLIENT_ANSWER_TIMEOUT))
-        .timeout_per_read(Some(silence_max))
-        .timeout_per_write(Some(limits::WRITE_TIMEOUT))
-        .build()
-        .new_agent()
+    /// An agent that reports every status as an answer; silence for `silence_max` is an error.
+    ///
+    /// # Errors
+    ///
+    /// TLS is to be spoken, and nobody is to be trusted.
+    pub(super) fn agent(&self, silence_max: Duration) -> Result<Agent, String> {
+        let config = Agent::config_builder();
+        // Where a password or token may travel, it does not leave for plain HTTP.
+        let config = if self.url.is_secure() {
+            config
+                .https_only(true)
+                .tls_config(trust(self.ca.as_deref())?)
+        } else {
+            config
+        };
+        let config = config
+            .http_status_as_error(false)
+            .user_agent(concat!("fanfare/", env!("CARGO_PKG_VERSION")))
+            .timeout_connect(Some(limits::CLIENT_CONNECT_TIMEOUT))
+            .timeout_recv_response(Some(limits::CLIENT_ANSWER_TIMEOUT))
+            .timeout_per_read(Some(silence_max))
+            .timeout_per_write(Some(limits::WRITE_TIMEOUT))
+            .build();
+        Ok(config.new_agent())
+    }
 }
 
 /// A field of the answer as text; `None` when it is absent or not ASCII.
@@ -143,10 +167,13 @@ mod tests {
             events("http://127.0.0.1:7400/", "a-b._~"),
             Ok(address.to_owned())
         );
+        let secure = BaseUrl::parse("https://h:7443/hub/").expect("valid");
+        assert!(
+            secure.is_secure() && secure.events("a") == "https://h:7443/hub/api/sessions/a/events"
+        );
         let escaped = "http://h/hub/api/sessions/a%20%2F%C3%A9%25/events";
         assert_eq!(events("http://h/hub/", "a /é%"), Ok(escaped.to_owned()));
         for bad in [
-            "https://h",
             "h:1",
             "127.0.0.1:7400",
             "",
@@ -163,7 +190,12 @@ mod tests {
         let field = |token: &str| {
             let url = BaseUrl::parse("http://h").expect("valid");
             let token = Some(Secret::new(token));
-            ServerArgs { url, token }.authorization()
+            ServerArgs {
+                url,
+                token,
+                ca: None,
+            }
+            .authorization()
         };
         assert_eq!(field("ff_a-Z0"), Ok(Some("Bearer ff_a-Z0".to_owned())));
         for bad in ["", " ", "a b", "a ", " a", "é", "a\r\nX: y", "="] {

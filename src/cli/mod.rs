@@ -15,6 +15,7 @@ mod publish;
 mod serve;
 mod tail;
 mod token;
+mod trust;
 mod user;
 
 use std::fmt::Display;

@@ -50,7 +50,8 @@ pub(super) fn run(args: &PublishArgs) -> ExitCode {
 fn publish(args: &PublishArgs, authorization: Option<String>) -> Result<String, String> {
     let body = body(args)?;
     let address = args.server.url.events(&args.session);
-    let mut request = client::agent(limits::CLIENT_ANSWER_TIMEOUT)
+    let agent = args.server.agent(limits::CLIENT_ANSWER_TIMEOUT)?;
+    let mut request = agent
         .post(&address)
         .config()
         .timeout_global(Some(limits::CLIENT_ANSWER_TIMEOUT))

@@ -15,6 +15,7 @@ use super::client::{self, ServerArgs, field};
 use super::event_stream::{EventStream, StreamEvent};
 use super::output::{self, Form};
 use super::position::{LogState, Position};
+use super::trust::is_distrust;
 use crate::limits;
 
 /// Size of one read from the stream.
@@ -54,10 +55,14 @@ pub(super) fn run(args: &TailArgs) -> ExitCode {
         Ok(authorization) => authorization,
         Err(problem) => return super::fail(2, problem),
     };
+    let agent = match args.server.agent(limits::CLIENT_SILENCE_MAX) {
+        Ok(agent) => agent,
+        Err(problem) => return super::fail(2, problem),
+    };
     let mut tail = Tail {
         address: args.server.url.events(&args.session),
         authorization,
-        agent: client::agent(limits::CLIENT_SILENCE_MAX),
+        agent,
         form: form(),
         position: Position::new(args.from),
         wanted: args.once,
@@ -124,7 +129,15 @@ impl Tail {
         }
         let answer = match request.call() {
             Ok(answer) => answer,
-            Err(error) => return End::Lost(format!("cannot read {}: {error}", self.address)),
+            Err(error) => {
+                let problem = format!("cannot read {}: {error}", self.address);
+                // A server that is not trusted will not be next time.
+                return if is_distrust(&error) {
+                    End::Refused(problem)
+                } else {
+                    End::Lost(problem)
+                };
+            }
         };
         if let Err(end) = accept(&answer) {
             return end.unwrap_or_else(|| refusal(answer));

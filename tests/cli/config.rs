@@ -112,7 +112,9 @@ fn a_wrong_command_line_is_explained() {
         &["tail"],
         &["tail", ""],
         &["tail", "s", "--from", "-2"],
-        &["tail", "s", "--url", "https://127.0.0.1"],
+        &["tail", "s", "--url", "ftp://127.0.0.1"],
+        &["tail", "s", "--url", "https://h", "--ca", "/dev/null"],
+        &["tail", "s", "--url", "https://h", "--ca", "/none/such.pem"],
         &["publish", "s", "--type", "a"],
         &["frobnicate"],
     ] {

@@ -89,6 +89,7 @@ mod python;
 mod rate_limit;
 mod readme;
 mod resets;
+mod secure;
 mod sessions;
 mod skipping;
 mod sockets;

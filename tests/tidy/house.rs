@@ -28,7 +28,7 @@ pub(crate) const SAME_RANK: [(&str, &str); 1] = [("config", "limits")];
 pub(crate) const DIALECTS: [&str; 6] = ["sessions", "sysadm", "live", "stream", "pubsub", "admin"];
 
 /// Outside crates that have a home: crate, modules that may name it, and what others do instead.
-pub(crate) const HOMES: [(&str, &[&str], &str); 20] = [
+pub(crate) const HOMES: [(&str, &[&str], &str); 22] = [
     (
         "monoio",
         &["runtime"],
@@ -91,6 +91,12 @@ pub(crate) const HOMES: [(&str, &[&str], &str); 20] = [
     ("rpassword", &["cli"], "take the password as an argument"),
     ("clap", &["cli"], "take the values as arguments"),
     ("ureq", &["cli"], "only the command line is a client"),
+    ("rustls", &["cli"], "only the command line is a client"),
+    (
+        "rustls_native_certs",
+        &["cli"],
+        "only the command line is a client",
+    ),
     ("toml", &["config"], "take a `Config`"),
     (
         "tracing_subscriber",
