@@ -21,6 +21,9 @@ impl fmt::Display for EventId {
     }
 }
 
+/// What the names begin with of events that only the server publishes, such as `fanfare:gap`.
+const RESERVED: &str = "fanfare:";
+
 /// Position of an event in one session's log: dense, from 0, never reused within an epoch.
 pub type Number = u64;
 
@@ -89,6 +92,17 @@ impl EventName {
                 Cow::Borrowed(compact) => String::from_utf8_lossy(compact),
                 Cow::Owned(compact) => Cow::Owned(String::from_utf8_lossy(&compact).into_owned()),
             })
+    }
+
+    /// Whether the name is one of the server's own, which nobody may publish.
+    pub fn is_reserved(&self) -> bool {
+        // Most names are told apart by their first bytes; who writes with escapes is read.
+        match self.0.get(1) {
+            Some(b'f' | b'\\') => {}
+            _ => return false,
+        }
+        self.as_text()
+            .is_some_and(|name| name.starts_with(RESERVED))
     }
 
     /// The name as text if it is a JSON string; a lone surrogate in it becomes U+FFFD.
@@ -185,6 +199,33 @@ mod tests {
             Cow::Borrowed("plain")
         ));
         assert!(matches!(name("[1]").to_text(), Cow::Borrowed("[1]")));
+    }
+
+    #[test]
+    fn the_servers_own_names_are_known_however_they_are_written() {
+        for reserved in [
+            r#""fanfare:""#,
+            r#""fanfare:gap""#,
+            r#""\u0066anfare:gap""#,
+            r#""fan\u0066are:gap""#,
+            r#""fanfare\u003a""#,
+        ] {
+            assert!(name(reserved).is_reserved(), "{reserved}");
+        }
+        for free in [
+            r#""fanfare""#,
+            r#""Fanfare:gap""#,
+            r#"" fanfare:gap""#,
+            r#""x:fanfare:""#,
+            r#""""#,
+            r#"["fanfare:gap"]"#,
+            r#"{"fanfare:":1}"#,
+            "1",
+            "null",
+            "false",
+        ] {
+            assert!(!name(free).is_reserved(), "{free}");
+        }
     }
 
     #[test]
