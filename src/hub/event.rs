@@ -11,7 +11,10 @@ use super::filter::SubscriberId;
 use super::scope::{Parents, Scope, ShardId};
 use crate::json;
 
-/// Identity of an event: a `UUIDv7`, so that ids sort by time of acceptance.
+/// Identity of an event: a `UUIDv7`.
+///
+/// The ids that one shard gives grow, so those of one scope do, whose home accepts them all. Ids of several homes sort
+/// by time only as far as their clocks tell: to the milliseconds that a turn of a shard takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(pub Uuid);
 
@@ -129,7 +132,7 @@ pub struct Correlation {
 /// An event that has been accepted: it has an id and a time. Its number differs from log to log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Unique, sortable by time.
+    /// Unique; among those of one scope, later ones are greater.
     pub id: EventId,
     /// What kind of fact.
     pub name: EventName,

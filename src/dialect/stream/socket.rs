@@ -119,6 +119,11 @@ impl Socket {
         Self::new(nobody, Form::Json, kind, None, None)
     }
 
+    /// Whether its call is unary.
+    pub const fn takes_one_message(&self) -> bool {
+        matches!(self.kind, Kind::Publish(_))
+    }
+
     /// When it is to be closed.
     pub const fn due(&self) -> Instant {
         self.due
@@ -336,11 +341,7 @@ impl Stream {
     /// The client has said all it will, and had its answers.
     pub fn half_closed(&self, socket: &mut Socket) -> Reaction {
         match socket.kind {
-            Kind::Publish(_) => {
-                // statuscodes.md: "Request cardinality violation".
-                let message = "the call ended without a request";
-                socket.end(Status::new(Code::Unimplemented, message))
-            }
+            Kind::Publish(_) => socket.end(Status::cardinality("the call ended without a request")),
             // Who hears something goes on to.
             Kind::Stream if socket.wanted.is_empty() => {
                 Reaction::End(Vec::new(), Box::new(Status::OK))
