@@ -156,13 +156,16 @@ pub const TOMBSTONES_MAX: usize = 16 * TOMBSTONES_PER_ORGANIZATION_MAX;
 pub const PRESSED_SESSIONS_MAX: usize = 1_024;
 /// A session nobody used for this long expires, by default.
 pub const SESSION_TTL_DEFAULT: Duration = Duration::from_secs(3_600);
-/// How long an `Idempotency-Key` is remembered.
+/// How long an `Idempotency-Key` is remembered at its target.
 pub const IDEMPOTENCY_TTL: Duration = Duration::from_secs(300);
 /// Longest `Idempotency-Key`.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// Most idempotency keys that one shard remembers; past it publishing with a new key is refused,
 /// because forgetting one early would publish twice.
 pub const IDEMPOTENCY_KEYS_MAX: usize = 262_144;
+/// Default count of idempotency keys that one shard remembers of one organization: a quarter of all, which is 218
+/// publishes with a key in every second.
+pub const IDEMPOTENCY_KEYS_PER_ORGANIZATION_DEFAULT: usize = IDEMPOTENCY_KEYS_MAX / 4;
 /// Most requests that wait for the first use of one idempotency key.
 pub const IDEMPOTENCY_WAITERS_MAX: usize = 64;
 

@@ -68,6 +68,12 @@ impl Config {
             let problem = format!("expected at least {least}, found {found}");
             return Err(ConfigError::new("hub.send_queue_bytes_max", problem));
         }
+        count(
+            "hub.idempotency_keys_max",
+            hub.idempotency_keys_max,
+            1,
+            limits::IDEMPOTENCY_KEYS_MAX,
+        )?;
         publish_rate("hub.publishes_per_second", hub.publishes_per_second)?;
         duration("hub.retention.age", hub.retention.age)?;
         count(

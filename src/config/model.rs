@@ -160,6 +160,8 @@ pub struct HubConfig {
     pub send_queue_bytes_max: usize,
     /// What happens to a subscriber for whom more would wait.
     pub slow_consumer: SlowConsumer,
+    /// Most idempotency keys that one shard remembers of one organization, 1 to [`limits::IDEMPOTENCY_KEYS_MAX`].
+    pub idempotency_keys_max: usize,
     /// Events per second that each organization may publish, up to [`limits::PUBLISHES_PER_SECOND_MAX`]; 0 is no
     /// limit.
     pub publishes_per_second: usize,
@@ -275,6 +277,7 @@ impl Default for HubConfig {
             logs_bytes_max: limits::LOGS_BYTES_DEFAULT,
             send_queue_bytes_max: limits::SEND_QUEUE_BYTES_DEFAULT,
             slow_consumer: SlowConsumer::default(),
+            idempotency_keys_max: limits::IDEMPOTENCY_KEYS_PER_ORGANIZATION_DEFAULT,
             publishes_per_second: 0,
             retention: RetentionConfig::default(),
         }

@@ -118,6 +118,8 @@ fn hub(section: &mut Section<'_>, hub: &mut HubConfig) -> Result<(), ConfigError
         SlowConsumer::parse,
         &mut hub.slow_consumer,
     )?;
+    let idempotency_keys_max = &mut hub.idempotency_keys_max;
+    section.read("idempotency_keys_max", &COUNT, idempotency_keys_max)?;
     section.read(
         "publishes_per_second",
         &COUNT,

@@ -67,6 +67,7 @@ logs_bytes_max = "2GB"
 send_queue_bytes_max = "64KiB"
 slow_consumer = "drop_oldest"
 publishes_per_second = 250
+idempotency_keys_max = 100
 retention = { age = "5m", events = 1_000, bytes = "64KB" }
 [sessions]
 publish_bytes_max = 4096
@@ -120,6 +121,7 @@ fn every_server_key() -> ServerConfig {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one line for each key")]
 fn every_key_is_read() {
     let config = Config::from_toml(EVERY_KEY).expect("valid");
     let expected = Config {
@@ -156,6 +158,7 @@ fn every_key_is_read() {
         hub: HubConfig {
             send_queue_bytes_max: 65_536,
             slow_consumer: SlowConsumer::DropOldest,
+            idempotency_keys_max: 100,
             publishes_per_second: 250,
             scopes: Scopes::Declared,
             session_ttl: Duration::from_secs(90),
@@ -264,6 +267,8 @@ sessions.cors.allow_origin = "*\r\nSet-Cookie: a" => *\r\n
 sessions.cors.allow_headers = " *" => printable
 sessions.cors.allow_headers = "" => printable
 sessions.cors.allow_methods = "é" => printable
+hub.idempotency_keys_max = 0 => expected 1 to 262144, found 0
+hub.idempotency_keys_max = 262145 => expected 1 to 262144, found 262145
 hub.publishes_per_second = 10000001 => expected 0 to 10000000, found 10000001
 hub.send_queue_bytes_max = "1KiB" => at least 16KiB
 sysadm.classes = [""] => printable

@@ -56,6 +56,7 @@ fn hub(f: &mut fmt::Formatter<'_>, hub: &HubConfig) -> fmt::Result {
     let send_queue_bytes_max = format_bytes(hub.send_queue_bytes_max);
     writeln!(f, "send_queue_bytes_max = \"{send_queue_bytes_max}\"")?;
     writeln!(f, "slow_consumer = \"{}\"", hub.slow_consumer.as_str())?;
+    writeln!(f, "idempotency_keys_max = {}", hub.idempotency_keys_max)?;
     writeln!(f, "publishes_per_second = {}", hub.publishes_per_second)?;
     writeln!(f, "\n[hub.retention]")?;
     writeln!(f, "age = \"{}\"", format_duration(hub.retention.age))?;

@@ -8,7 +8,7 @@ use super::{Action, Dialects, Refused, Responder, respond_error, rpc};
 use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
 use crate::protocol::Parsed;
 use crate::protocol::grpc::{
-    CallFields, CallRefusal, Code, Kind, MESSAGE_HEADER_BYTES, Status, TextError, decode_text,
+    CallFields, CallRefusal, Kind, MESSAGE_HEADER_BYTES, Status, TextError, decode_text,
     parse_message, truncated,
 };
 use crate::protocol::http1::{Head, Method};
@@ -126,11 +126,7 @@ fn one_message(messages: &[u8]) -> Result<&[u8], Status> {
     match parse_message(messages, WEBSOCKET_MESSAGE_BYTES_MAX) {
         Ok(Parsed::Complete(message, used)) if used == messages.len() => Ok(message.bytes),
         Ok(Parsed::Partial) if !messages.is_empty() => Err(truncated()),
-        // statuscodes.md: "Request cardinality violation".
-        Ok(_) => {
-            let message = "the body is not exactly one message";
-            Err(Status::new(Code::Unimplemented, message))
-        }
+        Ok(_) => Err(Status::cardinality("the body is not exactly one message")),
         Err(error) => Err(error.status()),
     }
 }

@@ -11,6 +11,7 @@ mod cursor;
 pub mod live;
 mod offer;
 pub mod pubsub;
+mod refusals;
 pub mod render;
 mod respond;
 pub mod rpc;
@@ -20,7 +21,6 @@ pub mod stream;
 pub mod sysadm;
 #[cfg(test)]
 mod testing;
-mod too_fast;
 mod upgrade;
 
 use std::sync::Arc;
@@ -35,6 +35,10 @@ use crate::time::Now;
 pub use cors::{AllowedOrigin, Cors};
 pub use cursor::{FOREIGN, QueryError, query_cursor, query_text};
 pub use offer::Offer;
+pub use refusals::{
+    KEY_REUSED, KEY_REUSED_CODE, LEAVING, RATE_LIMITED, RESERVED_NAME, idempotency_key, keys_held,
+    reserved_name, retry_after_line, too_fast,
+};
 pub use render::{
     Encoding, Framing, Rendering, number_digits, put_event_name, put_number, put_text,
 };
@@ -42,7 +46,6 @@ pub use respond::{Exchange, Refused, Responder, error_body, respond_error, respo
 pub use socket::{
     Change, Follow, Message, Open, Opening, Reaction, Show, Socket, Standing, Streamed, Subscribe,
 };
-pub use too_fast::{LEAVING, RATE_LIMITED, retry_after_line, too_fast};
 pub use upgrade::{check_upgrade, handshake_fields, read_credentials};
 
 /// What may be asked of the server as a whole, somewhere.

@@ -190,6 +190,15 @@ impl Socket {
         }
     }
 
+    /// Whether its client says one message and no more: nothing may come of it before that is certain.
+    pub fn takes_one_message(&self) -> bool {
+        match self {
+            Self::Stream(socket) => socket.takes_one_message(),
+            Self::Rpc(socket) => socket.takes_one_message(),
+            Self::Sysadm(_) | Self::Live(_) | Self::Room(_) => false,
+        }
+    }
+
     /// When [`Dialects::expire_socket`] wants to be called.
     pub fn due(&self) -> Instant {
         match self {

@@ -222,11 +222,34 @@ pub enum Refusal {
     Busy,
     /// This node is about to leave: nobody would hear what is published.
     Leaving,
+    /// The idempotency key was used, for the same target, to publish something else.
+    KeyReused,
+    /// As many idempotency keys are remembered as may be.
+    KeysHeld {
+        /// Whose bound it is.
+        of: Holder,
+        /// Seconds until the oldest of them is forgotten: whole ones, at least one.
+        retry_after: u32,
+    },
+    /// The name of an event is the server's own.
+    ReservedName {
+        /// Which of the events that were to be published, counted from 0.
+        at: u32,
+    },
     /// The organization publishes faster than it may.
     TooFast {
         /// Seconds after which the publish would be accepted if nothing else were: whole ones, at least one.
         retry_after: u32,
     },
+}
+
+/// Whose a bound is that was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// That of one organization, which leaves others their room.
+    Organization,
+    /// That of the server.
+    Server,
 }
 
 impl Refusal {

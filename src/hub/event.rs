@@ -11,7 +11,10 @@ use super::filter::SubscriberId;
 use super::scope::{Parents, Scope, ShardId};
 use crate::json;
 
-/// Identity of an event: a `UUIDv7`, so that ids sort by time of acceptance.
+/// Identity of an event: a `UUIDv7`.
+///
+/// The ids that one shard gives grow, so those of one scope do, whose home accepts them all. Ids of several homes sort
+/// by time only as far as their clocks tell: to the milliseconds that a turn of a shard takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(pub Uuid);
 
@@ -20,6 +23,9 @@ impl fmt::Display for EventId {
         self.0.as_hyphenated().fmt(f)
     }
 }
+
+/// What the names begin with of events that only the server publishes, such as `fanfare:gap`.
+const RESERVED: &str = "fanfare:";
 
 /// Position of an event in one session's log: dense, from 0, never reused within an epoch.
 pub type Number = u64;
@@ -91,6 +97,17 @@ impl EventName {
             })
     }
 
+    /// Whether the name is one of the server's own, which nobody may publish.
+    pub fn is_reserved(&self) -> bool {
+        // Most names are told apart by their first bytes; who writes with escapes is read.
+        match self.0.get(1) {
+            Some(b'f' | b'\\') => {}
+            _ => return false,
+        }
+        self.as_text()
+            .is_some_and(|name| name.starts_with(RESERVED))
+    }
+
     /// The name as text if it is a JSON string; a lone surrogate in it becomes U+FFFD.
     pub fn as_text(&self) -> Option<Cow<'_, str>> {
         let inner = self.0.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
@@ -115,7 +132,7 @@ pub struct Correlation {
 /// An event that has been accepted: it has an id and a time. Its number differs from log to log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Unique, sortable by time.
+    /// Unique; among those of one scope, later ones are greater.
     pub id: EventId,
     /// What kind of fact.
     pub name: EventName,
@@ -185,6 +202,33 @@ mod tests {
             Cow::Borrowed("plain")
         ));
         assert!(matches!(name("[1]").to_text(), Cow::Borrowed("[1]")));
+    }
+
+    #[test]
+    fn the_servers_own_names_are_known_however_they_are_written() {
+        for reserved in [
+            r#""fanfare:""#,
+            r#""fanfare:gap""#,
+            r#""\u0066anfare:gap""#,
+            r#""fan\u0066are:gap""#,
+            r#""fanfare\u003a""#,
+        ] {
+            assert!(name(reserved).is_reserved(), "{reserved}");
+        }
+        for free in [
+            r#""fanfare""#,
+            r#""Fanfare:gap""#,
+            r#"" fanfare:gap""#,
+            r#""x:fanfare:""#,
+            r#""""#,
+            r#"["fanfare:gap"]"#,
+            r#"{"fanfare:":1}"#,
+            "1",
+            "null",
+            "false",
+        ] {
+            assert!(!name(free).is_reserved(), "{free}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use std::time::Duration;
 use super::broadcast::Broadcasts;
 use super::command::{Answer, Command, Refusal};
 use super::effect::Effect;
-use super::event::Event;
+use super::event::{Draft, Event};
 use super::fanout::Fanout;
 use super::ids::Ids;
 use super::scope::{Address, OrganizationId, Placement, ScopeName, SessionKey, ShardId};
@@ -133,6 +133,11 @@ impl Hub {
     /// Executes a command for a scope that this shard is home to. A refused command changes nothing.
     pub fn execute(&mut self, now: Now, command: Command) -> Answer {
         let result = match command {
+            // Here all dialects meet.
+            Command::Publish { drafts, .. } if reserved(&drafts).is_some() => {
+                let at = reserved(&drafts).unwrap_or_default() as u32;
+                Err(Refusal::ReservedName { at })
+            }
             Command::Publish {
                 scope,
                 parents,
@@ -312,4 +317,9 @@ impl Hub {
             self.readers.detach_all(readers, &mut self.ended);
         }
     }
+}
+
+/// Which of some events has a name that is the server's own.
+fn reserved(drafts: &[Draft]) -> Option<usize> {
+    drafts.iter().position(|draft| draft.name.is_reserved())
 }

@@ -1,22 +1,23 @@
 //! What was answered to which `Idempotency-Key`, so that a repeat publishes nothing.
 //!
-//! A key is remembered per organization for [`IDEMPOTENCY_TTL`] after its answer. While the first
-//! request with a key is under way, repeats wait for its answer. A refusal is not remembered: the
+//! A key belongs to the target it was used for, and is remembered for [`IDEMPOTENCY_TTL`] after its answer, with a
+//! digest of what was published: the same key there with anything else is refused, for else that would be lost unsaid.
+//! While the first request with a key is under way, repeats wait for its answer. A refusal is not remembered: the
 //! publisher may try again with the same key. Every bound refuses rather than forgets, because
-//! forgetting a key early would publish twice. Who waits (`W`) is the caller's business.
+//! forgetting a key early would publish twice; one organization cannot use up what is there for all. Who waits (`W`) is
+//! the caller's business.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use slab::Slab;
 
-use super::command::Answer;
+use super::command::{Answer, Holder, Refusal};
+use super::publish_key::PublishKey;
 use super::scope::OrganizationId;
-use crate::limits::{
-    IDEMPOTENCY_KEY_BYTES_MAX, IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_TTL, IDEMPOTENCY_WAITERS_MAX,
-};
+use crate::limits::{IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_TTL, IDEMPOTENCY_WAITERS_MAX};
 use crate::time::Instant;
 
 /// Old keys forgotten per call: more than a call can add, so that a backlog shrinks, and few enough
@@ -33,8 +34,8 @@ pub enum Begin {
     Waiting,
     /// A repeat: this was the answer. The waiter was dropped.
     Done(Answer),
-    /// A bound is reached: refuse the request as busy. The waiter was dropped.
-    Full,
+    /// Something else was published with this key, or a bound is reached. The waiter was dropped.
+    Refused(Refusal),
 }
 
 /// The keys that one shard remembers.
@@ -43,14 +44,24 @@ pub struct Idempotency<W> {
     entries: Slab<Entry<W>>,
     by_key: HashTable<u32>,
     hasher: FixedState,
+    /// What each organization holds that holds any.
+    shares: BTreeMap<OrganizationId, Share>,
+    /// Most keys of one organization.
+    keys_max: usize,
+}
+
+/// One organization's keys.
+#[derive(Debug, Default)]
+struct Share {
+    /// How many.
+    held: usize,
     /// Answered entries in order of their answer. One whose entry has changed since is void.
     answered: VecDeque<(Instant, u32)>,
 }
 
 #[derive(Debug)]
 struct Entry<W> {
-    organization: OrganizationId,
-    key: Box<[u8]>,
+    key: PublishKey,
     state: State<W>,
 }
 
@@ -61,13 +72,15 @@ enum State<W> {
 }
 
 impl<W> Idempotency<W> {
-    /// Remembers nothing yet. `seed` keeps outsiders from choosing keys that collide.
-    pub fn new(seed: u64) -> Self {
+    /// Remembers nothing yet, and never more than `keys_max` keys of one organization. `seed` keeps outsiders from
+    /// choosing keys that collide.
+    pub fn new(seed: u64, keys_max: usize) -> Self {
         Self {
             entries: Slab::new(),
             by_key: HashTable::new(),
             hasher: FixedState::with_seed(seed),
-            answered: VecDeque::new(),
+            shares: BTreeMap::new(),
+            keys_max,
         }
     }
 
@@ -82,47 +95,56 @@ impl<W> Idempotency<W> {
     }
 
     /// Registers a request with a key, and says what to do with it.
-    pub fn begin(
-        &mut self,
-        now: Instant,
-        organization: OrganizationId,
-        key: &[u8],
-        waiter: W,
-    ) -> Begin {
-        self.expire(now, EXPIRED_PER_CALL);
-        if key.len() > IDEMPOTENCY_KEY_BYTES_MAX {
-            return Begin::Full;
-        }
-        let hash = self.hasher.hash_one((organization, key));
-        if let Some(index) = self.find(hash, organization, key) {
-            match &mut self.entries[index as usize].state {
+    pub fn begin(&mut self, now: Instant, key: &PublishKey, waiter: W) -> Begin {
+        self.expire_of(now, key.organization, EXPIRED_PER_CALL);
+        let hash = self.hasher.hash_one(key.prefix());
+        if let Some(index) = self.find(hash, key) {
+            let Entry { key: first, state } = &mut self.entries[index as usize];
+            let is_other = first.body != key.body;
+            match state {
+                State::Answered { at, .. } if is_expired(now, *at) => self.remove(index),
+                _ if is_other => return Begin::Refused(Refusal::KeyReused),
+                State::Answered { answer, .. } => return Begin::Done(answer.clone()),
                 // The first of them is not a waiter in the sense of the bound.
                 State::UnderWay(waiters) if waiters.len() > IDEMPOTENCY_WAITERS_MAX => {
-                    return Begin::Full;
+                    return Begin::Refused(Refusal::Busy);
                 }
                 State::UnderWay(waiters) => {
                     waiters.push(waiter);
                     return Begin::Waiting;
                 }
-                State::Answered { answer, at } if !is_expired(now, *at) => {
-                    return Begin::Done(answer.clone());
-                }
-                State::Answered { .. } => self.remove(index),
             }
         }
-        if self.entries.len() >= IDEMPOTENCY_KEYS_MAX {
-            return Begin::Full;
+        if let Some(refusal) = self.refusal(now, key.organization) {
+            return Begin::Refused(refusal);
         }
-        let entry = Entry {
-            organization,
-            key: Box::from(key),
-            state: State::UnderWay(vec![waiter]),
-        };
-        let index = self.entries.insert(entry) as u32;
+        let state = State::UnderWay(vec![waiter]);
+        let index = self.entries.insert(Entry { key: *key, state }) as u32;
         let (entries, hasher) = (&self.entries, &self.hasher);
         self.by_key
             .insert_unique(hash, index, |&i| entries[i as usize].hash(hasher));
+        self.shares.entry(key.organization).or_default().held += 1;
         Begin::Fresh
+    }
+
+    /// Whose bound one more key of an organization would break, if any.
+    fn refusal(&self, now: Instant, organization: OrganizationId) -> Option<Refusal> {
+        let share = self.shares.get(&organization);
+        let (of, oldest) = if share.is_some_and(|share| share.held >= self.keys_max) {
+            (Holder::Organization, share.and_then(Share::oldest))
+        } else if self.entries.len() >= IDEMPOTENCY_KEYS_MAX {
+            let oldest = self.shares.values().filter_map(Share::oldest).min();
+            (Holder::Server, oldest)
+        } else {
+            return None;
+        };
+        // What is under way is answered within moments, and what has expired is about to be forgotten.
+        let wait = oldest.map_or(0, |at| {
+            let rest = IDEMPOTENCY_TTL.saturating_sub(now.since(at));
+            rest.as_millis().div_ceil(1_000) as u32
+        });
+        let retry_after = wait.max(1);
+        Some(Refusal::KeysHeld { of, retry_after })
     }
 
     /// Records the answer to the first request with a key. Returns everyone to give it to: that
@@ -131,15 +153,9 @@ impl<W> Idempotency<W> {
     /// Every [`Begin::Fresh`] must come to this, with a refusal if need be: a request under way
     /// does not expire.
     #[must_use = "somebody waits for the answer"]
-    pub fn complete(
-        &mut self,
-        now: Instant,
-        organization: OrganizationId,
-        key: &[u8],
-        answer: Answer,
-    ) -> Vec<W> {
-        let hash = self.hasher.hash_one((organization, key));
-        let Some(index) = self.find(hash, organization, key) else {
+    pub fn complete(&mut self, now: Instant, key: &PublishKey, answer: Answer) -> Vec<W> {
+        let hash = self.hasher.hash_one(key.prefix());
+        let Some(index) = self.find(hash, key) else {
             return Vec::new();
         };
         let State::UnderWay(waiters) = &mut self.entries[index as usize].state else {
@@ -150,22 +166,39 @@ impl<W> Idempotency<W> {
             self.remove(index);
         } else {
             self.entries[index as usize].state = State::Answered { answer, at: now };
-            self.answered.push_back((now, index));
+            let share = self.shares.entry(key.organization).or_default();
+            share.answered.push_back((now, index));
         }
         waiters
     }
 
-    /// Forgets up to `budget` keys whose time is over. Each [`begin`](Self::begin) does so too; call
-    /// this now and then so that memory is given up when no keys come.
+    /// Forgets up to `budget` keys whose time is over. Each [`begin`](Self::begin) does so too, for its own
+    /// organization; call this now and then so that memory is given up when no keys come.
     pub fn expire(&mut self, now: Instant, budget: usize) {
-        for _ in 0..budget {
-            let Some(&(at, index)) = self.answered.front() else {
-                break;
+        let mut left = budget;
+        let organizations: Vec<_> = self.shares.keys().copied().collect();
+        for organization in organizations {
+            left -= self.expire_of(now, organization, left);
+            if self.shares.get(&organization).is_some_and(Share::is_empty) {
+                self.shares.remove(&organization);
+            }
+        }
+    }
+
+    /// Forgets up to `budget` keys of an organization whose time is over. Returns how many were looked at.
+    fn expire_of(&mut self, now: Instant, organization: OrganizationId, budget: usize) -> usize {
+        for done in 0..budget {
+            let Some(share) = self.shares.get_mut(&organization) else {
+                return done;
+            };
+            let Some(&(at, index)) = share.answered.front() else {
+                share.answered = VecDeque::new();
+                return done;
             };
             if !is_expired(now, at) {
-                break;
+                return done;
             }
-            self.answered.pop_front();
+            share.answered.pop_front();
             let entry = self.entries.get(index as usize);
             let same = entry.is_some_and(|entry| {
                 matches!(entry.state, State::Answered { at: answered, .. } if answered == at)
@@ -174,16 +207,13 @@ impl<W> Idempotency<W> {
                 self.remove(index);
             }
         }
-        if self.answered.is_empty() {
-            self.answered = VecDeque::new();
-        }
+        budget
     }
 
-    fn find(&self, hash: u64, organization: OrganizationId, key: &[u8]) -> Option<u32> {
-        let found = self.by_key.find(hash, |&i| {
-            let entry = &self.entries[i as usize];
-            entry.organization == organization && *entry.key == *key
-        });
+    fn find(&self, hash: u64, key: &PublishKey) -> Option<u32> {
+        let found = self
+            .by_key
+            .find(hash, |&i| self.entries[i as usize].key.id == key.id);
         found.copied()
     }
 
@@ -192,13 +222,26 @@ impl<W> Idempotency<W> {
         if let Ok(entry) = self.by_key.find_entry(hash, |&i| i == index) {
             entry.remove();
         }
-        self.entries.remove(index as usize);
+        let entry = self.entries.remove(index as usize);
+        if let Some(share) = self.shares.get_mut(&entry.key.organization) {
+            share.held -= 1;
+        }
     }
 }
 
 impl<W> Entry<W> {
     fn hash(&self, hasher: &FixedState) -> u64 {
-        hasher.hash_one((self.organization, &*self.key))
+        hasher.hash_one(self.key.prefix())
+    }
+}
+
+impl Share {
+    fn oldest(&self) -> Option<Instant> {
+        self.answered.front().map(|&(at, _)| at)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.held == 0 && self.answered.is_empty()
     }
 }
 
@@ -207,116 +250,4 @@ fn is_expired(now: Instant, answered: Instant) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::command::Refusal;
-    use super::*;
-    use std::time::Duration;
-
-    const ORGANIZATION: OrganizationId = OrganizationId(1);
-
-    fn at(ms: u64) -> Instant {
-        Instant::from_millis(ms)
-    }
-
-    fn ttl() -> u64 {
-        IDEMPOTENCY_TTL.as_millis() as u64
-    }
-
-    #[test]
-    fn a_repeat_waits_and_then_gets_the_first_answer() {
-        let mut keys = Idempotency::new(1);
-        assert_eq!(keys.begin(at(0), ORGANIZATION, b"k", 1), Begin::Fresh);
-        assert_eq!(keys.begin(at(0), ORGANIZATION, b"k", 2), Begin::Waiting);
-        assert_eq!(keys.begin(at(0), OrganizationId(2), b"k", 3), Begin::Fresh);
-        let waiters = keys.complete(at(1), ORGANIZATION, b"k", Answer::Done);
-        assert_eq!(waiters, [1, 2]);
-        let done = Begin::Done(Answer::Done);
-        assert_eq!(keys.begin(at(2), ORGANIZATION, b"k", 4), done);
-        let again = Answer::Refused(Refusal::Busy);
-        assert!(keys.complete(at(3), ORGANIZATION, b"k", again).is_empty());
-        assert_eq!(keys.begin(at(ttl()), ORGANIZATION, b"k", 4), done);
-        assert_eq!(
-            keys.begin(at(ttl() + 1), ORGANIZATION, b"k", 5),
-            Begin::Fresh
-        );
-    }
-
-    #[test]
-    fn a_refusal_is_handed_out_but_not_remembered() {
-        let mut keys = Idempotency::new(1);
-        keys.begin(at(0), ORGANIZATION, b"k", 1);
-        keys.begin(at(0), ORGANIZATION, b"k", 2);
-        let refused = Answer::Refused(Refusal::Busy);
-        let waiters = keys.complete(at(0), ORGANIZATION, b"k", refused);
-        assert_eq!(waiters, [1, 2]);
-        assert!(keys.is_empty());
-        assert_eq!(keys.begin(at(0), ORGANIZATION, b"k", 3), Begin::Fresh);
-    }
-
-    #[test]
-    fn bounds_refuse_and_time_frees() {
-        let mut keys = Idempotency::new(1);
-        for i in 0..IDEMPOTENCY_KEYS_MAX {
-            let key = i.to_le_bytes();
-            assert_eq!(keys.begin(at(0), ORGANIZATION, &key, i), Begin::Fresh);
-            assert_eq!(
-                keys.complete(at(0), ORGANIZATION, &key, Answer::Done),
-                [i],
-                "key {i}"
-            );
-        }
-        assert_eq!(keys.begin(at(1), ORGANIZATION, b"one more", 0), Begin::Full);
-        let first = 0usize.to_le_bytes();
-        let done = Begin::Done(Answer::Done);
-        assert_eq!(keys.begin(at(1), ORGANIZATION, &first, 0), done);
-        // One call forgets a few; what is expired but not forgotten yet is fresh all the same.
-        let last = (IDEMPOTENCY_KEYS_MAX - 1).to_le_bytes();
-        assert_eq!(keys.begin(at(ttl()), ORGANIZATION, &last, 0), Begin::Fresh);
-        assert!(keys.len() > IDEMPOTENCY_KEYS_MAX / 2);
-        keys.expire(at(ttl()), usize::MAX);
-        assert_eq!(keys.len(), 1, "only the one under way is left");
-        assert_eq!(
-            keys.complete(at(ttl()), ORGANIZATION, &last, Answer::Done),
-            [0]
-        );
-    }
-
-    #[test]
-    fn waiters_and_key_length_are_bounded() {
-        let mut keys = Idempotency::new(1);
-        keys.begin(at(0), ORGANIZATION, b"k", 0);
-        for i in 1..=IDEMPOTENCY_WAITERS_MAX {
-            assert_eq!(keys.begin(at(0), ORGANIZATION, b"k", i), Begin::Waiting);
-        }
-        assert_eq!(keys.begin(at(0), ORGANIZATION, b"k", 0), Begin::Full);
-        let expected: Vec<_> = (0..=IDEMPOTENCY_WAITERS_MAX).collect();
-        let waiters = keys.complete(at(0), ORGANIZATION, b"k", Answer::Done);
-        assert_eq!(waiters, expected);
-        let long = [b'x'; IDEMPOTENCY_KEY_BYTES_MAX + 1];
-        assert_eq!(keys.begin(at(0), ORGANIZATION, &long, 0), Begin::Full);
-    }
-
-    #[test]
-    fn a_stale_place_in_the_queue_spares_its_successor() {
-        let mut keys = Idempotency::new(1);
-        let mut publish = |ms: u64, key: &[u8]| {
-            let begin = keys.begin(at(ms), ORGANIZATION, key, ());
-            if begin == Begin::Fresh {
-                assert_eq!(
-                    keys.complete(at(ms), ORGANIZATION, key, Answer::Done).len(),
-                    1
-                );
-            }
-            begin
-        };
-        // More keys than one call forgets, so that the last is found expired before its turn.
-        for i in 0..=EXPIRED_PER_CALL {
-            assert_eq!(publish(0, &[i as u8]), Begin::Fresh);
-        }
-        let last = [EXPIRED_PER_CALL as u8];
-        assert_eq!(publish(ttl(), &last), Begin::Fresh);
-        let later = ttl() + Duration::from_secs(1).as_millis() as u64;
-        assert_eq!(publish(later, b"other"), Begin::Fresh);
-        assert_eq!(publish(later, &last), Begin::Done(Answer::Done));
-    }
-}
+mod tests;

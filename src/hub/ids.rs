@@ -2,7 +2,8 @@
 //!
 //! Seeded, so that a simulation repeats. Tokens are capabilities (who knows one may listen), so they
 //! come from `ChaCha20`, all rounds of it. Event ids are `UUIDv7` with a counter (RFC 9562 §6.2,
-//! method 1); they must be unique, not secret, so they come from a faster generator of their own.
+//! method 1); they must be unique, not secret, so they come from a faster generator of their own. They grow on each shard; nothing is
+//! shared that would make them grow across shards, which read the clock once a turn, each at its own time.
 
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
@@ -87,7 +88,7 @@ impl Ids {
         self.secret.next_u64()
     }
 
-    /// An id for an event accepted at `unix_ms`; larger than every id before it.
+    /// An id for an event accepted at `unix_ms`; larger than every id that this shard gave before.
     pub fn event_id(&mut self, unix_ms: u64) -> EventId {
         let random = self.public.next_u64();
         let unix_ms = unix_ms.min(UNIX_MS_MAX);

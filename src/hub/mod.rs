@@ -21,6 +21,7 @@ mod ids;
 mod lifecycle;
 mod nodes;
 mod publish;
+mod publish_key;
 mod reading;
 mod scope;
 mod session;
@@ -28,13 +29,14 @@ mod subscription;
 mod tombstones;
 mod tree;
 
-pub use command::{Answer, Command, Login, Refusal, SessionView, Status, Transition};
+pub use command::{Answer, Command, Holder, Login, Refusal, SessionView, Status, Transition};
 pub use effect::Effect;
 pub use event::{Correlation, Draft, Epoch, Event, EventId, EventName, Number};
 pub use filter::{FilterTable, MatchScratch, SubscriberId, SubscriptionId};
 pub use hub::{Hub, HubConfig};
 pub use idempotency::{Begin, Idempotency};
 pub use ids::Ids;
+pub use publish_key::PublishKey;
 pub use scope::{
     Address, OrganizationId, Parents, Placement, Scope, ScopeName, SessionKey, ShardId,
 };

@@ -5,6 +5,8 @@ use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use super::publish_key::PublishKey;
+use crate::auth::LoginToken;
 pub use crate::auth::OrganizationId;
 
 /// One shard of this node: 0 … shards − 1.
@@ -173,9 +175,14 @@ impl Placement {
         self.home_of_hash(hash)
     }
 
-    /// The shard that remembers an organization's idempotency key.
-    pub fn home_of_key(&self, organization: OrganizationId, key: &[u8]) -> ShardId {
-        self.home_of_hash(self.hasher.hash_one((organization.0, 4u8, key)))
+    /// The shard that remembers a login.
+    pub fn home_of_login(&self, token: &LoginToken) -> ShardId {
+        self.home_of_hash(self.hasher.hash_one((4u8, token.0)))
+    }
+
+    /// The shard that remembers an idempotency key.
+    pub fn home_of_key(&self, key: &PublishKey) -> ShardId {
+        self.home_of_hash(self.hasher.hash_one((5u8, key.prefix())))
     }
 
     fn hash(&self, organization: OrganizationId, level: u8, name: &str) -> u64 {

@@ -6,8 +6,8 @@ use super::{ConnectionId, Effect, Mail, PasswordCheck, ReplyTo, Shard, Ticket};
 use crate::auth::{LoginToken, Secret, UserId};
 use crate::dialect::{Call, Exchange, Pending};
 use crate::hub::{
-    Address, Answer, Begin, Command, Correlation, Login, OrganizationId, Refusal, ScopeName,
-    ShardId, SubscriberId,
+    Address, Answer, Begin, Command, Correlation, Login, OrganizationId, PublishKey, Refusal,
+    ScopeName, ShardId, SubscriberId,
 };
 use crate::limits::{MESH_OUTBOX_MESSAGES_MAX, PASSWORD_CHECKS_MAX};
 use crate::time::Now;
@@ -94,15 +94,16 @@ impl Shard {
         command: Command,
         key: Option<Box<[u8]>>,
     ) -> Option<Answer> {
-        let Some(key) = key else {
+        // Nothing but a publish is known by a key.
+        let (Some(key), Command::Publish { scope, drafts, .. }) = (key, &command) else {
             return self.ask(now, ReplyTo::Connection(connection), command);
         };
-        let organization = organization_of(&command);
-        let home = self.placement.home_of_key(organization, &key);
+        let key = Box::new(PublishKey::of(&key, scope, drafts));
+        let home = self.placement.home_of_key(&key);
         if home == self.id {
             let shard = self.id;
             let ticket = Ticket { shard, connection };
-            return self.ask_once(now, ticket, organization, &key, command);
+            return self.ask_once(now, ticket, &key, command);
         }
         if !self.has_room(home) {
             return Some(Answer::Refused(Refusal::Busy));
@@ -111,7 +112,6 @@ impl Shard {
             home,
             Mail::Keyed {
                 connection,
-                organization,
                 key,
                 command,
             },
@@ -157,24 +157,18 @@ impl Shard {
         &mut self,
         now: Now,
         ticket: Ticket,
-        organization: OrganizationId,
-        key: &[u8],
+        key: &PublishKey,
         command: Command,
     ) -> Option<Answer> {
-        match self
-            .idempotency
-            .begin(now.instant, organization, key, ticket)
-        {
+        match self.idempotency.begin(now.instant, key, ticket) {
             Begin::Done(answer) => Some(answer),
             Begin::Waiting => None,
-            Begin::Full => Some(Answer::Refused(Refusal::Busy)),
+            Begin::Refused(refusal) => Some(Answer::Refused(refusal)),
             Begin::Fresh => {
-                let reply = ReplyTo::Key(organization, Box::from(key));
+                let reply = ReplyTo::Key(Box::new(*key));
                 let answer = self.ask(now, reply, command)?;
                 // Nobody else can have begun to wait meanwhile: the one waiter is answered here.
-                let _ = self
-                    .idempotency
-                    .complete(now.instant, organization, key, answer.clone());
+                let _ = self.idempotency.complete(now.instant, key, answer.clone());
                 Some(answer)
             }
         }
@@ -281,13 +275,12 @@ impl Shard {
             }
             Mail::Keyed {
                 connection,
-                organization,
                 key,
                 command,
             } => {
                 let shard = from;
                 let ticket = Ticket { shard, connection };
-                if let Some(answer) = self.ask_once(now, ticket, organization, &key, command) {
+                if let Some(answer) = self.ask_once(now, ticket, &key, command) {
                     self.reply(now, ticket, answer);
                     self.spread(now);
                 }
@@ -298,11 +291,9 @@ impl Shard {
                     self.interest.found(organization);
                     self.deliver(now, connection, answer);
                 }
-                ReplyTo::Key(organization, key) => {
+                ReplyTo::Key(key) => {
                     let instant = now.instant;
-                    let waiters =
-                        self.idempotency
-                            .complete(instant, organization, &key, answer.clone());
+                    let waiters = self.idempotency.complete(instant, &key, answer.clone());
                     for ticket in waiters {
                         self.reply(now, ticket, answer.clone());
                     }
@@ -413,9 +404,7 @@ impl Shard {
                 organization: *organization,
                 address: Address::Organization,
             }),
-            Command::Login { token, .. } => self
-                .placement
-                .home_of_key(OrganizationId::default(), &token.0),
+            Command::Login { token, .. } => self.placement.home_of_login(token),
         }
     }
 

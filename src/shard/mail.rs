@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::ConnectionId;
 use crate::dialect::sessions::Listen;
 use crate::dialect::{AllowedOrigin, Exchange};
-use crate::hub::{Answer, Command, Event, OrganizationId, Parents, ScopeName, ShardId};
+use crate::hub::{Answer, Command, Event, OrganizationId, Parents, PublishKey, ScopeName, ShardId};
 
 /// A message between two shards. Between the same two, order is kept.
 #[derive(Debug)]
@@ -19,14 +19,12 @@ pub enum Mail {
         /// The command.
         command: Command,
     },
-    /// Execute a command unless its key was used; the receiver remembers the organization's keys.
+    /// Execute a publish unless its key was used; the receiver remembers the key.
     Keyed {
         /// The connection that waits on the sending shard.
         connection: ConnectionId,
-        /// Whose key.
-        organization: OrganizationId,
-        /// The key.
-        key: Box<[u8]>,
+        /// The key at its target.
+        key: Box<PublishKey>,
         /// The command.
         command: Command,
     },
@@ -120,7 +118,7 @@ pub enum ReplyTo {
     /// A connection that waits to know where a session of the organization stands.
     Place(ConnectionId, OrganizationId),
     /// All who wait for the first use of an idempotency key.
-    Key(OrganizationId, Box<[u8]>),
+    Key(Box<PublishKey>),
     /// A question that was put to all shards.
     Gather(u32),
     /// Nobody.

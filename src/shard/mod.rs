@@ -246,7 +246,8 @@ impl Shard {
         let mut dialect_seed = seed;
         dialect_seed[0] ^= 0xff;
         let mut ids = Ids::new(dialect_seed, shard);
-        let idempotency = Idempotency::new(ids.table_seed());
+        let keys_max = config.hub.idempotency_keys_max;
+        let idempotency = Idempotency::new(ids.table_seed(), keys_max);
         let shards = usize::from(placement.shards());
         let meter = Meter::default();
         Self {

@@ -2,9 +2,11 @@
 
 mod grpc;
 mod http;
+mod idempotency;
 mod live;
 mod pubsub;
 mod rate_limit;
+mod reserved_names;
 mod sessions;
 mod stage;
 mod stream;

@@ -87,7 +87,11 @@ pub(crate) const HOMES: [(&str, &[&str], &str); 22] = [
         &["auth", "config"],
         "`auth` hashes and checks; `config` only reads what a hash says of itself",
     ),
-    ("sha2", &["auth"], "`auth::TokenDigest`"),
+    (
+        "sha2",
+        &["auth", "hub"],
+        "`auth::TokenDigest`, `hub::PublishKey`",
+    ),
     ("rpassword", &["cli"], "take the password as an argument"),
     ("clap", &["cli"], "take the values as arguments"),
     ("ureq", &["cli"], "only the command line is a client"),

@@ -55,6 +55,11 @@ pub(in crate::connection) fn hear(
 ) -> Option<(usize, Reaction)> {
     let wrong = |status| (bytes.len(), Reaction::End(Vec::new(), Box::new(status)));
     Some(match parse_message(bytes, WEBSOCKET_MESSAGE_BYTES_MAX) {
+        // Of a call that takes one message nothing is done until it is known to be the only one.
+        Ok(Parsed::Complete(_, used)) if socket.takes_one_message() && used < bytes.len() => {
+            wrong(Status::cardinality("the call has more than one request"))
+        }
+        Ok(Parsed::Complete(..)) if socket.takes_one_message() && !ended => return None,
         Ok(Parsed::Complete(message, used)) => {
             let message = Message::Binary(message.bytes);
             let reaction = ctx.dialects.message(socket, message, &mut ctx.tools);

@@ -8,7 +8,8 @@
 //! | 404 | `not_found` | the scope is unknown, and scopes are declared |
 //! | 405, 408, 411, 413 | `method_not_allowed`, `request_timeout`, `length_required`, `too_large` | as HTTP says |
 //! | 409 | `conflict` | the state of the scope does not allow it |
-//! | 422 | `missing_field`, `wrong_type`, `empty`, `too_long`, `unknown_scope_type`, `too_deep`, `contradiction` | JSON, but no event for a scope |
+//! | 422 | `missing_field`, `wrong_type`, `empty`, `too_long`, `unknown_scope_type`, `too_deep`, `contradiction`, `reserved_name` | JSON, but no event for a scope |
+//! | 422 | `idempotency_key_reused` | the key was used to publish something else there |
 //! | 429 | `rate_limited` | the organization publishes faster than it may |
 //! | 503 | `busy` | a bound is reached |
 //!
@@ -19,7 +20,9 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::Pubsub;
-use crate::dialect::{RATE_LIMITED, Refused, Responder, retry_after_line};
+use crate::dialect::{
+    KEY_REUSED_CODE, RATE_LIMITED, RESERVED_NAME, Refused, Responder, retry_after_line,
+};
 
 /// Not `application/vnd.api+json`: that name promises all of JSON:API, of which only the form of errors is used
 /// here, and some clients read a body as JSON only if it is called so.
@@ -67,6 +70,15 @@ pub(super) enum Kind {
     TooDeep,
     /// Not what was learned of the tree.
     Contradiction,
+    /// The name is the server's own.
+    ReservedName,
+    /// The key was used for something else.
+    KeyReused,
+    /// As many keys are remembered as may be.
+    KeysHeld {
+        /// Seconds.
+        retry_after: u32,
+    },
     /// Not in the state that the scope is in.
     Conflict,
     /// The organization publishes faster than it may.
@@ -104,8 +116,10 @@ impl Kind {
             Self::UnknownScopeType => (422, "unknown_scope_type", "Unknown scope type"),
             Self::TooDeep => (422, "too_deep", "Nested too deep"),
             Self::Contradiction => (422, "contradiction", "Contradiction"),
+            Self::ReservedName => (422, RESERVED_NAME, "Reserved name"),
+            Self::KeyReused => (422, KEY_REUSED_CODE, "Idempotency-Key reused"),
             Self::RateLimited { .. } => (429, RATE_LIMITED, "Rate limited"),
-            Self::Busy => (503, "busy", "Busy"),
+            Self::Busy | Self::KeysHeld { .. } => (503, "busy", "Busy"),
         }
     }
 
@@ -122,7 +136,9 @@ impl Kind {
     fn headers(self) -> Cow<'static, [u8]> {
         match self {
             Self::Unauthorized => CHALLENGE.into(),
-            Self::RateLimited { retry_after } => retry_after_line(retry_after).into_bytes().into(),
+            Self::RateLimited { retry_after } | Self::KeysHeld { retry_after } => {
+                retry_after_line(retry_after).into_bytes().into()
+            }
             Self::Busy => RETRY_AFTER.into(),
             _ => Cow::default(),
         }

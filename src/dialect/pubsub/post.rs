@@ -9,9 +9,11 @@ use super::body::{self, Publish};
 use super::errors::{Kind, Problem};
 use super::{Pubsub, Route};
 use crate::auth::{Identity, OrganizationId};
-use crate::dialect::{self, Action, Call, LEAVING, Refused, Responder, too_fast};
+use crate::dialect::{
+    self, Action, Call, KEY_REUSED, LEAVING, Refused, Responder, idempotency_key, keys_held,
+    reserved_name, too_fast,
+};
 use crate::hub::{Address, Answer, Command, Epoch, EventId, Number, Refusal, Scope};
-use crate::limits::IDEMPOTENCY_KEY_BYTES_MAX;
 use crate::protocol::http1::{Framing, Head, Method, Version};
 
 /// A publish that waits for the hub.
@@ -74,7 +76,8 @@ impl Pubsub {
     fn begin_post(&self, head: &Head<'_, '_>, body: &[u8]) -> Result<Action, Vec<Problem>> {
         let one = |problem| vec![problem];
         let identity = self.publisher(head).map_err(one)?;
-        let idempotency_key = idempotency_key(head).map_err(one)?;
+        let invalid_key = |message| one(Problem::new(Kind::InvalidIdempotencyKey, message));
+        let idempotency_key = idempotency_key(head).map_err(invalid_key)?;
         let publish = body::read(body)?;
         self.check_organization(identity, &publish).map_err(one)?;
         let posted = Posted::to(&publish.address);
@@ -177,21 +180,19 @@ impl Posted {
                 Problem::new(Kind::Busy, message)
             }
             Refusal::Leaving => Problem::new(Kind::Busy, LEAVING),
+            Refusal::KeyReused => Problem::new(Kind::KeyReused, KEY_REUSED),
+            Refusal::KeysHeld { of, retry_after } => {
+                let message = keys_held(of, retry_after);
+                Problem::new(Kind::KeysHeld { retry_after }, message)
+            }
+            Refusal::ReservedName { at } => {
+                let pointer = "/payload/event/eventName";
+                Problem::at(pointer, Kind::ReservedName, reserved_name(at))
+            }
             Refusal::TooFast { retry_after } => {
                 Problem::new(Kind::RateLimited { retry_after }, too_fast(retry_after))
             }
         }
-    }
-}
-
-/// The key by which a repeat is known.
-fn idempotency_key(head: &Head<'_, '_>) -> Result<Option<Box<[u8]>>, Problem> {
-    match head.header("idempotency-key") {
-        Some(key) if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX => {
-            let message = format!("Idempotency-Key has 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
-            Err(Problem::new(Kind::InvalidIdempotencyKey, message))
-        }
-        key => Ok(key.map(Box::from)),
     }
 }
 

@@ -25,6 +25,11 @@ impl Socket {
             watched: None,
         }
     }
+
+    /// Whether the client of this method sends one message.
+    pub const fn takes_one_message(&self) -> bool {
+        self.method.is_unary_request()
+    }
 }
 
 impl Rpc {
@@ -40,11 +45,11 @@ impl Rpc {
                     Ok(watched.state(serving))
                 }
                 (None, Err(status)) => Err(status),
-                (Some(_), _) => Err(cardinality("more than one request")),
+                (Some(_), _) => Err(Status::cardinality("more than one request")),
             },
             Method::Reflection | Method::ReflectionAlpha => self.reflection.answer(message),
             // The stream dialect's.
-            Method::Stream | Method::Publish => Err(cardinality("not served here")),
+            Method::Stream | Method::Publish => Err(Status::cardinality("not served here")),
         };
         match reply {
             Ok(reply) if socket.method.is_unary_response() => {
@@ -60,7 +65,7 @@ impl Rpc {
         let status = match (socket.method, socket.watched) {
             (Method::HealthWatch, Some(_)) => return Reaction::nothing(),
             (Method::Reflection | Method::ReflectionAlpha, _) => Status::OK,
-            _ => cardinality("the call ended without a request"),
+            _ => Status::cardinality("the call ended without a request"),
         };
         Reaction::End(Vec::new(), Box::new(status))
     }
@@ -71,9 +76,4 @@ impl Rpc {
         let status = Status::new(Code::Unavailable, "the server is leaving");
         Reaction::End(last.unwrap_or_default(), Box::new(status))
     }
-}
-
-/// statuscodes.md, "Request cardinality violation".
-fn cardinality(message: &'static str) -> Status {
-    Status::new(Code::Unimplemented, message)
 }

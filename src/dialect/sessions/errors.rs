@@ -1,7 +1,10 @@
 //! Errors in this dialect's form: `{"error":{"code":"…","message":"…"}}`.
 
 use super::Sessions;
-use crate::dialect::{self, LEAVING, RATE_LIMITED, Responder, retry_after_line, too_fast};
+use crate::dialect::{
+    self, KEY_REUSED, KEY_REUSED_CODE, LEAVING, RATE_LIMITED, RESERVED_NAME, Responder, keys_held,
+    reserved_name, retry_after_line, too_fast,
+};
 use crate::hub::{Refusal, Status};
 
 /// RFC 9110 §10.2.3; a bound that was reached is usually free again at once.
@@ -33,16 +36,33 @@ pub(super) fn respond_refusal(dialect: &Sessions, to: &mut Responder<'_>, refusa
         Refusal::Exists => (409, "exists", "the session exists"),
         Refusal::Busy => (503, "busy", "a bound of this server is reached, try again"),
         Refusal::Leaving => (503, "leaving", LEAVING),
+        Refusal::KeyReused => (422, KEY_REUSED_CODE, KEY_REUSED),
+        Refusal::ReservedName { at } => {
+            return respond_error(dialect, to, 400, RESERVED_NAME, &reserved_name(at));
+        }
+        Refusal::KeysHeld { of, retry_after } => {
+            let message = keys_held(of, retry_after);
+            return respond_later(dialect, to, (503, "busy", &message), retry_after);
+        }
         Refusal::TooFast { retry_after } => {
-            let line = retry_after_line(retry_after);
-            let headers = [&dialect.cors, line.as_bytes()];
             let message = too_fast(retry_after);
-            dialect::respond_error(to, &headers, 429, RATE_LIMITED, &message);
-            return;
+            return respond_later(dialect, to, (429, RATE_LIMITED, &message), retry_after);
         }
         Refusal::Status(status) => (409, "status", conflict(status)),
     };
     respond_error(dialect, to, status, code, message);
+}
+
+/// Writes an error answer that says when to try again, in seconds.
+fn respond_later(
+    dialect: &Sessions,
+    to: &mut Responder<'_>,
+    (status, code, message): (u16, &str, &str),
+    retry_after: u32,
+) {
+    let line = retry_after_line(retry_after);
+    let headers = [&dialect.cors, line.as_bytes()];
+    dialect::respond_error(to, &headers, status, code, message);
 }
 
 /// Writes that the session was ended. Caches keep such an answer unless told otherwise (RFC 9110 §15.5.11).

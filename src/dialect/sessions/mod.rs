@@ -29,7 +29,7 @@ use crate::config::SessionsConfig;
 use crate::hub::{
     Address, Command, OrganizationId, Parents, Scope, ScopeName, SessionKey, Transition,
 };
-use crate::limits::{IDEMPOTENCY_KEY_BYTES_MAX, SCOPE_NAME_BYTES_MAX};
+use crate::limits::SCOPE_NAME_BYTES_MAX;
 use crate::protocol::http1::{Framing, Head, Method, Version, decode_segment};
 use access::reads;
 use errors::respond_error;
@@ -259,14 +259,10 @@ impl Sessions {
         body: &[u8],
         to: &mut Responder<'_>,
     ) -> Result<Action, Refused> {
-        let idempotency_key = head.header("idempotency-key");
-        if idempotency_key
-            .is_some_and(|key| key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX)
-        {
-            let message = format!("Idempotency-Key has 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
+        let idempotency_key = super::idempotency_key(head).map_err(|message| {
             respond_error(self, to, 400, "invalid_idempotency_key", &message);
-            return Err(Refused);
-        }
+            Refused
+        })?;
         let drafts = publish::parse(body).map_err(|error| {
             respond_error(self, to, 400, error.code, &error.message);
             Refused
@@ -281,7 +277,7 @@ impl Sessions {
                 parents: Parents::default(),
                 drafts,
             },
-            idempotency_key: idempotency_key.map(Box::from),
+            idempotency_key,
             correlation_id: None,
             pending: super::Pending::Sessions(Pending::Publish),
         })))

@@ -9,7 +9,7 @@ use super::{Form, Route, Socket, Stream, Wanted, put_http_error};
 use crate::auth::Grant;
 use crate::dialect::render::Framing;
 use crate::dialect::socket::{Open, Opening, Streamed};
-use crate::dialect::{self, Action, Offer, Refused, Responder, handshake_fields};
+use crate::dialect::{self, Action, Offer, Refused, Responder, handshake_fields, idempotency_key};
 use crate::limits::STREAM_SESSION_ID_BYTES_MAX;
 use crate::protocol::grpc::{Code, Status};
 use crate::protocol::http1::{Head, Method, decode_form, query_pairs};
@@ -132,7 +132,7 @@ impl Stream {
         let session_id = session_id(head)?;
         let identity = self.identify(head, Offer::default())?;
         let kind = if publishes {
-            Kind::Publish
+            Kind::Publish(idempotency_key(head).map_err(invalid)?)
         } else {
             Kind::Stream
         };

@@ -8,9 +8,10 @@ use super::refusal::of_refusal;
 use super::{Form, Publish, Stream, put_published};
 use crate::auth::Grant;
 use crate::dialect::calls::respond_web;
-use crate::dialect::{self, Action, Call, Offer, Refused, Responder, retry_after_line};
+use crate::dialect::{
+    self, Action, Call, Offer, Refused, Responder, idempotency_key, retry_after_line,
+};
 use crate::hub::{Answer, Command, EventId, Refusal};
-use crate::limits::IDEMPOTENCY_KEY_BYTES_MAX;
 use crate::protocol::grpc::{Code, Kind, Status};
 use crate::protocol::http1::Head;
 
@@ -74,15 +75,7 @@ impl Stream {
         let identity = self.identify(head, Offer::default())?;
         allow(identity, Grant::Publish)?;
         let publish = Publish::read(coding.form(), body)?;
-        let key = head.header("idempotency-key").map(Box::<[u8]>::from);
-        if key
-            .as_ref()
-            .is_some_and(|key| key.len() > IDEMPOTENCY_KEY_BYTES_MAX)
-        {
-            let message =
-                format!("Idempotency-Key is longer than {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
-            return Err(invalid(message));
-        }
+        let key = idempotency_key(head).map_err(invalid)?;
         let posted = Posted {
             coding,
             place: Place::of(identity.organization, publish.target.as_ref()),
@@ -132,23 +125,37 @@ impl Stream {
         } else {
             of_refusal(refusal, &posted.place.asked_first())
         };
-        match posted.coding {
-            Coding::Json => match refusal {
-                Refusal::TooFast { retry_after } => {
-                    let line = retry_after_line(retry_after);
-                    let http_status = status.code.http_status();
-                    self.respond_error(http_status, line.as_bytes(), &status, to);
-                }
-                Refusal::Busy => {
-                    // To HTTP this is 503, not the 429 of somebody who asks too often.
-                    status.code = Code::Unavailable;
-                    self.refuse(&status, to);
-                }
-                _ => {
-                    self.refuse(&status, to);
-                }
-            },
-            Coding::Web(kind) => respond_web(kind, &self.cors, b"", &status, to),
+        let later = match refusal {
+            Refusal::TooFast { retry_after } | Refusal::KeysHeld { retry_after, .. } => {
+                retry_after_line(retry_after)
+            }
+            _ => String::new(),
+        };
+        if let Coding::Web(kind) = posted.coding {
+            let headers = [&self.cors[..], later.as_bytes()].concat();
+            return respond_web(kind, &headers, b"", &status, to);
+        }
+        match refusal {
+            Refusal::TooFast { .. } => {
+                let http_status = status.code.http_status();
+                self.respond_error(http_status, later.as_bytes(), &status, to);
+            }
+            // To HTTP these are 503, not the 429 of somebody who asks too often.
+            Refusal::KeysHeld { .. } => {
+                status.code = Code::Unavailable;
+                self.respond_error(503, later.as_bytes(), &status, to);
+            }
+            Refusal::Busy => {
+                status.code = Code::Unavailable;
+                self.refuse(&status, to);
+            }
+            // Likewise it is not the request that is wrong, but that it comes with this key.
+            Refusal::KeyReused => {
+                self.respond_error(422, b"", &status, to);
+            }
+            _ => {
+                self.refuse(&status, to);
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The hub's refusals, in this dialect's words.
 
-use crate::dialect::{LEAVING, too_fast};
+use super::errors::invalid;
+use crate::dialect::{KEY_REUSED, LEAVING, keys_held, reserved_name, too_fast};
 use crate::hub::{Address, Refusal};
 use crate::protocol::grpc::{Code, Status};
 
@@ -25,6 +26,11 @@ pub(super) fn of_refusal(refusal: Refusal, address: &Address) -> Status {
             "a bound of this server is reached, try again",
         ),
         Refusal::Leaving => (Code::Unavailable, LEAVING),
+        Refusal::KeyReused => (Code::InvalidArgument, KEY_REUSED),
+        Refusal::ReservedName { at } => return invalid(reserved_name(at)),
+        Refusal::KeysHeld { of, retry_after } => {
+            return Status::new(Code::ResourceExhausted, keys_held(of, retry_after));
+        }
         Refusal::TooFast { retry_after } => {
             return Status::new(Code::ResourceExhausted, too_fast(retry_after));
         }

@@ -51,8 +51,8 @@ pub(super) enum Kind {
     Stream,
     /// To hear what its request asked for, and nothing else.
     Listen,
-    /// To publish one event.
-    Publish,
+    /// To publish one event, known by this key if the call has one.
+    Publish(Option<Box<[u8]>>),
     /// To be told what is wrong.
     Refused(Box<Status>),
 }
@@ -119,6 +119,11 @@ impl Socket {
         Self::new(nobody, Form::Json, kind, None, None)
     }
 
+    /// Whether its call is unary.
+    pub const fn takes_one_message(&self) -> bool {
+        matches!(self.kind, Kind::Publish(_))
+    }
+
     /// When it is to be closed.
     pub const fn due(&self) -> Instant {
         self.due
@@ -141,7 +146,7 @@ impl Socket {
         match self.kind {
             Kind::Stream => Reaction::Reply(self.say(correlation_id, &Reply::Error(&status))),
             // Nothing else will come.
-            Kind::Listen | Kind::Publish | Kind::Refused(_) => self.end(status),
+            Kind::Listen | Kind::Publish(_) | Kind::Refused(_) => self.end(status),
         }
     }
 
@@ -244,7 +249,7 @@ impl Socket {
     }
 
     fn publish_at(
-        &self,
+        &mut self,
         correlation_id: Option<Box<str>>,
         place: Place,
         publish: Box<Publish>,
@@ -259,12 +264,15 @@ impl Socket {
         let mut reaction = wait(correlation_id, place, command, Step::Published(publish));
         if let Reaction::Execute(call) = &mut reaction {
             call.correlation_id = own_copy;
+            if let Kind::Publish(key) = &mut self.kind {
+                call.idempotency_key = key.take();
+            }
         }
         reaction
     }
 
     fn published(&self, correlation_id: Option<&str>, id: EventId, publish: &Publish) -> Reaction {
-        if matches!(self.kind, Kind::Publish) {
+        if matches!(self.kind, Kind::Publish(_)) {
             let mut last = Vec::with_capacity(128 + 2 * publish.payload.len());
             put_published(self.form, id, publish, &mut last);
             return Reaction::End(last, Box::new(Status::OK));
@@ -304,7 +312,7 @@ impl Stream {
     pub fn message(&self, socket: &mut Socket, message: Message<'_>) -> Reaction {
         match socket.kind {
             Kind::Stream => {}
-            Kind::Publish => {
+            Kind::Publish(_) => {
                 return match Publish::read(socket.form, message.bytes()) {
                     Ok(publish) => socket.publish(None, Box::new(publish)),
                     Err(status) => socket.end(status),
@@ -333,11 +341,7 @@ impl Stream {
     /// The client has said all it will, and had its answers.
     pub fn half_closed(&self, socket: &mut Socket) -> Reaction {
         match socket.kind {
-            Kind::Publish => {
-                // statuscodes.md: "Request cardinality violation".
-                let message = "the call ended without a request";
-                socket.end(Status::new(Code::Unimplemented, message))
-            }
+            Kind::Publish(_) => socket.end(Status::cardinality("the call ended without a request")),
             // Who hears something goes on to.
             Kind::Stream if socket.wanted.is_empty() => {
                 Reaction::End(Vec::new(), Box::new(Status::OK))
@@ -380,7 +384,7 @@ impl Stream {
 
     /// The server is leaving: tells a stream until when to be gone. `None` if nobody need be told.
     pub fn drain(&self, socket: &mut Socket, leave_ms: u64, tools: &Tools<'_>) -> Option<Reaction> {
-        if matches!(socket.kind, Kind::Publish) || socket.due != Instant::NEVER {
+        if matches!(socket.kind, Kind::Publish(_)) || socket.due != Instant::NEVER {
             // It ends by itself, or knows already.
             return Some(Reaction::nothing());
         }

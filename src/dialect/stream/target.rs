@@ -5,9 +5,8 @@ use crate::hub::{Address, Parents, ScopeName};
 use crate::limits::SCOPE_NAME_BYTES_MAX;
 use crate::protocol::grpc::Status;
 
-/// A target as the client said it.
-///
-/// An empty id is kept, since the target is repeated in replies, but counts as not given.
+/// A target as the client said it. Only an id that is not there is no restriction: an empty one is refused, for it would
+/// mean everything to whoever forgot to fill it in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Target {
     /// A layout, which is a session.
@@ -50,7 +49,7 @@ impl Target {
         }
     }
 
-    /// Whether each id fits a scope's name.
+    /// Whether each id that is there fits a scope's name.
     pub(super) fn check(&self) -> Result<(), Status> {
         let ids = [
             ("layout", &self.layout),
@@ -58,14 +57,12 @@ impl Target {
             ("collection", &self.collection),
         ];
         for (level, id) in ids {
-            if id
-                .as_deref()
-                .is_some_and(|id| id.len() > SCOPE_NAME_BYTES_MAX)
-            {
-                return Err(invalid(format!(
-                    "the target's {level} id is longer than {SCOPE_NAME_BYTES_MAX} bytes"
-                )));
-            }
+            let what = match id.as_deref().map_or(1, str::len) {
+                0 => String::from("is empty; without it nothing is restricted"),
+                1..=SCOPE_NAME_BYTES_MAX => continue,
+                _ => format!("is longer than {SCOPE_NAME_BYTES_MAX} bytes"),
+            };
+            return Err(invalid(format!("the target's {level} id {what}")));
         }
         Ok(())
     }
@@ -73,12 +70,12 @@ impl Target {
     /// What it means.
     pub(super) fn key(&self) -> TargetKey {
         let ids = [&self.layout, &self.project, &self.collection];
-        TargetKey(ids.map(|id| id.clone().filter(|id| !id.is_empty())))
+        TargetKey(ids.map(Clone::clone))
     }
 }
 
 fn name(id: Option<&str>) -> Option<ScopeName> {
-    id.filter(|id| !id.is_empty()).map(ScopeName::new)
+    id.map(ScopeName::new)
 }
 
 #[cfg(test)]
@@ -99,10 +96,11 @@ mod tests {
         (target.address(), target.parents())
     }
 
-    fn parents(group: &str, project: &str) -> Parents {
+    fn parents(group: &'static str, project: &'static str) -> Parents {
+        let given = |id: &'static str| Some(id).filter(|id| !id.is_empty());
         Parents {
-            group: name(Some(group)),
-            project: name(Some(project)),
+            group: name(given(group)),
+            project: name(given(project)),
         }
     }
 
@@ -126,10 +124,17 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_id_counts_as_not_given() {
-        assert_eq!(read("", "p", ""), read("-", "p", "-"));
-        assert_eq!(read("", "", ""), read("-", "-", "-"));
-        assert_eq!(target("", "p", "-").key(), target("-", "p", "").key());
+    fn an_empty_id_is_refused() {
+        for (level, empty) in [
+            ("layout", target("", "p", "c")),
+            ("project", target("-", "", "-")),
+            ("collection", target("l", "-", "")),
+        ] {
+            let expected =
+                format!("the target's {level} id is empty; without it nothing is restricted");
+            assert_eq!(empty.check().unwrap_err().message, expected);
+        }
+        assert_eq!(Target::default().check(), Ok(()));
         assert_eq!(Target::default().key(), TargetKey::default());
         assert_ne!(target("p", "-", "-").key(), target("-", "p", "-").key());
     }

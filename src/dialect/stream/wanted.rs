@@ -175,10 +175,7 @@ mod tests {
         assert_eq!(wanted("", &["a"]).key(), wanted("a", &[]).key());
         assert_ne!(wanted("a", &[]).key(), wanted("a*", &[]).key());
         let mut empty_target = wanted("a", &[]);
-        empty_target.target = Some(Target {
-            layout: Some("".into()),
-            ..Target::default()
-        });
+        empty_target.target = Some(Target::default());
         assert_eq!(empty_target.key(), wanted("a", &[]).key());
         let mut project = wanted("a", &[]);
         project.target = Some(Target {
@@ -202,12 +199,12 @@ mod tests {
         );
         let all = "subscribe.name=a&Subscribe.Events=b%7Cc&subscribe.events=d+e&x=1\
                    &subscribe.target.projectId=p&SUBSCRIBE.TARGET.layout_id=l%26\
-                   &subscribe.target.COLLECTIONID=";
+                   &subscribe.target.COLLECTIONID=c";
         let mut expected = wanted("a", &["b|c", "d e"]);
         expected.target = Some(Target {
             layout: Some("l&".into()),
             project: Some("p".into()),
-            collection: Some("".into()),
+            collection: Some("c".into()),
         });
         assert_eq!(query(all), Some(expected));
         assert_eq!(
@@ -228,6 +225,10 @@ mod tests {
         );
         let long = format!("subscribe.target.projectId={}", "x".repeat(257));
         assert!(error(&long).message.contains("project id"));
+        for level in ["layoutId", "projectId", "collection_id"] {
+            let empty = format!("subscribe.name=a&subscribe.target.{level}=");
+            assert!(error(&empty).message.contains("id is empty"), "{level}");
+        }
         assert_eq!(query("%ff=1&subscribe.name=a"), Some(wanted("a", &[])));
     }
 }

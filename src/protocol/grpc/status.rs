@@ -119,6 +119,15 @@ impl Status {
         }
     }
 
+    /// The end of a call with another number of messages than its method takes (statuscodes.md, "Request cardinality
+    /// violation").
+    pub const fn cardinality(message: &'static str) -> Self {
+        Self {
+            code: Code::Unimplemented,
+            message: Cow::Borrowed(message),
+        }
+    }
+
     /// The message as `grpc-message` carries it, in pieces of visible ASCII; it is cut, between characters,
     /// to the bytes that are sure to fit.
     pub fn encoded_message(&self) -> PercentEncode<'_> {

@@ -7,6 +7,7 @@ use fanfare::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
 use fanfare_tonic::event::{
     events_stream_request::Message as Ask, events_stream_response::Message as Say,
 };
+use fanfare_tonic::prost::Message as _;
 use http::Request;
 
 use crate::stage::{Stage, everywhere, everywhere_with};
@@ -103,6 +104,37 @@ fn publish_takes_one_message() {
         client.half_close(call);
         let (code, _) = status(stage, &mut client, call);
         assert!(matches!(code, 3 | 13), "unreadable: {code}");
+    });
+}
+
+#[test]
+fn a_unary_call_with_two_messages_publishes_nothing() {
+    everywhere(|stage| {
+        let mut client = Client::connect(&mut stage.node, 0);
+        let hearing = client.subscribe(&mut stage.node, "*");
+        let one = framed(&event("n", 1, "").encode_to_vec());
+        let two = [&one[..], &one].concat();
+        let half = [&one[..], &one[..3]].concat();
+        for (at_once, later) in [(&two, &one[..0]), (&one, &one), (&half, &one[..0])] {
+            let call = client.call(PUBLISH);
+            client.send(call, at_once);
+            client.settle(&mut stage.node);
+            if !later.is_empty() {
+                assert_eq!(client.calls[call].end, None, "its end is waited for");
+                client.send(call, later);
+            }
+            client.half_close(call);
+            assert_eq!(status(stage, &mut client, call).0, 12);
+        }
+        assert!(client.calls[hearing].take_said().is_empty());
+        // The one message counts when it is known to be the only one.
+        let call = client.call(PUBLISH);
+        client.send(call, &one);
+        client.settle(&mut stage.node);
+        assert!(client.calls[hearing].take_said().is_empty());
+        client.half_close(call);
+        assert_eq!(status(stage, &mut client, call).0, 0);
+        assert_eq!(client.calls[hearing].take_numbers(), [1]);
     });
 }
 

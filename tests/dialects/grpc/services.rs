@@ -16,6 +16,8 @@ use fanfare_tonic::prost::Message as _;
 use fanfare_tonic::prost_types::FileDescriptorProto;
 
 use crate::stage::everywhere;
+use crate::support::grpc::framed;
+use crate::support::http::request;
 use crate::support::http2::{Client, End};
 
 const CHECK: &str = "/grpc.health.v1.Health/Check";
@@ -48,6 +50,39 @@ fn health_is_checked_and_listed() {
                 .statuses
                 .contains_key("apis.event.v2.EventService")
         );
+    });
+}
+
+#[test]
+fn a_question_is_one_message() {
+    everywhere(|stage| {
+        let mut client = Client::connect(&mut stage.node, 0);
+        let one = framed(&about("").encode_to_vec());
+        for path in [CHECK, LIST, WATCH] {
+            for count in [0, 2] {
+                let call = client.call(path);
+                client.send(call, &one.repeat(count));
+                client.half_close(call);
+                client.settle(&mut stage.node);
+                let status = client.calls[call].grpc_status();
+                assert_eq!(status.map(|(code, _)| code), Some(12), "{path} {count}");
+                assert!(client.calls[call].body.is_empty());
+                // By gRPC-web too.
+                let fields = format!(
+                    "Content-Type: application/grpc-web+proto\r\nContent-Length: {}\r\n",
+                    count * one.len()
+                );
+                let head = request(&format!("POST {path}"), &fields, "");
+                let peer = stage.connect("t");
+                stage
+                    .node
+                    .send(peer, [head.as_bytes(), &one.repeat(count)].concat());
+                stage.node.settle();
+                let answer = String::from_utf8_lossy(&stage.node.peers[peer].received);
+                assert!(answer.contains("grpc-status:12\r\n"), "{answer}");
+                stage.node.break_off(peer);
+            }
+        }
     });
 }
 

@@ -47,6 +47,55 @@ fn only(mut responses: Vec<EventsStreamResponse>) -> (Option<String>, Say) {
 }
 
 #[test]
+fn an_empty_id_of_a_target_is_an_invalid_argument() {
+    everywhere(|stage| {
+        let mut client = connect(stage);
+        let call = client.call(STREAM);
+        let empty = || Some(String::new());
+        let mut targets = [
+            EventTarget::default(),
+            EventTarget::default(),
+            target("l", "p", ""),
+        ];
+        targets[0].layout_id = empty();
+        targets[1].project_id = empty();
+        targets[2].collection_id = empty();
+        for target in targets {
+            let mut sent = event("n", 1, "");
+            sent.target = Some(target.clone());
+            let wanted = subscription("*", Some(target));
+            for asked in [
+                Ask::Subscribe(wanted.clone()),
+                Ask::Unsubscribe(wanted),
+                Ask::Publish(sent.clone()),
+            ] {
+                let (_, said) = only(say(stage, &mut client, call, &ask("c", asked)));
+                assert!(
+                    matches!(&said, Say::Error(error) if error.code == 3),
+                    "{said:?}"
+                );
+            }
+            let unary = client.unary(&mut stage.node, PUBLISH, &sent);
+            let status = client.calls[unary].grpc_status();
+            assert_eq!(status.map(|(code, _)| code), Some(3));
+        }
+        let (_, said) = only(say(
+            stage,
+            &mut client,
+            call,
+            &ask(
+                "c",
+                Ask::Subscribe(subscription("*", Some(target("", "", "")))),
+            ),
+        ));
+        assert!(
+            matches!(said, Say::Subscribed(_)),
+            "what is absent restricts nothing"
+        );
+    });
+}
+
+#[test]
 fn every_request_is_answered_by_its_own_kind() {
     everywhere(|stage| {
         let mut client = connect(stage);

@@ -227,8 +227,8 @@ fn a_repeated_idempotency_key_gets_the_first_answer_and_publishes_nothing() {
             let key = format!("Idempotency-Key: {at}\r\n");
             let first = post(stage, &key, &body(scope, "n", "1"));
             placed(&first);
-            for repeat in [*scope, ORGANIZATION] {
-                let answer = post(stage, &key, &body(repeat, "n", "2"));
+            for _ in 0..2 {
+                let answer = post(stage, &key, &body(scope, "n", "1"));
                 assert_eq!((answer.status, &answer.body), (201, &first.body));
             }
         }

@@ -140,8 +140,7 @@ fn subscribing_again_to_the_same_is_idempotent() {
                 subscribe(stage, &mut socket, "n", target);
             }
         }
-        // No target, an empty one, and one with an empty id are the organization.
-        subscribe(stage, &mut socket, "n", r#"{"projectId":""}"#);
+        // No target, and an empty one, are the organization.
         assert_eq!(super::subscriptions(stage), 2);
         publish(stage, "n", "");
         assert_eq!(names(stage, &mut socket), ["n"]);

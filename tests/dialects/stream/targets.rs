@@ -2,7 +2,7 @@
 
 use fanfare::config::Config;
 
-use super::{PATH, names, publish, subscribe};
+use super::{PATH, body, names, publish, subscribe};
 use crate::stage::{Stage, everywhere, everywhere_with};
 use crate::support::organizations::{bearer, organization, organized};
 use crate::support::socket::Socket;
@@ -47,6 +47,55 @@ fn whole(path: &[&str]) -> String {
         .map(|(id, level)| format!(r#""{level}":"{id}""#))
         .collect();
     format!("{{{}}}", ids.join(","))
+}
+
+#[test]
+fn an_empty_id_is_refused_and_never_means_everything() {
+    everywhere(|stage| {
+        let mut socket = stage.open(PATH, "");
+        for (level, id) in [
+            ("layout", "layoutId"),
+            ("project", "projectId"),
+            ("collection", "collection_id"),
+        ] {
+            let message =
+                format!("the target's {level} id is empty; without it nothing is restricted");
+            for target in [
+                format!(r#"{{"{id}":""}}"#),
+                format!(r#"{{"x":1,"{id}":"","layoutId":""}}"#),
+            ] {
+                for kind in ["subscribe", "unsubscribe", "publish"] {
+                    let asked = body("n", "{}", &target);
+                    let request = format!(r#"{{"{kind}":{asked},"correlationId":"c"}}"#);
+                    let refused = super::ask(stage, &mut socket, &request);
+                    let (correlation, code, text) = super::error_of(&refused);
+                    assert_eq!(
+                        (correlation.as_deref(), code),
+                        (Some("c"), 3),
+                        "{kind} {target}"
+                    );
+                    assert!(text.contains("id is empty"), "{text}");
+                }
+                let answer = super::post(stage, "", &body("n", "{}", &target));
+                assert_eq!(
+                    (answer.status, super::http_error_of(&answer.body).0),
+                    (400, 3)
+                );
+            }
+            let path = format!("{PATH}?subscribe.name=n&subscribe.target.{id}=");
+            let answer = stage.ask("t", &format!("GET {path}"), "", "");
+            assert_eq!(answer.status, 400);
+            assert_eq!(super::http_error_of(&answer.body), (3, message.clone()));
+            let mut first = stage.open(&path, "");
+            let texts = stage.texts(&mut first);
+            assert_eq!(super::fatal_of(&texts[0]), (3, message));
+        }
+        assert_eq!(super::subscriptions(stage), 0);
+        // What is absent, or null, restricts nothing.
+        subscribe(stage, &mut socket, "n", "{}");
+        publish(stage, "n", r#"{"projectId":null}"#);
+        assert_eq!(names(stage, &mut socket), ["n"]);
+    });
 }
 
 const LEVELS: [&str; 4] = ["", "collectionId", "projectId", "layoutId"];

@@ -216,10 +216,9 @@ fn a_key_counts_once_on_all_shards(setting: Setting) {
         ("organization", r#"{"type":"organization"}"#),
     ];
     for (name, scope) in scopes {
-        let publish = |n: usize| {
+        let publish = |_: usize| {
             // A connection of its own, which lands on any shard.
-            let data = json!({"n": n});
-            let event = json!({"eventName": name, "data": data});
+            let event = json!({"eventName": name, "data": {"n": 1}});
             let body = format!(r#"{{"scope":{scope},"payload":{{"event":{event}}}}}"#);
             let (status, answer) = post(&agent(), &server, &[("Idempotency-Key", name)], &body);
             assert_eq!(status, 201, "{answer}");
@@ -234,6 +233,11 @@ fn a_key_counts_once_on_all_shards(setting: Setting) {
         });
         answers.extend((0..8).map(publish));
         assert_eq!(answers.len(), 1, "one answer: {answers:?}");
+        let event = json!({"eventName": name, "data": {"n": 2}});
+        let body = format!(r#"{{"scope":{scope},"payload":{{"event":{event}}}}}"#);
+        let (status, answer) = post(&agent(), &server, &[("Idempotency-Key", name)], &body);
+        assert_eq!(status, 422, "{answer}");
+        assert_eq!(answer["errors"][0]["code"], "idempotency_key_reused");
     }
     let history = server.url("/api/sessions/s/events?last_event=-1");
     // What is addressed above the session comes from other shards.

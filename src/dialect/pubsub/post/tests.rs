@@ -11,6 +11,7 @@ use crate::config::PubsubConfig;
 use crate::dialect::testing::{Ground, name, organizations, respond};
 use crate::dialect::{Exchange, Pending};
 use crate::hub::{Parents, Status};
+use crate::limits::IDEMPOTENCY_KEY_BYTES_MAX;
 
 const LINE: &str = "POST /api/v1/pub_subs HTTP/1.1";
 const EVENT: &str = r#"{"scope":{"type":"organization"},"payload":{"event":{"eventName":"n"}}}"#;

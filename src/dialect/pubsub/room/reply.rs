@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::dialect::socket::Reaction;
-use crate::dialect::{LEAVING, RATE_LIMITED, put_text, too_fast};
+use crate::dialect::{LEAVING, RATE_LIMITED, put_text, reserved_name, too_fast};
 use crate::hub::{Epoch, EventId, Gap, Number, Refusal};
 use crate::limits::WEBSOCKET_PING_INTERVAL;
 use crate::protocol::websocket::CloseCode;
@@ -101,7 +101,11 @@ impl Error {
             Refusal::Contradiction | Refusal::Exists | Refusal::Status(_) => {
                 Self::new(Code::Conflict, "the session belongs to another event")
             }
-            Refusal::Busy => Self::new(Code::Busy, BUSY),
+            // What is known by a key has no socket.
+            Refusal::Busy | Refusal::KeyReused | Refusal::KeysHeld { .. } => {
+                Self::new(Code::Busy, BUSY)
+            }
+            Refusal::ReservedName { at } => Self::invalid(reserved_name(at)),
             Refusal::Leaving => Self::new(Code::Busy, LEAVING),
             Refusal::TooFast { retry_after } => Self::new(Code::RateLimited, too_fast(retry_after)),
         }
@@ -136,8 +140,13 @@ impl Dismissal {
             Refusal::NotFound | Refusal::Gone | Refusal::Undeclared => Self::NotFound,
             // The question where a session stands has no answers of the last two kinds.
             Refusal::Contradiction | Refusal::Exists | Refusal::Status(_) => Self::Elsewhere,
-            // Nor is it held against a limit.
-            Refusal::Busy | Refusal::Leaving | Refusal::TooFast { .. } => Self::Busy,
+            // Nor is it held against a limit, and nothing is published by it.
+            Refusal::Busy
+            | Refusal::Leaving
+            | Refusal::KeyReused
+            | Refusal::KeysHeld { .. }
+            | Refusal::ReservedName { .. }
+            | Refusal::TooFast { .. } => Self::Busy,
         }
     }
 

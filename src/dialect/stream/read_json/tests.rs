@@ -114,12 +114,12 @@ fn names_of_fields_may_be_snake_case() {
 fn unknown_fields_are_ignored_and_null_is_absent() {
     let event = published(
         r#"{"x":{"y":[1]},"ping":null,"correlationId":null,"publish":{"name":"a","payload":{},"z":1,
-            "requestMetadata":null,"target":{"w":0,"layoutId":null,"projectId":""}}}"#,
+            "requestMetadata":null,"target":{"w":0,"layoutId":null,"projectId":null}}}"#,
     );
     assert_eq!(event.metadata, None);
     let target = event.target.expect("given");
     assert_eq!(target.layout, None);
-    assert_eq!(target.project.as_deref(), Some(""));
+    assert_eq!(target.project, None);
     assert_eq!(target.address(), Address::Organization);
     let wanted = subscribed(r#"{"subscribe":{"name":"a","target":null,"events":null}}"#);
     assert_eq!((wanted.target, wanted.events.len()), (None, 0));

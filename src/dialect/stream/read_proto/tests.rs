@@ -33,7 +33,7 @@ fn event() -> PublishEventRequest {
         target: Some(EventTarget {
             layout_id: Some("l".into()),
             project_id: None,
-            collection_id: Some(String::new()),
+            collection_id: Some("c".into()),
         }),
         request_metadata: Some(RawMessage(b"\x1a\x02hi".into())),
     }
@@ -65,7 +65,7 @@ fn each_kind_of_request() {
         target: Some(Target {
             layout: Some("l".into()),
             project: None,
-            collection: Some("".into()),
+            collection: Some("c".into()),
         }),
         metadata: Some(Bytes::from("\"hi\"")),
     };

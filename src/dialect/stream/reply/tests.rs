@@ -110,7 +110,7 @@ fn unset_optionals_are_absent() {
 
 #[test]
 fn a_subscription_is_repeated_as_it_was_said() {
-    let said = r#"{"subscribe":{"name":"a|b","target":{"layoutId":"","projectId":"p\"","collectionId":"c"},"events":["d","e|f"]}}"#;
+    let said = r#"{"subscribe":{"name":"a|b","target":{"layoutId":"l","projectId":"p\"","collectionId":"c"},"events":["d","e|f"]}}"#;
     let expected = said.replace("subscribe", "subscribed");
     assert_eq!(answer(said, None), format!(r#"{{"result":{expected}}}"#));
 }
