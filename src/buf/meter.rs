@@ -56,6 +56,10 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a part that is dropped by another thread is what this is about"
+    )]
     fn a_buffer_counts_once_until_its_last_slice_is_gone() {
         let meter = Meter::default();
         let bytes = meter.seal(BytesMut::from(&b"0123456789"[..]));

@@ -57,6 +57,7 @@ held_bytes_max = "32MiB"
 drain_timeout = "1500ms"
 stall_exit = "30s"
 ready_delay = "5s"
+login_block = "2h"
 [log]
 format = "json"
 level = "info,fanfare::shard=debug"
@@ -104,6 +105,23 @@ fn allowing(origins: &[&str]) -> CorsConfig {
     }
 }
 
+/// `[server]` of [`EVERY_KEY`].
+fn server_of_every_key() -> ServerConfig {
+    ServerConfig {
+        listen: "[::1]:0".parse().expect("an address"),
+        shards: std::num::NonZeroU16::new(3),
+        driver: Driver::Epoll,
+        open: true,
+        echo: true,
+        connections_max: 16,
+        held_bytes_max: 32 << 20,
+        drain_timeout: Duration::from_millis(1_500),
+        stall_exit: Some(Duration::from_secs(30)),
+        ready_delay: Some(Duration::from_secs(5)),
+        login_block: Some(Duration::from_secs(7_200)),
+    }
+}
+
 #[test]
 fn every_key_is_read() {
     let config = Config::from_toml(EVERY_KEY).expect("valid");
@@ -133,18 +151,7 @@ fn every_key_is_read() {
             },
         },
         organizations: Vec::new(),
-        server: ServerConfig {
-            listen: "[::1]:0".parse().expect("an address"),
-            shards: std::num::NonZeroU16::new(3),
-            driver: Driver::Epoll,
-            open: true,
-            echo: true,
-            connections_max: 16,
-            held_bytes_max: 32 << 20,
-            drain_timeout: Duration::from_millis(1_500),
-            stall_exit: Some(Duration::from_secs(30)),
-            ready_delay: Some(Duration::from_secs(5)),
-        },
+        server: server_of_every_key(),
         log: LogConfig {
             format: LogFormat::Json,
             level: "info,fanfare::shard=debug".to_owned(),
@@ -244,6 +251,7 @@ server.drain_timeout = 0 => above zero
 server.drain_timeout = "400d" => up to 366d
 server.stall_exit = "400d" => up to 366d
 server.ready_delay = "400d" => up to 366d
+server.login_block = "400d" => up to 366d
 log.level = "" => printable ASCII
 hub.session_ttl = "0s" => above zero
 hub.logs_bytes_max = 0 => at least one byte
