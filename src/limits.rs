@@ -337,6 +337,9 @@ pub const FILTER_PLACES_MAX: usize = 256;
 
 // --- Access ---------------------------------------------------------------------------------------
 
+/// Longest message, and longest body, of a client that has not said who it is, or need not: a login, a question to the
+/// server. So a thousand strangers hold 4 MiB, not a thousand times what a publisher may send.
+pub const STRANGER_MESSAGE_BYTES_MAX: usize = 4 * 1024;
 /// A login of the sysadm dialect lives this long after its last use.
 pub const LOGIN_TTL: Duration = Duration::from_secs(900);
 /// Most logins that one shard remembers.
@@ -462,6 +465,9 @@ const _: () = assert!(LIVE_VALUE_BYTES_DEFAULT <= LIVE_VALUE_BYTES_MAX);
 const _: () = assert!(4 * STREAM_NAME_CHARS_MAX <= PATTERN_BYTES_MAX);
 const _: () = assert!(LOGINS_MAX < u32::MAX as usize);
 const _: () = assert!(PASSWORD_MEMORY_KIB_MIN < PASSWORD_MEMORY_KIB_MAX);
+const _: () = assert!(STRANGER_MESSAGE_BYTES_MAX < WEBSOCKET_MESSAGE_BYTES_MAX);
+// A login fits, and what is around it.
+const _: () = assert!(PASSWORD_BYTES_MAX + USER_NAME_BYTES_MAX < STRANGER_MESSAGE_BYTES_MAX);
 const _: () = assert!(PASSWORD_CHECKS_PER_SUSPECT_MAX <= PASSWORD_CHECKS_PER_NETWORK_MAX);
 const _: () = assert!(PASSWORD_CHECKS_PER_NETWORK_MAX <= PASSWORD_CHECKS_MAX);
 const _: () = assert!(LOGIN_FAILURES_MAX > 0);

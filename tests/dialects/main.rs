@@ -7,6 +7,7 @@ mod pubsub;
 mod rate_limit;
 mod sessions;
 mod stage;
+mod strangers;
 mod stream;
 #[path = "../support/mod.rs"]
 mod support;
