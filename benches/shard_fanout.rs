@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use fanfare::auth::Directory;
+use fanfare::auth::{Directory, Network};
 use fanfare::config::Config;
 use fanfare::hub::{Placement, ShardId};
 use fanfare::metrics::Metrics;
@@ -46,7 +46,7 @@ fn shard() -> (Shard, ConnectionId) {
         seed: [7; 32],
         slices: Slices::default(),
     });
-    let publisher = shard.accept(NOW).expect("room for one");
+    let publisher = shard.accept(NOW, Network::LOOPBACK).expect("room for one");
     (shard, publisher)
 }
 
@@ -80,7 +80,7 @@ fn fan_out(c: &mut Criterion) {
     ] {
         let (mut shard, publisher) = shard();
         for subscriber in 0..subscribers {
-            let id = shard.accept(NOW).expect("room");
+            let id = shard.accept(NOW, Network::LOOPBACK).expect("room");
             shard.receive(NOW, id, &mut UPGRADE.to_vec());
             if filtered {
                 let own = format!(

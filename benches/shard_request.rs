@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use fanfare::auth::Directory;
+use fanfare::auth::{Directory, Network};
 use fanfare::config::Config;
 use fanfare::dialect::Route;
 use fanfare::hub::{Placement, ShardId};
@@ -75,7 +75,9 @@ fn publish(c: &mut Criterion) {
 
 fn publish_by(c: &mut Criterion, name: &str, request: &[u8]) {
     let mut shard = shard();
-    let connection = shard.accept(at(0)).expect("room for one");
+    let connection = shard
+        .accept(at(0), Network::LOOPBACK)
+        .expect("room for one");
     let mut millis = 0u64;
     let mut count = 0u64;
     let mut buf = request.to_vec();
@@ -103,9 +105,9 @@ fn wake_polls(c: &mut Criterion) {
     let mut shard = shard();
     let poll = b"GET /api/sessions/demo/events HTTP/1.1\r\nHost: h\r\n\r\n";
     let connections: Vec<_> = (0..POLLS)
-        .map(|_| shard.accept(at(0)).expect("room"))
+        .map(|_| shard.accept(at(0), Network::LOOPBACK).expect("room"))
         .collect();
-    let publisher = shard.accept(at(0)).expect("room");
+    let publisher = shard.accept(at(0), Network::LOOPBACK).expect("room");
     let request = publish_request();
     c.bench_function("shard_request/park_and_wake_1000_polls", |b| {
         b.iter(|| {

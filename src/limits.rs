@@ -340,6 +340,9 @@ pub const FILTER_PLACES_MAX: usize = 256;
 
 // --- Access ---------------------------------------------------------------------------------------
 
+/// Longest message, and longest body, of a client that has not said who it is, or need not: a login, a question to the
+/// server. So a thousand strangers hold 4 MiB, not a thousand times what a publisher may send.
+pub const STRANGER_MESSAGE_BYTES_MAX: usize = 4 * 1024;
 /// A login of the sysadm dialect lives this long after its last use.
 pub const LOGIN_TTL: Duration = Duration::from_secs(900);
 /// Most logins that one shard remembers.
@@ -356,8 +359,26 @@ pub const SWEEP_LOGINS: usize = 1_000;
 pub const USER_NAME_BYTES_MAX: usize = 256;
 /// Longest password, in bytes: hashing a longer one would be work for whoever sends it.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
-/// Passwords of one shard that wait to be checked; past it logins are refused for a while.
-pub const PASSWORD_CHECKS_MAX: usize = 64;
+/// Passwords that wait to be checked, of addresses from which no wrong one came lately, and as many of others; past it
+/// logins are refused for a while. At 20 ms each five seconds' work, and under 1 MB.
+pub const PASSWORD_CHECKS_MAX: usize = 256;
+/// The same of one address, each with another name: an office's worth that comes back at once.
+pub const PASSWORD_CHECKS_PER_NETWORK_MAX: usize = 32;
+/// The same of an address from which wrong passwords came lately.
+pub const PASSWORD_CHECKS_PER_SUSPECT_MAX: usize = 8;
+/// Connections of one address that wait for the same name and password, which is checked once for all: one person's
+/// pages.
+pub const PASSWORD_WAITERS_MAX: usize = 64;
+/// Wrong passwords from one address within [`LOGIN_FAILURE_WINDOW`] that block it.
+pub const LOGIN_FAILURES_MAX: usize = 5;
+/// How long a wrong password counts.
+pub const LOGIN_FAILURE_WINDOW: Duration = Duration::from_secs(10 * 60);
+/// How long an address is blocked from which too many wrong passwords came, by default.
+pub const LOGIN_BLOCK_DEFAULT: Duration = Duration::from_secs(3_600);
+/// Most addresses whose wrong passwords are remembered: about 15 MB.
+pub const LOGIN_NETWORKS_MAX: usize = 65_536;
+/// The memory in which passwords are checked is given back when none was for this long.
+pub const PASSWORD_MEMORY_IDLE_MAX: Duration = Duration::from_secs(10);
 
 /// Most organizations of one node. Sessions of the same token are found one after the other, so there
 /// is an end to them.
@@ -447,6 +468,12 @@ const _: () = assert!(LIVE_VALUE_BYTES_DEFAULT <= LIVE_VALUE_BYTES_MAX);
 const _: () = assert!(4 * STREAM_NAME_CHARS_MAX <= PATTERN_BYTES_MAX);
 const _: () = assert!(LOGINS_MAX < u32::MAX as usize);
 const _: () = assert!(PASSWORD_MEMORY_KIB_MIN < PASSWORD_MEMORY_KIB_MAX);
+const _: () = assert!(STRANGER_MESSAGE_BYTES_MAX < WEBSOCKET_MESSAGE_BYTES_MAX);
+// A login fits, and what is around it.
+const _: () = assert!(PASSWORD_BYTES_MAX + USER_NAME_BYTES_MAX < STRANGER_MESSAGE_BYTES_MAX);
+const _: () = assert!(PASSWORD_CHECKS_PER_SUSPECT_MAX <= PASSWORD_CHECKS_PER_NETWORK_MAX);
+const _: () = assert!(PASSWORD_CHECKS_PER_NETWORK_MAX <= PASSWORD_CHECKS_MAX);
+const _: () = assert!(LOGIN_FAILURES_MAX > 0);
 const _: () = assert!(SESSIONS_MAX < SCOPES_MAX);
 const _: () = assert!(SCOPES_MAX < u32::MAX as usize);
 const _: () = assert!(READERS_MAX < u32::MAX as usize);

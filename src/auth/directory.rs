@@ -11,8 +11,9 @@ use std::num::NonZeroU32;
 
 use uuid::Uuid;
 
-use super::identity::{Grants, Identity, OrganizationId, Secret};
-use super::password::verify_password;
+use super::checks::Attempt;
+use super::identity::{Grants, Identity, OrganizationId};
+use super::password::{PasswordMemory, Work, verify_password};
 use super::rate_limit::RateLimit;
 use super::token::TokenDigest;
 use crate::config::{Config, HubConfig, OrganizationConfig};
@@ -20,12 +21,6 @@ use crate::config::{Config, HubConfig, OrganizationConfig};
 /// One user of the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UserId(pub u32);
-
-impl UserId {
-    /// Nobody: has no password, which [`Directory::verify`] takes as long to find out as for a user. For
-    /// callers that must not tell which names exist.
-    pub const NOBODY: Self = Self(u32::MAX);
-}
 
 /// An organization as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +50,8 @@ pub struct Directory {
     tokens: Vec<(TokenDigest, Identity)>,
     users: Vec<User>,
     users_by_name: BTreeMap<String, UserId>,
+    /// The work of the password that takes most.
+    password_work: Work,
     open: bool,
 }
 
@@ -70,6 +67,7 @@ impl Directory {
             tokens: Vec::new(),
             users: Vec::new(),
             users_by_name: BTreeMap::new(),
+            password_work: Work::DEFAULT,
             open: true,
         }
     }
@@ -109,6 +107,13 @@ impl Directory {
             }
         }
         directory.tokens.sort_by_key(|(digest, _)| digest.prefix());
+        let works = directory
+            .users
+            .iter()
+            .map(|user| Work::of(&user.password_hash));
+        directory.password_work = works
+            .max_by_key(|work| work.amount())
+            .unwrap_or(Work::DEFAULT);
         directory
     }
 
@@ -162,11 +167,13 @@ impl Directory {
         self.users.get(id.0 as usize)
     }
 
-    /// Whether this is the user's password. Takes tens of milliseconds and megabytes, on purpose and
-    /// also for a user that does not exist: not to be called where others wait.
-    pub fn verify(&self, user: UserId, password: &Secret) -> bool {
-        let hash = self.user_of(user).map(|user| user.password_hash.as_str());
-        verify_password(hash, password)
+    /// Whether this is the user's password. Takes tens of milliseconds and megabytes, on purpose: not to be called
+    /// where others wait. A wrong one takes the same time whoever's it is, nobody's too: as long as the password with
+    /// the strongest hash.
+    pub fn verify(&self, attempt: &Attempt, memory: &mut PasswordMemory) -> bool {
+        let user = attempt.user.and_then(|user| self.user_of(user));
+        let hash = user.map(|user| user.password_hash.as_str());
+        verify_password(hash, &attempt.password, self.password_work, memory)
     }
 }
 
@@ -191,7 +198,7 @@ fn publish_limits(hub: &HubConfig, organizations: &[OrganizationConfig]) -> Vec<
 
 #[cfg(test)]
 mod tests {
-    use super::super::identity::Grant;
+    use super::super::identity::{Grant, Secret};
     use super::super::password::{PASSWORD_SALT_BYTES, hash_password};
     use super::*;
     use crate::config::{TokenConfig, UserConfig};
@@ -347,10 +354,41 @@ mod tests {
         let user = directory.user_of(id).expect("known");
         assert_eq!(user.identity.organization, OrganizationId(1));
         assert_eq!(Some(&user.password_hash), hash.as_ref());
-        assert!(directory.verify(id, &Secret::new("swordfish")));
-        assert!(!directory.verify(id, &Secret::new("swordfisch")));
+        let mut memory = PasswordMemory::default();
+        let mut verify = |user, password| {
+            let attempt = Attempt {
+                user,
+                name: "mikey".into(),
+                password: Secret::new(password),
+            };
+            directory.verify(&attempt, &mut memory)
+        };
+        assert!(verify(Some(id), "swordfish"));
+        assert!(!verify(Some(id), "swordfisch"));
+        assert!(!verify(None, "swordfish"));
         assert_eq!(directory.user("Mikey"), None);
-        assert_eq!(directory.user_of(UserId::NOBODY), None);
-        assert!(!directory.verify(UserId::NOBODY, &Secret::new("swordfish")));
+        assert_eq!(directory.user_of(UserId(u32::MAX)), None);
+    }
+
+    #[test]
+    fn a_wrong_password_takes_the_work_of_the_strongest() {
+        let hash = |m: u32, t: u32| {
+            format!(
+                "$argon2id$v=19$m={m},t={t},p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
+            )
+        };
+        let mut configured = [organization("a", None), organization("b", None)];
+        assert_eq!(directory_of(&configured).password_work, Work::DEFAULT);
+        for (organization, name, password) in
+            [(0, "weak", hash(7_168, 5)), (1, "strong", hash(65_536, 3))]
+        {
+            configured[organization].users.push(UserConfig {
+                name: name.to_owned(),
+                password,
+                grants: words(&["subscribe"]),
+            });
+        }
+        let directory = directory_of(&configured);
+        assert_eq!(directory.password_work, Work::of(&hash(65_536, 3)));
     }
 }

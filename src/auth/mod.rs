@@ -6,18 +6,23 @@
 //! for whoever has a thread to spare). Rank 2: it knows no hub, no connection and no clock; of protocols
 //! it knows the one header field that says who asks ([`Credentials`]).
 
+mod checks;
 mod credentials;
 mod directory;
+mod failures;
 mod identity;
 mod logins;
+mod network;
 mod password;
 mod rate_limit;
 mod token;
 
+pub use checks::{Attempt, Checks, Verdict};
 pub use credentials::Credentials;
 pub use directory::{Directory, Organization, User, UserId};
 pub use identity::{Grant, Grants, Identity, OrganizationId, Secret};
 pub use logins::{LOGIN_TOKEN_CHARS, LoginToken, Logins};
-pub use password::{PASSWORD_SALT_BYTES, hash_password};
+pub use network::Network;
+pub use password::{PASSWORD_SALT_BYTES, PasswordMemory, hash_password};
 pub use rate_limit::RateLimit;
 pub use token::{API_TOKEN_SEED_BYTES, TokenDigest, api_token};

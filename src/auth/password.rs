@@ -1,8 +1,12 @@
-//! Passwords: argon2id (RFC 9106), kept as PHC strings. Both functions take long on purpose.
+//! Passwords: argon2id (RFC 9106), kept as PHC strings. To hash or check one takes long on purpose.
+//!
+//! Checks are made one after the other in memory that is kept in between ([`PasswordMemory`]): if each had its own, the
+//! allocator would spread blocks of many megabytes over arenas that it never gives back.
 
+use argon2::password_hash::PasswordHasher as _;
 use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use subtle::ConstantTimeEq as _;
 
 use super::identity::Secret;
 use crate::limits::PASSWORD_MEMORY_KIB_MAX;
@@ -10,10 +14,85 @@ use crate::limits::PASSWORD_MEMORY_KIB_MAX;
 /// Bytes of salt; RFC 9106 §3.1 recommends 16.
 pub const PASSWORD_SALT_BYTES: usize = 16;
 
-/// What is hashed against when there is no such user: the parameters of [`hash_password`], so that
-/// it takes as long, and a digest of zeros, which no password has.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA\
-    $AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+/// What work is done on where there is nothing to compare with.
+const NO_SALT: [u8; PASSWORD_SALT_BYTES] = [0; PASSWORD_SALT_BYTES];
+
+/// The memory that passwords are checked in: as much as the most demanding of them took.
+#[derive(Debug, Default)]
+pub struct PasswordMemory(Vec<Block>);
+
+impl PasswordMemory {
+    /// Gives the memory back.
+    pub fn release(&mut self) {
+        self.0 = Vec::new();
+    }
+
+    /// Room for so many blocks; `None` if there is no memory for them.
+    fn blocks(&mut self, count: usize) -> Option<&mut [Block]> {
+        let missing = count.saturating_sub(self.0.len());
+        self.0.try_reserve_exact(missing).ok()?;
+        self.0.resize(self.0.len() + missing, Block::new());
+        Some(&mut self.0[..count])
+    }
+}
+
+/// How much work a check is: blocks of memory, and how often each is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Work {
+    blocks: u64,
+    passes: u64,
+}
+
+impl Work {
+    /// The work of a password that [`hash_password`] made.
+    pub(super) const DEFAULT: Self = Self::of_params(&Params::DEFAULT);
+
+    /// None.
+    const NONE: Self = Self {
+        blocks: 0,
+        passes: 0,
+    };
+
+    /// The work of checking against a PHC string; none if it cannot be one of ours.
+    pub(super) fn of(hash: &str) -> Self {
+        let params = PasswordHash::new(hash).ok().and_then(|hash| params(&hash));
+        params.map_or(Self::NONE, |params| Self::of_params(&params))
+    }
+
+    const fn of_params(params: &Params) -> Self {
+        Self {
+            blocks: params.block_count() as u64,
+            passes: params.t_cost() as u64,
+        }
+    }
+
+    /// What it is in all.
+    pub(super) const fn amount(self) -> u64 {
+        self.blocks * self.passes
+    }
+
+    /// What is missing up to `whole`, in no more memory than that takes.
+    fn missing(self, whole: Self) -> Self {
+        let amount = whole.amount().saturating_sub(self.amount());
+        let passes = amount.div_ceil(whole.blocks.max(1));
+        Self {
+            blocks: amount / passes.max(1),
+            passes,
+        }
+    }
+
+    /// Does it, with nothing to be found out. So little that argon2 has no such parameters is left undone.
+    fn waste(self, memory: &mut PasswordMemory) {
+        let Ok(params) = Params::new(self.blocks as u32, self.passes as u32, 1, None) else {
+            return;
+        };
+        if let Some(blocks) = memory.blocks(params.block_count()) {
+            let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+            // Its inputs are within argon2's bounds.
+            let _ = argon2.fill_memory(b"", &NO_SALT, blocks);
+        }
+    }
+}
 
 /// The PHC string of a password: argon2id with 19 MiB, two passes and one lane, the first choice of
 /// OWASP's password storage recommendations. `None` only if there is no memory for it.
@@ -25,23 +104,64 @@ pub fn hash_password(password: &Secret, salt: [u8; PASSWORD_SALT_BYTES]) -> Opti
     Some(hash.to_string())
 }
 
-/// Whether a password is the one of a PHC string; `None` stands for a user that does not exist, and
-/// takes as long.
-pub(super) fn verify_password(hash: Option<&str>, password: &Secret) -> bool {
-    let Ok(parsed) = PasswordHash::new(hash.unwrap_or(NOBODY)) else {
-        return false;
-    };
-    // Configuration is checked, but an allocation of terabytes must not depend on that.
-    let memory_fits =
-        Params::try_from(&parsed).is_ok_and(|params| params.m_cost() <= PASSWORD_MEMORY_KIB_MAX);
-    let bytes = password.reveal().as_bytes();
-    // The parameters are those of the string; the digests are compared in constant time.
-    memory_fits && Argon2::default().verify_password(bytes, &parsed).is_ok() && hash.is_some()
+/// Whether a password is the one of a PHC string; `None` stands for a user that does not exist.
+///
+/// A wrong password takes as much work as `whole`, whatever the string asks for: else the time would tell which names
+/// exist.
+pub(super) fn verify_password(
+    hash: Option<&str>,
+    password: &Secret,
+    whole: Work,
+    memory: &mut PasswordMemory,
+) -> bool {
+    let hash = hash.and_then(|hash| PasswordHash::new(hash).ok());
+    let (is_right, work) = hash
+        .and_then(|hash| compare(&hash, password, memory))
+        .unwrap_or((false, Work::NONE));
+    if !is_right {
+        work.missing(whole).waste(memory);
+    }
+    is_right
+}
+
+/// Whether a password fits a hash, and how much work that was; `None` if it was none.
+fn compare(
+    hash: &PasswordHash,
+    password: &Secret,
+    memory: &mut PasswordMemory,
+) -> Option<(bool, Work)> {
+    let (salt, expected) = (hash.salt.as_ref()?, hash.hash.as_ref()?);
+    let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
+    let version = hash.version.map_or(Ok(Version::V0x13), Version::try_from);
+    let params = params(hash)?;
+    let work = Work::of_params(&params);
+    let blocks = memory.blocks(params.block_count())?;
+    let argon2 = Argon2::new(algorithm, version.ok()?, params);
+    let expected = expected.as_bytes();
+    let mut computed = vec![0; expected.len()];
+    let password = password.reveal().as_bytes();
+    let done = argon2.hash_password_into_with_memory(password, salt, &mut computed, blocks);
+    Some((done.is_ok() && computed.ct_eq(expected).into(), work))
+}
+
+/// The parameters of a hash. Configuration is checked, but an allocation of terabytes must not depend on that.
+fn params(hash: &PasswordHash) -> Option<Params> {
+    let params = Params::try_from(hash).ok()?;
+    (params.m_cost() <= PASSWORD_MEMORY_KIB_MAX).then_some(params)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn verify(hash: Option<&str>, password: &Secret) -> bool {
+        verify_password(
+            hash,
+            password,
+            Work::DEFAULT,
+            &mut PasswordMemory::default(),
+        )
+    }
 
     #[test]
     fn a_password_fits_its_own_hash_only() {
@@ -51,12 +171,9 @@ mod tests {
             hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
             "{hash}"
         );
-        assert!(verify_password(Some(&hash), &Secret::new("swordfish")));
+        assert!(verify(Some(&hash), &Secret::new("swordfish")));
         for wrong in ["", "Swordfish", "swordfish ", "swordfis"] {
-            assert!(
-                !verify_password(Some(&hash), &Secret::new(wrong)),
-                "{wrong:?}"
-            );
+            assert!(!verify(Some(&hash), &Secret::new(wrong)), "{wrong:?}");
         }
         let salted = hash_password(&Secret::new("swordfish"), [8; PASSWORD_SALT_BYTES]);
         assert_ne!(salted, Some(hash));
@@ -67,13 +184,12 @@ mod tests {
         // From test.c of the reference implementation.
         let hash = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ\
             $CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
-        assert!(verify_password(Some(hash), &Secret::new("password")));
-        assert!(!verify_password(Some(hash), &Secret::new("passwore")));
+        assert!(verify(Some(hash), &Secret::new("password")));
+        assert!(!verify(Some(hash), &Secret::new("passwore")));
     }
 
     #[test]
     fn nobody_has_a_password_and_nonsense_fits_none() {
-        assert!(PasswordHash::new(NOBODY).is_ok());
         let huge = "$argon2id$v=19$m=4294967295,t=1,p=1$c29tc2FsdA$AAAAAAAAAAAAAAAA";
         for hash in [
             None,
@@ -82,7 +198,44 @@ mod tests {
             Some("plain"),
             Some(huge),
         ] {
-            assert!(!verify_password(hash, &Secret::new("")), "{hash:?}");
+            assert!(!verify(hash, &Secret::new("")), "{hash:?}");
         }
+    }
+
+    #[test]
+    fn memory_is_kept_for_the_next_and_given_back_when_asked() {
+        let hash = hash_password(&Secret::new("swordfish"), [7; PASSWORD_SALT_BYTES]);
+        let mut memory = PasswordMemory::default();
+        for password in ["swordfish", "wrong", "swordfish"] {
+            let password = Secret::new(password);
+            let right = verify_password(hash.as_deref(), &password, Work::DEFAULT, &mut memory);
+            assert_eq!(right, password == Secret::new("swordfish"));
+            assert_eq!(memory.0.capacity(), Params::DEFAULT.block_count());
+        }
+        verify_password(None, &Secret::new(""), Work::DEFAULT, &mut memory);
+        assert_eq!(memory.0.capacity(), Params::DEFAULT.block_count());
+        memory.release();
+        assert_eq!(memory.0.capacity(), 0);
+    }
+
+    #[test]
+    fn work_is_made_up_to_the_whole() {
+        let strong = "$argon2id$v=19$m=65536,t=3,p=1$c29tZXNhbHQ\
+            $CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        let whole = Work::of(strong);
+        assert_eq!((whole.blocks, whole.passes), (65_536, 3));
+        assert_eq!(Work::of("plain"), Work::NONE);
+        // Nobody's password is checked as the strongest is.
+        assert_eq!(Work::NONE.missing(whole), whole);
+        let rest = Work::DEFAULT.missing(whole);
+        assert!(rest.blocks <= whole.blocks);
+        let amount = Work::DEFAULT.amount() + rest.amount();
+        assert!(whole.amount() - amount <= rest.passes, "{amount}");
+        assert_eq!(whole.missing(whole), Work::NONE);
+        assert_eq!(whole.missing(Work::DEFAULT), Work::NONE);
+        // So little is missing that it takes no memory.
+        let mut memory = PasswordMemory::default();
+        Work::NONE.waste(&mut memory);
+        assert_eq!(memory.0.len(), 0);
     }
 }

@@ -56,10 +56,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a slice may be dropped on another shard's thread"
-    )]
     fn a_buffer_counts_once_until_its_last_slice_is_gone() {
         let meter = Meter::default();
         let bytes = meter.seal(BytesMut::from(&b"0123456789"[..]));

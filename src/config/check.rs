@@ -40,6 +40,7 @@ impl Config {
         for (key, optional) in [
             ("server.stall_exit", server.stall_exit),
             ("server.ready_delay", server.ready_delay),
+            ("server.login_block", server.login_block),
         ] {
             optional.map_or(Ok(()), |value| duration(key, value))?;
         }

@@ -136,6 +136,8 @@ pub struct ServerConfig {
     /// How long a node that is told to leave still takes connections, while it says that it is not ready; `None`
     /// (0 in the file) is not at all.
     pub ready_delay: Option<Duration>,
+    /// How long an address is blocked from which too many wrong passwords came; `None` (0 in the file) is never.
+    pub login_block: Option<Duration>,
 }
 
 /// `[log]`.
@@ -256,6 +258,7 @@ impl Default for ServerConfig {
             drain_timeout: limits::DRAIN_TIMEOUT_DEFAULT,
             stall_exit: None,
             ready_delay: None,
+            login_block: Some(limits::LOGIN_BLOCK_DEFAULT),
         }
     }
 }

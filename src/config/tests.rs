@@ -57,6 +57,7 @@ held_bytes_max = "32MiB"
 drain_timeout = "1500ms"
 stall_exit = "30s"
 ready_delay = "5s"
+login_block = "2h"
 [log]
 format = "json"
 level = "info,fanfare::shard=debug"
@@ -105,7 +106,8 @@ fn allowing(origins: &[&str]) -> CorsConfig {
     }
 }
 
-fn every_server_key() -> ServerConfig {
+/// `[server]` of [`EVERY_KEY`].
+fn server_of_every_key() -> ServerConfig {
     ServerConfig {
         listen: "[::1]:0".parse().expect("an address"),
         shards: std::num::NonZeroU16::new(3),
@@ -117,6 +119,7 @@ fn every_server_key() -> ServerConfig {
         drain_timeout: Duration::from_millis(1_500),
         stall_exit: Some(Duration::from_secs(30)),
         ready_delay: Some(Duration::from_secs(5)),
+        login_block: Some(Duration::from_secs(7_200)),
     }
 }
 
@@ -150,7 +153,7 @@ fn every_key_is_read() {
             },
         },
         organizations: Vec::new(),
-        server: every_server_key(),
+        server: server_of_every_key(),
         log: LogConfig {
             format: LogFormat::Json,
             level: "info,fanfare::shard=debug".to_owned(),
@@ -251,6 +254,7 @@ server.drain_timeout = 0 => above zero
 server.drain_timeout = "400d" => up to 366d
 server.stall_exit = "400d" => up to 366d
 server.ready_delay = "400d" => up to 366d
+server.login_block = "400d" => up to 366d
 log.level = "" => printable ASCII
 hub.session_ttl = "0s" => above zero
 hub.logs_bytes_max = 0 => at least one byte

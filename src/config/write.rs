@@ -45,7 +45,8 @@ fn server(f: &mut fmt::Formatter<'_>, server: &ServerConfig) -> fmt::Result {
     writeln!(f, "drain_timeout = \"{drain_timeout}\"")?;
     let optional = |duration: Option<_>| format_duration(duration.unwrap_or_default());
     writeln!(f, "stall_exit = \"{}\"", optional(server.stall_exit))?;
-    writeln!(f, "ready_delay = \"{}\"", optional(server.ready_delay))
+    writeln!(f, "ready_delay = \"{}\"", optional(server.ready_delay))?;
+    writeln!(f, "login_block = \"{}\"", optional(server.login_block))
 }
 
 fn hub(f: &mut fmt::Formatter<'_>, hub: &HubConfig) -> fmt::Result {

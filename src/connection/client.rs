@@ -14,7 +14,6 @@ use crate::dialect::{
     Change, Encoding, Exchange, Framing, Open, Opening, Pending, Reaction, Socket, Subscribe,
 };
 use crate::hub::Answer;
-use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
 use crate::protocol::grpc::{Code, Status};
 use crate::protocol::websocket::CloseCode;
 
@@ -119,7 +118,7 @@ impl Connection {
             Opening::WebSocket(handshake, protocol) => (
                 ctx.arena
                     .write(|out| handshake.write_response(out, protocol, b"")),
-                Peer::WebSocket(WebSocketPeer::new(WEBSOCKET_MESSAGE_BYTES_MAX)),
+                Peer::WebSocket(WebSocketPeer::new(socket.message_bytes_max())),
                 Framing::WebSocket,
             ),
             Opening::Call(timeout) => {

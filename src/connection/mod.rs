@@ -36,6 +36,7 @@ mod send_queue;
 mod timer;
 mod websocket;
 
+use crate::auth::Network;
 use crate::buf::Arena;
 use crate::dialect::sessions::{Listen, render::Encoding};
 use crate::dialect::{
@@ -91,6 +92,8 @@ pub struct Connection {
     write_due: Instant,
     /// The origin that the answer to the request under way names.
     origin: Option<AllowedOrigin>,
+    /// Where its client connects from.
+    network: Network,
     input_ended: bool,
     /// By how much its signs of life come early, of 255: who came together is not pinged together.
     spread: u8,
@@ -205,8 +208,8 @@ impl Then {
 }
 
 impl Connection {
-    /// A connection that was just accepted.
-    pub fn new(now: Now) -> Self {
+    /// A connection that was just accepted, from that network.
+    pub fn new(now: Now, network: Network) -> Self {
         let mut connection = Self {
             state: State::Http(Reading::default()),
             input: Vec::new(),
@@ -215,6 +218,7 @@ impl Connection {
             due: Instant::NEVER,
             write_due: Instant::NEVER,
             origin: None,
+            network,
             input_ended: false,
             spread: 0,
         };
@@ -252,6 +256,11 @@ impl Connection {
                 then: Then::More { keep: 0 },
             },
         }
+    }
+
+    /// Where its client connects from.
+    pub const fn network(&self) -> Network {
+        self.network
     }
 
     /// The origin that the answer to the request under way names.
@@ -398,7 +407,7 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         assert!(
-            size_of::<Connection>() <= 152,
+            size_of::<Connection>() <= 160,
             "{}",
             size_of::<Connection>()
         );

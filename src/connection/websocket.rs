@@ -8,7 +8,7 @@ use crate::dialect::pubsub::encode_heartbeat;
 use crate::dialect::sessions::render::Encoding;
 use crate::dialect::{Message, Reaction, Socket};
 use crate::hub::{Number, ReaderId};
-use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
+use crate::limits::STRANGER_MESSAGE_BYTES_MAX;
 use crate::protocol::websocket::{
     CloseCode, CloseState, Item, Opcode, Receiver, encode_close, encode_header, encode_ping,
     encode_pong,
@@ -67,10 +67,10 @@ impl WebSocketPeer {
 }
 
 impl Connection {
-    /// Becomes a feed that follows a log from `next` on.
+    /// Becomes a feed that follows a log from `next` on. It only listens: a message of its client is refused anyway.
     pub fn become_feed(&mut self, reader: ReaderId, next: Number, encoding: Encoding, now: Now) {
         let web_socket = (encoding == Encoding::WebSocket)
-            .then(|| WebSocketPeer::new(WEBSOCKET_MESSAGE_BYTES_MAX));
+            .then(|| WebSocketPeer::new(STRANGER_MESSAGE_BYTES_MAX));
         self.state = State::Feed(Box::new(Feed {
             reader,
             next,
@@ -108,6 +108,11 @@ impl Connection {
             return Step { used, then };
         };
         let keep = buf.len();
+        if let Use::Talk(socket) = &purpose {
+            // It may have said who it is since the last message.
+            let message_bytes_max = socket.message_bytes_max();
+            peer.receiver.set_message_bytes_max(message_bytes_max);
+        }
         let (used, outcome) = match peer.receiver.recv(buf) {
             Ok(step) => {
                 peer.pinged &= step.consumed == 0;

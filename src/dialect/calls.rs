@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use super::render::Framing;
 use super::socket::{Open, Opening, Socket, Streamed};
 use super::{Action, Dialects, Refused, Responder, respond_error, rpc};
-use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
+use crate::limits::{STRANGER_MESSAGE_BYTES_MAX, WEBSOCKET_MESSAGE_BYTES_MAX};
 use crate::protocol::Parsed;
 use crate::protocol::grpc::{
     CallFields, CallRefusal, Kind, MESSAGE_HEADER_BYTES, Status, TextError, decode_text,
@@ -49,9 +49,12 @@ impl Dialects {
         }
         match CallFields::read(head.headers()) {
             Ok(fields) if fields.kind.is_web() => {
-                if method == rpc::Method::Publish
-                    && let Err(status) = self.stream.may_publish(head)
-                {
+                let allowed = match method {
+                    rpc::Method::Publish => self.stream.may_publish(head),
+                    rpc::Method::Stream => self.stream.may_come(head),
+                    _ => Ok(()),
+                };
+                if let Err(status) = allowed {
                     respond_web(fields.answer, cors, b"", &status, to);
                     return Err(Refused);
                 }
@@ -66,8 +69,13 @@ impl Dialects {
                 return Err(respond_error(to, &[cors], 415, "media_type", message));
             }
         }
+        let message = match method {
+            rpc::Method::Publish | rpc::Method::Stream => WEBSOCKET_MESSAGE_BYTES_MAX,
+            // Nobody asks who asks.
+            _ => STRANGER_MESSAGE_BYTES_MAX,
+        };
         // Base64 takes four bytes for three.
-        let message = WEBSOCKET_MESSAGE_BYTES_MAX + MESSAGE_HEADER_BYTES;
+        let message = message + MESSAGE_HEADER_BYTES;
         Ok((message.div_ceil(3) * 4) as u64)
     }
 

@@ -11,6 +11,7 @@ use super::{Call, Dialects, Pending, Tools, live, pubsub, rpc, stream, sysadm};
 use crate::hub::{
     Answer, Cursor, Epoch, Gap, Number, OrganizationId, Refusal, ScopeName, Subscription,
 };
+use crate::limits::{STRANGER_MESSAGE_BYTES_MAX, WEBSOCKET_MESSAGE_BYTES_MAX};
 use crate::protocol::grpc::Status;
 use crate::protocol::websocket::{CloseCode, Handshake};
 use crate::time::Instant;
@@ -196,6 +197,23 @@ impl Socket {
             Self::Stream(socket) => socket.takes_one_message(),
             Self::Rpc(socket) => socket.takes_one_message(),
             Self::Sysadm(_) | Self::Live(_) | Self::Room(_) => false,
+        }
+    }
+
+    /// Longest message that its client may send now: as long as it has not said who it is, no more than that takes.
+    pub const fn message_bytes_max(&self) -> usize {
+        let is_known = match self {
+            Self::Sysadm(socket) => socket.is_logged_in(),
+            Self::Stream(socket) => socket.is_welcome(),
+            Self::Room(room) => room.is_known(),
+            Self::Live(_) => true,
+            // Whoever asks these services, they have little to ask.
+            Self::Rpc(_) => false,
+        };
+        if is_known {
+            WEBSOCKET_MESSAGE_BYTES_MAX
+        } else {
+            STRANGER_MESSAGE_BYTES_MAX
         }
     }
 

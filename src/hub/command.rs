@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::event::{Draft, Epoch, EventId, Number};
 use super::scope::{OrganizationId, Parents, Scope, ScopeName, SessionKey};
-use crate::auth::{Identity, LoginToken, Secret, UserId};
+use crate::auth::{Attempt, Identity, LoginToken, Verdict};
 
 /// A request to the home shard of the scope it names. Plain data: it may travel between shards.
 #[derive(Clone, Debug)]
@@ -108,12 +108,7 @@ pub enum Command {
     },
     /// Check a user's password, which takes long. Answered by [`Answer::Verified`]. Not the hub's to
     /// execute.
-    Verify {
-        /// Whose; `None` is a name that nobody has, whose check is never passed but takes as long.
-        user: Option<UserId>,
-        /// What was given as the password.
-        password: Secret,
-    },
+    Verify(Attempt),
     /// Remember, renew or forget a login; its home is that of the token. Not the hub's to execute.
     Login {
         /// The token.
@@ -195,8 +190,8 @@ pub enum Answer {
     Done,
     /// Up to two tokens that match, so that the asker can tell one from several.
     Found(Vec<ScopeName>),
-    /// Whether the password was right.
-    Verified(bool),
+    /// What came of the password.
+    Verified(Verdict),
     /// Whose login it is, if it is good.
     Login(Option<Identity>),
     /// Not done, and why.

@@ -16,6 +16,7 @@ use super::mesh::{Envelope, Mesh};
 use super::ready::ReadyList;
 use super::socket::Socket;
 use super::verifier::Verifier;
+use crate::auth::Network;
 use crate::connection::Connection;
 use crate::dialect::AllMetrics;
 use crate::hub::ShardId;
@@ -196,11 +197,15 @@ impl Driver {
         self.leave_at.is_none()
     }
 
-    /// Takes a connection; answers how its task is to begin.
-    pub(super) fn accept(&mut self, stream: TcpStream) -> Option<(ConnectionId, Rc<TcpStream>)> {
+    /// Takes a connection from a network; answers how its task is to begin.
+    pub(super) fn accept(
+        &mut self,
+        stream: TcpStream,
+        network: Network,
+    ) -> Option<(ConnectionId, Rc<TcpStream>)> {
         let now = self.now();
         let has_room = self.connections_of_node() < self.node.connections_max;
-        let Some(id) = has_room.then(|| self.shard.accept(now)).flatten() else {
+        let Some(id) = has_room.then(|| self.shard.accept(now, network)).flatten() else {
             self.turned_away += 1;
             return None;
         };
@@ -270,8 +275,8 @@ impl Driver {
             self.begin_drain();
         }
         let now = self.now();
-        while let Some((connection, right)) = self.verifier.verdict() {
-            self.shard.verified(now, connection, right);
+        while let Some((connection, verdict)) = self.verifier.verdict() {
+            self.shard.verified(now, connection, verdict);
         }
         if let Some(waker) = self.accept_waker.take_if(|_| self.accepts_more) {
             self.accepts_more = false;

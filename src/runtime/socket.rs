@@ -16,6 +16,7 @@ use std::rc::Rc;
 use monoio::net::{TcpListener, TcpStream};
 use socket2::SockRef;
 
+use crate::auth::Network;
 use crate::connection::SendQueue;
 use crate::shard::Flushed;
 
@@ -96,13 +97,15 @@ impl Socket {
     }
 }
 
-/// Accepts a connection without waiting, and makes it non-blocking and prompt.
-pub(super) fn accept(listener: &TcpListener) -> io::Result<std::net::TcpStream> {
+/// Accepts a connection without waiting, and makes it non-blocking and prompt. With it comes where it is from.
+pub(super) fn accept(listener: &TcpListener) -> io::Result<(std::net::TcpStream, Network)> {
     // SAFETY: the listener owns an open descriptor for as long as it is borrowed here.
     let fd = unsafe { BorrowedFd::borrow_raw(listener.as_raw_fd()) };
-    let (socket, _) = SockRef::from(&fd).accept()?;
+    let (socket, address) = SockRef::from(&fd).accept()?;
     socket.set_nonblocking(true)?;
     // Small answers must not wait for the peer's acknowledgement of the last one.
     socket.set_tcp_nodelay(true)?;
-    Ok(socket.into())
+    let address = address.as_socket();
+    let network = address.map_or(Network::LOOPBACK, |address| Network::of(address.ip()));
+    Ok((socket.into(), network))
 }

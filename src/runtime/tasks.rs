@@ -89,8 +89,8 @@ enum Accepted {
 /// Accepts who is there.
 fn accept_batch(driver: &Shared, listener: &TcpListener) -> Accepted {
     for _ in 0..ACCEPT_BATCH {
-        let stream = match super::socket::accept(listener) {
-            Ok(stream) => stream,
+        let (stream, network) = match super::socket::accept(listener) {
+            Ok(accepted) => accepted,
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock => return Accepted::All,
                 // The peer changed its mind.
@@ -108,7 +108,7 @@ fn accept_batch(driver: &Shared, listener: &TcpListener) -> Accepted {
                 continue;
             }
         };
-        let accepted = driver.borrow_mut().accept(stream);
+        let accepted = driver.borrow_mut().accept(stream, network);
         if let Some((id, stream)) = accepted {
             spawn_reader(driver, id, stream);
         }

@@ -157,12 +157,13 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
     let (meshes, wakers) = mesh::build(shards).map_err(StartError::System)?;
     let placement = Placement::new(random_u64()?, shards);
     let directory = Arc::new(Directory::from_config(&config));
-    let verifiers = verifier::start(Arc::clone(&directory), Arc::clone(&wakers));
+    let clock = Clock::new();
+    let block = config.server.login_block;
+    let verifiers = verifier::start(Arc::clone(&directory), block, clock, Arc::clone(&wakers));
     let verifiers = verifiers.map_err(StartError::System)?;
     let patience = Patience::of(&config);
     let config = Arc::new(config);
     let state = Arc::new(NodeState::new(shards, descriptors));
-    let clock = Clock::new();
     let (ready, started) = mpsc::channel();
     let mut threads = Vec::with_capacity(usize::from(shards));
     let ends = listeners.into_iter().zip(meshes).zip(verifiers);

@@ -1,50 +1,127 @@
 //! Passwords are checked on a thread of their own: each takes tens of milliseconds of work, on purpose.
 //!
-//! The only such thread in the node. A shard has a bounded number of checks under way
-//! (`PASSWORD_CHECKS_MAX`), so its queue is bounded too.
+//! The only such thread in the node. What waits for it is bounded, and whose turn it is next is decided by
+//! [`auth::Checks`](crate::auth::Checks), which all shards share behind one lock: it is taken to log in by password, and
+//! for nothing else. The memory that checks take is kept while they come, and given back when none came for a while.
 
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use super::clock::Clock;
 use super::mesh::Waker;
-use crate::auth::{Directory, UserId};
+use crate::auth::{Attempt, Checks, Directory, PasswordMemory, Verdict};
 use crate::hub::ShardId;
+use crate::limits::PASSWORD_MEMORY_IDLE_MAX;
 use crate::shard::{ConnectionId, PasswordCheck};
+use crate::time::Instant;
+
+/// Who waits for a verdict.
+type Waiter = (ShardId, ConnectionId);
 
 /// A shard's line to the thread.
 #[derive(Debug)]
 pub(super) struct Verifier {
     shard: ShardId,
-    jobs: Sender<(ShardId, PasswordCheck)>,
-    verdicts: Receiver<(ConnectionId, bool)>,
+    desk: Arc<Desk>,
+    verdicts: Receiver<(ConnectionId, Verdict)>,
+}
+
+/// What the shards and the thread share.
+#[derive(Debug)]
+struct Desk {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Queue {
+    checks: Checks<Waiter>,
+    /// Shards that have a line.
+    lines: usize,
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // A panic ends the process: nobody sees what it left behind.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the next attempt; `None` when nobody has a line any more. `idle` is called when none came for long.
+    fn next(&self, mut idle: impl FnMut()) -> Option<Attempt> {
+        let mut queue = self.lock();
+        loop {
+            if queue.lines == 0 {
+                return None;
+            }
+            if let Some(attempt) = queue.checks.begin() {
+                return Some(attempt.clone());
+            }
+            let waited = self.changed.wait_timeout(queue, PASSWORD_MEMORY_IDLE_MAX);
+            let (relocked, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            queue = relocked;
+            if timeout.timed_out() {
+                idle();
+            }
+        }
+    }
 }
 
 impl Verifier {
-    /// Has a password checked. No if the thread is gone.
-    pub(super) fn check(&self, check: PasswordCheck) -> bool {
-        self.jobs.send((self.shard, check)).is_ok()
+    /// Has a password checked in its turn; the shard is woken when there is a [`verdict`](Self::verdict).
+    ///
+    /// # Errors
+    ///
+    /// The verdict, if it will not be checked.
+    pub(super) fn check(&self, now: Instant, check: PasswordCheck) -> Result<(), Verdict> {
+        let PasswordCheck {
+            connection,
+            network,
+            attempt,
+        } = check;
+        let waiter = (self.shard, connection);
+        let submitted = self
+            .desk
+            .lock()
+            .checks
+            .submit(now, network, attempt, waiter);
+        self.desk.changed.notify_one();
+        submitted
     }
 
-    /// The next outcome, if there is one; the shard is woken when there is.
-    pub(super) fn verdict(&self) -> Option<(ConnectionId, bool)> {
+    /// The next outcome, if there is one.
+    pub(super) fn verdict(&self) -> Option<(ConnectionId, Verdict)> {
         self.verdicts.try_recv().ok()
     }
 }
 
-/// Starts the thread; it ends when the last shard's line is gone.
+impl Drop for Verifier {
+    fn drop(&mut self) {
+        self.desk.lock().lines -= 1;
+        self.desk.changed.notify_one();
+    }
+}
+
+/// Starts the thread; it ends when the last shard's line is gone. Networks that fail too often are blocked for `block`.
 pub(super) fn start(
     directory: Arc<Directory>,
+    block: Option<Duration>,
+    clock: Clock,
     wakers: Arc<[Waker]>,
 ) -> std::io::Result<Vec<Verifier>> {
-    let (jobs, inbox) = mpsc::channel::<(ShardId, PasswordCheck)>();
+    let desk = Arc::new(Desk {
+        queue: Mutex::new(Queue {
+            checks: Checks::new(block),
+            lines: wakers.len(),
+        }),
+        changed: Condvar::new(),
+    });
     let (outboxes, lines): (Vec<_>, Vec<_>) = (0..wakers.len())
         .map(|shard| {
             let (outbox, verdicts) = mpsc::channel();
-            let shard = ShardId(shard as u16);
-            let jobs = jobs.clone();
             let line = Verifier {
-                shard,
-                jobs,
+                shard: ShardId(shard as u16),
+                desk: Arc::clone(&desk),
                 verdicts,
             };
             (outbox, line)
@@ -52,14 +129,28 @@ pub(super) fn start(
         .unzip();
     std::thread::Builder::new()
         .name(String::from("verifier"))
-        .spawn(move || {
-            for (shard, check) in inbox {
-                let user = check.user.unwrap_or(UserId::NOBODY);
-                let right = directory.verify(user, &check.password);
-                // A shard that has left does not want to know.
-                let _ = outboxes[shard.index()].send((check.connection, right));
-                wakers[shard.index()].wake();
-            }
-        })?;
+        .spawn(move || run(&desk, &directory, clock, &outboxes, &wakers))?;
     Ok(lines)
+}
+
+/// One check after the other.
+fn run(
+    desk: &Desk,
+    directory: &Directory,
+    clock: Clock,
+    outboxes: &[Sender<(ConnectionId, Verdict)>],
+    wakers: &[Waker],
+) {
+    let mut memory = PasswordMemory::default();
+    while let Some(attempt) = desk.next(|| memory.release()) {
+        let began = clock.micros();
+        let right = directory.verify(&attempt, &mut memory);
+        let took = Duration::from_micros(clock.micros() - began);
+        let verdicts = desk.lock().checks.finish(clock.now().instant, right, took);
+        for ((shard, connection), verdict) in verdicts {
+            // A shard that has left does not want to know.
+            let _ = outboxes[shard.index()].send((connection, verdict));
+            wakers[shard.index()].wake();
+        }
+    }
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::{ConnectionId, Effect, Mail, PasswordCheck, ReplyTo, Shard, Ticket};
-use crate::auth::{LoginToken, Secret, UserId};
+use crate::auth::{Attempt, LoginToken, Verdict};
 use crate::dialect::{Call, Exchange, Pending};
 use crate::hub::{
     Address, Answer, Begin, Command, Correlation, Login, OrganizationId, PublishKey, Refusal,
     ScopeName, ShardId, SubscriberId,
 };
-use crate::limits::{MESH_OUTBOX_MESSAGES_MAX, PASSWORD_CHECKS_MAX};
+use crate::limits::MESH_OUTBOX_MESSAGES_MAX;
 use crate::time::Now;
 
 /// A question to all shards, while answers come in.
@@ -124,8 +124,8 @@ impl Shard {
         if let (Command::Find { .. }, ReplyTo::Connection(connection)) = (&command, &reply) {
             return self.ask_all(now, *connection, &command);
         }
-        if let Command::Verify { user, password } = command {
-            return self.verify(&reply, user, password);
+        if let Command::Verify(attempt) = command {
+            return self.verify(&reply, attempt);
         }
         let home = self.home_of(&command);
         if home != self.id && !self.has_room(home) {
@@ -235,32 +235,23 @@ impl Shard {
         }
     }
 
-    /// Has a password checked by whoever has a thread for it.
-    fn verify(
-        &mut self,
-        reply: &ReplyTo,
-        user: Option<UserId>,
-        password: Secret,
-    ) -> Option<Answer> {
+    /// Has a password checked by whoever has a thread for it, and a queue in which nobody keeps others out.
+    fn verify(&mut self, reply: &ReplyTo, attempt: Attempt) -> Option<Answer> {
         let ReplyTo::Connection(connection) = *reply else {
             return Some(Answer::Refused(Refusal::NotFound));
         };
-        if self.checks >= PASSWORD_CHECKS_MAX {
-            return Some(Answer::Refused(Refusal::Busy));
-        }
-        self.checks += 1;
+        let network = self.entry(connection)?.connection.network();
         self.effects.push_back(Effect::Verify(PasswordCheck {
             connection,
-            user,
-            password,
+            network,
+            attempt,
         }));
         None
     }
 
-    /// A password was checked: the answer to [`Effect::Verify`], to be given exactly once.
-    pub fn verified(&mut self, now: Now, connection: ConnectionId, right: bool) {
-        self.checks -= 1;
-        self.deliver(now, connection, Answer::Verified(right));
+    /// A password was checked, or will not be: the answer to [`Effect::Verify`], to be given exactly once.
+    pub fn verified(&mut self, now: Now, connection: ConnectionId, verdict: Verdict) {
+        self.deliver(now, connection, Answer::Verified(verdict));
     }
 
     /// Mail came from another shard.

@@ -1,7 +1,7 @@
 //! What a shard wants done to sockets, and what takes too long for it.
 
 use super::ConnectionId;
-use crate::auth::{Secret, UserId};
+use crate::auth::{Attempt, Network};
 use crate::hub::ShardId;
 
 /// Something that only the owner of the sockets and threads can do. In order, after the call that caused it.
@@ -25,8 +25,8 @@ pub enum Effect {
 pub struct PasswordCheck {
     /// Who waits for the outcome.
     pub connection: ConnectionId,
-    /// Whose password; `None` is nobody's, which is wrong but must take as long.
-    pub user: Option<UserId>,
-    /// What was given as the password.
-    pub password: Secret,
+    /// Where the client connects from.
+    pub network: Network,
+    /// What is to be checked.
+    pub attempt: Attempt,
 }

@@ -40,7 +40,7 @@ use std::sync::Arc;
 
 use slab::Slab;
 
-use crate::auth::{Directory, Logins};
+use crate::auth::{Directory, Logins, Network};
 use crate::buf::{Arena, Meter};
 use crate::config::SlowConsumer;
 use crate::connection::{Connection, Context};
@@ -150,8 +150,6 @@ pub struct Shard {
     drain_spread_ms: u64,
     directory: Arc<Directory>,
     state_schedule: Option<StateSchedule>,
-    /// Passwords whose check was asked for and not answered.
-    checks: usize,
     /// Scratch: connections whose session is gone.
     ended: Vec<u32>,
     /// Connections that may go on with the input they hold.
@@ -297,7 +295,6 @@ impl Shard {
             drain_spread_ms: drain_spread_ms(&config),
             directory,
             state_schedule: StateSchedule::of(shard, &config.sysadm),
-            checks: 0,
             ended: Vec::new(),
             resumed: Vec::new(),
             scratch: Scratch::default(),
@@ -314,14 +311,14 @@ impl Shard {
         self.connections.len()
     }
 
-    /// Takes a new connection, unless there are too many: then its socket is to be closed.
-    pub fn accept(&mut self, now: Now) -> Option<ConnectionId> {
+    /// Takes a new connection from a network, unless there are too many: then its socket is to be closed.
+    pub fn accept(&mut self, now: Now, network: Network) -> Option<ConnectionId> {
         if self.connections.len() >= self.connections_max || self.sealed {
             return None;
         }
         self.metrics().connections_accepted.add(1);
         self.metrics().connections.add(1);
-        Some(self.insert(Connection::new(now)))
+        Some(self.insert(Connection::new(now, network)))
     }
 
     /// Takes a connection that another shard has released.

@@ -15,6 +15,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{ConnectionId, Mail, RelayMail, Shard};
+use crate::auth::Network;
 use crate::connection::{Connection, Ending};
 use crate::dialect::sessions::Listen;
 use crate::dialect::{AllowedOrigin, Exchange};
@@ -106,7 +107,7 @@ impl Shard {
         exchange: Exchange,
         origin: Option<AllowedOrigin>,
     ) {
-        let mut connection = Connection::new(now);
+        let mut connection = Connection::new(now, Network::LOOPBACK);
         connection.set_origin(origin);
         let ConnectionId { index, .. } = self.insert(connection);
         if let Some(entry) = self.connections.get_mut(index as usize) {

@@ -10,6 +10,7 @@
 
 use super::relays::Served;
 use super::{ConnectionId, Shard};
+use crate::auth::Network;
 use crate::connection::{
     Connection, Ending, NewStream, StreamNews, StreamRead, StreamSocket, StreamWrite,
 };
@@ -63,7 +64,9 @@ impl Shard {
             self.wake_parent(parent);
             return;
         }
-        let (connection, mut socket) = Connection::of_stream(new, now);
+        let carrier = self.connections.get(parent as usize);
+        let network = carrier.map_or(Network::LOOPBACK, |entry| entry.connection.network());
+        let (connection, mut socket) = Connection::of_stream(new, now, network);
         let ConnectionId { index, .. } = self.insert(connection);
         if let Some(entry) = self.connections.get_mut(parent as usize) {
             entry.connection.attach_stream(index, &mut socket);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fanfare::auth::{Directory, OrganizationId};
+use fanfare::auth::{Directory, Network, OrganizationId};
 use fanfare::config::Config;
 use fanfare::hub::{
     Address, Event, EventId, EventName, FilterTable, MatchScratch, NamePattern, Names, Parents,
@@ -104,10 +104,10 @@ fn shard(subscribers: usize, audience: Audience) -> (Shard, ConnectionId) {
         slices: Slices::default(),
     });
     for subscriber in 0..subscribers {
-        let id = shard.accept(NOW).expect("room");
+        let id = shard.accept(NOW, Network::LOOPBACK).expect("room");
         shard.receive(NOW, id, &mut audience.request(subscriber));
     }
-    let publisher = shard.accept(NOW).expect("room");
+    let publisher = shard.accept(NOW, Network::LOOPBACK).expect("room");
     flush(&mut shard);
     (shard, publisher)
 }

@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use fanfare::auth::{Directory, Grant, Grants, OrganizationId, Secret, TokenDigest};
+use fanfare::auth::{
+    Attempt, Directory, Grant, Grants, OrganizationId, PasswordMemory, Secret, TokenDigest,
+};
 use fanfare::config::Config;
 use tempfile::NamedTempFile;
 
@@ -71,9 +73,14 @@ fn a_users_password_is_read_from_standard_input() {
     let grants = &config.organizations[0].users[0].grants;
     assert_eq!(grants, &["publish", "subscribe"]);
     let directory = Directory::from_config(&config);
-    let id = directory.user("mi \"key\"").expect("known");
-    assert!(directory.verify(id, &Secret::new("sword fish")));
-    assert!(!directory.verify(id, &Secret::new("sword fish\n")));
+    let attempt = |password| Attempt {
+        user: directory.user("mi \"key\""),
+        name: "mi \"key\"".into(),
+        password: Secret::new(password),
+    };
+    let mut memory = PasswordMemory::default();
+    assert!(directory.verify(&attempt("sword fish"), &mut memory));
+    assert!(!directory.verify(&attempt("sword fish\n"), &mut memory));
     let again = run_with(&["user", "new", "mikey"], b"sword fish");
     assert!(
         again.stdout.contains("grants = [\"subscribe\"]"),

@@ -9,6 +9,7 @@ mod rate_limit;
 mod reserved_names;
 mod sessions;
 mod stage;
+mod strangers;
 mod stream;
 #[path = "../support/mod.rs"]
 mod support;

@@ -80,6 +80,7 @@ mod grpc_web;
 mod http2;
 mod leaving;
 mod leaving_streams;
+mod logins;
 mod matrix;
 mod memory;
 mod program;

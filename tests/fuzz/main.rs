@@ -20,7 +20,7 @@ mod support;
 
 use std::sync::Arc;
 
-use fanfare::auth::{Directory, TokenDigest};
+use fanfare::auth::{Directory, Network, TokenDigest};
 use fanfare::config::{Config, OrganizationConfig, TokenConfig};
 use fanfare::hub::{Placement, ShardId};
 use fanfare::limits::{HTTP_HEAD_BYTES_MAX, PUBLISH_BYTES_MAX, SEND_QUEUE_PAUSE_BYTES};
@@ -164,7 +164,7 @@ fn run(seed: u64) {
     for _ in 0..STEPS {
         millis += fuzzer.below(2_000) as u64;
         let now = at(millis);
-        connections.extend(shard.accept(now));
+        connections.extend(shard.accept(now, Network::LOOPBACK));
         let input = fuzzer.input();
         if let Some(&id) = connections.get(fuzzer.below(connections.len())) {
             let mut rest = &input[..];

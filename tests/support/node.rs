@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare::auth::{Directory, UserId};
+use fanfare::auth::{Checks, Directory, Network, PasswordMemory};
 use fanfare::config::Config;
 use fanfare::connection::{Connection, SendQueue};
 use fanfare::dialect::AllMetrics;
@@ -70,6 +70,12 @@ pub(crate) struct TestNode {
     pub(crate) metrics: AllMetrics,
     pub(crate) placement: Placement,
     directory: Arc<Directory>,
+    checks: Checks<(usize, ConnectionId)>,
+    memory: PasswordMemory,
+    /// Passwords are not checked before [`check_passwords`](Self::check_passwords).
+    pub(crate) checks_wait: bool,
+    /// Where the next peers connect from.
+    pub(crate) network: Network,
     pub(crate) now: Now,
     pub(crate) peers: Vec<Peer>,
     /// No mail leaves the first for the second: the ring between them is full.
@@ -124,6 +130,10 @@ impl TestNode {
             metrics,
             placement,
             directory,
+            checks: Checks::new(config.server.login_block),
+            memory: PasswordMemory::default(),
+            checks_wait: false,
+            network: Network::LOOPBACK,
         }
     }
 
@@ -135,7 +145,7 @@ impl TestNode {
 
     /// A new peer, unless the shard takes none.
     pub(crate) fn try_connect(&mut self, shard: usize) -> Option<usize> {
-        let id = self.shards[shard].accept(self.now)?;
+        let id = self.shards[shard].accept(self.now, self.network)?;
         let peer = self.peers.len();
         self.by_id[shard].insert(id, peer);
         self.peers.push(Peer {
@@ -270,12 +280,32 @@ impl TestNode {
         progress
     }
 
+    /// Checks all passwords that wait.
+    pub(crate) fn check_passwords(&mut self) {
+        while let Some(attempt) = self.checks.begin() {
+            let right = self.directory.verify(attempt, &mut self.memory);
+            let took = Duration::from_millis(20);
+            for ((shard, connection), verdict) in self.checks.finish(self.now.instant, right, took)
+            {
+                self.shards[shard].verified(self.now, connection, verdict);
+            }
+        }
+    }
+
     fn carry_out(&mut self, shard: usize, effect: &Effect) {
         let id = match effect {
             Effect::Verify(check) => {
-                let user = check.user.unwrap_or(UserId::NOBODY);
-                let right = self.directory.verify(user, &check.password);
-                self.shards[shard].verified(self.now, check.connection, right);
+                let (now, network) = (self.now.instant, check.network);
+                let waiter = (shard, check.connection);
+                let submitted = self
+                    .checks
+                    .submit(now, network, check.attempt.clone(), waiter);
+                if let Err(verdict) = submitted {
+                    self.shards[shard].verified(self.now, check.connection, verdict);
+                }
+                if !self.checks_wait {
+                    self.check_passwords();
+                }
                 return;
             }
             Effect::Finish(id) | Effect::Close(id) | Effect::Resume(id) | Effect::Move(id, _) => {

@@ -267,6 +267,16 @@ impl Server {
         self.processor_time().saturating_sub(before)
     }
 
+    /// Memory of the process that is in use.
+    pub(crate) fn resident_bytes(&self) -> usize {
+        let path = format!("/proc/{}/status", self.child.id());
+        let text = fs::read_to_string(path).expect("our own child");
+        let (_, rest) = text.split_once("VmRSS:").expect("it has memory");
+        let number = rest.split_whitespace().next().expect("a number");
+        // proc_pid_status(5): in kB, which are KiB.
+        1024 * number.parse::<usize>().expect("a number")
+    }
+
     /// Sends it a signal by name, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("/bin/kill")

@@ -3,7 +3,6 @@
 use super::super::client::{Client, Peer};
 use super::{Connection, Context, State, Step, Then};
 use crate::dialect::{Message, Reaction, Socket};
-use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
 use crate::protocol::Parsed;
 use crate::protocol::grpc::{Status, parse_message, truncated};
 
@@ -54,7 +53,7 @@ pub(in crate::connection) fn hear(
     ctx: &mut Context<'_>,
 ) -> Option<(usize, Reaction)> {
     let wrong = |status| (bytes.len(), Reaction::End(Vec::new(), Box::new(status)));
-    Some(match parse_message(bytes, WEBSOCKET_MESSAGE_BYTES_MAX) {
+    Some(match parse_message(bytes, socket.message_bytes_max()) {
         // Of a call that takes one message nothing is done until it is known to be the only one.
         Ok(Parsed::Complete(_, used)) if socket.takes_one_message() && used < bytes.len() => {
             wrong(Status::cardinality("the call has more than one request"))

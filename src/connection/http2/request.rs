@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::stream::{NewStream, StreamSocket};
 use super::{BodyRefusal, Connection, Context, State, Step, Then, Timer};
+use crate::auth::Network;
 use crate::dialect::{Exchange, Open, Opening, Refused, Route};
 use crate::protocol::grpc::{CallFields, CallRefusal, Code, Kind, Status};
 use crate::protocol::http1::{
@@ -60,10 +61,10 @@ impl StreamRequest {
 }
 
 impl Connection {
-    /// The connection of a stream that was just opened.
-    pub fn of_stream(new: NewStream, now: Now) -> (Self, StreamSocket) {
+    /// The connection of a stream that was just opened by a client of that network.
+    pub fn of_stream(new: NewStream, now: Now, network: Network) -> (Self, StreamSocket) {
         let NewStream { request, socket } = new;
-        let mut connection = Self::new(now);
+        let mut connection = Self::new(now, network);
         connection.input_ended = request.ended;
         connection.state = State::Request(request);
         connection.disarm();

@@ -1,10 +1,10 @@
 //! The opening handshake: an API token or a user's password comes with it, or nothing is opened.
 
 use super::{Live, Socket};
-use crate::auth::{Credentials, Grant, Identity, UserId};
+use crate::auth::{Attempt, Credentials, Grant, Identity, UserId, Verdict};
 use crate::dialect::{
     self, Action, Call, Open, Opening, Responder, Tools, check_upgrade, read_credentials,
-    respond_error,
+    respond_error, retry_after_line,
 };
 use crate::hub::{Answer, Command};
 use crate::protocol::http1::Head;
@@ -14,8 +14,7 @@ use crate::protocol::websocket::Handshake;
 const CHALLENGES: &[u8] = b"WWW-Authenticate: Basic realm=\"fanfare\", charset=\"UTF-8\"\r\n\
     WWW-Authenticate: Bearer realm=\"fanfare\"\r\n";
 
-/// RFC 9110 §10.2.3: passwords are checked one after the other, each in a fraction of a second.
-const RETRY_AFTER: &[u8] = b"Retry-After: 1\r\n";
+const BLOCKED: &str = "too many wrong passwords came from this address; an API token is still good";
 
 /// A handshake whose password is being checked.
 #[derive(Clone, Copy, Debug)]
@@ -56,8 +55,13 @@ impl Live {
                 // names exist.
                 let user = self.directory.user(&name);
                 let pending = Pending { handshake, user };
+                let attempt = Attempt {
+                    user,
+                    name: name.into(),
+                    password,
+                };
                 Action::Execute(Box::new(Call {
-                    command: Command::Verify { user, password },
+                    command: Command::Verify(attempt),
                     idempotency_key: None,
                     correlation_id: None,
                     pending: dialect::Pending::Live(pending),
@@ -71,16 +75,36 @@ impl Live {
     /// The answer to a handshake's call (a password was checked).
     pub fn answer(&self, pending: Pending, answer: &Answer, to: &mut Responder<'_>) -> Action {
         let Pending { handshake, user } = pending;
-        if let Answer::Refused(_) = answer {
-            let message = "too many passwords wait to be checked, try again";
-            respond_error(to, &[&self.cors, RETRY_AFTER], 503, "busy", message);
-            return Action::Done;
+        let verdict = match answer {
+            Answer::Verified(verdict) => *verdict,
+            _ => Verdict::Busy { retry_after: 1 },
+        };
+        match verdict {
+            Verdict::Right => match user.and_then(|user| self.directory.user_of(user)) {
+                Some(user) => self.open(handshake, user.identity, to),
+                None => self.refuse("the user's name or password is wrong", to),
+            },
+            Verdict::Wrong => self.refuse("the user's name or password is wrong", to),
+            Verdict::Blocked { retry_after } => {
+                self.refuse_for_now((429, "blocked", BLOCKED), retry_after, to)
+            }
+            Verdict::Busy { retry_after } => {
+                let message = "too many passwords wait to be checked, try again";
+                self.refuse_for_now((503, "busy", message), retry_after, to)
+            }
         }
-        let user = user.filter(|_| *answer == Answer::Verified(true));
-        match user.and_then(|user| self.directory.user_of(user)) {
-            Some(user) => self.open(handshake, user.identity, to),
-            None => self.refuse("the user's name or password is wrong", to),
-        }
+    }
+
+    fn refuse_for_now(
+        &self,
+        (status, code, message): (u16, &str, &str),
+        retry_after: u32,
+        to: &mut Responder<'_>,
+    ) -> Action {
+        let retry_after = retry_after_line(retry_after);
+        let headers = [&self.cors, retry_after.as_bytes()];
+        respond_error(to, &headers, status, code, message);
+        Action::Done
     }
 
     fn refuse(&self, message: &str, to: &mut Responder<'_>) -> Action {

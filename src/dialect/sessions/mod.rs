@@ -29,7 +29,7 @@ use crate::config::SessionsConfig;
 use crate::hub::{
     Address, Command, OrganizationId, Parents, Scope, ScopeName, SessionKey, Transition,
 };
-use crate::limits::SCOPE_NAME_BYTES_MAX;
+use crate::limits::{SCOPE_NAME_BYTES_MAX, STRANGER_MESSAGE_BYTES_MAX};
 use crate::protocol::http1::{Framing, Head, Method, Version, decode_segment};
 use access::reads;
 use errors::respond_error;
@@ -101,6 +101,10 @@ impl Sessions {
         }
         if events && head.method == Method::Get {
             return Ok(0);
+        }
+        if reads(head.method) {
+            // The original does not look at what comes with a GET; and it may be a stranger's.
+            return Ok(STRANGER_MESSAGE_BYTES_MAX as u64);
         }
         Ok(self.publish_bytes_max as u64)
     }

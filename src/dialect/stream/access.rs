@@ -25,6 +25,11 @@ impl Stream {
         allow(identity, Grant::Publish)
     }
 
+    /// Whether a request is somebody's: judged by its head, likewise.
+    pub fn may_come(&self, head: &Head<'_, '_>) -> Result<(), Status> {
+        self.identify(head, Offer::default()).map(drop)
+    }
+
     /// Whose request this is.
     pub(super) fn identify(
         &self,

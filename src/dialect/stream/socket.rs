@@ -91,6 +91,11 @@ enum Step {
 const _: () = assert!(size_of::<Socket>() <= 112);
 
 impl Socket {
+    /// Whether it is more than somebody who is told why not.
+    pub const fn is_welcome(&self) -> bool {
+        !matches!(self.kind, Kind::Refused(_))
+    }
+
     pub(super) fn new(
         identity: Identity,
         form: Form,

@@ -7,7 +7,9 @@
 use super::reply::{self, Code, Echo};
 use super::request::Request;
 use super::{Login, Socket, Sysadm};
-use crate::auth::{Grant, Identity, LOGIN_TOKEN_CHARS, LoginToken, Secret, UserId};
+use crate::auth::{
+    Attempt, Grant, Identity, LOGIN_TOKEN_CHARS, LoginToken, Secret, UserId, Verdict,
+};
 use crate::dialect::socket::{Change, Reaction, Subscribe};
 use crate::dialect::{self, Call, Tools};
 use crate::hub::{Answer, Command, Login as LoginCommand};
@@ -35,7 +37,7 @@ enum Wait {
 /// What a name beginning `auth` amounts to, once the former login is gone.
 #[derive(Debug)]
 enum Step {
-    Verify(Option<UserId>, Secret),
+    Verify(Attempt),
     Issue(Identity),
     Present(LoginToken),
     Refuse(Code),
@@ -95,13 +97,18 @@ impl Sysadm {
         if name.len() > USER_NAME_BYTES_MAX || password.len() > PASSWORD_BYTES_MAX {
             return Step::Refuse(Code::Unauthorized);
         }
-        Step::Verify(self.directory.user(name), Secret::new(password))
+        Step::Verify(Attempt {
+            user: self.directory.user(name),
+            name: name.into(),
+            password: Secret::new(password),
+        })
     }
 
     fn take(&self, socket: &mut Socket, step: Step, echo: Echo, tools: &mut Tools<'_>) -> Reaction {
         match step {
-            Step::Verify(user, password) => {
-                ask(Command::Verify { user, password }, Wait::Verify(user, echo))
+            Step::Verify(attempt) => {
+                let wait = Wait::Verify(attempt.user, echo);
+                ask(Command::Verify(attempt), wait)
             }
             Step::Issue(identity) => issue(identity, echo, tools),
             Step::Present(token) => {
@@ -123,11 +130,19 @@ impl Sysadm {
         let (code, echo) = match (pending.0, answer) {
             // A login that could not be forgotten now ends by its age.
             (Wait::Clear(step, echo), _) => return self.take(socket, step, echo, tools),
-            (Wait::Verify(Some(user), echo), Answer::Verified(true)) => {
+            (Wait::Verify(Some(user), echo), Answer::Verified(Verdict::Right)) => {
                 match self.directory.user_of(user) {
                     Some(user) => return issue(user.identity, echo, tools),
                     None => (Code::Unauthorized, echo),
                 }
+            }
+            (Wait::Verify(_, echo), Answer::Verified(Verdict::Blocked { retry_after })) => {
+                let reply = self.errors.later(&echo, Code::TooMany, retry_after);
+                return settle(socket, reply);
+            }
+            (Wait::Verify(_, echo), Answer::Verified(Verdict::Busy { retry_after })) => {
+                let reply = self.errors.later(&echo, Code::Unavailable, retry_after);
+                return settle(socket, reply);
             }
             (Wait::Verify(_, echo), Answer::Verified(_)) => (Code::Unauthorized, echo),
             (Wait::Issue(token, identity, echo), Answer::Login(Some(_)) | Answer::Done)

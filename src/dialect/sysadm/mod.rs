@@ -218,6 +218,11 @@ impl Sysadm {
 }
 
 impl Socket {
+    /// Whether somebody is logged in.
+    pub const fn is_logged_in(&self) -> bool {
+        self.login.is_some()
+    }
+
     /// When [`Sysadm::expire`] wants to be called.
     pub fn due(&self) -> Instant {
         let idle = self.last_message + SYSADM_IDLE_TIMEOUT;

@@ -28,6 +28,8 @@ pub(super) enum Code {
     Forbidden = 403,
     /// Unknown namespace or name.
     NotFound = 404,
+    /// Too many wrong passwords came from this address.
+    TooMany = 429,
     /// A bound is reached; try again.
     Unavailable = 503,
 }
@@ -53,6 +55,9 @@ struct Message<'r, A> {
 struct Failure<'r, C> {
     code: C,
     message: &'r str,
+    /// Seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -119,14 +124,19 @@ pub(super) fn changed(echo: &Echo, changed: &Changed<'_>) -> Vec<u8> {
 impl Errors {
     /// A request failed.
     pub(super) fn reply(self, echo: &Echo, code: Code) -> Vec<u8> {
-        self.write(echo, code, status_text(code as u16))
+        self.write(echo, code, status_text(code as u16), None)
+    }
+
+    /// A request failed for now: it may be sent again after so many seconds.
+    pub(super) fn later(self, echo: &Echo, code: Code, retry_after: u32) -> Vec<u8> {
+        self.write(echo, code, status_text(code as u16), Some(retry_after))
     }
 
     /// A request is over a bound, which the message names.
     pub(super) fn over_bound(self, echo: &Echo, bound: &str) -> Vec<u8> {
         let code = Code::BadRequest;
         let message = format!("{}: {bound}", status_text(code as u16));
-        self.write(echo, code, &message)
+        self.write(echo, code, &message, None)
     }
 
     /// What came is no request: there is nothing to repeat.
@@ -139,12 +149,16 @@ impl Errors {
         self.reply(&echo, Code::BadRequest)
     }
 
-    fn write(self, echo: &Echo, code: Code, message: &str) -> Vec<u8> {
+    fn write(self, echo: &Echo, code: Code, message: &str, retry_after: Option<u32>) -> Vec<u8> {
         let (id, name) = (&*echo.id, "error");
         let code = code as u16;
         if self.documented {
             return write(&Message {
-                args: Failure { code, message },
+                args: Failure {
+                    code,
+                    message,
+                    retry_after,
+                },
                 id,
                 name,
                 namespace: &echo.namespace,
@@ -152,7 +166,11 @@ impl Errors {
         }
         let code = code.to_string();
         write(&Message {
-            args: Failure { code, message },
+            args: Failure {
+                code,
+                message,
+                retry_after,
+            },
             id,
             name,
             namespace: "error",

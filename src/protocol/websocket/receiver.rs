@@ -78,6 +78,13 @@ impl Receiver {
         }
     }
 
+    /// Accepts messages of up to that many bytes from now on. A message in progress keeps what it was let in with.
+    pub fn set_message_bytes_max(&mut self, message_bytes_max: usize) {
+        if self.in_progress.is_none() || message_bytes_max > self.message_bytes_max {
+            self.message_bytes_max = message_bytes_max;
+        }
+    }
+
     /// Takes the next step into `buf`, the input that is not yet consumed.
     ///
     /// Call it again with what follows the consumed bytes until a step has consumed nothing; then keep

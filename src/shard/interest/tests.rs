@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::auth::Directory;
+use crate::auth::{Directory, Network};
 use crate::config::Config;
 use crate::connection::Then;
 use crate::dialect::{AllMetrics, Call, Change, Exchange, Pending, Subscribe, sessions};
@@ -71,7 +71,9 @@ impl Three {
         };
         let mut all = (0..).map(scope);
         let session = all.find(|scope| self.placement.home(scope) == ShardId(1));
-        let id = self.shards[0].accept(self.now).expect("a connection");
+        let id = self.shards[0]
+            .accept(self.now, Network::LOOPBACK)
+            .expect("a connection");
         let mut handshake = *b"GET /sysadm/ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";

@@ -1,6 +1,9 @@
 //! Contract: HTTP Basic or Bearer on the handshake, 401 before the upgrade otherwise; organizations are
 //! sealed from each other.
 
+use std::time::Duration;
+
+use fanfare::auth::Network;
 use fanfare::config::Config;
 
 use super::{PATH, set, types};
@@ -101,6 +104,74 @@ fn a_password_is_checked_while_the_client_talks_on() {
         let socket = crate::support::socket::Socket::opened(&mut stage.node, peer);
         let mut socket = socket.expect("it is opened");
         assert_eq!(stage.texts(&mut socket), [super::accepted(1)]);
+    });
+}
+
+/// DESIGN §5: five failures in ten minutes from one address block it for an hour.
+#[test]
+fn wrong_passwords_block_their_address_for_passwords() {
+    everywhere_with(&config(), |stage| {
+        let network = |address: &str| Network::of(address.parse().expect("an address"));
+        stage.node.network = network("2001:db8::1");
+        for count in 0..5 {
+            let refused = stage.refused(PATH, WRONG);
+            assert_eq!(refused.status, 401, "{count}");
+        }
+        // The whole /64, and the right password, too.
+        stage.node.network = network("2001:db8::ffff:2");
+        let refused = stage.refused(PATH, MIKEY);
+        assert_eq!((refused.status, &*refused.error_code()), (429, "blocked"));
+        assert_eq!(refused.header("retry-after"), Some("3600"));
+        // A token cannot be guessed, and is good.
+        stage.open(PATH, &bearer("listen-1"));
+        // Wrong tokens, however many, keep nobody out: one stale page would lock out its whole office.
+        stage.node.network = network("192.0.2.1");
+        for _ in 0..20 {
+            let refused = stage.refused(PATH, "Authorization: Bearer unknown\r\n");
+            assert_eq!(refused.status, 401);
+        }
+        stage.open(PATH, MIKEY);
+        // This machine is never blocked.
+        stage.node.network = network("127.0.0.7");
+        for _ in 0..20 {
+            assert_eq!(stage.refused(PATH, WRONG).status, 401);
+        }
+        stage.open(PATH, MIKEY);
+        stage.node.network = network("2001:db8::1");
+        stage.node.pass(Duration::from_secs(1_800));
+        let refused = stage.refused(PATH, MIKEY);
+        assert_eq!(refused.header("retry-after"), Some("1800"));
+        stage.node.pass(Duration::from_secs(1_800));
+        stage.open(PATH, MIKEY);
+    });
+}
+
+#[test]
+fn what_cannot_be_checked_now_is_refused_with_when_to_come_back() {
+    everywhere_with(&config(), |stage| {
+        stage.node.checks_wait = true;
+        let ask = |stage: &mut Stage, headers: &str| {
+            let peer = stage.node.connect(0);
+            let bytes = crate::support::socket::upgrade_with(PATH, headers).into_bytes();
+            stage.node.send(peer, bytes);
+            stage.node.settle();
+            peer
+        };
+        let first = ask(stage, MIKEY);
+        let same = ask(stage, MIKEY);
+        let other = ask(stage, WRONG);
+        let refused = stage.node.response(other).expect("refused at once");
+        assert_eq!((refused.status, &*refused.error_code()), (503, "busy"));
+        assert_eq!(refused.header("retry-after"), Some("1"));
+        // Elsewhere the same name has its turn.
+        stage.node.network = Network::of("192.0.2.1".parse().expect("an address"));
+        let elsewhere = ask(stage, MIKEY);
+        stage.node.check_passwords();
+        stage.node.settle();
+        for peer in [first, same, elsewhere] {
+            let opened = crate::support::socket::Socket::opened(&mut stage.node, peer);
+            assert!(opened.is_ok());
+        }
     });
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fanfare::auth::Network;
 use fanfare::config::Config;
 
 use super::{PATH, call, error, event, response, subscribe};
@@ -92,6 +93,43 @@ fn a_stranger_may_identify_the_server_and_nothing_else() {
         assert_eq!(stage.texts(&mut socket), [""; 0]);
         publish_as(stage, "publish-1", "1");
         assert_eq!(stage.texts(&mut socket), [""; 0]);
+    });
+}
+
+/// Contract: "Five failed logins in ten minutes: the address is refused for an hour, never loopback."
+#[test]
+fn five_failed_logins_refuse_the_address_for_an_hour() {
+    everywhere_with(&config(), |stage| {
+        stage.node.network = Network::of("192.0.2.1".parse().expect("an address"));
+        let mut before = stage.open(PATH, "");
+        let token = log_in(stage, &mut before, "mikey");
+        let mut socket = stage.open(PATH, "");
+        for _ in 0..5 {
+            let answer = socket.ask(&mut stage.node, &auth("mikey", "x"));
+            assert_eq!(answer, error(401));
+        }
+        let refused = r#"{"args":{"code":"429","message":"Too Many Requests","retry_after":3600},"id":"1","name":"error","namespace":"error"}"#;
+        let answer = socket.ask(&mut stage.node, &auth("mikey", "swordfish"));
+        assert_eq!(answer, refused);
+        // Who is logged in stays so, and comes back by token: that cannot be guessed.
+        assert_eq!(query(stage, &mut before), may_read());
+        token_of(&socket.ask(&mut stage.node, &present(&token)));
+        // Another address, and this machine.
+        for address in ["192.0.2.2", "127.0.0.1"] {
+            stage.node.network = Network::of(address.parse().expect("an address"));
+            let mut socket = stage.open(PATH, "");
+            for _ in 0..4 {
+                let answer = socket.ask(&mut stage.node, &auth("mikey", "x"));
+                assert_eq!(answer, error(401));
+            }
+            log_in(stage, &mut socket, "mikey");
+        }
+        let mut socket = stage.open(PATH, "");
+        for _ in 0..10 {
+            let answer = socket.ask(&mut stage.node, &auth("mikey", "x"));
+            assert_eq!(answer, error(401));
+        }
+        log_in(stage, &mut socket, "mikey");
     });
 }
 

@@ -1,9 +1,10 @@
 //! Who may open a socket.
 
 use super::*;
+use crate::auth::Verdict;
 use crate::dialect::testing::{Ground, UPGRADE, respond};
 use crate::dialect::{self, Action, Call, Exchange};
-use crate::hub::{Answer, Command, Names, Refusal};
+use crate::hub::{Answer, Command, Names};
 use crate::protocol::http1::Version;
 
 fn ask(directory: Directory, request: &str) -> (Action, String) {
@@ -52,7 +53,7 @@ fn log_in(authorization: &str, answer: &Answer) -> (Action, String) {
         panic!("no call: {action:?}");
     };
     let Call {
-        command: Command::Verify { .. },
+        command: Command::Verify(_),
         pending: dialect::Pending::Live(pending),
         ..
     } = *call
@@ -132,19 +133,26 @@ fn tokens_open_what_they_grant() {
 
 #[test]
 fn passwords_are_checked_first() {
-    let right = Answer::Verified(true);
+    let right = Answer::Verified(Verdict::Right);
     assert_eq!(opened(log_in(LISTENS, &right).0), OrganizationId(0));
     assert!(log_in(NOTHING, &right).1.starts_with("HTTP/1.1 403 "));
     for (user, answer) in [
-        (LISTENS, Answer::Verified(false)),
+        (LISTENS, Answer::Verified(Verdict::Wrong)),
         // Nobody's password is checked like any other, and never right.
-        (NOBODY, Answer::Verified(false)),
+        (NOBODY, Answer::Verified(Verdict::Wrong)),
         (NOBODY, right),
     ] {
         let (action, text) = log_in(user, &answer);
         unauthorized(&action, &text);
     }
-    let (action, text) = log_in(LISTENS, &Answer::Refused(Refusal::Busy));
-    assert!(matches!(action, Action::Done));
-    assert!(text.starts_with("HTTP/1.1 503 ") && text.contains("\r\nRetry-After: 1\r\n"));
+    for (verdict, status, retry_after) in [
+        (Verdict::Busy { retry_after: 3 }, "503", "3"),
+        (Verdict::Blocked { retry_after: 3_599 }, "429", "3599"),
+    ] {
+        let (action, text) = log_in(LISTENS, &Answer::Verified(verdict));
+        assert!(matches!(action, Action::Done));
+        assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
+        let line = format!("\r\nRetry-After: {retry_after}\r\n");
+        assert!(text.contains(&line), "{text}");
+    }
 }

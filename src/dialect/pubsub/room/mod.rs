@@ -149,6 +149,11 @@ impl Place {
 }
 
 impl Room {
+    /// Whether it is known who its client is.
+    pub const fn is_known(&self) -> bool {
+        matches!(self.who, Who::Known(_))
+    }
+
     /// When [`Pubsub::expire`] wants to be called.
     pub const fn due(&self) -> Instant {
         self.due

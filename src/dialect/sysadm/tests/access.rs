@@ -1,6 +1,7 @@
 //! Who may ask what: logins by message, and their ends.
 
 use super::*;
+use crate::auth::{Attempt, Verdict};
 use crate::dialect::testing::{replaced, subscribe};
 use crate::hub::{Login as LoginCommand, Refusal};
 use crate::limits::{LOGIN_TTL, PASSWORD_BYTES_MAX};
@@ -29,8 +30,11 @@ impl Client {
     /// Logs in by password, with every answer as one hopes.
     pub(super) fn log_in(&mut self, user: &str) -> LoginToken {
         let (command, pending) = call(self.send(&auth(user)));
-        assert!(matches!(command, Command::Verify { user: Some(_), .. }));
-        let (command, pending) = call(self.answer(pending, Answer::Verified(true)));
+        assert!(matches!(
+            command,
+            Command::Verify(Attempt { user: Some(_), .. })
+        ));
+        let (command, pending) = call(self.answer(pending, Answer::Verified(Verdict::Right)));
         let identity = self.identity(user);
         let Command::Login { token, login } = command else {
             panic!("no login: {command:?}");
@@ -88,13 +92,12 @@ fn args_may_be_the_whole_message() {
     let mut client = Client::stranger();
     let text = r#"{"namespace":"RPC","name":"auth","username":"a-all","password":"x"}"#;
     let (command, _) = call(client.send(text));
-    let Command::Verify { user, password } = command else {
-        panic!("{command:?}");
+    let attempt = Attempt {
+        user: client.dialect.directory.user("a-all"),
+        name: "a-all".into(),
+        password: Secret::new("x"),
     };
-    assert_eq!(
-        (user, password),
-        (client.dialect.directory.user("a-all"), Secret::new("x"))
-    );
+    assert!(matches!(command, Command::Verify(asked) if asked == attempt));
 }
 
 #[test]
@@ -102,9 +105,9 @@ fn a_wrong_password_and_an_unknown_user_look_alike() {
     for user in ["a-all", "nobody"] {
         let mut client = Client::stranger();
         let (command, pending) = call(client.send(&auth(user)));
-        assert!(matches!(command, Command::Verify { .. }));
+        assert!(matches!(command, Command::Verify(_)));
         assert_eq!(
-            reply(client.answer(pending, Answer::Verified(false))),
+            reply(client.answer(pending, Answer::Verified(Verdict::Wrong))),
             UNAUTHORIZED
         );
         assert_eq!(client.ask(&rpc("query", "{}")), UNAUTHORIZED);
@@ -112,9 +115,27 @@ fn a_wrong_password_and_an_unknown_user_look_alike() {
     let mut client = Client::stranger();
     let (_, pending) = call(client.send(&auth("nobody")));
     assert_eq!(
-        reply(client.answer(pending, Answer::Verified(true))),
+        reply(client.answer(pending, Answer::Verified(Verdict::Right))),
         UNAUTHORIZED
     );
+}
+
+#[test]
+fn who_has_to_wait_is_told_for_how_long() {
+    let refused = |verdict| {
+        let mut client = Client::stranger();
+        let (_, pending) = call(client.send(&auth("a-all")));
+        let text = reply(client.answer(pending, Answer::Verified(verdict)));
+        assert_eq!(client.ask(&rpc("query", "{}")), UNAUTHORIZED);
+        text
+    };
+    let retry_after = 3_600;
+    let blocked = refused(Verdict::Blocked { retry_after });
+    let args = r#"{"args":{"code":"429","message":"Too Many Requests","retry_after":3600},"#;
+    assert!(blocked.starts_with(args), "{blocked}");
+    let busy = refused(Verdict::Busy { retry_after: 2 });
+    let args = r#"{"args":{"code":"503","message":"Service Unavailable","retry_after":2},"#;
+    assert!(busy.starts_with(args), "{busy}");
 }
 
 #[test]
@@ -125,7 +146,7 @@ fn a_full_server_says_so() {
     let (_, pending) = call(client.send(&auth("a-all")));
     assert!(reply(client.answer(pending, busy.clone())).contains(unavailable));
     let (_, pending) = call(client.send(&auth("a-all")));
-    let (_, pending) = call(client.answer(pending, Answer::Verified(true)));
+    let (_, pending) = call(client.answer(pending, Answer::Verified(Verdict::Right)));
     assert!(reply(client.answer(pending, Answer::Login(None))).contains(unavailable));
     client.log_in("a-all");
     // Nothing is known against a login that could not be renewed just now.
@@ -242,7 +263,7 @@ fn subscriptions_survive_only_a_login_that_may_hear_them() {
         let request = r#"{"namespace":"events","name":"subscribe","args":"dispatcher"}"#;
         subscribe(client.send(request));
         let (_, pending) = call(client.send(&auth(user)));
-        let (_, pending) = call(client.answer(pending, Answer::Verified(true)));
+        let (_, pending) = call(client.answer(pending, Answer::Verified(Verdict::Right)));
         let identity = client.identity(user);
         match client.answer(pending, Answer::Login(Some(identity))) {
             Reaction::Reply(_) => assert!(survive, "{user}"),
