@@ -90,6 +90,7 @@ mod python;
 mod rate_limit;
 mod readme;
 mod resets;
+mod rings;
 mod secure;
 mod sessions;
 mod skipping;

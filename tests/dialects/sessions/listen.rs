@@ -307,3 +307,25 @@ fn deleting_answers_the_waiting_polls() {
         assert_eq!(stage.node.sum("readers"), 0);
     });
 }
+
+/// Pages read these fields only if they are exposed, and an answer that is stored would be given to the next poll.
+#[test]
+fn the_fields_of_a_log_are_exposed_and_nothing_is_stored() {
+    everywhere(|stage| {
+        stage.publish("t", "1", "1");
+        for query in ["?last_event=-1", "?last_event=0&timeout=0", "?last_event=7"] {
+            let answer = stage.get("t", query);
+            let place = ["epoch", "oldest", "next"].map(|name| format!("fanfare-{name}"));
+            for name in place {
+                assert!(answer.header(&name).is_some(), "{query} {name}");
+            }
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+            let exposed = answer.header("access-control-expose-headers");
+            let exposed: Vec<&str> = exposed.expect("some").split(", ").collect();
+            for name in ["Epoch", "Oldest", "Next", "Gap", "More", "Number", "Id"] {
+                let name = format!("Fanfare-{name}");
+                assert!(exposed.contains(&&*name), "{name} is not among {exposed:?}");
+            }
+        }
+    });
+}
