@@ -10,6 +10,8 @@ mod house;
 mod paths;
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/tables.rs"]
+mod tables;
 
 use std::fs;
 
@@ -343,6 +345,13 @@ fn prose_is_wrapped() {
         &format!("wrap prose at {PROSE_COLUMNS_MAX} columns:"),
         findings,
     );
+}
+
+#[test]
+fn each_sentence_of_a_contract_and_each_fault_has_a_test() {
+    let mut findings = tables::findings("tests/CONTRACTS.md", 3);
+    findings.extend(tables::findings("tests/FAULTS.md", 4));
+    assert_none("name the test, in full:", findings);
 }
 
 #[test]
