@@ -17,7 +17,7 @@ pub(crate) fn findings(at: &str, columns: usize) -> Vec<String> {
         count += 1;
         let at = format!("{at}:{}", number + 1);
         let cells = cells(row);
-        if cells.len() != columns || cells.iter().any(|cell| cell.is_empty()) {
+        if cells.len() != columns || cells.iter().any(String::is_empty) {
             findings.push(format!("{at}: {columns} cells, none of them empty"));
             continue;
         }
