@@ -123,7 +123,7 @@ impl Connection {
             Opening::Response(streamed) => {
                 let (head, framing) =
                     Self::begin_response(&streamed, (exchange, self.origin()), ctx);
-                let peer = ResponsePeer::new(streamed.messages);
+                let peer = ResponsePeer::new(streamed.messages, streamed.heartbeat);
                 (head, Peer::Response(peer), framing)
             }
         };
@@ -183,6 +183,8 @@ impl Connection {
         }
         if is_web_socket {
             self.arm(Timer::Ping, ctx.now);
+        } else {
+            self.arm_heartbeat(ctx.now);
         }
         let Some(client) = self.client() else {
             return Then::Again;
@@ -250,6 +252,15 @@ impl Connection {
         if !message.is_empty() && client.may_send() {
             let framing = client.framing;
             let frame = ctx.arena.write(|out| framing.put(message, out));
+            self.send_queue.push(frame);
+        }
+    }
+
+    /// Sends a message of nothing, which keeps what is on the way from taking the silence for the end.
+    pub(super) fn send_empty(&mut self, ctx: &mut Context<'_>) {
+        if let Some(client) = self.client() {
+            let framing = client.framing;
+            let frame = ctx.arena.write(|out| framing.put(b"", out));
             self.send_queue.push(frame);
         }
     }

@@ -2,6 +2,9 @@
 //!
 //! With gRPC-web the request may hold several messages; they are taken one by one, as those of a call are.
 
+use std::num::NonZeroU16;
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::client::{Client, Peer};
@@ -17,15 +20,24 @@ pub(super) struct ResponsePeer {
     at: usize,
     /// Its dialect knows that the client will say no more.
     half_closed: bool,
+    /// Most silence that its client wants, in seconds.
+    heartbeat: Option<NonZeroU16>,
 }
 
 impl ResponsePeer {
-    pub(super) const fn new(messages: Vec<u8>) -> Self {
+    pub(super) const fn new(messages: Vec<u8>, heartbeat: Option<NonZeroU16>) -> Self {
         Self {
             messages,
             at: 0,
             half_closed: false,
+            heartbeat,
         }
+    }
+
+    /// After how much silence its client wants to hear something.
+    pub(super) fn heartbeat(&self) -> Option<Duration> {
+        let seconds = self.heartbeat?.get();
+        Some(Duration::from_secs(seconds.into()))
     }
 
     /// Whether there is something to do without any input.

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use super::render::Framing;
 use super::socket::{Open, Opening, Socket, Streamed};
-use super::{Action, Dialects, Refused, Responder, respond_error, rpc};
+use super::{Action, Dialects, Refused, Responder, STREAMED, respond_error, rpc};
 use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
 use crate::protocol::Parsed;
 use crate::protocol::grpc::{
@@ -101,13 +101,14 @@ impl Dialects {
                 return self.stream.post_web(answer, head, one_message(&messages)?);
             }
             let socket = self.begin_call(method, head)?;
-            let headers = [&self.stream.cors()[..], b"Cache-Control: no-store\r\n"].concat();
+            let headers = [&self.stream.cors()[..], STREAMED].concat();
             Ok(Action::Open(Box::new(Open {
                 opening: Opening::Response(Box::new(Streamed {
                     content_type: answer.content_type(),
                     headers,
                     framing: Framing::of_call(answer),
                     messages,
+                    heartbeat: None,
                 })),
                 socket,
                 subscriptions: Vec::new(),

@@ -42,7 +42,9 @@ pub use refusals::{
 pub use render::{
     Encoding, Framing, Rendering, number_digits, put_event_name, put_number, put_text,
 };
-pub use respond::{Exchange, Refused, Responder, error_body, respond_error, respond_plain_error};
+pub use respond::{
+    Exchange, Refused, Responder, STREAMED, error_body, respond_error, respond_plain_error,
+};
 pub use socket::{
     Change, Follow, Message, Open, Opening, Reaction, Show, Socket, Standing, Streamed, Subscribe,
 };

@@ -3,6 +3,7 @@
 //! A socket is a state machine of its dialect: messages, answers and time in, [`Reaction`]s out. Frames,
 //! pings and the goodbye are the connection's business; subscriptions are the shard's.
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +67,8 @@ pub struct Streamed {
     pub framing: Framing,
     /// The messages of the request, each as gRPC frames them.
     pub messages: Vec<u8>,
+    /// An empty message after so many seconds of silence; only lines have such.
+    pub heartbeat: Option<NonZeroU16>,
 }
 
 /// What a client's message, an answer or the time makes a socket do.
