@@ -11,6 +11,7 @@ use super::client::{Client, Peer};
 use super::http2::hear;
 use super::{Connection, Context, Step, Then};
 use crate::dialect::{AllowedOrigin, Exchange, Framing, Responder, Streamed};
+use crate::protocol::grpc::MessageEncoding;
 
 /// What is kept of one.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) struct ResponsePeer {
     /// The messages of the request, from `at` on.
     messages: Vec<u8>,
     at: usize,
+    /// How they are compressed.
+    encoding: MessageEncoding,
     /// Its dialect knows that the client will say no more.
     half_closed: bool,
     /// Most silence that its client wants, in seconds.
@@ -25,10 +28,15 @@ pub(super) struct ResponsePeer {
 }
 
 impl ResponsePeer {
-    pub(super) const fn new(messages: Vec<u8>, heartbeat: Option<NonZeroU16>) -> Self {
+    pub(super) const fn new(
+        messages: Vec<u8>,
+        encoding: MessageEncoding,
+        heartbeat: Option<NonZeroU16>,
+    ) -> Self {
         Self {
             messages,
             at: 0,
+            encoding,
             half_closed: false,
             heartbeat,
         }
@@ -90,7 +98,12 @@ impl Connection {
             return done;
         };
         let rest = &peer.messages[peer.at..];
-        let Some((bytes, reaction)) = hear(rest, true, &mut peer.half_closed, socket, ctx) else {
+        let Some((bytes, reaction)) = hear(
+            (rest, peer.encoding, true),
+            &mut peer.half_closed,
+            socket,
+            ctx,
+        ) else {
             return done;
         };
         peer.at += bytes;

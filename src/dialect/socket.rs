@@ -5,14 +5,13 @@
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::render::{Encoding, Framing};
 use super::{Call, Dialects, Pending, Tools, live, pubsub, rpc, stream, sysadm};
 use crate::hub::{
     Answer, Cursor, Epoch, Gap, Number, OrganizationId, Refusal, ScopeName, Subscription,
 };
-use crate::protocol::grpc::Status;
+use crate::protocol::grpc::{CallFields, MessageEncoding, Status};
 use crate::protocol::websocket::{CloseCode, Handshake};
 use crate::time::Instant;
 
@@ -52,8 +51,8 @@ pub enum Opening {
     WebSocket(Handshake, Option<&'static str>),
     /// As a response that does not end; nothing more is heard from the client.
     Response(Box<Streamed>),
-    /// As a gRPC call, which its client gives up after that long.
-    Call(Option<Duration>),
+    /// As a gRPC call, which its client may give up after a while.
+    Call(CallFields),
 }
 
 /// A response that does not end.
@@ -67,6 +66,8 @@ pub struct Streamed {
     pub framing: Framing,
     /// The messages of the request, each as gRPC frames them.
     pub messages: Vec<u8>,
+    /// How they are compressed.
+    pub encoding: MessageEncoding,
     /// An empty message after so many seconds of silence; only lines have such.
     pub heartbeat: Option<NonZeroU16>,
 }
@@ -190,6 +191,15 @@ impl Socket {
         match self {
             Self::Stream(socket) => socket.takes_one_message(),
             Self::Rpc(socket) => socket.takes_one_message(),
+            Self::Sysadm(_) | Self::Live(_) | Self::Room(_) => false,
+        }
+    }
+
+    /// Whether its client hears one message and no more.
+    pub fn answers_once(&self) -> bool {
+        match self {
+            Self::Stream(socket) => socket.takes_one_message(),
+            Self::Rpc(socket) => socket.answers_once(),
             Self::Sysadm(_) | Self::Live(_) | Self::Room(_) => false,
         }
     }

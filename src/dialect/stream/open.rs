@@ -15,7 +15,7 @@ use crate::dialect::{
     self, Action, Offer, Refused, Responder, STREAMED, handshake_fields, idempotency_key,
 };
 use crate::limits::{STREAM_HEARTBEAT_SECONDS_MAX, STREAM_SESSION_ID_BYTES_MAX};
-use crate::protocol::grpc::{Code, Status};
+use crate::protocol::grpc::{Code, MessageEncoding, Status};
 use crate::protocol::http1::{Head, Method, decode_form, query_last_of, query_pairs};
 use crate::protocol::websocket::Handshake;
 
@@ -128,6 +128,7 @@ impl Stream {
             headers: [&self.cors[..], STREAMED].concat(),
             framing: Framing::Line,
             messages: Vec::new(),
+            encoding: MessageEncoding::Identity,
             heartbeat,
         };
         Ok(open(Opening::Response(Box::new(streamed)), socket))
