@@ -310,6 +310,14 @@ pub const STREAM_NAMES_MAX: usize = 64;
 pub const STREAM_SUBSCRIPTIONS_MAX: usize = 1_024;
 /// Longest session id that a client of the stream dialect may call itself by; clients send UUIDs.
 pub const STREAM_SESSION_ID_BYTES_MAX: usize = 128;
+/// Most seconds of silence after which a client of the stream dialect may want an empty line, one at least; no proxy
+/// waits longer.
+pub const STREAM_HEARTBEAT_SECONDS_MAX: u16 = 3_600;
+/// Least bytes of an answer by gRPC that are compressed for a client that does not compress its own messages: gzip adds
+/// some twenty, and a packet holds so many anyway.
+pub const GRPC_COMPRESSED_BYTES_MIN: usize = 1_400;
+/// Most bytes of an answer by gRPC that are compressed: about half a millisecond of work, while others wait.
+pub const GRPC_COMPRESSED_BYTES_MAX: usize = 64 * 1024;
 /// Longest correlation id of the stream dialect, in bytes: it is repeated with the reply.
 pub const STREAM_CORRELATION_BYTES_MAX: usize = 256;
 /// Longest event name of the pubsub dialect, in bytes of its text: as long as any other dialect's subscriptions.

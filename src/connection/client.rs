@@ -14,7 +14,7 @@ use crate::dialect::{
     Change, Encoding, Exchange, Framing, Open, Opening, Pending, Reaction, Socket, Subscribe,
 };
 use crate::hub::Answer;
-use crate::protocol::grpc::{Code, Status};
+use crate::protocol::grpc::{Code, Status, put_compressed};
 use crate::protocol::websocket::CloseCode;
 
 /// A dialect's client and what it talks over.
@@ -121,17 +121,18 @@ impl Connection {
                 Peer::WebSocket(WebSocketPeer::new(socket.message_bytes_max())),
                 Framing::WebSocket,
             ),
-            Opening::Call(timeout) => {
-                if let Some(timeout) = timeout {
+            Opening::Call(fields) => {
+                if let Some(timeout) = fields.timeout {
                     self.arm_deadline(ctx.now.instant + timeout);
                 }
-                let peer = Peer::Call(CallPeer::default());
+                let peer = Peer::Call(CallPeer::new(&fields));
                 (Bytes::new(), peer, Framing::Grpc)
             }
             Opening::Response(streamed) => {
                 let (head, framing) =
                     Self::begin_response(&streamed, (exchange, self.origin()), ctx);
-                let peer = ResponsePeer::new(streamed.messages);
+                let peer =
+                    ResponsePeer::new(streamed.messages, streamed.encoding, streamed.heartbeat);
                 (head, Peer::Response(peer), framing)
             }
         };
@@ -191,6 +192,8 @@ impl Connection {
         }
         if is_web_socket {
             self.arm(Timer::Ping, ctx.now);
+        } else {
+            self.arm_heartbeat(ctx.now);
         }
         let Some(client) = self.client() else {
             return Then::Again;
@@ -244,7 +247,7 @@ impl Connection {
                 Then::Again
             }
             Reaction::End(last, status) => {
-                self.send_message(&last, ctx);
+                self.send_answer(&last, ctx);
                 self.end_client(*status, ctx);
                 Then::Again
             }
@@ -258,6 +261,32 @@ impl Connection {
         if !message.is_empty() && client.may_send() {
             let framing = client.framing;
             let frame = ctx.arena.write(|out| framing.put(message, out));
+            self.send_queue.push(frame);
+        }
+    }
+
+    /// Sends the last message of a client: of a unary call the only one, which may be compressed. Events are not, since
+    /// those who hear the same share its bytes.
+    fn send_answer(&mut self, message: &[u8], ctx: &mut Context<'_>) {
+        if let Some(client) = self.client()
+            && let Peer::Call(call) = &client.peer
+            && client.socket.answers_once()
+            && call.compresses(message.len())
+        {
+            let mut frame = BytesMut::new();
+            if put_compressed(&mut frame, message) {
+                self.send_queue.push(frame.freeze());
+                return;
+            }
+        }
+        self.send_message(message, ctx);
+    }
+
+    /// Sends a message of nothing, which keeps what is on the way from taking the silence for the end.
+    pub(super) fn send_empty(&mut self, ctx: &mut Context<'_>) {
+        if let Some(client) = self.client() {
+            let framing = client.framing;
+            let frame = ctx.arena.write(|out| framing.put(b"", out));
             self.send_queue.push(frame);
         }
     }

@@ -368,6 +368,16 @@ impl Connection {
         }
     }
 
+    /// Whether this is a call whose head is sent before there is anything to say: its client may wait for that.
+    pub fn begins_at_once(&self) -> bool {
+        match &self.state {
+            State::Client(client) => {
+                matches!(client.peer, Peer::Call(_)) && !client.socket.answers_once()
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the peer has closed its half.
     pub const fn input_ended(&self) -> bool {
         self.input_ended

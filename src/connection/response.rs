@@ -2,12 +2,16 @@
 //!
 //! With gRPC-web the request may hold several messages; they are taken one by one, as those of a call are.
 
+use std::num::NonZeroU16;
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::client::{Client, Peer};
 use super::http2::hear;
 use super::{Connection, Context, Step, Then};
 use crate::dialect::{AllowedOrigin, Exchange, Framing, Responder, Streamed};
+use crate::protocol::grpc::MessageEncoding;
 
 /// What is kept of one.
 #[derive(Debug)]
@@ -15,17 +19,33 @@ pub(super) struct ResponsePeer {
     /// The messages of the request, from `at` on.
     messages: Vec<u8>,
     at: usize,
+    /// How they are compressed.
+    encoding: MessageEncoding,
     /// Its dialect knows that the client will say no more.
     half_closed: bool,
+    /// Most silence that its client wants, in seconds.
+    heartbeat: Option<NonZeroU16>,
 }
 
 impl ResponsePeer {
-    pub(super) const fn new(messages: Vec<u8>) -> Self {
+    pub(super) const fn new(
+        messages: Vec<u8>,
+        encoding: MessageEncoding,
+        heartbeat: Option<NonZeroU16>,
+    ) -> Self {
         Self {
             messages,
             at: 0,
+            encoding,
             half_closed: false,
+            heartbeat,
         }
+    }
+
+    /// After how much silence its client wants to hear something.
+    pub(super) fn heartbeat(&self) -> Option<Duration> {
+        let seconds = self.heartbeat?.get();
+        Some(Duration::from_secs(seconds.into()))
     }
 
     /// Whether there is something to do without any input.
@@ -78,7 +98,12 @@ impl Connection {
             return done;
         };
         let rest = &peer.messages[peer.at..];
-        let Some((bytes, reaction)) = hear(rest, true, &mut peer.half_closed, socket, ctx) else {
+        let Some((bytes, reaction)) = hear(
+            (rest, peer.encoding, true),
+            &mut peer.half_closed,
+            socket,
+            ctx,
+        ) else {
             return done;
         };
         peer.at += bytes;

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::client::Peer;
 use super::{Connection, Context, State};
 use crate::dialect::sessions::render::Encoding;
 use crate::limits::{
@@ -30,6 +31,8 @@ pub enum Timer {
     Poll,
     /// An event stream must be kept open.
     Comment,
+    /// A response that does not end must not be silent for so long.
+    Heartbeat,
     /// A WebSocket must show that it lives.
     Ping,
     /// The peer must answer our close frame, or take what it is told before it is disconnected.
@@ -63,7 +66,7 @@ impl Connection {
     /// Starts a timer.
     pub(super) fn arm(&mut self, timer: Timer, now: Now) {
         let after = match timer {
-            Timer::None | Timer::Poll | Timer::Deadline => {
+            Timer::None | Timer::Poll | Timer::Deadline | Timer::Heartbeat => {
                 self.disarm();
                 return;
             }
@@ -90,6 +93,18 @@ impl Connection {
     pub(super) const fn arm_deadline(&mut self, due: Instant) {
         self.timer = Timer::Deadline;
         self.due = due;
+    }
+
+    /// Has something said after so much silence, from now on.
+    pub(super) fn arm_heartbeat(&mut self, now: Now) {
+        let heartbeat = self.client().and_then(|client| match &client.peer {
+            Peer::Response(peer) => peer.heartbeat(),
+            Peer::WebSocket(_) | Peer::Call(_) => None,
+        });
+        if let Some(heartbeat) = heartbeat {
+            self.timer = Timer::Heartbeat;
+            self.due = now.instant + heartbeat;
+        }
     }
 
     /// Ends a connection between requests soon, unless another comes.
@@ -145,6 +160,9 @@ impl Connection {
             return;
         }
         self.send_queue.advance(sent);
+        if self.timer == Timer::Heartbeat {
+            self.arm_heartbeat(now);
+        }
         if self.send_queue.is_empty() {
             self.write_due = Instant::NEVER;
         } else if self.write_due != Instant::NEVER {
@@ -214,6 +232,14 @@ impl Connection {
                     self.send_queue.push(comment);
                 }
                 self.arm(Timer::Comment, ctx.now);
+                Expired::Flush
+            }
+            Timer::Heartbeat => {
+                self.disarm();
+                if self.send_queue.is_empty() {
+                    self.send_empty(ctx);
+                }
+                self.arm_heartbeat(ctx.now);
                 Expired::Flush
             }
             Timer::Ping => self.ping(ctx),

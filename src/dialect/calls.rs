@@ -1,15 +1,17 @@
 //! Calls of gRPC and of gRPC-web: from a method's path and fields to the client that serves it.
 
+use std::borrow::Cow;
+
 use bytes::BytesMut;
 
 use super::render::Framing;
 use super::socket::{Open, Opening, Socket, Streamed};
-use super::{Action, Dialects, Refused, Responder, respond_error, rpc};
+use super::{Action, Dialects, Refused, Responder, STREAMED, respond_error, rpc};
 use crate::limits::{STRANGER_MESSAGE_BYTES_MAX, WEBSOCKET_MESSAGE_BYTES_MAX};
 use crate::protocol::Parsed;
 use crate::protocol::grpc::{
-    CallFields, CallRefusal, Kind, MESSAGE_HEADER_BYTES, Status, TextError, decode_text,
-    parse_message, truncated,
+    ACCEPT_ENCODING, CallFields, CallRefusal, Code, Kind, MESSAGE_HEADER_BYTES, MessageEncoding,
+    MessageError, Status, TextError, decode_text, parse_message, quoted, truncated,
 };
 use crate::protocol::http1::{Head, Method};
 
@@ -106,16 +108,19 @@ impl Dialects {
                 Kind::Web | Kind::Grpc => body.to_vec(),
             };
             if method == rpc::Method::Publish {
-                return self.stream.post_web(answer, head, one_message(&messages)?);
+                let message = one_message(&messages, fields.encoding)?;
+                return self.stream.post_web(answer, head, &message);
             }
             let socket = self.begin_call(method, head)?;
-            let headers = [&self.stream.cors()[..], b"Cache-Control: no-store\r\n"].concat();
+            let headers = [&self.stream.cors()[..], STREAMED].concat();
             Ok(Action::Open(Box::new(Open {
                 opening: Opening::Response(Box::new(Streamed {
                     content_type: answer.content_type(),
                     headers,
                     framing: Framing::of_call(answer),
                     messages,
+                    encoding: fields.encoding,
+                    heartbeat: None,
                 })),
                 socket,
                 subscriptions: Vec::new(),
@@ -123,20 +128,68 @@ impl Dialects {
             })))
         });
         begun.unwrap_or_else(|status| {
-            respond_web(answer, self.stream.cors(), b"", &status, to);
+            let mut headers = self.stream.cors().to_vec();
+            if status.code == Code::Unimplemented {
+                // compression.md: whoever asked for an encoding learns which there are.
+                let (name, accepts) = ACCEPT_ENCODING;
+                headers.extend_from_slice(format!("{name}: {accepts}\r\n").as_bytes());
+            }
+            respond_web(answer, &headers, b"", &status, to);
             Action::Done
         })
+    }
+
+    /// Refuses what is a call of gRPC-web, but of a method that is not there; no if it is something else.
+    pub(super) fn refuse_web_call(
+        &self,
+        cors: &[u8],
+        head: &Head<'_, '_>,
+        to: &mut Responder<'_>,
+    ) -> bool {
+        let is_web = match CallFields::read(head.headers()) {
+            Ok(fields) => fields.answer.is_web(),
+            Err(CallRefusal::Status { answer, .. }) => answer.is_web(),
+            Err(CallRefusal::MediaType) => false,
+        };
+        if is_web && head.method == Method::Post {
+            let message = format!("no such method: {}", quoted(head.path));
+            respond_status(cors, &Status::new(Code::Unimplemented, message), to);
+            return true;
+        }
+        false
     }
 }
 
 /// The only message of a body.
-fn one_message(messages: &[u8]) -> Result<&[u8], Status> {
-    match parse_message(messages, WEBSOCKET_MESSAGE_BYTES_MAX) {
-        Ok(Parsed::Complete(message, used)) if used == messages.len() => Ok(message.bytes),
+fn one_message(messages: &[u8], encoding: MessageEncoding) -> Result<Cow<'_, [u8]>, Status> {
+    match parse_message(messages, WEBSOCKET_MESSAGE_BYTES_MAX, encoding) {
+        Ok(Parsed::Complete(message, used)) if used == messages.len() => message
+            .decoded(WEBSOCKET_MESSAGE_BYTES_MAX)
+            .map_err(MessageError::status),
         Ok(Parsed::Partial) if !messages.is_empty() => Err(truncated()),
         Ok(_) => Err(Status::cardinality("the body is not exactly one message")),
         Err(error) => Err(error.status()),
     }
+}
+
+/// An answer of gRPC-web that is a status and nothing else, where its client looks before it reads a body
+/// ("Trailers-Only").
+pub(super) fn respond_status(headers: &[u8], status: &Status, to: &mut Responder<'_>) {
+    let exchange = to.exchange;
+    let code = u64::from(status.code as u8);
+    to.begin(200)
+        .raw(headers)
+        .header_number("grpc-status", code)
+        .header(
+            "grpc-message",
+            status.encoded_message().to_string().as_bytes(),
+        )
+        .body(
+            Some(Kind::Web.content_type()),
+            b"",
+            exchange.keep_alive,
+            exchange.head_only,
+        );
 }
 
 /// A whole answer of gRPC-web: a message, unless the call failed, and the trailers.

@@ -29,6 +29,7 @@ use crate::auth::Directory;
 use crate::config::Config;
 use crate::hub::{Answer, Command, Ids, Placement};
 use crate::metrics::Metrics;
+use crate::protocol::grpc::{Code, Status};
 use crate::protocol::http1::{Head, Method};
 use crate::time::Now;
 
@@ -42,7 +43,9 @@ pub use refusals::{
 pub use render::{
     Encoding, Framing, Rendering, number_digits, put_event_name, put_number, put_text,
 };
-pub use respond::{Exchange, Refused, Responder, error_body, respond_error, respond_plain_error};
+pub use respond::{
+    Exchange, Refused, Responder, STREAMED, error_body, respond_error, respond_plain_error,
+};
 pub use socket::{
     Change, Follow, Message, Open, Opening, Reaction, Show, Socket, Standing, Streamed, Subscribe,
 };
@@ -89,6 +92,8 @@ pub enum Route<'b> {
     Pubsub(pubsub::Route),
     /// A method of gRPC.
     Rpc(rpc::Method),
+    /// No method of a service of gRPC.
+    NoMethod,
     /// Health and metrics.
     Admin(admin::Route),
     /// The echo for protocol test suites.
@@ -216,6 +221,9 @@ impl Dialects {
         if let Some(method) = rpc::Method::parse(path) {
             return Route::Rpc(method);
         }
+        if rpc::Service::of_path(path).is_some() {
+            return Route::NoMethod;
+        }
         if let Some(route) = admin::Route::parse(path) {
             return Route::Admin(route);
         }
@@ -234,7 +242,7 @@ impl Dialects {
             Route::Sessions(_) => Some(self.sessions.cors()),
             Route::Sysadm => Some(self.sysadm.cors()),
             Route::Live => Some(self.live.cors()),
-            Route::Stream(_) | Route::Rpc(_) => Some(self.stream.cors()),
+            Route::Stream(_) | Route::Rpc(_) | Route::NoMethod => Some(self.stream.cors()),
             Route::Pubsub(pubsub::Route::Publish | pubsub::Route::Socket) => {
                 Some(self.pubsub.cors())
             }
@@ -267,7 +275,14 @@ impl Dialects {
             Route::Admin(route) => route.admit(head, to),
             Route::Echo => Ok(crate::limits::ECHO_MESSAGE_BYTES_MAX as u64),
             Route::Unknown if asks_the_server(head) => Ok(0),
-            Route::Unknown => Err(self.respond_nothing(to)),
+            Route::NoMethod if head.method == Method::Options => Ok(0),
+            Route::NoMethod | Route::Unknown => {
+                let cors = self.cors(route).map_or(self.anyone, |cors| cors);
+                if !self.refuse_web_call(cors, head, to) {
+                    self.respond_nothing(cors, to);
+                }
+                Err(Refused)
+            }
         }
     }
 
@@ -284,7 +299,12 @@ impl Dialects {
             Route::Sessions(_) => self.sessions.refuse(to, status, code, message),
             Route::Stream(_) => self.stream.refuse_body(status, message, to),
             Route::Pubsub(_) => self.pubsub.refuse_body(status, message, to),
-            Route::Sysadm | Route::Live | Route::Rpc(_) => {
+            // What is too long is told as a call is told.
+            Route::Rpc(_) if status == 413 => {
+                let status = Status::new(Code::ResourceExhausted, message.to_owned());
+                calls::respond_status(self.stream.cors(), &status, to);
+            }
+            Route::Sysadm | Route::Live | Route::Rpc(_) | Route::NoMethod => {
                 let cors: &[u8] = self.cors(route).map_or(b"", |cors| cors);
                 respond_error(to, &[cors], status, code, message);
             }
@@ -334,16 +354,22 @@ impl Dialects {
                     .empty(keep_alive);
                 Action::Done
             }
+            Route::NoMethod => {
+                let keep_alive = to.exchange.keep_alive;
+                let preflight = self.stream.cors().preflight();
+                to.begin(204).raw(preflight).empty(keep_alive);
+                Action::Done
+            }
             Route::Server | Route::Unknown => {
-                self.respond_nothing(to);
+                self.respond_nothing(self.anyone, to);
                 Action::Done
             }
         }
     }
 
-    fn respond_nothing(&self, to: &mut Responder<'_>) -> Refused {
+    fn respond_nothing(&self, cors: &[u8], to: &mut Responder<'_>) -> Refused {
         let message = "nothing is served here";
-        respond_error(to, &[self.anyone], 404, "not_found", message)
+        respond_error(to, &[cors], 404, "not_found", message)
     }
 
     /// Turns the hub's answer into a response, or into the next command.

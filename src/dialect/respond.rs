@@ -73,6 +73,10 @@ impl Responder<'_> {
     }
 }
 
+/// What every answer says that goes on, whatever carries it: nobody on the way may keep it, change it (RFC 9111
+/// §5.2.2.6: what compresses also collects) or hold it back, as nginx does unless told otherwise.
+pub const STREAMED: &[u8] = b"Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n";
+
 /// A request was refused and the refusal is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused;

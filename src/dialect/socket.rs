@@ -3,8 +3,8 @@
 //! A socket is a state machine of its dialect: messages, answers and time in, [`Reaction`]s out. Frames,
 //! pings and the goodbye are the connection's business; subscriptions are the shard's.
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::render::{Encoding, Framing};
 use super::{Call, Dialects, Pending, Tools, live, pubsub, rpc, stream, sysadm};
@@ -12,7 +12,7 @@ use crate::hub::{
     Answer, Cursor, Epoch, Gap, Number, OrganizationId, Refusal, ScopeName, Subscription,
 };
 use crate::limits::{STRANGER_MESSAGE_BYTES_MAX, WEBSOCKET_MESSAGE_BYTES_MAX};
-use crate::protocol::grpc::Status;
+use crate::protocol::grpc::{CallFields, MessageEncoding, Status};
 use crate::protocol::websocket::{CloseCode, Handshake};
 use crate::time::Instant;
 
@@ -52,8 +52,8 @@ pub enum Opening {
     WebSocket(Handshake, Option<&'static str>),
     /// As a response that does not end; nothing more is heard from the client.
     Response(Box<Streamed>),
-    /// As a gRPC call, which its client gives up after that long.
-    Call(Option<Duration>),
+    /// As a gRPC call, which its client may give up after a while.
+    Call(CallFields),
 }
 
 /// A response that does not end.
@@ -67,6 +67,10 @@ pub struct Streamed {
     pub framing: Framing,
     /// The messages of the request, each as gRPC frames them.
     pub messages: Vec<u8>,
+    /// How they are compressed.
+    pub encoding: MessageEncoding,
+    /// An empty message after so many seconds of silence; only lines have such.
+    pub heartbeat: Option<NonZeroU16>,
 }
 
 /// What a client's message, an answer or the time makes a socket do.
@@ -214,6 +218,15 @@ impl Socket {
             WEBSOCKET_MESSAGE_BYTES_MAX
         } else {
             STRANGER_MESSAGE_BYTES_MAX
+        }
+    }
+
+    /// Whether its client hears one message and no more.
+    pub fn answers_once(&self) -> bool {
+        match self {
+            Self::Stream(socket) => socket.takes_one_message(),
+            Self::Rpc(socket) => socket.answers_once(),
+            Self::Sysadm(_) | Self::Live(_) | Self::Room(_) => false,
         }
     }
 

@@ -30,7 +30,7 @@ pub(super) struct Stream {
 impl Stream {
     /// Whether the head of a call is to be sent, though there is no message yet.
     pub(super) fn must_begin(&self, connection: &Connection) -> bool {
-        connection.is_call() && !self.socket.has_begun()
+        connection.begins_at_once() && !self.socket.has_begun()
     }
 }
 
@@ -179,7 +179,12 @@ impl Shard {
         let ending = connection.ending();
         let ends = !matches!(ending, Ending::Open);
         let queue = &connection.send_queue;
-        match stream.socket.write(queue, connection.is_call(), ending) {
+        let (is_call, at_once) = (connection.is_call(), connection.begins_at_once());
+        if is_call && queue.is_empty() && !ends && !at_once {
+            // What its head says depends on the answer.
+            return;
+        }
+        match stream.socket.write(queue, is_call, ending) {
             StreamWrite::Sent(bytes) if ends => {
                 let is_early = stream.socket.has_input() && !connection.is_call();
                 self.sent(now, index, bytes);

@@ -143,6 +143,10 @@ fn head_alone(stage: &mut Stage, line: &str, headers: &str) -> u16 {
     if text.contains("grpc-status:16") {
         return 401;
     }
+    // RESOURCE_EXHAUSTED, in the head where there is no body.
+    if text.contains("grpc-status: 8\r\n") {
+        return 413;
+    }
     status.parse().expect("a status")
 }
 

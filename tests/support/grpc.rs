@@ -1,11 +1,15 @@
 //! Calls of gRPC over [`http2`](super::http2): messages by prost, framed and read by hand.
 
+use std::io::Write as _;
+
 use fanfare_tonic::event::{
     EventTarget, EventsStreamRequest, EventsStreamResponse, PublishEventRequest, SubscribePayload,
     events_stream_request::Message as Ask, events_stream_response::Message as Say,
 };
 use fanfare_tonic::prost::Message;
 use fanfare_tonic::prost_types::{ListValue, Struct, Value, value::Kind};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http::Request;
 use serde_json::Value as Json;
 
@@ -34,6 +38,13 @@ pub(crate) fn framed(message: &[u8]) -> Vec<u8> {
     framed.extend((message.len() as u32).to_be_bytes());
     framed.extend(message);
     framed
+}
+
+/// A message as gzip, as small as can be.
+pub(crate) fn gzip(message: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(message).expect("memory");
+    encoder.finish().expect("memory")
 }
 
 /// The whole messages of a body, and how many bytes are left behind them.

@@ -28,7 +28,7 @@ pub(crate) const SAME_RANK: [(&str, &str); 1] = [("config", "limits")];
 pub(crate) const DIALECTS: [&str; 6] = ["sessions", "sysadm", "live", "stream", "pubsub", "admin"];
 
 /// Outside crates that have a home: crate, modules that may name it, and what others do instead.
-pub(crate) const HOMES: [(&str, &[&str], &str); 22] = [
+pub(crate) const HOMES: [(&str, &[&str], &str); 23] = [
     (
         "monoio",
         &["runtime"],
@@ -69,6 +69,7 @@ pub(crate) const HOMES: [(&str, &[&str], &str); 22] = [
         &["protocol"],
         "use `protocol`'s HTTP/1.1 parser",
     ),
+    ("flate2", &["protocol"], "use `protocol::grpc`'s messages"),
     ("h2", &["connection"], "speak to a stream of `connection`"),
     ("http", &["connection"], "use `protocol`'s heads and fields"),
     ("tokio", &["connection"], "there is no runtime but ours"),

@@ -3,14 +3,39 @@
 use super::super::client::{Client, Peer};
 use super::{Connection, Context, State, Step, Then};
 use crate::dialect::{Message, Reaction, Socket};
+use crate::limits::{GRPC_COMPRESSED_BYTES_MAX, GRPC_COMPRESSED_BYTES_MIN};
 use crate::protocol::Parsed;
-use crate::protocol::grpc::{Status, parse_message, truncated};
+use crate::protocol::grpc::{CallFields, MessageEncoding, Status, parse_message, truncated};
 
 /// What is kept of a call.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(in crate::connection) struct CallPeer {
     /// Its dialect knows that the client will say no more.
     pub(in crate::connection) half_closed: bool,
+    /// How its messages are compressed.
+    encoding: MessageEncoding,
+    /// Its client reads compressed messages.
+    accepts_gzip: bool,
+}
+
+impl CallPeer {
+    pub(in crate::connection) const fn new(fields: &CallFields) -> Self {
+        Self {
+            half_closed: false,
+            encoding: fields.encoding,
+            accepts_gzip: fields.accepts_gzip,
+        }
+    }
+
+    /// Whether an answer of so many bytes is worth compressing: what is long, or what goes to somebody who does so
+    /// too; but nothing that takes so long that others would wait.
+    pub(in crate::connection) const fn compresses(self, bytes: usize) -> bool {
+        let wanted = match self.encoding {
+            MessageEncoding::Gzip => true,
+            MessageEncoding::Identity => bytes >= GRPC_COMPRESSED_BYTES_MIN,
+        };
+        self.accepts_gzip && wanted && bytes <= GRPC_COMPRESSED_BYTES_MAX
+    }
 }
 
 impl Connection {
@@ -25,7 +50,10 @@ impl Connection {
         };
         let Client { peer, socket, .. } = client;
         let heard = match peer {
-            Peer::Call(call) => hear(buf, ended, &mut call.half_closed, socket, ctx),
+            Peer::Call(call) => {
+                let input = (buf, call.encoding, ended);
+                hear(input, &mut call.half_closed, socket, ctx)
+            }
             Peer::WebSocket(_) | Peer::Response(_) => None,
         };
         let Some((used, reaction)) = heard else {
@@ -46,24 +74,27 @@ impl Connection {
 /// What the next message of a call makes its socket do, or the end of what the client says, and how many bytes
 /// that took; `None` if nothing is to be done. `ended` is whether all is here that will ever be.
 pub(in crate::connection) fn hear(
-    bytes: &[u8],
-    ended: bool,
+    (bytes, encoding, ended): (&[u8], MessageEncoding, bool),
     half_closed: &mut bool,
     socket: &mut Socket,
     ctx: &mut Context<'_>,
 ) -> Option<(usize, Reaction)> {
     let wrong = |status| (bytes.len(), Reaction::End(Vec::new(), Box::new(status)));
-    Some(match parse_message(bytes, socket.message_bytes_max()) {
+    let bytes_max = socket.message_bytes_max();
+    Some(match parse_message(bytes, bytes_max, encoding) {
         // Of a call that takes one message nothing is done until it is known to be the only one.
         Ok(Parsed::Complete(_, used)) if socket.takes_one_message() && used < bytes.len() => {
             wrong(Status::cardinality("the call has more than one request"))
         }
         Ok(Parsed::Complete(..)) if socket.takes_one_message() && !ended => return None,
-        Ok(Parsed::Complete(message, used)) => {
-            let message = Message::Binary(message.bytes);
-            let reaction = ctx.dialects.message(socket, message, &mut ctx.tools);
-            (used, reaction)
-        }
+        Ok(Parsed::Complete(message, used)) => match message.decoded(bytes_max) {
+            Ok(bytes) => {
+                let message = Message::Binary(&bytes);
+                let reaction = ctx.dialects.message(socket, message, &mut ctx.tools);
+                (used, reaction)
+            }
+            Err(error) => wrong(error.status()),
+        },
         Ok(Parsed::Partial) if !ended => return None,
         Ok(Parsed::Partial) if !bytes.is_empty() => wrong(truncated()),
         Ok(Parsed::Partial) if *half_closed => return None,

@@ -3,8 +3,6 @@
 //! Its head is here from the beginning; its body is held until it has ended. A call of gRPC does not wait for
 //! that: it becomes a client at once.
 
-use std::time::Duration;
-
 use super::stream::{NewStream, StreamSocket};
 use super::{BodyRefusal, Connection, Context, State, Step, Then, Timer};
 use crate::auth::Network;
@@ -137,17 +135,17 @@ impl Connection {
         self.with_head(request, ctx, |connection, head, ctx| {
             let route = ctx.dialects.route(head.path);
             if let Some(fields) = call_fields(head) {
-                let opened = fields.and_then(|timeout| {
+                let opened = fields.and_then(|fields| {
                     let Route::Rpc(method) = route else {
                         let message = format!("no such method: {}", head.path);
                         return Err(Status::new(Code::Unimplemented, message));
                     };
                     let socket = ctx.dialects.begin_call(method, head)?;
-                    Ok((socket, timeout))
+                    Ok((socket, fields))
                 });
                 begun = match opened {
-                    Ok((socket, timeout)) => Begun::Call(Box::new(Open {
-                        opening: Opening::Call(timeout),
+                    Ok((socket, fields)) => Begun::Call(Box::new(Open {
+                        opening: Opening::Call(fields),
                         socket,
                         subscriptions: Vec::new(),
                         home: None,
@@ -230,10 +228,10 @@ fn exchange(request: &StreamRequest) -> Exchange {
     }
 }
 
-/// How long the client of a call waits; `None` if this is no call, or one of gRPC-web.
-fn call_fields(head: &Head<'_, '_>) -> Option<Result<Option<Duration>, Status>> {
+/// What the fields of a call say; `None` if this is no call, or one of gRPC-web.
+fn call_fields(head: &Head<'_, '_>) -> Option<Result<CallFields, Status>> {
     match CallFields::read(head.headers()) {
-        Ok(fields) if fields.kind == Kind::Grpc => Some(Ok(fields.timeout)),
+        Ok(fields) if fields.kind == Kind::Grpc => Some(Ok(fields)),
         Err(CallRefusal::Status {
             answer: Kind::Grpc,
             status,

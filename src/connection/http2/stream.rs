@@ -13,7 +13,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use super::super::{Ending, SendQueue};
 use super::ready::Ready;
 use super::request::StreamRequest;
-use crate::protocol::grpc::{ACCEPT_ENCODING, Code, Kind, Status};
+use crate::protocol::grpc::{ACCEPT_ENCODING, Code, ENCODING, Kind, Status, is_compressed};
 use crate::protocol::http1::ResponseHead;
 
 /// A stream that was just opened.
@@ -240,15 +240,15 @@ impl StreamSocket {
             }
             let content_type = HeaderValue::from_static(Kind::Grpc.content_type());
             fields.insert(http::header::CONTENT_TYPE, content_type);
-            if let Ending::Call(Status {
-                code: Code::Unimplemented,
-                ..
-            }) = ending
-            {
-                // compression.md: whoever asked for an encoding learns which there are.
-                let (name, accepts) = ACCEPT_ENCODING;
-                let accepts = HeaderValue::from_static(accepts);
-                fields.insert(HeaderName::from_static(name), accepts);
+            let unimplemented =
+                matches!(ending, Ending::Call(status) if status.code == Code::Unimplemented);
+            // compression.md: whoever asked for an encoding learns which there are.
+            if !is_over || unimplemented {
+                put_field(fields, ACCEPT_ENCODING);
+            }
+            // Only the one message of a unary answer is ever compressed, so it would be the first.
+            if queue.chunks().next().is_some_and(is_compressed) {
+                put_field(fields, ENCODING);
             }
             let stream = response.send_response(head, is_over)?;
             self.send = if is_over {
@@ -295,6 +295,11 @@ fn head_of(read: &ResponseHead<'_>) -> Response<()> {
         }
     }
     head
+}
+
+fn put_field(fields: &mut HeaderMap, (name, value): (&'static str, &'static str)) {
+    let value = HeaderValue::from_static(value);
+    fields.insert(HeaderName::from_static(name), value);
 }
 
 fn trailers(status: &Status) -> HeaderMap {

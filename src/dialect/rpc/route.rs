@@ -35,6 +35,14 @@ impl Service {
         }
     }
 
+    /// The service whose method a path names, whether it has one of that name or not.
+    pub fn of_path(path: &str) -> Option<Self> {
+        let web = path.strip_prefix(WEB_PREFIX);
+        let (service, _) = web.unwrap_or(path).strip_prefix('/')?.split_once('/')?;
+        let service = Self::by_name(service)?;
+        (web.is_none() || service == Self::Event).then_some(service)
+    }
+
     /// The service of this full name.
     pub fn by_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|service| service.name() == name)
@@ -75,12 +83,9 @@ impl Method {
     /// The method of a path without query. Events have a second address, for gRPC-web; that it is used
     /// for nothing else is not checked.
     pub fn parse(path: &str) -> Option<Self> {
+        let service = Service::of_path(path)?;
         let web = path.strip_prefix(WEB_PREFIX);
-        let (service, method) = web.unwrap_or(path).strip_prefix('/')?.split_once('/')?;
-        let service = Service::by_name(service)?;
-        if web.is_some() && service != Service::Event {
-            return None;
-        }
+        let (_, method) = web.unwrap_or(path).strip_prefix('/')?.split_once('/')?;
         let mut all = Self::ALL.into_iter();
         all.find(|known| known.service() == service && known.name() == method)
     }

@@ -30,6 +30,11 @@ impl Socket {
     pub const fn takes_one_message(&self) -> bool {
         self.method.is_unary_request()
     }
+
+    /// Whether it is answered by one message.
+    pub const fn answers_once(&self) -> bool {
+        self.method.is_unary_response()
+    }
 }
 
 impl Rpc {

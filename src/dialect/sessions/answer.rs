@@ -10,7 +10,7 @@ use super::errors::{respond_error, respond_gone, respond_refusal};
 use super::lifecycle::{Creation, iso_date};
 use super::render::{self, Part};
 use super::{Sessions, execute};
-use crate::dialect::{Action, AllowedOrigin, Exchange, Responder, Tools};
+use crate::dialect::{Action, AllowedOrigin, Exchange, Responder, STREAMED, Tools};
 use crate::hub::{
     Answer, Command, Epoch, Event, EventId, Gap, Log, Number, OrganizationId, Parents, Refusal,
     ScopeName, SessionView,
@@ -84,9 +84,11 @@ impl LogHeaders {
         if let Some(gap) = self.gap {
             let _ = write!(out, "Fanfare-Gap: {gap}\r\n");
         }
-        out.extend_from_slice(b"Cache-Control: no-store\r\n");
     }
 }
+
+/// What all other answers about events say of themselves: they are nobody's to keep.
+const NO_STORE: &[u8] = b"Cache-Control: no-store\r\n";
 
 impl Sessions {
     /// Turns the hub's answer into a response, or into the next command.
@@ -200,6 +202,7 @@ impl Sessions {
         if count < events().len() {
             block.extend_from_slice(b"Fanfare-More: true\r\n");
         }
+        block.extend_from_slice(NO_STORE);
         to.begin(200).raw(&self.cors).raw(&block).content_head(
             Some("application/json"),
             bytes as u64,
@@ -231,9 +234,8 @@ impl Sessions {
         to.begin(200)
             .raw(&self.cors)
             .raw(&block)
+            .raw(STREAMED)
             .header("Content-Type", b"text/event-stream")
-            // nginx buffers proxied answers unless told otherwise.
-            .header("X-Accel-Buffering", b"no")
             .finish_streaming();
     }
 
@@ -241,6 +243,7 @@ impl Sessions {
     pub fn begin_websocket(&self, handshake: &Handshake, headers: LogHeaders, out: &mut BytesMut) {
         let mut block = BytesMut::from(&self.cors[..]);
         headers.put(&mut block);
+        block.extend_from_slice(NO_STORE);
         handshake.write_response(out, None, &block);
     }
 }

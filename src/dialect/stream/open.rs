@@ -1,5 +1,7 @@
 //! What opens a stream: a WebSocket's handshake, a request for a response that does not end, a gRPC call.
 
+use std::num::NonZeroU16;
+
 use bytes::Bytes;
 
 use super::access::{SUBPROTOCOLS, allow};
@@ -9,10 +11,12 @@ use super::{Form, Route, Socket, Stream, Wanted, put_http_error};
 use crate::auth::Grant;
 use crate::dialect::render::Framing;
 use crate::dialect::socket::{Open, Opening, Streamed};
-use crate::dialect::{self, Action, Offer, Refused, Responder, handshake_fields, idempotency_key};
-use crate::limits::STREAM_SESSION_ID_BYTES_MAX;
-use crate::protocol::grpc::{Code, Status};
-use crate::protocol::http1::{Head, Method, decode_form, query_pairs};
+use crate::dialect::{
+    self, Action, Offer, Refused, Responder, STREAMED, handshake_fields, idempotency_key,
+};
+use crate::limits::{STREAM_HEARTBEAT_SECONDS_MAX, STREAM_SESSION_ID_BYTES_MAX};
+use crate::protocol::grpc::{Code, MessageEncoding, Status};
+use crate::protocol::http1::{Head, Method, decode_form, query_last_of, query_pairs};
 use crate::protocol::websocket::Handshake;
 
 /// RFC 9110 §15.5.2: a 401 says how to do better (RFC 6750 §3).
@@ -117,12 +121,15 @@ impl Stream {
                 first,
             ))
         });
-        let socket = socket.map_err(|status| self.refuse(&status, to))?;
+        let opened = socket.and_then(|socket| Ok((socket, heartbeat(head.query)?)));
+        let (socket, heartbeat) = opened.map_err(|status| self.refuse(&status, to))?;
         let streamed = Streamed {
             content_type: "application/json",
-            headers: [&self.cors[..], b"Cache-Control: no-store\r\n"].concat(),
+            headers: [&self.cors[..], STREAMED].concat(),
             framing: Framing::Line,
             messages: Vec::new(),
+            encoding: MessageEncoding::Identity,
+            heartbeat,
         };
         Ok(open(Opening::Response(Box::new(streamed)), socket))
     }
@@ -183,6 +190,25 @@ fn open(opening: Opening, socket: Socket) -> Action {
         subscriptions: Vec::new(),
         home: None,
     }))
+}
+
+/// After how much silence a client that reads lines wants an empty one: `heartbeat`, in any case, in whole seconds.
+fn heartbeat(query: Option<&str>) -> Result<Option<NonZeroU16>, Status> {
+    let most = STREAM_HEARTBEAT_SECONDS_MAX;
+    let wrong = || {
+        invalid(format!(
+            "heartbeat is a whole number of seconds, 1 to {most}"
+        ))
+    };
+    let is_ours = |key: &str| key.eq_ignore_ascii_case("heartbeat");
+    let value = query_last_of(query.unwrap_or(""), is_ours).map_err(|_| wrong())?;
+    let Some(value) = value else {
+        return Ok(None);
+    };
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds: Option<NonZeroU16> = value.parse().ok().filter(|_| digits);
+    let seconds = seconds.filter(|seconds| seconds.get() <= most);
+    seconds.map(Some).ok_or_else(wrong)
 }
 
 /// The client's own id, from the field `SessionId` or the query, there in any case.

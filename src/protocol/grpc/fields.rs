@@ -7,14 +7,10 @@
 use std::str;
 use std::time::Duration;
 
+use super::compression::{ACCEPT_ENCODING, GZIP, IDENTITY, MessageEncoding};
 use super::quote::quoted_bytes;
 use super::status::{Code, Status};
 use crate::protocol::media::media_ranges;
-
-/// The field that says which encodings of messages we accept, which is none.
-pub const ACCEPT_ENCODING: (&str, &str) = ("grpc-accept-encoding", IDENTITY);
-
-const IDENTITY: &str = "identity";
 
 /// Most digits of a timeout (PROTOCOL-HTTP2, `TimeoutValue`).
 const TIMEOUT_DIGITS_MAX: usize = 8;
@@ -75,6 +71,10 @@ pub struct CallFields {
     pub answer: Kind,
     /// How long the client waits, from the arrival of the fields on. Zero if it waits no more.
     pub timeout: Option<Duration>,
+    /// How the client compresses messages, if it does.
+    pub encoding: MessageEncoding,
+    /// Whether the client reads messages that are gzip.
+    pub accepts_gzip: bool,
 }
 
 /// A call that is over with its fields.
@@ -100,6 +100,7 @@ impl CallFields {
         headers: impl Iterator<Item = (&'h str, &'h [u8])>,
     ) -> Result<Self, CallRefusal> {
         let (mut kind, mut accepted, mut timeout, mut wrong) = (None, None, None, None);
+        let (mut encoding, mut accepts_gzip) = (MessageEncoding::Identity, false);
         for (name, value) in headers {
             if name.eq_ignore_ascii_case("content-type") {
                 let found = Kind::of_media_type(value).ok_or(CallRefusal::MediaType)?;
@@ -120,10 +121,14 @@ impl CallFields {
                     // grpc-go, and the agreement of the maintainers in grpc/grpc#26401: INTERNAL.
                     None => wrong = wrong.or_else(|| Some(malformed_timeout(value))),
                 }
-            } else if name.eq_ignore_ascii_case("grpc-encoding")
-                && !value.eq_ignore_ascii_case(IDENTITY.as_bytes())
-            {
-                wrong = wrong.or_else(|| Some(unknown_encoding(value)));
+            } else if name.eq_ignore_ascii_case("grpc-encoding") {
+                match MessageEncoding::of(value) {
+                    Some(MessageEncoding::Identity) => {}
+                    Some(other) => encoding = other,
+                    None => wrong = wrong.or_else(|| Some(unknown_encoding(value))),
+                }
+            } else if name.eq_ignore_ascii_case(ACCEPT_ENCODING.0) {
+                accepts_gzip |= lists_gzip(value);
             }
         }
         let kind = kind.ok_or(CallRefusal::MediaType)?;
@@ -138,6 +143,8 @@ impl CallFields {
                 kind,
                 answer,
                 timeout,
+                encoding,
+                accepts_gzip,
             }),
         }
     }
@@ -152,6 +159,12 @@ fn accepted_kinds(value: &[u8]) -> impl Iterator<Item = (Kind, u16)> {
     })
 }
 
+/// Whether gzip is among encodings.
+fn lists_gzip(value: &[u8]) -> bool {
+    let mut names = value.split(|&byte| byte == b',');
+    names.any(|name| MessageEncoding::of(name.trim_ascii()) == Some(MessageEncoding::Gzip))
+}
+
 fn malformed_timeout(value: &[u8]) -> Status {
     let value = quoted_bytes(value);
     let message = format!("grpc-timeout is 1 to 8 digits and a unit, one of HMSmun; not {value}");
@@ -161,7 +174,7 @@ fn malformed_timeout(value: &[u8]) -> Status {
 /// compression.md, test case 4: the description says what is not supported, and what is.
 fn unknown_encoding(value: &[u8]) -> Status {
     let value = quoted_bytes(value);
-    let message = format!("grpc-encoding {value} is not supported; {IDENTITY} is");
+    let message = format!("grpc-encoding {value} is not supported; {IDENTITY} and {GZIP} are");
     Status::new(Code::Unimplemented, message)
 }
 
@@ -235,6 +248,19 @@ mod tests {
         let timeout = fields.expect("a call").timeout;
         assert_eq!(timeout, Some(Duration::from_secs(1)));
         assert!(read(&[grpc, ("grpc-timeout", "2S"), ("grpc-timeout", "1")]).is_err());
+    }
+
+    #[test]
+    fn compression_is_agreed_upon() {
+        let grpc = ("content-type", "application/grpc");
+        let fields = |more: &[(&str, &str)]| read(&[&[grpc], more].concat()).expect("a call");
+        let gzip = MessageEncoding::Gzip;
+        assert_eq!(fields(&[]).encoding, MessageEncoding::Identity);
+        assert_eq!(fields(&[("grpc-encoding", "gzip")]).encoding, gzip);
+        let accepts = |value| fields(&[("grpc-accept-encoding", value)]).accepts_gzip;
+        assert!(!fields(&[("grpc-encoding", "gzip")]).accepts_gzip);
+        assert!(accepts("gzip") && accepts("identity, deflate,\tGZIP"));
+        assert!(!accepts("") && !accepts("identity,deflate,gzipp"));
     }
 
     #[test]

@@ -7,13 +7,15 @@
 //!  └─────────────────┴────────────────────┴───────────┘
 //! ```
 //!
-//! Messages are never compressed: we offer `identity` alone. Where they end has nothing to do with where
+//! How a message is compressed whose flag says so is the call's to say ([`MessageEncoding`]). Where messages end has nothing to do with where
 //! DATA frames or chunks end.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::{BufMut, BytesMut};
 
+use super::compression::{MessageEncoding, deflate, inflate};
 use super::status::{Code, Status};
 use crate::protocol::Parsed;
 
@@ -26,15 +28,34 @@ const FLAG_COMPRESSED: u8 = 1;
 /// A message, in the buffer it came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message<'b> {
-    /// Its bytes, without the header.
+    /// Its bytes, without the header, as they were sent.
     pub bytes: &'b [u8],
+    /// How they are written.
+    pub encoding: MessageEncoding,
+}
+
+impl<'b> Message<'b> {
+    /// The message itself, of at most `bytes_max` bytes.
+    pub fn decoded(self, bytes_max: usize) -> Result<Cow<'b, [u8]>, MessageError> {
+        match self.encoding {
+            MessageEncoding::Identity => Ok(Cow::Borrowed(self.bytes)),
+            MessageEncoding::Gzip => inflate(self.bytes, bytes_max).map(Cow::Owned),
+        }
+    }
 }
 
 /// Why there is no message, and can be none after it: the call is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageError {
-    /// It says that it is compressed.
+    /// It says that it is compressed, but its call did not say how.
     Compressed,
+    /// It says that it is compressed, but is not.
+    NotGzip,
+    /// It is more than is allowed once it is no longer compressed.
+    Inflated {
+        /// The bytes it may have.
+        bytes_max: usize,
+    },
     /// Its flag is neither 0 nor 1. A client's gRPC-web trailers are among these.
     UnknownFlag(u8),
     /// It says that it has more bytes than are allowed.
@@ -52,11 +73,13 @@ impl MessageError {
         match self {
             // compression.md, test case 6: the flag without an encoding MUST fail with INTERNAL.
             // Whoever named an encoding was refused by its fields already.
-            Self::Compressed | Self::UnknownFlag(_) => {
+            Self::Compressed | Self::NotGzip | Self::UnknownFlag(_) => {
                 Status::new(Code::Internal, self.to_string())
             }
             // statuscodes.md: "received message was larger than configured limit".
-            Self::TooLong { .. } => Status::new(Code::ResourceExhausted, self.to_string()),
+            Self::TooLong { .. } | Self::Inflated { .. } => {
+                Status::new(Code::ResourceExhausted, self.to_string())
+            }
         }
     }
 }
@@ -66,6 +89,11 @@ impl fmt::Display for MessageError {
         match self {
             Self::Compressed => f.write_str(
                 "a message's Compressed-Flag is set, but no grpc-encoding was agreed upon",
+            ),
+            Self::NotGzip => f.write_str("a message's Compressed-Flag is set, but it is not gzip"),
+            Self::Inflated { bytes_max } => write!(
+                f,
+                "a message has more than {bytes_max} bytes, which are allowed, when it is inflated"
             ),
             Self::UnknownFlag(flag) => write!(f, "a message's Compressed-Flag is {flag}"),
             Self::TooLong { bytes, bytes_max } => {
@@ -80,20 +108,23 @@ impl fmt::Display for MessageError {
 
 /// Finds the message at the front of `buf`, of at most `message_bytes_max` bytes.
 ///
+/// If it is compressed, that is how many it may have as it was sent, and `encoding` is what the call said of them.
 /// Its header is judged as soon as it is there: a message that cannot be accepted is not waited for.
 #[inline]
 pub fn parse_message(
     buf: &[u8],
     message_bytes_max: usize,
+    encoding: MessageEncoding,
 ) -> Result<Parsed<Message<'_>>, MessageError> {
     let Some((&[flag, length @ ..], rest)) = buf.split_first_chunk::<MESSAGE_HEADER_BYTES>() else {
         return Ok(Parsed::Partial);
     };
-    match flag {
-        FLAG_PLAIN => {}
-        FLAG_COMPRESSED => return Err(MessageError::Compressed),
-        flag => return Err(MessageError::UnknownFlag(flag)),
-    }
+    let encoding = match (flag, encoding) {
+        (FLAG_PLAIN, _) => MessageEncoding::Identity,
+        (FLAG_COMPRESSED, MessageEncoding::Gzip) => MessageEncoding::Gzip,
+        (FLAG_COMPRESSED, MessageEncoding::Identity) => return Err(MessageError::Compressed),
+        (flag, _) => return Err(MessageError::UnknownFlag(flag)),
+    };
     let bytes = u32::from_be_bytes(length) as usize;
     if bytes > message_bytes_max {
         return Err(MessageError::TooLong {
@@ -102,7 +133,11 @@ pub fn parse_message(
         });
     }
     Ok(match rest.get(..bytes) {
-        Some(message) => Parsed::Complete(Message { bytes: message }, MESSAGE_HEADER_BYTES + bytes),
+        Some(message) => {
+            let bytes_used = MESSAGE_HEADER_BYTES + bytes;
+            let bytes = message;
+            Parsed::Complete(Message { bytes, encoding }, bytes_used)
+        }
         None => Parsed::Partial,
     })
 }
@@ -115,6 +150,22 @@ pub fn truncated() -> Status {
 /// Appends a message.
 pub fn put_message(out: &mut BytesMut, bytes: &[u8]) {
     put_frame(out, FLAG_PLAIN, bytes);
+}
+
+/// Appends a message as gzip. No if it would be no smaller: then nothing is appended.
+pub fn put_compressed(out: &mut BytesMut, bytes: &[u8]) -> bool {
+    match deflate(bytes) {
+        Some(compressed) => {
+            put_frame(out, FLAG_COMPRESSED, &compressed);
+            true
+        }
+        None => false,
+    }
+}
+
+/// Whether the message that begins so is compressed.
+pub fn is_compressed(frame: &[u8]) -> bool {
+    frame.first() == Some(&FLAG_COMPRESSED)
 }
 
 /// Appends what has the form of a message, with this flag. Everything we send is far below 4 GiB.
@@ -130,14 +181,56 @@ pub(super) fn put_frame(out: &mut BytesMut, flag: u8, bytes: &[u8]) {
 mod tests {
     use super::*;
 
+    const IDENTITY: MessageEncoding = MessageEncoding::Identity;
+
+    fn plain(bytes: &[u8]) -> Message<'_> {
+        let encoding = IDENTITY;
+        Message { bytes, encoding }
+    }
+
+    #[test]
+    fn a_flag_says_whether_a_message_is_compressed() {
+        let mut out = BytesMut::new();
+        assert!(!put_compressed(&mut out, b"short") && out.is_empty());
+        let message = [7; 1_000];
+        assert!(put_compressed(&mut out, &message));
+        assert!(is_compressed(&out) && !is_compressed(b"\0\0\0\0\0") && !is_compressed(b""));
+        let Ok(Parsed::Complete(found, used)) = parse_message(&out, 100, MessageEncoding::Gzip)
+        else {
+            panic!("no message");
+        };
+        assert_eq!(used, out.len());
+        assert_eq!(found.decoded(1_000).as_deref(), Ok(&message[..]));
+        let bytes_max = 999;
+        let error = found.decoded(bytes_max).unwrap_err();
+        assert_eq!(error, MessageError::Inflated { bytes_max });
+        assert_eq!(error.status().code, Code::ResourceExhausted);
+        // Who compresses need not compress all.
+        let parsed = parse_message(b"\0\0\0\0\x03abc", 3, MessageEncoding::Gzip);
+        assert_eq!(parsed, Ok(Parsed::Complete(plain(b"abc"), 8)));
+        assert_eq!(plain(b"abc").decoded(0).as_deref(), Ok(&b"abc"[..]));
+        let no_gzip = parse_message(b"\x01\0\0\0\x03abc", 3, MessageEncoding::Gzip);
+        let Ok(Parsed::Complete(no_gzip, _)) = no_gzip else {
+            panic!("no message");
+        };
+        let error = no_gzip.decoded(100).unwrap_err();
+        assert_eq!(error.status().code, Code::Internal);
+    }
+
     #[test]
     fn a_message_is_partial_until_its_last_byte() {
         let bytes = b"\0\0\0\0\x03abcrest";
         for end in 0..8 {
-            assert_eq!(parse_message(&bytes[..end], 3), Ok(Parsed::Partial));
+            assert_eq!(
+                parse_message(&bytes[..end], 3, IDENTITY),
+                Ok(Parsed::Partial)
+            );
         }
-        let message = Message { bytes: b"abc" };
-        assert_eq!(parse_message(bytes, 3), Ok(Parsed::Complete(message, 8)));
+        let message = plain(b"abc");
+        assert_eq!(
+            parse_message(bytes, 3, IDENTITY),
+            Ok(Parsed::Complete(message, 8))
+        );
     }
 
     #[test]
@@ -146,16 +239,16 @@ mod tests {
             bytes: 4,
             bytes_max: 3,
         };
-        assert_eq!(parse_message(b"\0\0\0\0\x04", 3), Err(too_long));
+        assert_eq!(parse_message(b"\0\0\0\0\x04", 3, IDENTITY), Err(too_long));
         assert_eq!(too_long.status().code, Code::ResourceExhausted);
         assert_eq!(
-            parse_message(b"\x01\0\0\0\0", 3),
+            parse_message(b"\x01\0\0\0\0", 3, IDENTITY),
             Err(MessageError::Compressed)
         );
         assert_eq!(MessageError::Compressed.status().code, Code::Internal);
         for flag in 2..=u8::MAX {
             let error = MessageError::UnknownFlag(flag);
-            assert_eq!(parse_message(&[flag, 0, 0, 0, 0], 3), Err(error));
+            assert_eq!(parse_message(&[flag, 0, 0, 0, 0], 3, IDENTITY), Err(error));
             assert_eq!(error.status().code, Code::Internal);
         }
     }
@@ -167,8 +260,8 @@ mod tests {
             out.clear();
             let bytes = vec![7; length];
             put_message(&mut out, &bytes);
-            let message = Message { bytes: &bytes };
-            let parsed = parse_message(&out, length);
+            let message = plain(&bytes);
+            let parsed = parse_message(&out, length, IDENTITY);
             assert_eq!(parsed, Ok(Parsed::Complete(message, 5 + length)));
         }
     }

@@ -6,15 +6,18 @@
 //!
 //! Nothing here knows HTTP's own framing, which methods there are, or what a message means.
 
+mod compression;
 mod fields;
 mod frame;
 mod quote;
 mod status;
 mod web;
 
-pub use fields::{ACCEPT_ENCODING, CallFields, CallRefusal, Kind, Timeout};
+pub use compression::{ACCEPT_ENCODING, ENCODING, MessageEncoding};
+pub use fields::{CallFields, CallRefusal, Kind, Timeout};
 pub use frame::{
-    MESSAGE_HEADER_BYTES, Message, MessageError, parse_message, put_message, truncated,
+    MESSAGE_HEADER_BYTES, Message, MessageError, is_compressed, parse_message, put_compressed,
+    put_message, truncated,
 };
 pub use quote::quoted;
 pub use status::{Code, Status};

@@ -3,7 +3,7 @@
 
 use bytes::BytesMut;
 use fanfare::protocol::Parsed;
-use fanfare::protocol::grpc::{Code, MessageError, parse_message, put_message};
+use fanfare::protocol::grpc::{Code, MessageEncoding, MessageError, parse_message, put_message};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -21,7 +21,7 @@ fn hear(body: &[u8], cuts: &[usize]) -> Heard {
         kept.extend_from_slice(&body[start..end]);
         start = end;
         loop {
-            match parse_message(&kept, MESSAGE_BYTES_MAX) {
+            match parse_message(&kept, MESSAGE_BYTES_MAX, MessageEncoding::Identity) {
                 Ok(Parsed::Complete(message, used)) => {
                     messages.push(message.bytes.to_vec());
                     kept.drain(..used);
@@ -93,7 +93,12 @@ fn data_frames_have_no_relation_to_messages() {
 
 #[test]
 fn compressed_flag_without_encoding_fails_with_internal_and_says_so() {
-    let error = parse_message(b"\x01\0\0\0\x02..", MESSAGE_BYTES_MAX).expect_err("compressed");
+    let error = parse_message(
+        b"\x01\0\0\0\x02..",
+        MESSAGE_BYTES_MAX,
+        MessageEncoding::Identity,
+    )
+    .expect_err("compressed");
     let status = error.status();
     assert_eq!(status.code, Code::Internal);
     assert!(status.message.contains("Compressed-Flag"));
@@ -103,7 +108,7 @@ fn compressed_flag_without_encoding_fails_with_internal_and_says_so() {
 fn compressed_flag_is_0_or_1() {
     for flag in 2..=255 {
         let header = [flag, 0, 0, 0, 0];
-        let found = parse_message(&header, MESSAGE_BYTES_MAX);
+        let found = parse_message(&header, MESSAGE_BYTES_MAX, MessageEncoding::Identity);
         assert_eq!(found, Err(MessageError::UnknownFlag(flag)));
     }
 }
@@ -113,10 +118,12 @@ fn a_message_larger_than_configured_is_resource_exhausted_at_its_fifth_byte() {
     for bytes in [1_001_u32, 1 << 24, u32::MAX] {
         let header = [&[0][..], &bytes.to_be_bytes()].concat();
         for end in 0..5 {
-            let parsed = parse_message(&header[..end], MESSAGE_BYTES_MAX);
+            let parsed =
+                parse_message(&header[..end], MESSAGE_BYTES_MAX, MessageEncoding::Identity);
             assert_eq!(parsed, Ok(Parsed::Partial));
         }
-        let error = parse_message(&header, MESSAGE_BYTES_MAX).expect_err("too long");
+        let error = parse_message(&header, MESSAGE_BYTES_MAX, MessageEncoding::Identity)
+            .expect_err("too long");
         let status = error.status();
         assert_eq!(status.code, Code::ResourceExhausted);
         assert!(status.message.contains(&bytes.to_string()));
@@ -124,7 +131,7 @@ fn a_message_larger_than_configured_is_resource_exhausted_at_its_fifth_byte() {
     }
     let header = b"\0\0\0\x03\xe8";
     assert_eq!(
-        parse_message(header, MESSAGE_BYTES_MAX),
+        parse_message(header, MESSAGE_BYTES_MAX, MessageEncoding::Identity),
         Ok(Parsed::Partial)
     );
 }

@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
 use fanfare::protocol::grpc::{
-    CallFields, Code, Kind, Status, decode_text, parse_message, put_message, put_text, put_trailers,
+    CallFields, Code, Kind, MessageEncoding, Status, decode_text, parse_message, put_message,
+    put_text, put_trailers,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -81,7 +82,7 @@ fn message_framing_of_a_status_alone() {
 fn message_framing_keeps_trailers_for_servers() {
     let mut body = BytesMut::new();
     put_trailers(&mut body, &Status::OK);
-    let error = parse_message(&body, 100).expect_err("not for clients");
+    let error = parse_message(&body, 100, MessageEncoding::Identity).expect_err("not for clients");
     assert_eq!(error.status().code, Code::Internal);
 }
 

@@ -105,7 +105,10 @@ fn who_reads_what_was_ended_is_told_and_leaves_nothing() {
             client.settle(node);
             let call = &client.calls[call];
             assert_eq!((call.status(), call.end), (Some(410), Some(End::Complete)));
-            assert_eq!(call.field("cache-control"), Some("no-store"));
+            assert!(
+                call.field("cache-control")
+                    .is_some_and(|value| value.starts_with("no-store"))
+            );
         }
         assert_eq!(left(node), [0; 3]);
         assert_eq!(node.sum("sessions"), 0);

@@ -1,6 +1,7 @@
 //! The stream dialect by gRPC over HTTP/2, as `h2`'s client and prost see it.
 
 mod calls;
+mod compression;
 mod flow;
 mod services;
 mod stream;

@@ -24,7 +24,8 @@ fn open(stage: &mut Stage, token: &str, query: &str, headers: &str) -> (usize, S
     let head = stage.answer(peer);
     assert_eq!(head.status, 200, "{head:?}");
     assert_eq!(head.header("content-type"), Some("text/event-stream"));
-    assert_eq!(head.header("cache-control"), Some("no-store"));
+    assert_eq!(head.header("cache-control"), Some("no-store, no-transform"));
+    assert_eq!(head.header("x-accel-buffering"), Some("no"));
     assert_eq!(head.header("access-control-allow-origin"), Some("*"));
     assert!(head.header("fanfare-epoch").is_some() && head.header("fanfare-next").is_some());
     let mut body = head.body.into_bytes();

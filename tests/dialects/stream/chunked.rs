@@ -26,7 +26,8 @@ fn the_query_subscribes_and_every_message_is_a_line() {
         );
         let head = &listener.head;
         assert_eq!(head.header("content-type"), Some("application/json"));
-        assert_eq!(head.header("cache-control"), Some("no-store"));
+        assert_eq!(head.header("cache-control"), Some("no-store, no-transform"));
+        assert_eq!(head.header("x-accel-buffering"), Some("no"));
         assert_eq!(head.header("access-control-allow-origin"), Some("*"));
         let subscribed = r#"{"result":{"subscribed":{"name":"n","target":{"projectId":"p"}}}}"#;
         assert_eq!(listener.lines(stage), [subscribed]);
@@ -168,6 +169,62 @@ fn a_client_of_http_1_0_gets_lines_without_chunks() {
             ]
         );
         assert!(!stage.node.peers[peer].is_over());
+    });
+}
+
+#[test]
+fn a_silent_stream_has_an_empty_line_when_it_was_asked_for() {
+    everywhere(|stage| {
+        let mut listener = open(stage, "subscribe.name=n&Heartbeat=5");
+        let mut silent = open(stage, "subscribe.name=n");
+        assert_eq!(listener.lines(stage).len(), 1);
+        silent.lines(stage);
+        let mut pass = |stage: &mut Stage, seconds: u64| {
+            stage.node.pass(Duration::from_secs(seconds));
+            listener.chunks(stage)
+        };
+        assert!(pass(stage, 4).is_empty());
+        assert_eq!(pass(stage, 1), [b"\n"]);
+        assert!(pass(stage, 4).is_empty());
+        // What is heard breaks the silence.
+        publish(stage, "n", "");
+        assert_eq!(pass(stage, 4).len(), 1, "the event");
+        assert_eq!(pass(stage, 1), [b"\n"]);
+        assert_eq!(pass(stage, 60).len(), 12);
+        assert_eq!(silent.lines(stage).len(), 1, "nobody else gets any");
+        // A client that takes nothing is not given more and more of it.
+        let peer = listener.peer;
+        stage.node.open_window(peer, 0);
+        stage.node.pass(Duration::from_secs(20));
+        stage.node.open_window(peer, usize::MAX);
+        stage.node.settle();
+        assert_eq!(listener.chunks(stage), [b"\n"]);
+    });
+}
+
+#[test]
+fn a_heartbeat_is_a_number_of_seconds() {
+    everywhere(|stage| {
+        for wrong in [
+            "",
+            "0",
+            "3601",
+            "65537",
+            "-1",
+            "+1",
+            "1.5",
+            "x",
+            "%ff",
+            "1&heartbeat=",
+        ] {
+            let query = format!("subscribe.name=n&heartbeat={wrong}");
+            let answer = stage.ask("t", &format!("GET {PATH}?{query}"), "", "");
+            assert_eq!(answer.status, 400, "{wrong}");
+            let (code, message) = http_error_of(&answer.body);
+            let expected = "heartbeat is a whole number of seconds, 1 to 3600";
+            assert_eq!((code, &*message), (3, expected), "{wrong}");
+        }
+        open(stage, "subscribe.name=n&heartbeat=1&heartbeat=3600");
     });
 }
 

@@ -216,7 +216,7 @@ fn a_call_that_fails_is_200_with_its_status_in_the_trailers() {
             (all.clone(), framed(0, &long.encode_to_vec()), 3),
             (all.clone(), framed(0, b"\xff"), 3),
             (all.clone(), framed(0, b""), 3),
-            (all.clone() + "grpc-encoding: gzip\r\n", good.clone(), 12),
+            (all.clone() + "grpc-encoding: deflate\r\n", good.clone(), 12),
             (all.clone() + "grpc-timeout: x\r\n", good.clone(), 13),
         ] {
             for kind in [BINARY, TEXT] {
@@ -312,7 +312,90 @@ fn what_is_no_call_of_grpc_web_is_refused_by_http() {
         );
         let long = format!("{BINARY}Content-Length: 1398116\r\n");
         let answer = stage.ask("t", &format!("POST {METHOD}"), &long, "");
-        assert_eq!(answer.status, 413, "{answer:?}");
+        assert_eq!(trailers_only(&answer), Some("8"), "{answer:?}");
+    });
+}
+
+/// The status of an answer that is nothing else.
+#[track_caller]
+fn trailers_only(answer: &Response) -> Option<&str> {
+    let media_type = Some("application/grpc-web+proto");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.header("content-type"), media_type);
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(answer.body, "");
+    assert!(
+        answer
+            .header("grpc-message")
+            .is_some_and(|message| !message.is_empty())
+    );
+    answer.header("grpc-status")
+}
+
+#[test]
+fn a_method_that_is_not_there_is_unimplemented_to_a_call_and_404_to_others() {
+    everywhere(|stage| {
+        let event = "/apis.event.v2.EventService/No";
+        let web = format!("/grpcweb/event/v2{event}");
+        for path in [
+            event,
+            &web,
+            "/grpc.health.v1.Health/No",
+            "/no.Such/Method",
+            "/x",
+        ] {
+            for kind in [BINARY, TEXT] {
+                let answer = stage.ask("t", &format!("POST {path}"), kind, "");
+                assert_eq!(trailers_only(&answer), Some("12"), "{path}");
+                let message = format!("no such method: {path}");
+                assert_eq!(answer.header("grpc-message"), Some(&*message));
+            }
+            let answer = stage.ask("t", &format!("POST {path}"), "", "");
+            assert_eq!(answer.status, 404, "{path}");
+            let answer = stage.ask("t", &format!("GET {path}"), BINARY, "");
+            assert_eq!(answer.status, 404, "{path}");
+        }
+        // A page asks before.
+        let asks = "Origin: https://x\r\nAccess-Control-Request-Method: POST\r\n";
+        let answer = stage.ask("t", &format!("OPTIONS {web}"), asks, "");
+        assert_eq!(answer.status, 204);
+        assert_eq!(answer.header("access-control-allow-headers"), Some("*"));
+    });
+}
+
+#[test]
+fn compressed_requests_are_read_and_others_told_what_is() {
+    everywhere(|stage| {
+        let message = event("n", None).encode_to_vec();
+        let gzip = crate::support::grpc::gzip(&message);
+        let headers = format!("{BINARY}grpc-encoding: gzip\r\ngrpc-accept-encoding: gzip\r\n");
+        let (head, body) = ask(stage, &call(METHOD, &headers, &framed(1, &gzip)));
+        assert_eq!(
+            head.header("grpc-encoding"),
+            None,
+            "the answer is not compressed"
+        );
+        let frames = frames(&body);
+        assert_eq!(
+            (frames.len(), frames[0].0, trailers(&frames[1]).0),
+            (2, 0, 0)
+        );
+        for (headers, body, code) in [
+            (headers.as_str(), framed(1, b"no gzip"), 13),
+            (
+                headers.as_str(),
+                framed(1, &crate::support::grpc::gzip(&vec![0; 8 << 20])),
+                8,
+            ),
+            (BINARY, framed(1, &gzip), 13),
+        ] {
+            let headers = headers.strip_prefix(BINARY).unwrap_or_default();
+            let (found, message) = failed(stage, &format!("{BINARY}{headers}"), &body);
+            assert_eq!(found, code, "{message}");
+        }
+        let headers = format!("{BINARY}grpc-encoding: br\r\n");
+        let (head, _) = ask(stage, &call(METHOD, &headers, &framed(0, &message)));
+        assert_eq!(head.header("grpc-accept-encoding"), Some("identity,gzip"));
     });
 }
 

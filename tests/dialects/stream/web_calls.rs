@@ -46,6 +46,9 @@ impl Call {
             "application/grpc-web+proto"
         };
         assert_eq!(streaming.head.header("content-type"), Some(media_type));
+        let cached = streaming.head.header("cache-control");
+        assert_eq!(cached, Some("no-store, no-transform"));
+        assert_eq!(streaming.head.header("x-accel-buffering"), Some("no"));
         Self { streaming, is_text }
     }
 

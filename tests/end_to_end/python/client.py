@@ -151,6 +151,29 @@ with tempfile.TemporaryDirectory() as scratch:
     import event_pb2 as pb
     import event_pb2_grpc
 
+def compressed(address):
+    """Channel-wide compression, and calls that have their own."""
+    for algorithm in grpc.Compression.Gzip, grpc.Compression.NoCompression:
+        with grpc.insecure_channel(address, options, compression=algorithm) as channel:
+            stub = event_pb2_grpc.EventServiceStub(channel)
+            replies_and_events(stub)
+            ends(stub)
+            health(channel)
+            for fill in 10, 5_000, 500_000:
+                event = pb.PublishEventRequest(name="n", payload={"fill": "x" * fill})
+                for own in None, grpc.Compression.Gzip:
+                    call = stub.Publish.with_call(event, timeout=DEADLINE_SECONDS, compression=own)
+                    assert call[0].payload == event.payload
+            bomb = pb.PublishEventRequest(name="n", payload={"fill": "x" * 3_000_000})
+            refused = status_of(lambda: stub.Publish(bomb, timeout=DEADLINE_SECONDS))
+            assert refused == grpc.StatusCode.RESOURCE_EXHAUSTED, refused
+    with grpc.insecure_channel(address, options, compression=grpc.Compression.Deflate) as channel:
+        stub = event_pb2_grpc.EventServiceStub(channel)
+        event = pb.PublishEventRequest(name="n", payload={"fill": "x" * 5_000})
+        refused = status_of(lambda: stub.Publish(event, timeout=DEADLINE_SECONDS))
+        assert refused == grpc.StatusCode.UNIMPLEMENTED, refused
+
+
 # A connection of its own for each channel, so that they stand on different shards.
 options = [("grpc.use_local_subchannel_pool", 1)]
 for _ in range(3):
@@ -160,3 +183,4 @@ for _ in range(3):
         ends(events)
         health(connection)
         reflection(connection)
+compressed(sys.argv[2])
