@@ -41,6 +41,7 @@ pub use render::{
 pub use respond::{Exchange, Refused, Responder, error_body, respond_error, respond_plain_error};
 pub use socket::{
     Change, Follow, Message, Open, Opening, Reaction, Show, Socket, Standing, Streamed, Subscribe,
+    Undo,
 };
 pub use too_fast::{LEAVING, RATE_LIMITED, retry_after_line, too_fast};
 pub use upgrade::{check_upgrade, handshake_fields, read_credentials};
