@@ -18,9 +18,10 @@ use a_tree::{ATree, AttributeDefinition};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use fanfare::hub::{
-    Address, Event, FilterTable, MatchScratch, NamePattern, Names, Parents, ScopeName,
-    SubscriberId, Subscription, ValueFilter,
+    Address, Event, FilterTable, MatchScratch, NamePattern, Names, OrganizationId, Parents,
+    ScopeName, SubscriberId, Subscription, ValueFilter,
 };
+use fanfare::limits::{NAME_STARS_MAX, WILDCARD_NAME_CHARS_MAX, WILDCARDS_PER_ORGANIZATION_MAX};
 use quamina::Quamina;
 use support::filters::{
     Filter, PROPERTIES, Random, asks, event, events, filters, of_mix, payload, subscription, text,
@@ -280,6 +281,93 @@ fn alternatives(c: &mut Criterion) {
     group.finish();
 }
 
+/// Names of [`WILDCARD_NAME_CHARS_MAX`] letters, and of no sense.
+fn long_name(random: &mut Random) -> String {
+    let letter = |_| char::from(b'a' + random.below(26) as u8);
+    (0..WILDCARD_NAME_CHARS_MAX).map(letter).collect()
+}
+
+/// A pattern with as many stars as are allowed, all of whose pieces are in the name: in this order, or, if it is
+/// not to fit, all but the last, which is only where the first is.
+fn pieces_of(name: &str, fits: bool, random: &mut Random) -> String {
+    let pieces = NAME_STARS_MAX - 1;
+    let part = name.len() / pieces;
+    let mut pattern = String::from("*");
+    for at in 0..pieces {
+        let wide = 2 + random.below(3) as usize;
+        let start = at * part + random.below((part - wide) as u32) as usize;
+        let start = if at + 1 == pieces && !fits {
+            start % part
+        } else {
+            start
+        };
+        pattern += &name[start..start + wide];
+        pattern.push('*');
+    }
+    pattern
+}
+
+/// What hostile clients subscribe to: as many wildcards as the bounds let them, each as costly as can be.
+fn wild(c: &mut Criterion) {
+    let mut group = c.benchmark_group("filters_match/wild");
+    group.throughput(Throughput::Elements(1));
+    let mut random = Random::new(SEED);
+    let name = long_name(&mut random);
+    let told = event(&name, payload(&[0; 5]));
+    let all = scaled(65_536);
+    let most = scaled(WILDCARDS_PER_ORGANIZATION_MAX);
+    let every_piece: Vec<String> = (0..name.len())
+        .flat_map(|start| (start + 1..=name.len()).map(move |end| (start, end)))
+        .map(|(start, end)| format!("*{}*", &name[start..end]))
+        .take(most)
+        .collect();
+    let families: [(&str, Vec<String>); 3] = [
+        (
+            "no one fits",
+            (0..all)
+                .map(|_| pieces_of(&name, false, &mut random))
+                .collect(),
+        ),
+        (
+            "all fit",
+            (0..all)
+                .map(|_| pieces_of(&name, true, &mut random))
+                .collect(),
+        ),
+        ("all that is in the name", every_piece),
+    ];
+    for (what, patterns) in families {
+        for names_each in [64, 1] {
+            let subscriptions = patterns.chunks(names_each).enumerate().map(|(at, names)| {
+                let names = names.iter().map(|name| NamePattern::parse(name)).collect();
+                let mut wanted = subscription(Names::Any(names), Vec::new());
+                wanted.scope.organization = OrganizationId((at * names_each / most) as u32);
+                wanted
+            });
+            let mut table = table(subscriptions);
+            // Heard by nobody, so that nothing is the same as for the event before.
+            let mut other = told.clone();
+            other.scope.organization = OrganizationId(1_000);
+            let mut scratch = MatchScratch::default();
+            table.matches(&told, &mut scratch);
+            let matches = scratch.subscribers.len();
+            let count = patterns.len();
+            note(&format!(
+                "{what}: {count} names, {matches} of {} subscriptions",
+                table.len()
+            ));
+            group.bench_function(format!("{count} names, {names_each} each, {what}"), |b| {
+                b.iter(|| {
+                    table.matches(&told, &mut scratch);
+                    table.matches(&other, &mut scratch);
+                    scratch.subscribers.len()
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
 /// 100,000 sessions in 1,000 projects in 50 groups; each session asks for one of 2,000 names.
 fn tree(c: &mut Criterion) {
     let mut group = c.benchmark_group("filters_match/tree");
@@ -436,6 +524,7 @@ criterion_group!(
     mix,
     unselective,
     alternatives,
+    wild,
     tree,
     change
 );

@@ -295,6 +295,16 @@ pub const LIVE_VALUE_BYTES_MAX: usize = WEBSOCKET_MESSAGE_BYTES_MAX / 2;
 pub const LIVE_VALUE_BYTES_DEFAULT: usize = 4 * 1024;
 /// Longest event name, name pattern or property name in a subscription, in bytes.
 pub const PATTERN_BYTES_MAX: usize = 1024;
+/// Most stars of one name in a subscription: each is a further search in every event's name.
+pub const NAME_STARS_MAX: usize = 8;
+/// Longest event name, in characters, in which the text between two stars of a wildcard is looked for: as long as
+/// the names of the only dialect that lets clients write such wildcards freely. One bit each in a `u128`.
+pub const WILDCARD_NAME_CHARS_MAX: usize = 128;
+/// Most different wildcards with text behind a star (all but `x*`) that one organization's subscriptions on one
+/// shard may have together. The worst of them cost an event less than a millisecond, measured (`filters_match/wild`).
+pub const WILDCARDS_PER_ORGANIZATION_MAX: usize = 2_048;
+/// Most of them that one client may have: eight clients together may use up what their organization has.
+pub const WILDCARDS_PER_CLIENT_MAX: usize = 256;
 /// Most classes that an operator may list for the sysadm dialect, and most of them retained.
 pub const CLASSES_MAX: usize = 1_024;
 /// Most subscriptions (classes) of one connection of the sysadm dialect.
@@ -474,6 +484,11 @@ const _: () = assert!(LIVE_FILTERS_DEFAULT <= LIVE_FILTERS_MAX);
 const _: () = assert!(LIVE_VALUE_BYTES_DEFAULT <= LIVE_VALUE_BYTES_MAX);
 // A character has at most 4 bytes.
 const _: () = assert!(4 * STREAM_NAME_CHARS_MAX <= PATTERN_BYTES_MAX);
+const _: () = assert!(STREAM_NAME_CHARS_MAX <= WILDCARD_NAME_CHARS_MAX);
+const _: () = assert!(WILDCARD_NAME_CHARS_MAX <= u128::BITS as usize);
+// The number of a wildcard's piece has 24 bits.
+const _: () = assert!(WILDCARDS_PER_ORGANIZATION_MAX * (NAME_STARS_MAX + 1) < 1 << 24);
+const _: () = assert!(WILDCARDS_PER_CLIENT_MAX <= WILDCARDS_PER_ORGANIZATION_MAX);
 const _: () = assert!(LOGINS_MAX < u32::MAX as usize);
 const _: () = assert!(PASSWORD_MEMORY_KIB_MIN < PASSWORD_MEMORY_KIB_MAX);
 const _: () = assert!(STRANGER_MESSAGE_BYTES_MAX < WEBSOCKET_MESSAGE_BYTES_MAX);

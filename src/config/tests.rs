@@ -124,7 +124,6 @@ fn server_of_every_key() -> ServerConfig {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one line for each key")]
 fn every_key_is_read() {
     let config = Config::from_toml(EVERY_KEY).expect("valid");
     let expected = Config {

@@ -11,9 +11,9 @@ use super::response::ResponsePeer;
 use super::websocket::WebSocketPeer;
 use super::{Connection, Context, State, Then, Timer};
 use crate::dialect::{
-    Change, Encoding, Exchange, Framing, Open, Opening, Pending, Reaction, Socket, Subscribe,
+    Change, Encoding, Exchange, Framing, Open, Opening, Pending, Reaction, Socket, Subscribe, Undo,
 };
-use crate::hub::Answer;
+use crate::hub::{Answer, Full};
 use crate::protocol::grpc::{Code, Status, put_compressed};
 use crate::protocol::websocket::CloseCode;
 
@@ -146,6 +146,7 @@ impl Connection {
             change: Change::Replace(subscriptions),
             retained: Vec::new(),
             reply: Vec::new(),
+            undo: Undo::Opening,
         };
         (answer, first)
     }
@@ -199,6 +200,27 @@ impl Connection {
             return Then::Again;
         };
         let reaction = ctx.dialects.opened(&mut client.socket, &mut ctx.tools);
+        self.react(reaction, ctx)
+    }
+
+    /// A change of subscriptions was refused: tells the client so, after `first`.
+    pub fn not_subscribed(
+        &mut self,
+        first: Bytes,
+        undo: Undo,
+        full: Full,
+        ctx: &mut Context<'_>,
+    ) -> Then {
+        let Some(client) = self.client() else {
+            return Then::Again;
+        };
+        let may_send = client.may_send();
+        client.waits = Waits::No;
+        let socket = &mut client.socket;
+        let reaction = ctx.dialects.not_subscribed(socket, undo, full);
+        if may_send {
+            self.send_queue.push(first);
+        }
         self.react(reaction, ctx)
     }
 

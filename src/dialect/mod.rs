@@ -19,6 +19,12 @@ pub mod sessions;
 mod socket;
 pub mod stream;
 pub mod sysadm;
+
+fn respond_nothing(cors: &[u8], to: &mut Responder<'_>) -> Refused {
+    let message = "nothing is served here";
+    respond_error(to, &[cors], 404, "not_found", message)
+}
+
 #[cfg(test)]
 mod testing;
 mod upgrade;
@@ -48,6 +54,7 @@ pub use respond::{
 };
 pub use socket::{
     Change, Follow, Message, Open, Opening, Reaction, Show, Socket, Standing, Streamed, Subscribe,
+    Undo,
 };
 pub use upgrade::{check_upgrade, handshake_fields, read_credentials};
 
@@ -278,8 +285,8 @@ impl Dialects {
             Route::NoMethod if head.method == Method::Options => Ok(0),
             Route::NoMethod | Route::Unknown => {
                 let cors = self.cors(route).map_or(self.anyone, |cors| cors);
-                if !self.refuse_web_call(cors, head, to) {
-                    self.respond_nothing(cors, to);
+                if !calls::refuse_web_call(cors, head, to) {
+                    respond_nothing(cors, to);
                 }
                 Err(Refused)
             }
@@ -361,15 +368,10 @@ impl Dialects {
                 Action::Done
             }
             Route::Server | Route::Unknown => {
-                self.respond_nothing(self.anyone, to);
+                respond_nothing(self.anyone, to);
                 Action::Done
             }
         }
-    }
-
-    fn respond_nothing(&self, cors: &[u8], to: &mut Responder<'_>) -> Refused {
-        let message = "nothing is served here";
-        respond_error(to, &[cors], 404, "not_found", message)
     }
 
     /// Turns the hub's answer into a response, or into the next command.

@@ -1,7 +1,7 @@
 //! What all dialects say to a publisher alike, whatever the form: to an organization that publishes faster than it may
 //! (429 Too Many Requests, RFC 6585 §4), of a node that leaves (503), about idempotency keys and about names.
 
-use crate::hub::Holder;
+use crate::hub::Whose;
 use crate::limits::IDEMPOTENCY_KEY_BYTES_MAX;
 use crate::protocol::http1::Head;
 
@@ -27,12 +27,12 @@ pub fn too_fast(retry_after: u32) -> String {
 }
 
 /// The sentence for people about a bound on remembered keys; `retry_after` is in seconds.
-pub fn keys_held(of: Holder, retry_after: u32) -> String {
+pub fn keys_held(of: Whose, retry_after: u32) -> String {
     let whose = match of {
-        Holder::Organization => {
+        Whose::Organization => {
             "as many idempotency keys of this organization are remembered as may be"
         }
-        Holder::Server => "as many idempotency keys are remembered as this server can",
+        Whose::Everyone => "as many idempotency keys are remembered as this server can",
     };
     format!("{whose}, try again in {retry_after} s or without a key")
 }

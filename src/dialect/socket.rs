@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::render::{Encoding, Framing};
 use super::{Call, Dialects, Pending, Tools, live, pubsub, rpc, stream, sysadm};
 use crate::hub::{
-    Answer, Cursor, Epoch, Gap, Number, OrganizationId, Refusal, ScopeName, Subscription,
+    Answer, Cursor, Epoch, Full, Gap, Number, OrganizationId, Refusal, ScopeName, Subscription,
 };
 use crate::limits::{STRANGER_MESSAGE_BYTES_MAX, WEBSOCKET_MESSAGE_BYTES_MAX};
 use crate::protocol::grpc::{CallFields, MessageEncoding, Status};
@@ -137,6 +137,23 @@ pub struct Subscribe {
     pub retained: Vec<Box<str>>,
     /// The reply, after them, as one message; nothing if empty.
     pub reply: Vec<u8>,
+    /// What there is to do if it cannot be.
+    pub undo: Undo,
+}
+
+/// What a refused change of subscriptions leaves to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undo {
+    /// Nothing: the change takes away.
+    Nothing,
+    /// To send away a client that has just come.
+    Opening,
+    /// To refuse a request of the sysadm dialect.
+    Sysadm(Box<sysadm::Undo>),
+    /// To refuse the filters of a message of the live dialect.
+    Live,
+    /// To refuse a request of the stream dialect, by its correlation id.
+    Stream(Option<Box<str>>),
 }
 
 /// How a socket's subscriptions change.
@@ -296,6 +313,26 @@ impl Dialects {
                 self.pubsub.answer(room, pending, answer, tools)
             }
             // Nobody asks on another's behalf.
+            _ => Reaction::nothing(),
+        }
+    }
+
+    /// A change of subscriptions was refused; nothing has changed but what the socket itself took note of.
+    pub fn not_subscribed(&self, socket: &mut Socket, undo: Undo, full: Full) -> Reaction {
+        match (socket, undo) {
+            (Socket::Sysadm(socket), Undo::Sysadm(undo)) => {
+                self.sysadm.not_subscribed(socket, *undo, full)
+            }
+            (Socket::Stream(socket), Undo::Stream(correlation_id)) => {
+                self.stream
+                    .not_subscribed(socket, correlation_id.as_deref(), full)
+            }
+            (Socket::Live(_), Undo::Live) => live::Live::not_subscribed(full),
+            (_, Undo::Opening) => {
+                let reason = "too many subscriptions, try again";
+                Reaction::Close(Vec::new(), CloseCode::TRY_AGAIN_LATER, reason)
+            }
+            // Nobody undoes what another did, and what takes away is not refused.
             _ => Reaction::nothing(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::bounds::Whose;
 use super::event::{Draft, Epoch, EventId, Number};
 use super::scope::{OrganizationId, Parents, Scope, ScopeName, SessionKey};
 use crate::auth::{Attempt, Identity, LoginToken, Verdict};
@@ -222,7 +223,7 @@ pub enum Refusal {
     /// As many idempotency keys are remembered as may be.
     KeysHeld {
         /// Whose bound it is.
-        of: Holder,
+        of: Whose,
         /// Seconds until the oldest of them is forgotten: whole ones, at least one.
         retry_after: u32,
     },
@@ -236,15 +237,6 @@ pub enum Refusal {
         /// Seconds after which the publish would be accepted if nothing else were: whole ones, at least one.
         retry_after: u32,
     },
-}
-
-/// Whose a bound is that was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holder {
-    /// That of one organization, which leaves others their room.
-    Organization,
-    /// That of the server.
-    Server,
 }
 
 impl Refusal {

@@ -8,13 +8,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::bounds::{Full, Table, Whose};
 use super::command::Answer;
 use super::effect::Effect;
 use super::event::{Draft, Event, EventName};
 use super::filter::{FilterTable, MatchScratch, SubscriberId, SubscriptionId};
 use super::hub::Hub;
 use super::scope::{Address, OrganizationId, Parents, Scope, ShardId};
-use super::subscription::Subscription;
+use super::subscription::{Names, Subscription};
 use crate::time::Now;
 
 /// What a shard knows about live subscriptions: its own, and which other shards have any.
@@ -98,7 +99,27 @@ fn slot<T: Clone + Default>(table: &mut Vec<T>, organization: OrganizationId) ->
 }
 
 impl Hub {
-    /// Adds a live subscription. Its parents are those that the scope's home answered to
+    /// Whether an organization may have these subscriptions besides what it has.
+    pub fn check_subscriptions(
+        &self,
+        organization: OrganizationId,
+        new: &[Subscription],
+    ) -> Result<(), Full> {
+        let patterns = new.iter().flat_map(|wanted| match &wanted.names {
+            Names::Every => &[],
+            Names::Any(patterns) => &**patterns,
+        });
+        let wildcards = self.fanout.filters.wildcards_with(organization, patterns);
+        if wildcards > self.config.wildcards_max {
+            return Err(Full {
+                table: Table::Wildcards,
+                whose: Whose::Organization,
+            });
+        }
+        Ok(())
+    }
+
+    /// Adds a live subscription, which was [checked](Self::check_subscriptions). Its parents are those that the scope's home answered to
     /// [`Command::Place`](super::Command::Place), at once after the answer: what is learned later, this
     /// shard is told.
     pub fn subscribe(

@@ -30,6 +30,7 @@ use super::tree::ScopeTree;
 use crate::limits::{
     BROADCAST_SLICE_APPENDS, BROADCAST_SLICE_WOKEN, LOGS_BYTES_DEFAULT, NODES_MAX,
     PRESSED_SESSIONS_MAX, SESSION_TTL_DEFAULT, SESSIONS_MAX, SWEEP_TOMBSTONES,
+    WILDCARDS_PER_ORGANIZATION_MAX,
 };
 use crate::time::{Instant, Now};
 
@@ -44,6 +45,9 @@ pub struct HubConfig {
     pub logs_bytes_max: usize,
     /// Most sessions of this shard, at most [`SESSIONS_MAX`].
     pub sessions_max: usize,
+    /// Most different wildcards of one organization's subscriptions, of those that are
+    /// [costly](super::NamePattern::is_costly); at most [`WILDCARDS_PER_ORGANIZATION_MAX`].
+    pub wildcards_max: usize,
     /// Whether scopes must be declared before they are used.
     pub declared_scopes: bool,
     /// Names whose last event is kept for those who subscribe later.
@@ -61,6 +65,7 @@ impl Default for HubConfig {
             session_ttl: SESSION_TTL_DEFAULT,
             logs_bytes_max: LOGS_BYTES_DEFAULT,
             sessions_max: SESSIONS_MAX,
+            wildcards_max: WILDCARDS_PER_ORGANIZATION_MAX,
             declared_scopes: false,
             retained_names: Vec::new(),
             slice_appends: BROADCAST_SLICE_APPENDS,

@@ -14,7 +14,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use slab::Slab;
 
-use super::command::{Answer, Holder, Refusal};
+use super::bounds::Whose;
+use super::command::{Answer, Refusal};
 use super::publish_key::PublishKey;
 use super::scope::OrganizationId;
 use crate::limits::{IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_TTL, IDEMPOTENCY_WAITERS_MAX};
@@ -131,10 +132,10 @@ impl<W> Idempotency<W> {
     fn refusal(&self, now: Instant, organization: OrganizationId) -> Option<Refusal> {
         let share = self.shares.get(&organization);
         let (of, oldest) = if share.is_some_and(|share| share.held >= self.keys_max) {
-            (Holder::Organization, share.and_then(Share::oldest))
+            (Whose::Organization, share.and_then(Share::oldest))
         } else if self.entries.len() >= IDEMPOTENCY_KEYS_MAX {
             let oldest = self.shares.values().filter_map(Share::oldest).min();
-            (Holder::Server, oldest)
+            (Whose::Everyone, oldest)
         } else {
             return None;
         };

@@ -4,6 +4,7 @@
 //! commands and time in, answers and effects out. It knows no protocol and no connection beyond an
 //! opaque number, and it never looks at a clock or a socket.
 
+mod bounds;
 mod broadcast;
 mod command;
 mod declare;
@@ -29,7 +30,8 @@ mod subscription;
 mod tombstones;
 mod tree;
 
-pub use command::{Answer, Command, Holder, Login, Refusal, SessionView, Status, Transition};
+pub use bounds::{Full, Table, Whose};
+pub use command::{Answer, Command, Login, Refusal, SessionView, Status, Transition};
 pub use effect::Effect;
 pub use event::{Correlation, Draft, Epoch, Event, EventId, EventName, Number};
 pub use filter::{FilterTable, MatchScratch, SubscriberId, SubscriptionId};

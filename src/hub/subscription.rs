@@ -4,6 +4,7 @@
 //! property are alternatives, different properties must all match (DESIGN §4).
 
 use super::scope::{Parents, Scope};
+use crate::limits::WILDCARD_NAME_CHARS_MAX;
 
 /// One live subscription, as a dialect asks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +54,8 @@ pub enum Names {
 
 /// An event name, or many by one `*` or several. `*` stands for any text, also none, also with `:`.
 ///
-/// A name that is not a JSON string is known by its compact JSON text.
+/// A name that is not a JSON string is known by its compact JSON text. What stands between two stars is looked
+/// for in names of up to [`WILDCARD_NAME_CHARS_MAX`] characters only: that bounds what an event costs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NamePattern {
     /// Exactly this name.
@@ -63,12 +65,34 @@ pub enum NamePattern {
 }
 
 impl NamePattern {
-    /// Reads a pattern: with a `*` it is wild.
+    /// Reads a pattern: with a `*` it is wild. Stars in a row are one.
     pub fn parse(text: &str) -> Self {
-        if text.contains('*') {
-            Self::Wild(text.into())
-        } else {
-            Self::Exact(text.into())
+        if !text.contains('*') {
+            return Self::Exact(text.into());
+        }
+        let mut one = String::with_capacity(text.len());
+        for character in text.chars() {
+            if character != '*' || !one.ends_with('*') {
+                one.push(character);
+            }
+        }
+        Self::Wild(one.into())
+    }
+
+    /// How many stars it has.
+    pub fn stars(&self) -> usize {
+        match self {
+            Self::Exact(_) => 0,
+            Self::Wild(text) => memchr::memchr_iter(b'*', text.as_bytes()).count(),
+        }
+    }
+
+    /// Whether something must stand behind a star. What begins as `my_app:*` does is found by its beginning alone,
+    /// however many there are; of all others there is a bound.
+    pub fn is_costly(&self) -> bool {
+        match self {
+            Self::Exact(_) => false,
+            Self::Wild(text) => text.find('*') != Some(text.len() - 1),
         }
     }
 
@@ -94,6 +118,16 @@ fn matches_wild(pattern: &str, name: &str) -> bool {
         return false;
     };
     let mut rest = rest;
+    let between = rest.rsplit_once('*').map_or("", |(between, _)| between);
+    if between.bytes().any(|byte| byte != b'*')
+        && prefix
+            .chars()
+            .chain(name.chars())
+            .nth(WILDCARD_NAME_CHARS_MAX)
+            .is_some()
+    {
+        return false;
+    }
     // Between two stars, the earliest place is as good as any.
     while let Some((middle, after)) = rest.split_once('*') {
         let Some(at) = name.find(middle) else {
@@ -130,6 +164,8 @@ pub enum Property {
     /// payload that is no object has one field, `data`, which is the payload. Of a repeated field the
     /// last one counts.
     Payload(Box<str>),
+    /// A field of the payload that has exactly this name: dots are no way into anything.
+    Field(Box<str>),
 }
 
 /// What a property's value may be.
@@ -148,7 +184,7 @@ pub enum ValueFilter {
 impl Property {
     fn bytes(&self) -> usize {
         match self {
-            Self::Payload(name) => text_bytes(name),
+            Self::Payload(name) | Self::Field(name) => text_bytes(name),
             Self::Time | Self::Group | Self::Project | Self::Session => PART_BYTES,
         }
     }
@@ -166,6 +202,39 @@ impl ValueFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stars_in_a_row_are_one() {
+        for (text, same, stars, is_costly) in [
+            ("a", "a", 0, false),
+            ("**", "*", 1, false),
+            ("a**", "a*", 1, false),
+            ("***a", "*a", 1, true),
+            ("a*b", "a*b", 1, true),
+            ("**a**b**", "*a*b*", 3, true),
+        ] {
+            let pattern = NamePattern::parse(text);
+            assert_eq!(pattern, NamePattern::parse(same));
+            assert_eq!(
+                (pattern.stars(), pattern.is_costly()),
+                (stars, is_costly),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn between_stars_nothing_is_found_in_names_that_are_too_long() {
+        let name = format!("a{}b", "é".repeat(WILDCARD_NAME_CHARS_MAX - 2));
+        let longer = format!("{name}c");
+        for (pattern, fits_longer) in [("*é*", false), ("a*é*", false), ("a*", true), ("*", true)]
+        {
+            let pattern = NamePattern::parse(pattern);
+            assert!(pattern.matches(&name));
+            assert_eq!(pattern.matches(&longer), fits_longer, "{pattern:?}");
+        }
+        assert!(NamePattern::parse("a*bc").matches(&longer));
+    }
 
     #[test]
     fn stars_stand_for_any_text() {

@@ -11,7 +11,7 @@ use super::interest::Waiter;
 use super::{ConnectionId, Shard};
 use crate::connection::{Connection, Then};
 use crate::dialect::{Change, Encoding, Exchange, Open, Rendering, Subscribe};
-use crate::hub::{OrganizationId, SubscriberId, Subscription, SubscriptionId};
+use crate::hub::{Full, OrganizationId, SubscriberId, Subscription, SubscriptionId};
 use crate::time::Now;
 
 /// What one connection hears.
@@ -97,8 +97,15 @@ impl Shard {
             change,
             retained,
             reply,
+            undo,
         } = change;
         let organization = organization_of(&change);
+        if let Err(full) = self.check_change(&change) {
+            let then = self.with(now, index, |connection, ctx| {
+                connection.not_subscribed(first, undo, full, ctx)
+            });
+            return then.is_none_or(|then| self.carry_on(now, index, then));
+        }
         let entry = self.connections.get(index as usize);
         let encoding = entry.and_then(|entry| entry.connection.hears());
         let mut before = first;
@@ -128,6 +135,19 @@ impl Shard {
             self.drain_connection(now, index);
         }
         go_on
+    }
+
+    /// Whether there is room for what a change adds.
+    fn check_change(&self, change: &Change) -> Result<(), Full> {
+        let new = match change {
+            Change::Replace(all) => &**all,
+            Change::Add(one) => std::slice::from_ref(one),
+            Change::Remove(_) => &[],
+        };
+        match organization_of(change) {
+            Some(organization) => self.hub.check_subscriptions(organization, new),
+            None => Ok(()),
+        }
     }
 
     /// Adds, removes or replaces the subscriptions of a client.

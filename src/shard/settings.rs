@@ -8,7 +8,7 @@ use crate::dialect::AllMetrics;
 use crate::hub::{HubConfig, Placement, Retention, ShardId};
 use crate::limits::{
     BROADCAST_SLICE_APPENDS, BROADCAST_SLICE_WOKEN, DRAIN_SPREAD_MS_MAX, FLUSH_WRITES_MAX,
-    SERVING_STEPS_MAX, SESSIONS_MAX,
+    SERVING_STEPS_MAX, SESSIONS_MAX, WILDCARDS_PER_ORGANIZATION_MAX,
 };
 
 /// What a shard is made from. Equal on all shards of a node but for `shard` and `seed`.
@@ -67,6 +67,7 @@ pub(super) fn hub_config(config: &Config, slices: Slices) -> HubConfig {
         session_ttl: config.hub.session_ttl,
         logs_bytes_max: config.hub.logs_bytes_max,
         sessions_max: SESSIONS_MAX,
+        wildcards_max: WILDCARDS_PER_ORGANIZATION_MAX,
         declared_scopes: config.hub.scopes == Scopes::Declared,
         retained_names: config
             .sysadm

@@ -24,8 +24,23 @@ const ROUNDS: u64 = 60;
 const BYTES: usize = 6_000;
 
 const SCOPES: [&str; 4] = ["0", "1", "2", "same"];
-const PATTERNS: [&str; 11] = [
-    "a", "ab", "", "5", "\u{fffd}", "*", "a*", "*b", "a*b*", "{\"a\":*", "**",
+const PATTERNS: [&str; 16] = [
+    "a",
+    "ab",
+    "",
+    "5",
+    "\u{fffd}",
+    "*",
+    "a*",
+    "*b",
+    "a*b*",
+    "{\"a\":*",
+    "**",
+    "*a*",
+    "*a*b*",
+    "a*b*b",
+    "*\"*:*",
+    "*\u{fffd}*",
 ];
 /// Names as JSON: some are no strings, some say the same in other words.
 const NAMES: [&str; 11] = [
@@ -136,11 +151,12 @@ impl Tape<'_> {
     }
 
     fn filter(&mut self) -> PropertyFilter {
-        let property = match self.below(12) {
+        let property = match self.below(13) {
             0 => Property::Time,
             1 => Property::Group,
             2 => Property::Project,
             3 => Property::Session,
+            4 => Property::Field(self.pick(&FIELDS).into()),
             _ => Property::Payload(self.pick(&FIELDS).into()),
         };
         let value = |tape: &mut Self| match tape.below(6) {

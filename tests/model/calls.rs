@@ -205,6 +205,7 @@ pub(crate) fn configs() -> impl Strategy<Value = HubConfig> {
                     session_ttl: Duration::from_secs(1),
                     logs_bytes_max,
                     sessions_max,
+                    wildcards_max: 100,
                     declared_scopes,
                     retained_names: Vec::new(),
                     slice_appends: slices.0,

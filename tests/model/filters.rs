@@ -17,9 +17,12 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use crate::naive_filters::{Fact, Json, Place, level_of, name_fits, passes, related};
 
 const ROUNDS: u64 = 60;
-const NAMES: [&str; 9] = ["a", "ab", "abc", "b", "a:b", "", "é", "a\"b", "5"];
-const PATTERNS: [&str; 12] = [
-    "*", "a*", "*b", "a*b", "a*c", "*b*", "ab*", "**", "a:*", "é*", "*\"*", "",
+const NAMES: [&str; 11] = [
+    "a", "ab", "abc", "b", "a:b", "", "é", "a\"b", "5", "abcabc", "bébc",
+];
+const PATTERNS: [&str; 22] = [
+    "*", "a*", "*b", "a*b", "a*c", "*b*", "ab*", "**", "a:*", "é*", "*\"*", "", "*a*b*", "*b*a*",
+    "a*b*c", "*b*c", "ab*ca*", "*é*", "*bc*bc*", "a*a*", "*b*b*c*", "b*é*b*",
 ];
 const FIELDS: [&str; 11] = [
     "x", "y", "a", "b", "c", "a.b", "b.c", "a.b.c", "data", "q\"u", "",
@@ -146,11 +149,12 @@ impl World {
     }
 
     fn filter(&mut self) -> PropertyFilter {
-        let property = match self.below(12) {
+        let property = match self.below(13) {
             0 => Property::Time,
             1 => Property::Group,
             2 => Property::Project,
             3 => Property::Session,
+            4 => Property::Field(self.pick(&FIELDS).into()),
             _ => Property::Payload(self.pick(&FIELDS).into()),
         };
         let value = |world: &mut Self| match world.below(7) {

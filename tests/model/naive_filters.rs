@@ -92,6 +92,10 @@ pub(crate) fn passes(filter: &PropertyFilter, fact: &Fact) -> bool {
             Json::Object(fields) => lookup(fields, name).cloned(),
             other => (**name == *"data").then(|| other.clone()),
         },
+        Property::Field(name) => match &fact.payload {
+            Json::Object(fields) => last(fields, name).cloned(),
+            other => (**name == *"data").then(|| other.clone()),
+        },
     };
     value.is_some_and(|value| filter.values.iter().any(|wanted| fits(wanted, &value)))
 }

@@ -3,11 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Live;
+use super::render::BASE_PROPERTIES;
 use super::request::Filter;
 use crate::hub::{
     Address, NamePattern, Names, OrganizationId, Parents, Property, PropertyFilter, Scope,
     Subscription, ValueFilter,
 };
+
+/// Whether a dotted name would look into a field of the payload that a base property of its name hides.
+fn is_hidden(name: &str) -> bool {
+    name.split_once('.')
+        .is_some_and(|(head, _)| BASE_PROPERTIES.contains(&head))
+}
 
 impl Live {
     /// What passes the filters in an organization; everything if there is none. No subscription at all if
@@ -43,6 +50,7 @@ impl Live {
                 "groupId" => Property::Group,
                 "projectId" => Property::Project,
                 "sessionId" => Property::Session,
+                name if is_hidden(name) => Property::Field(name.into()),
                 name => Property::Payload(name.into()),
             };
             let values: &mut BTreeSet<ValueFilter> = properties.entry(property).or_default();

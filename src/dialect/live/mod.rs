@@ -19,7 +19,8 @@ use std::sync::Arc;
 use crate::auth::{Directory, OrganizationId};
 use crate::config::LiveConfig;
 use crate::dialect::Cors;
-use crate::dialect::socket::{Change, Reaction, Subscribe};
+use crate::dialect::socket::{Change, Reaction, Subscribe, Undo};
+use crate::hub::Full;
 use request::{Limits, Request};
 
 pub use handshake::Pending;
@@ -72,8 +73,14 @@ impl Live {
                 change: Change::Replace(self.subscriptions(socket.organization, &filters)),
                 retained: Vec::new(),
                 reply: reply::filtered(filters.len()),
+                undo: Undo::Live,
             })),
             Err(error) => Reaction::Reply(reply::refused(&error)),
         }
+    }
+
+    /// The filters of a message were over a bound of the organization's.
+    pub(super) fn not_subscribed(full: Full) -> Reaction {
+        Reaction::Reply(reply::refused(&full.to_string()))
     }
 }

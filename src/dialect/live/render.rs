@@ -14,7 +14,7 @@ use crate::hub::{Address, Event, ScopeName};
 use crate::json::{self, Field};
 
 /// The names that belong to the event itself.
-const BASE_PROPERTIES: [&str; 6] = [
+pub(super) const BASE_PROPERTIES: [&str; 6] = [
     "type",
     "time",
     "coreServerId",

@@ -21,10 +21,10 @@ use super::{
     put_reply,
 };
 use crate::auth::{Grant, Grants, Identity, OrganizationId};
-use crate::dialect::socket::{Change, Message, Reaction, Subscribe};
+use crate::dialect::socket::{Change, Message, Reaction, Subscribe, Undo};
 use crate::dialect::{self, Call, Tools};
-use crate::hub::{Address, Answer, Command, EventId, Names, Parents, Subscription};
-use crate::limits::STREAM_SUBSCRIPTIONS_MAX;
+use crate::hub::{Address, Answer, Command, EventId, Full, Names, Parents, Subscription};
+use crate::limits::{STREAM_SUBSCRIPTIONS_MAX, WILDCARDS_PER_CLIENT_MAX};
 use crate::protocol::grpc::{Code, Status};
 use crate::time::Instant;
 
@@ -173,9 +173,7 @@ impl Socket {
         if self.wanted.contains(&wanted.key()) {
             return Reaction::Reply(self.say(correlation, &Reply::Subscribed(&wanted)));
         }
-        if self.wanted.len() >= STREAM_SUBSCRIPTIONS_MAX {
-            let message = format!("{STREAM_SUBSCRIPTIONS_MAX} subscriptions of one stream at most");
-            let status = Status::new(Code::ResourceExhausted, message);
+        if let Err(status) = self.check_bounds(&wanted.key()) {
             return self.refuse(correlation, status);
         }
         let place = Place::of(self.identity.organization, wanted.target.as_ref());
@@ -184,6 +182,22 @@ impl Socket {
             return wait(correlation_id, place, command, step);
         }
         self.ask_scope(correlation_id, place, wanted, names)
+    }
+
+    /// Whether this client may have one more subscription.
+    fn check_bounds(&self, new: &WantedKey) -> Result<(), Status> {
+        if self.wanted.len() >= STREAM_SUBSCRIPTIONS_MAX {
+            let message = format!("{STREAM_SUBSCRIPTIONS_MAX} subscriptions of one stream at most");
+            return Err(Status::new(Code::ResourceExhausted, message));
+        }
+        let held = self.wanted.iter().map(WantedKey::wildcards);
+        if new.wildcards() > 0 && new.wildcards() + held.sum::<usize>() > WILDCARDS_PER_CLIENT_MAX {
+            let message = format!(
+                "{WILDCARDS_PER_CLIENT_MAX} names with text behind a \"*\" of one stream at most"
+            );
+            return Err(Status::new(Code::ResourceExhausted, message));
+        }
+        Ok(())
     }
 
     /// Asks where a subscription's scope stands, and subscribes if everybody knows.
@@ -221,6 +235,7 @@ impl Socket {
             }),
             retained: Vec::new(),
             reply: self.say(correlation_id, &Reply::Subscribed(wanted)),
+            undo: Undo::Stream(correlation_id.map(Box::from)),
         }))
     }
 
@@ -239,6 +254,7 @@ impl Socket {
             change: Change::Remove(place),
             retained: Vec::new(),
             reply,
+            undo: Undo::Nothing,
         }))
     }
 
@@ -341,6 +357,18 @@ impl Stream {
             Ok(Asked::Publish(publish)) => socket.publish(correlation_id, publish),
             Err(status) => socket.refuse(correlation, status),
         }
+    }
+
+    /// The last subscription was over a bound of the organization's.
+    pub fn not_subscribed(
+        &self,
+        socket: &mut Socket,
+        correlation_id: Option<&str>,
+        full: Full,
+    ) -> Reaction {
+        socket.wanted.pop();
+        let status = Status::new(Code::ResourceExhausted, full.to_string());
+        socket.refuse(correlation_id, status)
     }
 
     /// The client has said all it will, and had its answers.

@@ -3,8 +3,8 @@
 use super::errors::{check_name, invalid};
 use super::target::{Target, TargetKey};
 use crate::hub::NamePattern;
-use crate::limits::STREAM_NAMES_MAX;
-use crate::protocol::grpc::Status;
+use crate::limits::{NAME_STARS_MAX, STREAM_NAMES_MAX};
+use crate::protocol::grpc::{Status, quoted};
 use crate::protocol::http1::{decode_form, query_pairs};
 
 /// The payload of `subscribe` and `unsubscribe`, as the client said it.
@@ -24,10 +24,19 @@ pub struct Wanted {
 pub struct WantedKey {
     names: Box<str>,
     target: TargetKey,
+    /// How many of the names are [costly](NamePattern::is_costly).
+    wildcards: u8,
+}
+
+impl WantedKey {
+    /// How many of the names are [costly](NamePattern::is_costly).
+    pub fn wildcards(&self) -> usize {
+        usize::from(self.wildcards)
+    }
 }
 
 impl Wanted {
-    /// All names as patterns: each 1 to 128 characters, at most [`STREAM_NAMES_MAX`] of them, otherwise
+    /// All names as patterns: each 1 to 128 characters with up to [`NAME_STARS_MAX`] stars, at most [`STREAM_NAMES_MAX`] of them, otherwise
     /// `INVALID_ARGUMENT`. `name` may be empty if `events` is not.
     pub fn names(&self) -> Result<Vec<NamePattern>, Status> {
         let mut patterns = Vec::new();
@@ -38,7 +47,14 @@ impl Wanted {
                     "a subscription has more than {STREAM_NAMES_MAX} names"
                 )));
             }
-            patterns.push(NamePattern::parse(name));
+            let pattern = NamePattern::parse(name);
+            if pattern.stars() > NAME_STARS_MAX {
+                return Err(invalid(format!(
+                    "a name of the subscription has more than {NAME_STARS_MAX} \"*\": \"{}\"",
+                    quoted(name)
+                )));
+            }
+            patterns.push(pattern);
         }
         Ok(patterns)
     }
@@ -48,9 +64,14 @@ impl Wanted {
         let mut names: Vec<&str> = self.alternatives().collect();
         names.sort_unstable();
         names.dedup();
+        let costly = names
+            .iter()
+            .filter(|name| NamePattern::parse(name).is_costly());
+        let wildcards = costly.count() as u8;
         WantedKey {
             names: names.join("|").into(),
             target: self.target.as_ref().map(Target::key).unwrap_or_default(),
+            wildcards,
         }
     }
 
@@ -167,6 +188,19 @@ mod tests {
         assert_eq!(names(&list(64), &[]).len(), 64);
         assert!(refused(&list(65), &[]).contains("more than 64 names"));
         assert!(refused(&list(64), &["b"]).contains("more than 64 names"));
+    }
+
+    #[test]
+    fn a_name_has_at_most_so_many_stars() {
+        let stars = |count: usize| "*a".repeat(count);
+        assert_eq!(names(&stars(NAME_STARS_MAX), &[]).len(), 1);
+        assert!(refused(&stars(NAME_STARS_MAX + 1), &[]).contains("more than 8 \"*\": \"*a*a"));
+        assert_eq!(
+            names(&"*".repeat(100), &[]),
+            names("*", &[]),
+            "in a row they are one"
+        );
+        assert_eq!(wanted("a*|*a|a|*|a*b|**", &[]).key().wildcards(), 2);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{Login, Socket, Sysadm};
 use crate::auth::{
     Attempt, Grant, Identity, LOGIN_TOKEN_CHARS, LoginToken, Secret, UserId, Verdict,
 };
-use crate::dialect::socket::{Change, Reaction, Subscribe};
+use crate::dialect::socket::{self, Change, Reaction, Subscribe};
 use crate::dialect::{self, Call, Tools};
 use crate::hub::{Answer, Command, Login as LoginCommand};
 use crate::limits::{PASSWORD_BYTES_MAX, USER_NAME_BYTES_MAX};
@@ -219,6 +219,7 @@ fn settle(socket: &mut Socket, reply: Vec<u8>) -> Reaction {
         change: Change::Replace(Vec::new()),
         retained: Vec::new(),
         reply,
+        undo: socket::Undo::Nothing,
     }))
 }
 

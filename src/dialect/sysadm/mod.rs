@@ -45,7 +45,9 @@ use crate::time::Instant;
 pub use login::Pending;
 use reply::{Code, Errors};
 use request::Request;
+
 pub use state::{SYSTEM_STATE, SystemState};
+pub use subscribe::Undo;
 
 /// The paths of this dialect's socket.
 pub const PATHS: [&str; 2] = ["/sysadm", "/sysadm/ws"];

@@ -5,13 +5,21 @@
 
 use std::collections::BTreeSet;
 
-use super::reply::{self, Changed, Code};
+use super::reply::{self, Changed, Code, Echo};
 use super::request::Request;
 use super::{Socket, Sysadm};
 use crate::auth::{Grant, Identity, OrganizationId};
-use crate::dialect::socket::{Change, Reaction, Subscribe};
-use crate::hub::{Address, NamePattern, Names, Parents, Scope, Subscription};
-use crate::limits::{CLASSES_PER_CONNECTION_MAX, PATTERN_BYTES_MAX};
+use crate::dialect::socket::{self, Change, Reaction, Subscribe};
+use crate::hub::{Address, Full, NamePattern, Names, Parents, Scope, Subscription};
+use crate::limits::{CLASSES_PER_CONNECTION_MAX, NAME_STARS_MAX, PATTERN_BYTES_MAX};
+
+/// What a subscription that is refused leaves as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undo {
+    echo: Echo,
+    classes: BTreeSet<NamePattern>,
+    subscribed_in: Option<OrganizationId>,
+}
 
 impl Sysadm {
     /// `events/subscribe`.
@@ -31,8 +39,11 @@ impl Sysadm {
             let bound = format!("more than {CLASSES_PER_CONNECTION_MAX} classes");
             return Reaction::Reply(self.errors.over_bound(&request.echo, &bound));
         }
-        socket.classes = classes;
-        socket.subscribed_in = Some(identity.organization);
+        let undo = Undo {
+            echo: request.echo.clone(),
+            classes: std::mem::replace(&mut socket.classes, classes),
+            subscribed_in: socket.subscribed_in.replace(identity.organization),
+        };
         let changed = Changed {
             subscribe: named.last().copied(),
             ..Changed::default()
@@ -41,7 +52,20 @@ impl Sysadm {
             change: Change::Replace(subscriptions(identity.organization, &socket.classes)),
             retained: self.retained_among(&named),
             reply: reply::changed(&request.echo, &changed),
+            undo: socket::Undo::Sysadm(Box::new(undo)),
         }))
+    }
+
+    /// `events/subscribe` was over a bound of the organization's.
+    pub(in crate::dialect) fn not_subscribed(
+        &self,
+        socket: &mut Socket,
+        undo: Undo,
+        full: Full,
+    ) -> Reaction {
+        socket.classes = undo.classes;
+        socket.subscribed_in = undo.subscribed_in;
+        Reaction::Reply(self.errors.over_bound(&undo.echo, &full.to_string()))
     }
 
     /// `events/unsubscribe`.
@@ -66,6 +90,7 @@ impl Sysadm {
             change: Change::Replace(subscriptions(identity.organization, &socket.classes)),
             retained: Vec::new(),
             reply: reply::changed(&request.echo, &changed),
+            undo: socket::Undo::Nothing,
         }))
     }
 
@@ -84,6 +109,13 @@ impl Sysadm {
         };
         if named.iter().any(|class| class.len() > PATTERN_BYTES_MAX) {
             let bound = format!("a class of more than {PATTERN_BYTES_MAX} bytes");
+            return Err(self.errors.over_bound(echo, &bound));
+        }
+        if named
+            .iter()
+            .any(|class| NamePattern::parse(class).stars() > NAME_STARS_MAX)
+        {
+            let bound = format!("a class of more than {NAME_STARS_MAX} \"*\"");
             return Err(self.errors.over_bound(echo, &bound));
         }
         // A pattern that fits another as text is narrower than that.

@@ -27,7 +27,11 @@ struct Node {
     depth: u16,
     /// Whether programs that can move down do.
     is_burst: bool,
+    /// Whether there may be a child of a wildcard's atom.
+    has_wild: bool,
 }
+
+const _: () = assert!(size_of::<Node>() == 64);
 
 impl Node {
     /// Whether there is too much to try one by one, once `new` has been added.
@@ -184,6 +188,7 @@ impl Access {
                     self.children.insert(Child { node, atom, to });
                     self.nodes[node].children += 1;
                     self.nodes[node].signature |= child_bit(atom);
+                    self.nodes[node].has_wild |= atom.is_wild();
                 }
                 Some(Below::One { program: first, .. }) => {
                     let child = self.nodes.insert(Node {
@@ -248,6 +253,7 @@ impl Access {
         let node = &mut self.nodes[node];
         if node.children == 0 {
             node.signature = 0;
+            node.has_wild = false;
             // A list that would burst at once again had better stay as it is.
             node.is_burst = node.list.len() > FILTER_LIST_ENTRIES / 2;
         }
@@ -269,7 +275,8 @@ impl Access {
             if node.children == 0 {
                 continue;
             }
-            for &atom in facts.atoms() {
+            let wild = if node.has_wild { facts.wild() } else { &[] };
+            for &atom in facts.atoms().iter().chain(wild) {
                 if node.signature & child_bit(atom) == 0 {
                     continue;
                 }

@@ -12,7 +12,8 @@ use foldhash::fast::FixedState;
 use super::ends::{Ends, Known};
 use super::index::{Handle, Index};
 use super::pages::Pool;
-use super::wild::WildNames;
+use super::wild::{WildNames, WildScratch};
+use crate::hub::scope::OrganizationId;
 
 /// An elementary fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +22,26 @@ pub(super) struct Atom(pub(super) u32);
 impl Atom {
     /// Holds for every event; nothing refers to it by text.
     pub(super) const ALWAYS: Self = Self(0);
+    /// Set in the number of an atom of [`Kind::Wild`]: an event's name may fit thousands, and they are kept apart.
+    const WILD: u32 = 1 << 30;
+
+    fn new(kind: Kind, slot: u32) -> Self {
+        debug_assert!(slot < Self::WILD);
+        Self(if kind == Kind::Wild {
+            slot | Self::WILD
+        } else {
+            slot
+        })
+    }
+
+    fn slot(self) -> u32 {
+        self.0 & !Self::WILD
+    }
+
+    #[inline]
+    pub(super) fn is_wild(self) -> bool {
+        self.0 & Self::WILD != 0
+    }
 
     /// What is left of an atom where there is no room for more.
     pub(super) fn tag(self) -> u8 {
@@ -34,7 +55,7 @@ pub(super) enum Kind {
     /// The name is this text.
     #[default]
     Name,
-    /// The name fits this pattern.
+    /// The name fits this pattern; the property is the organization that asks.
     Wild,
     /// The property is a string with this text, or a number or boolean with this JSON text.
     Text,
@@ -62,7 +83,9 @@ pub(super) struct Atoms {
     hasher: FixedState,
     records: Pool<Record>,
     index: Index<Handle>,
-    wild: WildNames,
+    seed: u64,
+    /// Each organization's own: what one asks for costs no other anything.
+    wild: Vec<WildNames>,
     exact_names: u32,
 }
 
@@ -75,7 +98,8 @@ impl Atoms {
             hasher: FixedState::with_seed(seed),
             records,
             index: Index::default(),
-            wild: WildNames::new(seed),
+            seed,
+            wild: Vec::new(),
             exact_names: 0,
         }
     }
@@ -108,27 +132,42 @@ impl Atoms {
                 });
                 self.index.insert(Handle { hash, id });
                 match kind {
-                    Kind::Wild => self.wild.insert(text, Atom(id)),
+                    Kind::Wild => {
+                        let at = property as usize;
+                        while self.wild.len() <= at {
+                            self.wild.push(WildNames::new(self.seed));
+                        }
+                        self.wild[at].insert(text, Atom::new(kind, id));
+                    }
                     Kind::Name => self.exact_names += 1,
                     _ => {}
                 }
-                Atom(id)
+                Atom::new(kind, id)
             });
-        self.records[atom.0].references += 1;
+        self.records[atom.slot()].references += 1;
         atom
+    }
+
+    /// Different patterns of an organization that are [costly](crate::hub::NamePattern::is_costly).
+    pub(super) fn costly_of(&self, organization: OrganizationId) -> usize {
+        let wild = self.wild.get(organization.0 as usize);
+        wild.map_or(0, WildNames::costly)
     }
 
     /// Gives up an atom. Says what it was about, and whether that was the last reference.
     pub(super) fn release(&mut self, atom: Atom) -> (Kind, u32, bool) {
-        let record = &mut self.records[atom.0];
+        let record = &mut self.records[atom.slot()];
         record.references -= 1;
         if record.references > 0 {
             return (record.kind, record.property, false);
         }
-        let record = self.records.remove(atom.0);
-        self.index.remove(record.hash, |entry| entry.id == atom.0);
+        let record = self.records.remove(atom.slot());
+        self.index
+            .remove(record.hash, |entry| entry.id == atom.slot());
         match (record.kind, &record.text) {
-            (Kind::Wild, Known::Whole(text, _)) => self.wild.remove(text, atom),
+            (Kind::Wild, Known::Whole(text, _)) => {
+                self.wild[record.property as usize].remove(text, atom);
+            }
             (Kind::Name, _) => self.exact_names -= 1,
             _ => {}
         }
@@ -137,7 +176,7 @@ impl Atoms {
 
     /// How many programs ask for an atom.
     pub(super) fn references(&self, atom: Atom) -> u32 {
-        self.records[atom.0].references
+        self.records[atom.slot()].references
     }
 
     /// The atom of a fact, if some program asks for it.
@@ -155,23 +194,34 @@ impl Atoms {
                 record.property == property && record.kind == kind && record.text.is(ends, text)
             }
         });
-        found.map(|entry| Atom(entry.id))
+        found.map(|entry| Atom::new(kind, entry.id))
     }
 
-    /// Whether some program asks for a name.
-    pub(super) fn reads_names(&self) -> bool {
-        self.exact_names > 0 || !self.wild.is_empty()
+    /// Whether some program asks for a name that an organization may publish.
+    pub(super) fn reads_names(&self, organization: OrganizationId) -> bool {
+        self.exact_names > 0 || self.wild_of(organization).is_some()
     }
 
-    /// All atoms that hold for a name.
-    pub(super) fn of_name(&self, name: &str, mut found: impl FnMut(Atom)) {
+    fn wild_of(&self, organization: OrganizationId) -> Option<&WildNames> {
+        let wild = self.wild.get(organization.0 as usize);
+        wild.filter(|wild| !wild.is_empty())
+    }
+
+    /// All atoms that hold for a name that an organization published.
+    pub(super) fn of_name(
+        &self,
+        organization: OrganizationId,
+        name: &str,
+        scratch: &mut WildScratch,
+        mut found: impl FnMut(Atom),
+    ) {
         if self.exact_names > 0
             && let Some(atom) = self.find(Kind::Name, 0, name.as_bytes())
         {
             found(atom);
         }
-        if !self.wild.is_empty() {
-            self.wild.matches(name, found);
+        if let Some(wild) = self.wild_of(organization) {
+            wild.matches(name, scratch, found);
         }
     }
 }
@@ -185,7 +235,11 @@ pub(super) fn fold(hash: u64) -> u32 {
 /// The atoms that hold for one event.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
+    /// All but those of wildcards.
     atoms: Vec<Atom>,
+    wild: Vec<Atom>,
+    /// A bit for each of `wild`, by its slot.
+    wild_bits: Vec<u64>,
     /// A bit for each atom by its low byte: most of what does not hold is refused by one look.
     signature: [u64; 4],
 }
@@ -212,13 +266,24 @@ const LINEAR_MAX: usize = 16;
 impl Facts {
     pub(super) fn clear(&mut self) {
         self.atoms.clear();
+        for atom in self.wild.drain(..) {
+            self.wild_bits[atom.slot() as usize / 64] = 0;
+        }
         self.signature = [0; 4];
         self.add(Atom::ALWAYS);
     }
 
     pub(super) fn add(&mut self, atom: Atom) {
         self.signature[(atom.0 >> 6) as usize & 3] |= 1 << (atom.0 & 63);
-        self.atoms.push(atom);
+        if !atom.is_wild() {
+            return self.atoms.push(atom);
+        }
+        let word = atom.slot() as usize / 64;
+        if self.wild_bits.len() <= word {
+            self.wild_bits.resize(word + 1, 0);
+        }
+        self.wild_bits[word] |= 1 << (atom.slot() % 64);
+        self.wild.push(atom);
     }
 
     pub(super) fn extend(&mut self, atom: Option<Atom>) {
@@ -234,17 +299,23 @@ impl Facts {
         }
     }
 
-    /// The atoms but [`Atom::ALWAYS`], which comes first.
+    /// The atoms but those of wildcards and [`Atom::ALWAYS`], which comes first.
     #[inline]
     pub(super) fn atoms(&self) -> &[Atom] {
         &self.atoms[1..]
+    }
+
+    /// The atoms of wildcards.
+    #[inline]
+    pub(super) fn wild(&self) -> &[Atom] {
+        &self.wild
     }
 
     /// The places of those tags that an atom of the event has.
     #[inline]
     pub(super) fn each_tagged(&self, tags: &[u8], mut found: impl FnMut(usize)) {
         let (chunks, mut rest) = tags.as_chunks::<LANES>();
-        if self.atoms.len() > LINEAR_MAX {
+        if self.atoms.len() + self.wild.len() > LINEAR_MAX {
             rest = tags;
         } else {
             for (chunk, tags) in chunks.iter().enumerate() {
@@ -263,7 +334,7 @@ impl Facts {
     #[inline]
     fn compare(&self, tags: &[u8; LANES]) -> [u8; LANES] {
         let mut hits = [0; LANES];
-        for atom in &self.atoms {
+        for atom in self.atoms.iter().chain(&self.wild) {
             let wanted = [atom.tag(); LANES];
             for lane in 0..LANES {
                 hits[lane] |= u8::from(tags[lane] == wanted[lane]);
@@ -279,11 +350,16 @@ impl Facts {
 
     #[inline]
     pub(super) fn hold(&self, atom: Atom) -> bool {
-        self.may_hold(atom.tag())
-            && if self.atoms.len() > LINEAR_MAX {
-                self.atoms.binary_search(&atom).is_ok()
-            } else {
-                self.atoms.contains(&atom)
-            }
+        if !self.may_hold(atom.tag()) {
+            return false;
+        }
+        if atom.is_wild() {
+            let word = self.wild_bits.get(atom.slot() as usize / 64);
+            word.is_some_and(|word| word >> (atom.slot() % 64) & 1 != 0)
+        } else if self.atoms.len() > LINEAR_MAX {
+            self.atoms.binary_search(&atom).is_ok()
+        } else {
+            self.atoms.contains(&atom)
+        }
     }
 }

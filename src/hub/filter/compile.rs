@@ -5,6 +5,7 @@
 
 use super::atoms::{Atom, Atoms, Kind};
 use super::properties::Properties;
+use crate::hub::scope::OrganizationId;
 use crate::hub::subscription::{NamePattern, Names, PropertyFilter, Subscription, ValueFilter};
 
 /// Alternatives, in order and each once.
@@ -22,7 +23,8 @@ pub(super) fn compile(
         return None;
     }
     let mut clauses = Vec::with_capacity(1 + wanted.properties.len());
-    clauses.extend(names(&wanted.names, atoms));
+    let organization = wanted.scope.organization;
+    clauses.extend(names(&wanted.names, organization, atoms));
     for filter in &wanted.properties {
         clauses.push(property(filter, properties, atoms));
     }
@@ -56,7 +58,7 @@ fn forget(atom: Atom, properties: &mut Properties, atoms: &mut Atoms) -> bool {
 }
 
 /// Nothing if every name will do.
-fn names(names: &Names, atoms: &mut Atoms) -> Option<Clause> {
+fn names(names: &Names, organization: OrganizationId, atoms: &mut Atoms) -> Option<Clause> {
     let Names::Any(patterns) = names else {
         return None;
     };
@@ -66,7 +68,9 @@ fn names(names: &Names, atoms: &mut Atoms) -> Option<Clause> {
         return None;
     }
     let atom = |pattern: &NamePattern| match pattern {
-        NamePattern::Wild(text) if text.contains('*') => atoms.acquire(Kind::Wild, 0, text),
+        NamePattern::Wild(text) if text.contains('*') => {
+            atoms.acquire(Kind::Wild, organization.0, text)
+        }
         NamePattern::Exact(text) | NamePattern::Wild(text) => atoms.acquire(Kind::Name, 0, text),
     };
     Some(patterns.iter().map(atom).collect())

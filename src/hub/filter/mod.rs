@@ -3,7 +3,7 @@
 //! [`FilterTable::subscribe`] compiles a [`Subscription`](super::Subscription) and adds it;
 //! [`FilterTable::matches`] finds the subscribers of an event. The cost of matching follows what the event
 //! says and who hears it, never how many subscriptions there are. In reading order: `compile` and `atoms`,
-//! `programs`, `access` and `list`, `scan`, and `table`, which puts them together.
+//! `programs`, `access` and `list`, `scan`, `wild` and `pieces` (names with stars), and `table`, which puts them together.
 
 mod access;
 mod atoms;
@@ -13,6 +13,7 @@ mod ends;
 mod index;
 mod list;
 mod pages;
+mod pieces;
 mod programs;
 mod properties;
 mod scan;

@@ -2,7 +2,7 @@
 //!
 //! A property `a.b.c` may be the field `a.b.c`, or `b.c` in the object `a`, or `c` in the object `b` in
 //! `a`; the first of these that exists counts. So a property has a site for each of its dots and one
-//! more. A site is a field name within a context; context 0 is the payload, and a site whose field
+//! more, unless it is a field by its whole name only. A site is a field name within a context; context 0 is the payload, and a site whose field
 //! holds an object with further sites has a context of its own.
 
 use std::hash::{BuildHasher, Hasher};
@@ -47,6 +47,8 @@ pub(super) struct Record {
     pub(super) place: u32,
     /// How many objects deep it was found there.
     pub(super) depth: u32,
+    /// Whether it is only the field of its whole name.
+    is_flat: bool,
 }
 
 impl Record {
@@ -74,6 +76,8 @@ struct Site {
     end: u32,
     /// The property that such a field is.
     property: Option<u32>,
+    /// The property that such a field is and nothing else may be.
+    flat: Option<u32>,
     /// The context of an object in such a field, and how many sites ask for it.
     inner: Option<u32>,
     inner_references: u32,
@@ -89,6 +93,7 @@ impl Site {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
     pub(super) property: Option<u32>,
+    pub(super) flat: Option<u32>,
     pub(super) inner: Option<u32>,
 }
 
@@ -189,7 +194,12 @@ impl Properties {
             Property::Group => GROUP,
             Property::Project => PROJECT,
             Property::Session => SESSION,
-            Property::Payload(name) => {
+            Property::Field(name) if name.contains('.') => {
+                let known = self.site(PAYLOAD, name.as_bytes());
+                let known = known.and_then(|site| self.sites[site].flat);
+                known.unwrap_or_else(|| self.introduce_flat(name))
+            }
+            Property::Payload(name) | Property::Field(name) => {
                 let known = self.site(PAYLOAD, name.as_bytes());
                 let known = known.and_then(|site| self.sites[site].property);
                 known.unwrap_or_else(|| self.introduce(name))
@@ -230,8 +240,11 @@ impl Properties {
     #[inline]
     pub(super) fn field(&self, context: u32, name: &[u8]) -> Option<Found> {
         let site = &self.sites[self.site(context, name)?];
-        let (property, inner) = (site.property, site.inner);
-        Some(Found { property, inner })
+        Some(Found {
+            property: site.property,
+            flat: site.flat,
+            inner: site.inner,
+        })
     }
 
     #[inline]
@@ -281,6 +294,19 @@ impl Properties {
         property
     }
 
+    fn introduce_flat(&mut self, name: &str) -> u32 {
+        let name: Arc<str> = name.into();
+        self.of_payloads += 1;
+        let property = self.records.insert(Record {
+            name: Arc::clone(&name),
+            is_flat: true,
+            ..Record::default()
+        });
+        let site = self.site_or_new(PAYLOAD, &name, 0, name.len());
+        self.sites[site].flat = Some(property);
+        property
+    }
+
     fn site_or_new(&mut self, context: u32, name: &Arc<str>, start: usize, end: usize) -> u32 {
         let text = &name.as_bytes()[start..end];
         self.site(context, text).unwrap_or_else(|| {
@@ -300,7 +326,14 @@ impl Properties {
 
     fn forget(&mut self, property: u32) {
         self.of_payloads -= 1;
-        let name = self.records.remove(property).name;
+        let Record { name, is_flat, .. } = self.records.remove(property);
+        if is_flat {
+            if let Some(site) = self.site(PAYLOAD, name.as_bytes()) {
+                self.sites[site].flat = None;
+                self.drop_site(site);
+            }
+            return;
+        }
         let mut context = PAYLOAD;
         for (start, dot) in steps(&name) {
             let bytes = name.as_bytes();
@@ -329,7 +362,7 @@ impl Properties {
     /// Frees a site that is of no more use.
     fn drop_site(&mut self, id: u32) {
         let site = &self.sites[id];
-        if site.property.is_none() && site.inner.is_none() {
+        if site.property.is_none() && site.flat.is_none() && site.inner.is_none() {
             let hash = self.hash(site.context, site.text().as_bytes());
             self.index.remove(hash, |entry| entry.id == id);
             self.sites.remove(id);

@@ -162,7 +162,7 @@ impl Values {
             let Some(found) = self.field(context, field.key, properties) else {
                 continue;
             };
-            if let Some(property) = found.property {
+            for property in [found.property, found.flat].into_iter().flatten() {
                 let record = properties.record_mut(property);
                 let is_new = record.event != event;
                 // What is nearer to the top goes first; of one object, what comes last.

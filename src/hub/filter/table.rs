@@ -6,16 +6,17 @@
 //! parts in large steps: adding one subscription takes microseconds, whatever is there already.
 
 use super::access::Access;
-use super::atoms::{Atoms, Facts};
+use super::atoms::{Atoms, Facts, Kind};
 use super::audience::Audience;
 use super::compile::{Clause, compile, release};
 use super::programs::Programs;
 use super::properties::Properties;
 use super::scan::Values;
 use super::scopes::{Level, Scopes, place};
+use super::wild::WildScratch;
 use crate::hub::event::Event;
 use crate::hub::scope::{Address, OrganizationId, Parents, ScopeName};
-use crate::hub::subscription::Subscription;
+use crate::hub::subscription::{NamePattern, Subscription};
 
 /// Who is to be told: chosen by the caller, best as small numbers, because the table keeps four bytes for
 /// each number in the neighbourhood of those it knows.
@@ -37,6 +38,7 @@ pub struct MatchScratch {
     told: Vec<u32>,
     told_at: Option<u64>,
     values: Values,
+    wild: WildScratch,
     facts: Facts,
     to_visit: Vec<u32>,
     programs: Vec<u32>,
@@ -79,6 +81,29 @@ impl FilterTable {
     /// Distinct filters among the subscriptions: of those that say the same at the same scope, one.
     pub fn programs(&self) -> usize {
         self.programs.len()
+    }
+
+    /// How many different wildcards an organization would have if it subscribed to these names besides: those that
+    /// are [costly](NamePattern::is_costly).
+    pub fn wildcards_with<'p>(
+        &self,
+        organization: OrganizationId,
+        names: impl Iterator<Item = &'p NamePattern>,
+    ) -> usize {
+        let is_new = |text: &&str| {
+            self.atoms
+                .find(Kind::Wild, organization.0, text.as_bytes())
+                .is_none()
+        };
+        let costly = names.filter(|pattern| pattern.is_costly());
+        let texts = costly.filter_map(|pattern| match pattern {
+            NamePattern::Wild(text) => Some(&**text),
+            NamePattern::Exact(_) => None,
+        });
+        let mut new: Vec<&str> = texts.filter(is_new).collect();
+        new.sort_unstable();
+        new.dedup();
+        self.atoms.costly_of(organization) + new.len()
     }
 
     /// Adds a subscription. What it says of its scope's parents holds for all subscriptions there.
@@ -188,9 +213,12 @@ impl FilterTable {
     fn gather(&self, event: &Event, scratch: &mut MatchScratch) {
         let facts = &mut scratch.facts;
         facts.clear();
-        if self.atoms.reads_names() {
+        let organization = event.scope.organization;
+        if self.atoms.reads_names(organization) {
             let name = scratch.values.name(&event.name);
-            self.atoms.of_name(&name, |atom| facts.add(atom));
+            let wild = &mut scratch.wild;
+            self.atoms
+                .of_name(organization, &name, wild, |atom| facts.add(atom));
         }
         scratch
             .values

@@ -1,8 +1,8 @@
-//! Name patterns with a `*`, found from a name without trying each.
+//! Name patterns with a `*`, found from a name without trying each. One organization's.
 //!
-//! A pattern is filed under what stands before its first `*` and, within that, under what stands after
-//! its last. A name asks for each length of such beginnings that exists, and in the groups it finds for
-//! each length of endings; what is left is verified. Only patterns like `*a*` are all tried.
+//! A pattern with one star is filed under what stands before it and, within that, under what stands after. A name
+//! asks for each length of such beginnings that exists, and where it finds one for each length of endings. Patterns
+//! with text between stars are in [`Pieces`].
 
 use std::hash::BuildHasher;
 
@@ -12,21 +12,21 @@ use super::atoms::{Atom, fold};
 use super::ends::Ends;
 use super::index::{Handle, Index};
 use super::pages::Pool;
-use crate::hub::subscription::NamePattern;
+use super::pieces::{Pieces, PiecesScratch};
 
 /// How many things of each length there are; few lengths.
-#[derive(Debug, Default)]
-struct Lengths(Vec<(usize, u32)>);
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lengths(Vec<(usize, u32)>);
 
 impl Lengths {
-    fn add(&mut self, length: usize) {
+    pub(super) fn add(&mut self, length: usize) {
         match self.0.binary_search_by_key(&length, |entry| entry.0) {
             Ok(at) => self.0[at].1 += 1,
             Err(at) => self.0.insert(at, (length, 1)),
         }
     }
 
-    fn remove(&mut self, length: usize) {
+    pub(super) fn remove(&mut self, length: usize) {
         if let Ok(at) = self.0.binary_search_by_key(&length, |entry| entry.0) {
             self.0[at].1 -= 1;
             if self.0[at].1 == 0 {
@@ -35,7 +35,7 @@ impl Lengths {
         }
     }
 
-    fn up_to(&self, max: usize) -> impl Iterator<Item = usize> {
+    pub(super) fn up_to(&self, max: usize) -> impl Iterator<Item = usize> {
         let lengths = self.0.iter().map(|entry| entry.0);
         lengths.take_while(move |&length| length <= max)
     }
@@ -50,32 +50,39 @@ struct Beginning {
     patterns: u32,
 }
 
-/// Patterns that begin and end alike.
+/// A pattern with one star.
 #[derive(Debug, Default)]
-struct Family {
+struct OneStar {
     beginning: u32,
+    /// What stands after the star.
     text: Box<[u8]>,
     ends: Ends,
-    patterns: Vec<(Atom, NamePattern)>,
+    atom: Option<Atom>,
 }
 
-/// All patterns of a table.
+/// What matching needs room for.
+#[derive(Debug, Default)]
+pub(super) struct WildScratch(PiecesScratch);
+
+/// All patterns of an organization.
 #[derive(Debug)]
 pub(super) struct WildNames {
     hasher: FixedState,
     beginnings: Pool<Beginning>,
     beginning_index: Index<Handle>,
     lengths: Lengths,
-    families: Pool<Family>,
-    family_index: Index<Handle>,
+    one_star: Pool<OneStar>,
+    one_star_index: Index<Handle>,
+    /// How many patterns are nothing but a beginning: `x*`.
+    prefixes: usize,
+    pieces: Pieces,
 }
 
-/// What stands before the first `*` and after the last.
-fn ends(pattern: &str) -> (&[u8], &[u8]) {
-    let (first, last) = (pattern.find('*'), pattern.rfind('*'));
-    let before = &pattern[..first.unwrap_or(0)];
-    let after = &pattern[last.map_or(0, |at| at + 1)..];
-    (before.as_bytes(), after.as_bytes())
+/// What stands before the first `*`, between that and the last, and after the last.
+fn parts(pattern: &str) -> (&str, &str, &str) {
+    let (before, rest) = pattern.split_once('*').unwrap_or((pattern, ""));
+    let (between, after) = rest.rsplit_once('*').unwrap_or(("", rest));
+    (before, between.trim_matches('*'), after)
 }
 
 impl WildNames {
@@ -85,13 +92,20 @@ impl WildNames {
             beginnings: Pool::default(),
             beginning_index: Index::default(),
             lengths: Lengths::default(),
-            families: Pool::default(),
-            family_index: Index::default(),
+            one_star: Pool::default(),
+            one_star_index: Index::default(),
+            prefixes: 0,
+            pieces: Pieces::new(seed),
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.lengths.0.is_empty()
+        self.one_star.len() + self.pieces.patterns() == 0
+    }
+
+    /// Patterns that are more than a beginning.
+    pub(super) fn costly(&self) -> usize {
+        self.one_star.len() - self.prefixes + self.pieces.patterns()
     }
 
     fn hash(&self, beginning: u32, text: &[u8]) -> u32 {
@@ -107,20 +121,25 @@ impl WildNames {
         self.beginning_index.find(hash, is).map(|entry| entry.id)
     }
 
-    fn family(&self, hash: u32, beginning: u32, text: &[u8]) -> Option<u32> {
+    fn one_star(&self, hash: u32, beginning: u32, text: &[u8]) -> Option<u32> {
         let ends = Ends::of(text);
         let is = |entry: &Handle| {
-            let family = &self.families[entry.id];
+            let pattern = &self.one_star[entry.id];
             entry.hash == hash
-                && family.beginning == beginning
-                && family.ends.same(&family.text, ends, text)
+                && pattern.beginning == beginning
+                && pattern.ends.same(&pattern.text, ends, text)
         };
-        self.family_index.find(hash, is).map(|entry| entry.id)
+        self.one_star_index.find(hash, is).map(|entry| entry.id)
     }
 
     /// Files a pattern that is not there.
     pub(super) fn insert(&mut self, pattern: &str, atom: Atom) {
-        let (before, after) = ends(pattern);
+        let (before, between, after) = parts(pattern);
+        if !between.is_empty() {
+            return self.pieces.insert(before, between, after, atom);
+        }
+        self.prefixes += usize::from(after.is_empty());
+        let (before, after) = (before.as_bytes(), after.as_bytes());
         let hash = self.hash(u32::MAX, before);
         let beginning = self.beginning(hash, before).unwrap_or_else(|| {
             let id = self.beginnings.insert(Beginning {
@@ -133,38 +152,34 @@ impl WildNames {
             id
         });
         self.beginnings[beginning].patterns += 1;
-        let hash = self.hash(beginning, after);
-        let family = self.family(hash, beginning, after).unwrap_or_else(|| {
-            let id = self.families.insert(Family {
-                beginning,
-                text: after.into(),
-                ends: Ends::of(after),
-                patterns: Vec::new(),
-            });
-            self.family_index.insert(Handle { hash, id });
-            self.beginnings[beginning].endings.add(after.len());
-            id
+        self.beginnings[beginning].endings.add(after.len());
+        let id = self.one_star.insert(OneStar {
+            beginning,
+            text: after.into(),
+            ends: Ends::of(after),
+            atom: Some(atom),
         });
-        let text = NamePattern::Wild(pattern.into());
-        self.families[family].patterns.push((atom, text));
+        let hash = self.hash(beginning, after);
+        self.one_star_index.insert(Handle { hash, id });
     }
 
     /// Takes out a pattern that was filed.
     pub(super) fn remove(&mut self, pattern: &str, atom: Atom) {
-        let (before, after) = ends(pattern);
+        let (before, between, after) = parts(pattern);
+        if !between.is_empty() {
+            return self.pieces.remove(before, between, after, atom);
+        }
+        self.prefixes -= usize::from(after.is_empty());
+        let (before, after) = (before.as_bytes(), after.as_bytes());
         let hash = self.hash(u32::MAX, before);
         let Some(beginning) = self.beginning(hash, before) else {
             return;
         };
-        let family_hash = self.hash(beginning, after);
-        if let Some(family) = self.family(family_hash, beginning, after) {
-            let patterns = &mut self.families[family].patterns;
-            patterns.retain(|entry| entry.0 != atom);
-            if patterns.is_empty() {
-                self.family_index.remove(family_hash, |e| e.id == family);
-                self.families.remove(family);
-                self.beginnings[beginning].endings.remove(after.len());
-            }
+        let own_hash = self.hash(beginning, after);
+        if let Some(id) = self.one_star(own_hash, beginning, after) {
+            self.one_star_index.remove(own_hash, |e| e.id == id);
+            self.one_star.remove(id);
+            self.beginnings[beginning].endings.remove(after.len());
         }
         self.beginnings[beginning].patterns -= 1;
         if self.beginnings[beginning].patterns == 0 {
@@ -175,26 +190,33 @@ impl WildNames {
     }
 
     /// All patterns that fit a name.
-    pub(super) fn matches(&self, name: &str, mut found: impl FnMut(Atom)) {
-        let bytes = name.as_bytes();
-        for length in self.lengths.up_to(bytes.len()) {
-            let before = &bytes[..length];
+    pub(super) fn matches(
+        &self,
+        name: &str,
+        scratch: &mut WildScratch,
+        mut found: impl FnMut(Atom),
+    ) {
+        for length in self.lengths.up_to(name.len()) {
+            let Some((before, rest)) = name.split_at_checked(length) else {
+                continue;
+            };
+            let before = before.as_bytes();
             let Some(beginning) = self.beginning(self.hash(u32::MAX, before), before) else {
                 continue;
             };
-            let rest = &bytes[length..];
             for length in self.beginnings[beginning].endings.up_to(rest.len()) {
-                let after = &rest[rest.len() - length..];
-                let hash = self.hash(beginning, after);
-                let Some(family) = self.family(hash, beginning, after) else {
+                let Some(after) = rest.get(rest.len() - length..) else {
                     continue;
                 };
-                for (atom, pattern) in &self.families[family].patterns {
-                    if pattern.matches(name) {
-                        found(*atom);
-                    }
+                let hash = self.hash(beginning, after.as_bytes());
+                let id = self.one_star(hash, beginning, after.as_bytes());
+                if let Some(atom) = id.and_then(|id| self.one_star[id].atom) {
+                    found(atom);
                 }
             }
+        }
+        if self.pieces.patterns() > 0 {
+            self.pieces.matches(name, &mut scratch.0, found);
         }
     }
 }

@@ -32,7 +32,7 @@ fn keys<W>() -> Idempotency<W> {
     Idempotency::new(1, IDEMPOTENCY_KEYS_MAX)
 }
 
-fn held(of: Holder, retry_after: u32) -> Begin {
+fn held(of: Whose, retry_after: u32) -> Begin {
     Begin::Refused(Refusal::KeysHeld { of, retry_after })
 }
 
@@ -98,7 +98,7 @@ fn bounds_refuse_and_time_frees() {
     let one_more = of(OrganizationId(2), b"one more");
     assert_eq!(
         keys.begin(at(1_001), &one_more, 0),
-        held(Holder::Server, 299)
+        held(Whose::Everyone, 299)
     );
     let first = key(&0usize.to_le_bytes());
     let done = Begin::Done(Answer::Done);
@@ -118,10 +118,10 @@ fn an_organization_that_holds_its_share_is_told_when_its_oldest_key_expires() {
     fill(&mut keys, ORGANIZATION, 5_000, 2);
     assert_eq!(keys.begin(at(6_000), &key(b"under way"), 7), Begin::Fresh);
     let one_more = |keys: &mut Idempotency<usize>, ms| keys.begin(at(ms), &key(b"more"), 0);
-    assert_eq!(one_more(&mut keys, 5_000), held(Holder::Organization, 300));
-    assert_eq!(one_more(&mut keys, 6_001), held(Holder::Organization, 299));
+    assert_eq!(one_more(&mut keys, 5_000), held(Whose::Organization, 300));
+    assert_eq!(one_more(&mut keys, 6_001), held(Whose::Organization, 299));
     let late = 5_000 + ttl() - 1;
-    assert_eq!(one_more(&mut keys, late), held(Holder::Organization, 1));
+    assert_eq!(one_more(&mut keys, late), held(Whose::Organization, 1));
     let other = of(OrganizationId(2), b"k");
     assert_eq!(keys.begin(at(6_001), &other, 0), Begin::Fresh, "others may");
     // The time that was told is true.
@@ -136,7 +136,7 @@ fn what_is_only_under_way_is_worth_a_moment() {
     assert_eq!(keys.begin(at(0), &key(b"k"), 0), Begin::Fresh);
     assert_eq!(
         keys.begin(at(0), &key(b"l"), 0),
-        held(Holder::Organization, 1)
+        held(Whose::Organization, 1)
     );
     let refused = Answer::Refused(Refusal::Busy);
     assert_eq!(keys.complete(at(0), &key(b"k"), refused), [0]);

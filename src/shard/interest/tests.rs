@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::auth::{Directory, Network};
 use crate::config::Config;
 use crate::connection::Then;
-use crate::dialect::{AllMetrics, Call, Change, Exchange, Pending, Subscribe, sessions};
+use crate::dialect::{AllMetrics, Call, Change, Exchange, Pending, Subscribe, Undo, sessions};
 use crate::hub::{
     Address, Answer, Command, Draft, EventName, Names, OrganizationId, Parents, Placement, Scope,
     ScopeName, ShardId, Subscription,
@@ -111,6 +111,7 @@ impl Three {
             }]),
             retained: Vec::new(),
             reply: b"in-force".to_vec(),
+            undo: Undo::Nothing,
         };
         let then = Then::Subscribe(Box::new(change));
         assert!(self.shards[0].carry_on(self.now, client.id.index, then));

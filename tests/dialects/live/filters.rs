@@ -107,6 +107,20 @@ fn a_dotted_property_looks_into_nested_objects() {
 }
 
 #[test]
+fn a_dotted_property_does_not_look_into_what_a_base_property_hides() {
+    everywhere(|stage| {
+        let events = [
+            ("n", r#"{"sessionId":{"x":1},"type":{"x":1}}"#),
+            ("n", r#"{"sessionId.x":1,"type.x":1}"#),
+            ("n", r#"{"a":{"sessionId":{"x":1}}}"#),
+        ];
+        assert_eq!(passing(stage, &[("sessionId.x", "1")], &events), [1]);
+        assert_eq!(passing(stage, &[("type.x", "\"*\"")], &events), [1]);
+        assert_eq!(passing(stage, &[("a.sessionId.x", "1")], &events), [2]);
+    });
+}
+
+#[test]
 fn base_properties_are_filtered_like_any_other() {
     everywhere(|stage| {
         let token = stage.create(r#"{"event_id":"g","project_id":"p"}"#);

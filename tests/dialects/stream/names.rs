@@ -50,6 +50,79 @@ fn a_name_is_exact_or_has_stars_and_bars() {
 }
 
 #[test]
+fn between_stars_text_is_found_in_the_order_it_stands() {
+    everywhere(|stage| {
+        let all = ["abc", "acb", "xaxbxcx", "aabbcc", "ab", "éaéb"];
+        let cases: [(&str, &[&str]); 6] = [
+            ("*a*b*", &all),
+            ("*a*b*c*", &["abc", "xaxbxcx", "aabbcc"]),
+            ("a*c*", &["abc", "acb", "aabbcc"]),
+            ("*é*é*", &["éaéb"]),
+            ("a*b*c", &["abc", "aabbcc"]),
+            ("*aa*|*xc*", &["xaxbxcx", "aabbcc"]),
+        ];
+        for (pattern, expected) in cases {
+            let mut socket = stage.open(PATH, "");
+            subscribe(stage, &mut socket, pattern, "");
+            for name in all {
+                publish(stage, name, "");
+            }
+            assert_eq!(names(stage, &mut socket), expected, "{pattern}");
+            stage.node.break_off(socket.peer);
+        }
+    });
+}
+
+/// The message for a subscription of 64 different names with text behind a star, and no others of the same number.
+fn wildcards(number: usize) -> String {
+    let names: Vec<String> = (0..64).map(|at| format!("*{number}*{at}")).collect();
+    format!(r#"{{"subscribe":{{"name":"{}"}}}}"#, names.join("|"))
+}
+
+#[test]
+fn a_client_has_so_many_wildcards_and_an_organization_too() {
+    everywhere(|stage| {
+        let mut number = 0;
+        let mut clients = Vec::new();
+        for _ in 0..8 {
+            let mut socket = stage.open(PATH, "");
+            for _ in 0..4 {
+                let subscribed = ask(stage, &mut socket, &wildcards(number));
+                assert!(subscribed.contains("subscribed"), "{subscribed}");
+                number += 1;
+            }
+            let (_, code, message) = error_of(&ask(stage, &mut socket, &wildcards(number)));
+            assert_eq!(code, 8);
+            assert!(
+                message.starts_with("256 names with text behind a \"*\""),
+                "{message}"
+            );
+            // What is found by its beginning is not counted.
+            subscribe(stage, &mut socket, "my_app:*", "");
+            clients.push(socket);
+        }
+        let mut socket = stage.open(PATH, "");
+        let (_, code, message) = error_of(&ask(stage, &mut socket, &wildcards(number)));
+        assert_eq!(code, 8);
+        let whose =
+            "this organization has as many different names with text behind a \"*\" as it may";
+        assert_eq!(message, whose);
+        // What others ask for already costs nothing, and the refused one is not held.
+        ask(stage, &mut socket, &wildcards(0));
+        subscribe(stage, &mut socket, "my_app:*", "");
+        publish(stage, "_0_63", "");
+        publish(stage, "my_app:x", "");
+        assert_eq!(names(stage, &mut socket), ["_0_63", "my_app:x"]);
+        assert_eq!(super::subscriptions(stage), 8 * 5 + 2);
+        // Whoever goes makes room.
+        let first = clients.swap_remove(1);
+        stage.node.break_off(first.peer);
+        let subscribed = ask(stage, &mut socket, &wildcards(number));
+        assert!(subscribed.contains("subscribed"), "{subscribed}");
+    });
+}
+
+#[test]
 fn further_names_may_be_listed() {
     everywhere(|stage| {
         let mut socket = stage.open(PATH, "");

@@ -72,6 +72,10 @@ fn a_subscription_that_is_wrong_is_told_so() {
             &[
                 (r#""subscribe":{}"#, "a name of the subscription is empty"),
                 (
+                    r#""subscribe":{"name":"*a*a*a*a*a*a*a*a*a"}"#,
+                    "a name of the subscription has more than 8 \"*\"",
+                ),
+                (
                     r#""unsubscribe":{"name":""}"#,
                     "a name of the subscription is empty",
                 ),

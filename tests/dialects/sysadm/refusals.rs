@@ -46,6 +46,26 @@ fn what_is_no_request_is_a_bad_request_without_an_id() {
 }
 
 #[test]
+fn a_class_has_at_most_so_many_stars() {
+    let mut config = Config::default();
+    config.sysadm.classes = vec!["backup:*".to_owned()];
+    everywhere_with(&config, |stage| {
+        let mut socket = stage.open(PATH, "");
+        let ask = |stars: usize| {
+            let class = format!("backup:{}", "*a".repeat(stars));
+            call("events", "subscribe", &format!("[{class:?}]"))
+        };
+        let answer = socket.ask(&mut stage.node, &ask(9));
+        assert!(
+            answer.contains("Bad Request: a class of more than 8 \\\"*\\\""),
+            "{answer}"
+        );
+        let answer = socket.ask(&mut stage.node, &ask(8));
+        assert!(answer.contains("\"subscribe\""), "{answer}");
+    });
+}
+
+#[test]
 fn an_answer_repeats_the_id_or_else_the_name() {
     everywhere(|stage| {
         let mut socket = stage.open(PATH, "");

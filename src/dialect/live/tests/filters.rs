@@ -74,6 +74,45 @@ fn a_dotted_property_looks_into_objects() {
 }
 
 #[test]
+fn of_a_dotted_property_what_is_nearest_to_the_top_counts() {
+    let mut client = Client::new();
+    client.filter(&[("a.b.c", "1")]);
+    for (payload, hears) in [
+        (r#"{"a.b.c":1,"a":{"b.c":2,"b":{"c":3}}}"#, true),
+        (r#"{"a":{"b":{"c":1},"b.c":2},"a.b.c":2}"#, false),
+        (r#"{"a.b.c":null,"a":{"b":{"c":1}}}"#, false),
+        (r#"{"a":{"b.c":1,"b":{"c":2}}}"#, true),
+        (r#"{"a":{"b":{"c":1},"b.c":{}}}"#, false),
+        (r#"{"a":{"b":{"c":1}}}"#, true),
+        (r#"{"a":{"b":{"c":1}},"a":7}"#, false),
+        // Only the first dot divides: the flat field `a.b` is another property.
+        (r#"{"a.b":{"c":1}}"#, false),
+        (r#"{"a.b":2,"a":{"b":{"c":1}}}"#, true),
+    ] {
+        assert_eq!(client.hears_of("x", payload), hears, "{payload}");
+    }
+}
+
+#[test]
+fn nothing_is_looked_for_in_what_a_base_property_hides() {
+    let mut client = Client::new();
+    for base in crate::dialect::live::render::BASE_PROPERTIES {
+        client.filter(&[(&format!("{base}.x"), "1")]);
+        for (payload, hears) in [
+            (format!(r#"{{"{base}":{{"x":1}}}}"#), false),
+            (format!(r#"{{"{base}.x":1}}"#), true),
+            (format!(r#"{{"{base}.x":1,"{base}":{{"x":2}}}}"#), true),
+            (format!(r#"{{"{base}.x":2,"{base}":{{"x":1}}}}"#), false),
+        ] {
+            assert_eq!(client.hears_of("x", &payload), hears, "{payload}");
+        }
+        // Within an object of the payload's own nothing is hidden.
+        client.filter(&[(&format!("own.{base}.x"), "1")]);
+        assert!(client.hears_of("x", &format!(r#"{{"own":{{"{base}":{{"x":1}}}}}}"#)));
+    }
+}
+
+#[test]
 fn a_payload_that_is_no_object_is_the_property_data() {
     let mut client = Client::new();
     client.filter(&[("data", "7")]);
