@@ -377,6 +377,10 @@ pub const LOGIN_NETWORKS_MAX: usize = 65_536;
 /// The memory in which passwords are checked is given back when none was for this long.
 pub const PASSWORD_MEMORY_IDLE_MAX: Duration = Duration::from_secs(10);
 
+/// Refusals of access of one kind that a shard tells in its log within [`DENIALS_TOLD_SPAN`]; the others are counted.
+pub const DENIALS_TOLD_MAX: u32 = 10;
+/// See there.
+pub const DENIALS_TOLD_SPAN: Duration = Duration::from_secs(10);
 /// Most organizations of one node. Sessions of the same token are found one after the other, so there
 /// is an end to them.
 pub const ORGANIZATIONS_MAX: usize = 1_024;

@@ -8,6 +8,7 @@ pub mod admin;
 mod calls;
 mod cors;
 mod cursor;
+mod denial;
 pub mod live;
 mod offer;
 pub mod pubsub;
@@ -34,6 +35,7 @@ use crate::time::Now;
 
 pub use cors::{AllowedOrigin, Cors};
 pub use cursor::{FOREIGN, QueryError, query_cursor, query_text};
+pub use denial::{CONTRADICTORY, Denial, denied_by};
 pub use offer::Offer;
 pub use render::{
     Encoding, Framing, Rendering, number_digits, put_event_name, put_number, put_text,
@@ -165,6 +167,8 @@ pub struct Tools<'t> {
     pub ids: &'t mut Ids,
     /// Whether the server is leaving.
     pub draining: bool,
+    /// Where a refusal of access is noted.
+    pub denied: Option<Denial>,
 }
 
 impl Dialects {

@@ -5,6 +5,7 @@ mod http;
 mod live;
 mod pubsub;
 mod rate_limit;
+mod refusals;
 mod sessions;
 mod stage;
 mod strangers;

@@ -106,7 +106,7 @@ fn guess(server: SocketAddr, guesser: usize, stop: &AtomicBool) -> [usize; 2] {
 fn guessers_keep_nobody_out_and_take_no_memory(setting: Setting) {
     let file = configuration();
     let path = file.path().to_str().expect("a plain path");
-    let server = Server::start(setting, &["--config", path]);
+    let mut server = Server::start(setting, &["--config", path]);
     let address = server.address;
     let before = server.resident_bytes();
     let stop = Arc::new(AtomicBool::new(false));
@@ -139,4 +139,22 @@ fn guessers_keep_nobody_out_and_take_no_memory(setting: Setting) {
     assert!(median < Duration::from_secs(1), "{times:?}");
     // One block of 19 MiB, and what 200 connections take.
     assert!(grown < 40 << 20, "{} MiB", grown >> 20);
+    // Each is counted, some are told, and nothing of what was presented.
+    let counted = server.metric("refusals");
+    assert_eq!(counted, (refused[0] + refused[1]) as u64);
+    let log = server.log();
+    let lines: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("refused"))
+        .collect();
+    assert!((1..=100).contains(&lines.len()), "{log}");
+    let one = lines.iter().find(|line| line.contains("kind=\"password\""));
+    let one = one.expect("a wrong password is told");
+    for part in ["WARN", "dialect=\"live\"", "address=127.0.0.1"] {
+        assert!(one.contains(part), "{one}");
+    }
+    assert!(
+        !log.contains("wrong-") && !log.contains("swordfish"),
+        "{log}"
+    );
 }

@@ -46,8 +46,10 @@ impl Pubsub {
         if !Route::Publish.allows(head.method) {
             return Err(self.refuse_method(Route::Publish.allow(), to));
         }
-        self.publisher(head)
-            .map_err(|problem| self.refuse(problem, to))?;
+        self.publisher(head).map_err(|(denial, problem)| {
+            to.denied = Some(denial);
+            self.refuse(problem, to)
+        })?;
         // RFC 9112 §6.3: without either field an HTTP/1.1 body is empty. What an HTTP/1.0 client means
         // by it cannot be known.
         if head.framing == Framing::None && head.version == Version::Http10 {
@@ -73,7 +75,8 @@ impl Pubsub {
 
     fn begin_post(&self, head: &Head<'_, '_>, body: &[u8]) -> Result<Action, Vec<Problem>> {
         let one = |problem| vec![problem];
-        let identity = self.publisher(head).map_err(one)?;
+        let identity = self.publisher(head);
+        let identity = identity.map_err(|(_, problem)| one(problem))?;
         let idempotency_key = idempotency_key(head).map_err(one)?;
         let publish = body::read(body)?;
         self.check_organization(identity, &publish).map_err(one)?;

@@ -46,7 +46,10 @@ impl Stream {
         }
         if route == Route::Publish {
             let allowed = self.may_publish(head);
-            allowed.map_err(|status| self.refuse(&status, to))?;
+            allowed.map_err(|status| {
+                to.denied = self.denial_of_call(&status, head);
+                self.refuse(&status, to)
+            })?;
         }
         Ok(bytes_max)
     }
@@ -91,7 +94,10 @@ impl Stream {
             ))
         });
         // A browser's WebSocket shows nothing of a handshake that fails, so it is told on the open socket.
-        let socket = socket.unwrap_or_else(Socket::refused);
+        let socket = socket.unwrap_or_else(|status| {
+            to.denied = self.denial(&status, head, offer);
+            Socket::refused(status)
+        });
         let protocol = offer.subprotocol;
         Ok(open(Opening::WebSocket(handshake, protocol), socket))
     }
@@ -117,7 +123,10 @@ impl Stream {
                 first,
             ))
         });
-        let socket = socket.map_err(|status| self.refuse(&status, to))?;
+        let socket = socket.map_err(|status| {
+            to.denied = self.denial_of_call(&status, head);
+            self.refuse(&status, to)
+        })?;
         let streamed = Streamed {
             content_type: "application/json",
             headers: [&self.cors[..], b"Cache-Control: no-store\r\n"].concat(),
