@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::log_level::check_level;
 use super::value::{format_bytes, format_duration};
 use super::{Config, ConfigError};
 use crate::limits;
@@ -49,6 +50,7 @@ impl Config {
             &self.log.level,
             limits::LOG_DIRECTIVE_BYTES_MAX,
         )?;
+        check_level(&self.log.level)?;
         self.check_hub()?;
         self.check_sessions()?;
         self.check_sysadm()?;

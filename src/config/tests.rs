@@ -195,7 +195,7 @@ fn unknown_keys_are_named_and_guessed() {
         "[hub.retention]\n\naeg=1",
         "hub.retention.aeg",
         3,
-        "known here",
+        did_you_mean,
     );
     assert_refused(
         "[hub.retention]\nages=1",
@@ -225,6 +225,8 @@ server.listen = "localhost" => found the string "localhost"
 server.shards = -1 => 0 for one per core, found the integer -1
 server.shards = 70000 => 70000
 server.driver = "kqueue" => "auto" or "io_uring" or "epoll"
+server.driver = "epol" => did you mean "epoll"?
+log.format = "jsno" => did you mean "json"?
 server.open = "yes" => true or false
 log.level = 3 => text in quotes
 hub.scopes = true => "implicit" or "declared"
@@ -253,6 +255,8 @@ server.stall_exit = "400d" => up to 366d
 server.ready_delay = "400d" => up to 366d
 server.login_block = "400d" => up to 366d
 log.level = "" => printable ASCII
+log.level = "verbose" => did you mean "debug"?
+log.level = "inof,h2=warn" => did you mean "info"?
 hub.session_ttl = "0s" => above zero
 hub.logs_bytes_max = 0 => at least one byte
 hub.retention.age = 0 => above zero
