@@ -58,6 +58,7 @@ drain_timeout = "1500ms"
 stall_exit = "30s"
 ready_delay = "5s"
 login_block = "2h"
+keepalive = "45s"
 [log]
 format = "json"
 level = "info,fanfare::shard=debug"
@@ -119,6 +120,7 @@ fn server_of_every_key() -> ServerConfig {
         stall_exit: Some(Duration::from_secs(30)),
         ready_delay: Some(Duration::from_secs(5)),
         login_block: Some(Duration::from_secs(7_200)),
+        keepalive: Some(Duration::from_secs(45)),
     }
 }
 
@@ -254,6 +256,8 @@ server.drain_timeout = "400d" => up to 366d
 server.stall_exit = "400d" => up to 366d
 server.ready_delay = "400d" => up to 366d
 server.login_block = "400d" => up to 366d
+server.keepalive = "1500ms" => whole seconds up to 2h
+server.keepalive = "3h" => whole seconds up to 2h
 log.level = "" => printable ASCII
 log.level = "verbose" => did you mean "debug"?
 log.level = "inof,h2=warn" => did you mean "info"?
