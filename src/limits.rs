@@ -241,6 +241,13 @@ pub const DESCRIPTORS_RESERVED: u64 = 64;
 pub const ACCEPT_BATCH: usize = 64;
 /// How long accepting rests when the process is out of descriptors.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// A connection without traffic is probed after this long, by default: shorter than the time for which NATs and
+/// firewalls remember one.
+pub const KEEPALIVE_DEFAULT: Duration = Duration::from_secs(60);
+/// Longest that may be configured: what Linux does by itself where keepalive is on.
+pub const KEEPALIVE_MAX: Duration = Duration::from_secs(7_200);
+/// A probe is repeated so often before the connection is given up, each a quarter of the time after the last.
+pub const KEEPALIVE_PROBES: u32 = 4;
 /// Connections that the kernel keeps for us until they are accepted.
 pub const LISTEN_BACKLOG: i32 = 4_096;
 /// How long a server that starts waits for an address that is in use: whoever restarts it should not have
@@ -398,6 +405,10 @@ pub const LOGIN_NETWORKS_MAX: usize = 65_536;
 /// The memory in which passwords are checked is given back when none was for this long.
 pub const PASSWORD_MEMORY_IDLE_MAX: Duration = Duration::from_secs(10);
 
+/// Refusals of access of one kind that a shard tells in its log within [`DENIALS_TOLD_SPAN`]; the others are counted.
+pub const DENIALS_TOLD_MAX: u32 = 10;
+/// See there.
+pub const DENIALS_TOLD_SPAN: Duration = Duration::from_secs(10);
 /// Most organizations of one node. Sessions of the same token are found one after the other, so there
 /// is an end to them.
 pub const ORGANIZATIONS_MAX: usize = 1_024;

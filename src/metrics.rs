@@ -3,7 +3,11 @@
 //! Each value has one writer, its shard, and any number of readers: a relaxed load and a relaxed
 //! store, no locked instruction. Readers see a value that was true a moment ago.
 
+mod refusals;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+pub use refusals::{Api, RefusalKind, Refusals};
 
 /// One number with a single writing thread.
 #[derive(Debug, Default)]
@@ -37,6 +41,8 @@ macro_rules! metrics {
         #[derive(Debug, Default)]
         pub struct Metrics {
             $($(#[doc = $help])+ pub $name: Metric,)+
+            /// Refusals of access, by what was wrong and in which dialect.
+            pub refusals: Refusals,
         }
 
         impl Metrics {

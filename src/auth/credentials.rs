@@ -34,6 +34,8 @@ pub enum Credentials<'b> {
         /// The password.
         password: Secret,
     },
+    /// Several fields that do not say the same: a proxy could understand one of them and we another.
+    Contradictory,
     /// Something else: another scheme, or a text that is not what its scheme asks for.
     Malformed,
 }
@@ -57,15 +59,16 @@ impl<'b> Credentials<'b> {
         credentials.unwrap_or(Self::Malformed)
     }
 
-    /// Reads all `Authorization` fields of a request, of which there may be one: two could be
-    /// understood differently by a proxy and by us.
+    /// Reads all `Authorization` fields of a request, which must say the same.
     pub fn from_headers(mut values: impl Iterator<Item = &'b [u8]>) -> Self {
-        match (values.next(), values.next()) {
-            (None, _) => Self::None,
-            (Some(value), None) => std::str::from_utf8(value)
-                .map_or(Self::Malformed, |value| Self::from_header(Some(value))),
-            (Some(_), Some(_)) => Self::Malformed,
+        let Some(value) = values.next() else {
+            return Self::None;
+        };
+        if values.any(|other| other != value) {
+            return Self::Contradictory;
         }
+        let text = std::str::from_utf8(value);
+        text.map_or(Self::Malformed, |text| Self::from_header(Some(text)))
     }
 }
 
@@ -184,11 +187,17 @@ mod tests {
     }
 
     #[test]
-    fn one_field_or_none() {
+    fn all_fields_say_the_same() {
         let read = |values: &[&'static [u8]]| Credentials::from_headers(values.iter().copied());
         assert_eq!(read(&[]), Credentials::None);
         assert_eq!(read(&[b"Bearer a"]), Credentials::Bearer("a"));
-        assert_eq!(read(&[b"Bearer a", b"Bearer a"]), Credentials::Malformed);
+        let twice: [&[u8]; 2] = [b"Bearer a", b"Bearer a"];
+        assert_eq!(read(&twice), Credentials::Bearer("a"));
+        for other in [&b"Bearer b"[..], b"bearer a", b"Basic QTpi", b"", b"\xff"] {
+            let fields = [&b"Bearer a"[..], b"Bearer a", other];
+            let read = Credentials::from_headers(fields.into_iter());
+            assert_eq!(read, Credentials::Contradictory);
+        }
         assert_eq!(read(&[b"Bearer \xff"]), Credentials::Malformed);
     }
 

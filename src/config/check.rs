@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::log_level::check_level;
 use super::value::{format_bytes, format_duration};
 use super::{Config, ConfigError};
 use crate::limits;
@@ -44,11 +45,13 @@ impl Config {
         ] {
             optional.map_or(Ok(()), |value| duration(key, value))?;
         }
+        check_keepalive(server.keepalive)?;
         text(
             "log.level",
             &self.log.level,
             limits::LOG_DIRECTIVE_BYTES_MAX,
         )?;
+        check_level(&self.log.level)?;
         self.check_hub()?;
         self.check_sessions()?;
         self.check_sysadm()?;
@@ -199,6 +202,22 @@ pub(super) fn count(key: &str, value: usize, min: usize, max: usize) -> Result<(
 /// Events per second; 0 is no limit.
 pub(super) fn publish_rate(key: &str, rate: usize) -> Result<(), ConfigError> {
     count(key, rate, 0, limits::PUBLISHES_PER_SECOND_MAX)
+}
+
+/// The kernel counts in whole seconds.
+fn check_keepalive(keepalive: Option<Duration>) -> Result<(), ConfigError> {
+    let allowed = Duration::from_secs(1)..=limits::KEEPALIVE_MAX;
+    match keepalive {
+        Some(idle) if !allowed.contains(&idle) || idle.subsec_nanos() > 0 => {
+            let (max, found) = (
+                format_duration(limits::KEEPALIVE_MAX),
+                format_duration(idle),
+            );
+            let problem = format!("expected 0, or whole seconds up to {max}, found {found}");
+            Err(ConfigError::new("server.keepalive", problem))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn bytes(key: &str, value: usize, max: usize) -> Result<(), ConfigError> {

@@ -6,6 +6,7 @@ use argon2::Params;
 use argon2::password_hash::phc::PasswordHash;
 
 use super::check::{count, publish_rate};
+use super::section::closest;
 use super::{Config, ConfigError, GRANTS, OrganizationConfig, UserConfig};
 use crate::limits;
 
@@ -158,6 +159,9 @@ fn grants(key: &str, words: &[String]) -> Result<(), ConfigError> {
     let known = |word: &String| GRANTS.contains(&word.as_str());
     let expected = format!("some of \"{}\"", GRANTS.join("\", \""));
     if let Some(unknown) = words.iter().find(|word| !known(word)) {
+        let meant = closest(unknown, &GRANTS);
+        let meant = meant.map(|meant| format!(" (did you mean \"{meant}\"?)"));
+        let expected = expected + meant.as_deref().unwrap_or_default();
         return Err(unexpected(key, &expected, unknown));
     }
     if words.is_empty() {

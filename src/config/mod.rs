@@ -9,6 +9,7 @@ mod check;
 mod check_organizations;
 mod cors;
 mod error;
+mod log_level;
 mod model;
 mod organizations;
 mod read;

@@ -138,6 +138,8 @@ pub struct ServerConfig {
     pub ready_delay: Option<Duration>,
     /// How long an address is blocked from which too many wrong passwords came; `None` (0 in the file) is never.
     pub login_block: Option<Duration>,
+    /// How long a connection may be without traffic before its peer is probed; `None` (0 in the file) is for ever.
+    pub keepalive: Option<Duration>,
 }
 
 /// `[log]`.
@@ -259,6 +261,7 @@ impl Default for ServerConfig {
             stall_exit: None,
             ready_delay: None,
             login_block: Some(limits::LOGIN_BLOCK_DEFAULT),
+            keepalive: Some(limits::KEEPALIVE_DEFAULT),
         }
     }
 }

@@ -94,7 +94,8 @@ fn server(
     section.read("drain_timeout", &DURATION, &mut server.drain_timeout)?;
     section.read("stall_exit", &ZERO_IS_NONE, &mut server.stall_exit)?;
     section.read("ready_delay", &ZERO_IS_NONE, &mut server.ready_delay)?;
-    section.read("login_block", &ZERO_IS_NONE, &mut server.login_block)
+    section.read("login_block", &ZERO_IS_NONE, &mut server.login_block)?;
+    section.read("keepalive", &ZERO_IS_NONE, &mut server.keepalive)
 }
 
 fn log(section: &mut Section<'_>, log: &mut LogConfig) -> Result<(), ConfigError> {

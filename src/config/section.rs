@@ -170,7 +170,14 @@ impl<'a> Section<'a> {
         parse: fn(&str) -> Option<T>,
         into: &mut T,
     ) -> Result<(), ConfigError> {
-        let expected = format!("\"{}\"", words.join("\" or \""));
+        let mut expected = format!("\"{}\"", words.join("\" or \""));
+        let found = self
+            .table
+            .get(key)
+            .and_then(|value| value.get_ref().as_str());
+        if let Some(meant) = found.and_then(|found| closest(found, words)) {
+            expected = format!("{expected} (did you mean \"{meant}\"?)");
+        }
         self.parse(key, &expected, parse, into)
     }
 
@@ -307,7 +314,7 @@ fn excerpt(text: &str) -> String {
 }
 
 /// The known key that differs from a mistyped one by a slip or two.
-fn closest(key: &str, known: &[&'static str]) -> Option<&'static str> {
+pub(super) fn closest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
     let slips_max = if key.chars().count() <= 4 { 1 } else { 2 };
     known
         .iter()
@@ -317,20 +324,26 @@ fn closest(key: &str, known: &[&'static str]) -> Option<&'static str> {
         .map(|(_, known)| known)
 }
 
-/// Levenshtein's distance; keys longer than any of ours are simply far away.
+/// How many slips lead from one word to another: a letter more, less or wrong, or two that changed places (the optimal
+/// string alignment of Damerau and Levenshtein). Keys longer than any of ours are simply far away.
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
     if a.len() > 4 * EXCERPT_CHARS_MAX {
         return usize::MAX;
     }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, a) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before_last = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let is_wrong = usize::from(a[i - 1] != b[j - 1]);
+            let replaced = last[j - 1] + is_wrong;
+            row[j] = replaced.min(row[j - 1] + 1).min(last[j] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(before_last[j - 2] + 1);
+            }
         }
+        before_last = std::mem::replace(&mut last, row);
     }
-    row[b.len()]
+    last[b.len()]
 }

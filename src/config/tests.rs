@@ -58,6 +58,7 @@ drain_timeout = "1500ms"
 stall_exit = "30s"
 ready_delay = "5s"
 login_block = "2h"
+keepalive = "45s"
 [log]
 format = "json"
 level = "info,fanfare::shard=debug"
@@ -120,6 +121,7 @@ fn server_of_every_key() -> ServerConfig {
         stall_exit: Some(Duration::from_secs(30)),
         ready_delay: Some(Duration::from_secs(5)),
         login_block: Some(Duration::from_secs(7_200)),
+        keepalive: Some(Duration::from_secs(45)),
     }
 }
 
@@ -197,7 +199,7 @@ fn unknown_keys_are_named_and_guessed() {
         "[hub.retention]\n\naeg=1",
         "hub.retention.aeg",
         3,
-        "known here",
+        did_you_mean,
     );
     assert_refused(
         "[hub.retention]\nages=1",
@@ -227,6 +229,8 @@ server.listen = "localhost" => found the string "localhost"
 server.shards = -1 => 0 for one per core, found the integer -1
 server.shards = 70000 => 70000
 server.driver = "kqueue" => "auto" or "io_uring" or "epoll"
+server.driver = "epol" => did you mean "epoll"?
+log.format = "jsno" => did you mean "json"?
 server.open = "yes" => true or false
 log.level = 3 => text in quotes
 hub.scopes = true => "implicit" or "declared"
@@ -254,7 +258,11 @@ server.drain_timeout = "400d" => up to 366d
 server.stall_exit = "400d" => up to 366d
 server.ready_delay = "400d" => up to 366d
 server.login_block = "400d" => up to 366d
+server.keepalive = "1500ms" => whole seconds up to 2h
+server.keepalive = "3h" => whole seconds up to 2h
 log.level = "" => printable ASCII
+log.level = "verbose" => did you mean "debug"?
+log.level = "inof,h2=warn" => did you mean "info"?
 hub.session_ttl = "0s" => above zero
 hub.logs_bytes_max = 0 => at least one byte
 hub.retention.age = 0 => above zero

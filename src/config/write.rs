@@ -46,7 +46,8 @@ fn server(f: &mut fmt::Formatter<'_>, server: &ServerConfig) -> fmt::Result {
     let optional = |duration: Option<_>| format_duration(duration.unwrap_or_default());
     writeln!(f, "stall_exit = \"{}\"", optional(server.stall_exit))?;
     writeln!(f, "ready_delay = \"{}\"", optional(server.ready_delay))?;
-    writeln!(f, "login_block = \"{}\"", optional(server.login_block))
+    writeln!(f, "login_block = \"{}\"", optional(server.login_block))?;
+    writeln!(f, "keepalive = \"{}\"", optional(server.keepalive))
 }
 
 fn hub(f: &mut fmt::Formatter<'_>, hub: &HubConfig) -> fmt::Result {

@@ -81,7 +81,7 @@ impl Connection {
         let date = ctx.date;
         let origin = self.origin();
         let mut arena = std::mem::take(ctx.arena);
-        let mut status = 0;
+        let (mut status, mut denied) = (0, None);
         let response = arena.write(|out| {
             let mut to = Responder {
                 out,
@@ -89,10 +89,12 @@ impl Connection {
                 exchange,
                 origin,
                 status: 0,
+                denied: None,
             };
             write(ctx, &mut to);
-            status = to.status;
+            (status, denied) = (to.status, to.denied);
         });
+        ctx.tools.denied = ctx.tools.denied.or(denied);
         *ctx.arena = arena;
         if response.is_empty() {
             return;

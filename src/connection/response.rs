@@ -70,6 +70,7 @@ impl Connection {
                 exchange,
                 origin,
                 status: 0,
+                denied: None,
             };
             let chunked = to
                 .begin(200)

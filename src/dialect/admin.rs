@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 
 use super::{AllMetrics, Refused, Responder, respond_plain_error};
+use crate::metrics::{Api, RefusalKind};
 use crate::protocol::http1::{Head, Method};
 
 /// What the admin paths are made of.
@@ -100,6 +101,25 @@ impl Admin {
                 let _ = writeln!(text, "fanfare_{name}{suffix}{{shard=\"{shard}\"}} {value}");
             }
         }
+        self.render_refusals(&mut text);
         text
+    }
+
+    fn render_refusals(&self, text: &mut String) {
+        let name = "fanfare_refusals_total";
+        let help = "Refusals of access, by what was wrong and in which dialect.";
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter");
+        for &kind in RefusalKind::EVERY {
+            for &api in Api::EVERY {
+                for (shard, metrics) in self.metrics.iter().enumerate() {
+                    let value = metrics.refusals.of(kind, api).value();
+                    let (kind, api) = (kind.as_str(), api.as_str());
+                    let _ = writeln!(
+                        text,
+                        "{name}{{kind=\"{kind}\",dialect=\"{api}\",shard=\"{shard}\"}} {value}"
+                    );
+                }
+            }
+        }
     }
 }

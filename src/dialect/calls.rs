@@ -6,7 +6,7 @@ use bytes::BytesMut;
 
 use super::render::Framing;
 use super::socket::{Open, Opening, Socket, Streamed};
-use super::{Action, Dialects, Refused, Responder, STREAMED, respond_error, rpc};
+use super::{Action, Denial, Dialects, Refused, Responder, STREAMED, respond_error, rpc};
 use crate::limits::{STRANGER_MESSAGE_BYTES_MAX, WEBSOCKET_MESSAGE_BYTES_MAX};
 use crate::protocol::Parsed;
 use crate::protocol::grpc::{
@@ -25,6 +25,11 @@ impl Dialects {
         };
         let socket = self.stream.call(publishes, head)?;
         Ok(Socket::Stream(Box::new(socket)))
+    }
+
+    /// What the operator is told of a call that [`begin_call`](Self::begin_call) refused, if it was for want of access.
+    pub fn denial_of_call(&self, status: &Status, head: &Head<'_, '_>) -> Option<Denial> {
+        self.stream.denial_of_call(status, head)
     }
 
     /// Judges a call of gRPC-web by its head: the most bytes its body may have, or a refusal (written).
@@ -57,6 +62,7 @@ impl Dialects {
                     _ => Ok(()),
                 };
                 if let Err(status) = allowed {
+                    to.denied = self.stream.denial_of_call(&status, head);
                     respond_web(fields.answer, cors, b"", &status, to);
                     return Err(Refused);
                 }

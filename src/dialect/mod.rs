@@ -8,6 +8,7 @@ pub mod admin;
 mod calls;
 mod cors;
 mod cursor;
+mod denial;
 pub mod live;
 mod offer;
 pub mod pubsub;
@@ -41,6 +42,7 @@ use crate::time::Now;
 
 pub use cors::{AllowedOrigin, Cors};
 pub use cursor::{FOREIGN, QueryError, query_cursor, query_text};
+pub use denial::{CONTRADICTORY, Denial, denied_by};
 pub use offer::Offer;
 pub use refusals::{
     KEY_REUSED, KEY_REUSED_CODE, LEAVING, RATE_LIMITED, RESERVED_NAME, idempotency_key, keys_held,
@@ -180,6 +182,8 @@ pub struct Tools<'t> {
     pub ids: &'t mut Ids,
     /// Whether the server is leaving.
     pub draining: bool,
+    /// Where a refusal of access is noted.
+    pub denied: Option<Denial>,
 }
 
 impl Dialects {

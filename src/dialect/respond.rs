@@ -3,7 +3,7 @@
 
 use bytes::BytesMut;
 
-use super::AllowedOrigin;
+use super::{AllowedOrigin, Denial};
 use crate::protocol::http1::{DateCache, Glimpse, Head, Method, Response, Version};
 
 /// Where a response goes, and what its framing depends on.
@@ -19,6 +19,8 @@ pub struct Responder<'o> {
     pub origin: Option<AllowedOrigin>,
     /// The status that was answered; for counting.
     pub status: u16,
+    /// The refusal of access that was answered; for counting and the log.
+    pub denied: Option<Denial>,
 }
 
 /// What must be remembered of a request to frame its response.

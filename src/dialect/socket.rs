@@ -278,7 +278,7 @@ impl Dialects {
         match socket {
             Socket::Sysadm(socket) => self.sysadm.message(socket, message.bytes(), tools),
             Socket::Live(socket) => self.live.message(socket, message.bytes()),
-            Socket::Stream(socket) => self.stream.message(socket, message),
+            Socket::Stream(socket) => self.stream.message(socket, message, tools),
             Socket::Room(room) => self.pubsub.message(room, message, tools),
             Socket::Rpc(socket) => self.rpc.message(socket, message.bytes(), tools.draining),
         }

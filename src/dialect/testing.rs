@@ -83,6 +83,7 @@ impl Ground {
             placement: &self.placement,
             ids: &mut self.ids,
             draining: false,
+            denied: None,
         }
     }
 
@@ -120,6 +121,7 @@ pub(super) fn respond(
         exchange,
         origin: None,
         status: 0,
+        denied: None,
     };
     let action = handle(&mut to);
     (action, String::from_utf8(out.to_vec()).expect("text"))

@@ -3,11 +3,42 @@
 use std::net::Shutdown;
 use std::sync::atomic::Ordering;
 
-use tracing::warn;
+use tracing::{debug, info, warn};
 
 use super::driver::{Driver, Slot};
 use super::mesh::Envelope;
-use crate::shard::{ConnectionId, Effect};
+use crate::metrics::RefusalKind;
+use crate::shard::{ConnectionId, Effect, Told};
+
+/// Writes that access was refused: as a warning what guessing or a lock-out looks like, and what happens to every
+/// client that is new or forgot its token for those who want to know.
+fn tell(told: Told) {
+    let Told {
+        kind,
+        one,
+        left_out,
+    } = told;
+    let Some(one) = one else {
+        info!(
+            kind = kind.as_str(),
+            left_out, "refusals were not logged one by one"
+        );
+        return;
+    };
+    let (kind_word, dialect, address) = (kind.as_str(), one.dialect, one.network);
+    let organization = one.organization.as_deref();
+    // One macro per level: a level is part of a line's static description.
+    macro_rules! line {
+        ($level:ident) => {
+            $level!(kind = kind_word, dialect, %address, organization, left_out, "refused")
+        };
+    }
+    match kind {
+        RefusalKind::Password | RefusalKind::Blocked | RefusalKind::Busy => line!(warn),
+        RefusalKind::Token | RefusalKind::Grant | RefusalKind::Origin => line!(info),
+        RefusalKind::Credentials => line!(debug),
+    }
+}
 
 impl Driver {
     /// Does what the shard wants done to a socket.
@@ -30,6 +61,7 @@ impl Driver {
                     self.shard.verified(now, connection, verdict);
                 }
             }
+            Effect::Tell(told) => tell(told),
             Effect::Resume(id) => {
                 if let Some(slot) = self.slot(id) {
                     slot.reading = true;

@@ -9,15 +9,17 @@
 )]
 
 use std::io::{self, ErrorKind, IoSlice, Read as _};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpListener as StdListener};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
+use std::time::Duration;
 
 use monoio::net::{TcpListener, TcpStream};
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 
 use crate::auth::Network;
 use crate::connection::SendQueue;
+use crate::limits::KEEPALIVE_PROBES;
 use crate::shard::Flushed;
 
 /// Most slices handed to the kernel in one call (`UIO_MAXIOV` is 1,024).
@@ -97,6 +99,24 @@ impl Socket {
     }
 }
 
+/// Has the peers of a listener's connections probed when they are silent for `idle`, and given up when they do not
+/// answer, or do not acknowledge what they are sent: a vanished peer says nothing, so that without this a poll that
+/// waits would stay for ever.
+///
+/// The listener is the place for it: what it accepts inherits these options (Linux clones the whole socket), so that a
+/// connection costs no call of its own.
+pub(super) fn keep_alive(listener: &StdListener, idle: Duration) -> io::Result<()> {
+    let interval = (idle / KEEPALIVE_PROBES).max(Duration::from_secs(1));
+    let socket = SockRef::from(listener);
+    let probes = TcpKeepalive::new()
+        .with_time(idle)
+        .with_interval(interval)
+        .with_retries(KEEPALIVE_PROBES);
+    socket.set_tcp_keepalive(&probes)?;
+    // tcp(7): with keepalive this is when a connection is given up, so it is to be the same.
+    socket.set_tcp_user_timeout(Some(idle + interval * KEEPALIVE_PROBES))
+}
+
 /// Accepts a connection without waiting, and makes it non-blocking and prompt. With it comes where it is from.
 pub(super) fn accept(listener: &TcpListener) -> io::Result<(std::net::TcpStream, Network)> {
     // SAFETY: the listener owns an open descriptor for as long as it is borrowed here.
@@ -108,4 +128,35 @@ pub(super) fn accept(listener: &TcpListener) -> io::Result<(std::net::TcpStream,
     let address = address.as_socket();
     let network = address.map_or(Network::LOOPBACK, |address| Network::of(address.ip()));
     Ok((socket.into(), network))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_listener_accepts_probes_its_peers() {
+        let listener = StdListener::bind("127.0.0.1:0").expect("a port");
+        keep_alive(&listener, Duration::from_secs(60)).expect("options");
+        let address = listener.local_addr().expect("bound");
+        let _client = std::net::TcpStream::connect(address).expect("it accepts");
+        let (accepted, _) = listener.accept().expect("a connection");
+        let socket = SockRef::from(&accepted);
+        assert!(socket.keepalive().expect("an option"));
+        let seconds = |duration: io::Result<Duration>| duration.expect("an option").as_secs();
+        assert_eq!(seconds(socket.tcp_keepalive_time()), 60);
+        assert_eq!(seconds(socket.tcp_keepalive_interval()), 15);
+        assert_eq!(socket.tcp_keepalive_retries().expect("an option"), 4);
+        let timeout = socket.tcp_user_timeout().expect("an option");
+        assert_eq!(timeout, Some(Duration::from_secs(120)));
+    }
+
+    #[test]
+    fn the_kernel_counts_in_whole_seconds() {
+        let listener = StdListener::bind("127.0.0.1:0").expect("a port");
+        keep_alive(&listener, Duration::from_secs(1)).expect("options");
+        let socket = SockRef::from(&listener);
+        let interval = socket.tcp_keepalive_interval().expect("an option");
+        assert_eq!(interval, Duration::from_secs(1));
+    }
 }

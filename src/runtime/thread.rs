@@ -152,7 +152,7 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
     let cores = core_affinity::get_core_ids().unwrap_or_default();
     let default = NonZeroU16::new(cores.len().clamp(1, SHARDS_MAX) as u16);
     let shards = config.server.shards.or(default).map_or(1, NonZeroU16::get);
-    let (address, listeners) = bind(config.server.listen, shards)?;
+    let (address, listeners) = bind(config.server.listen, shards, config.server.keepalive)?;
     let metrics: Arc<[Metrics]> = (0..shards).map(|_| Metrics::default()).collect();
     let (meshes, wakers) = mesh::build(shards).map_err(StartError::System)?;
     let placement = Placement::new(random_u64()?, shards);
@@ -263,7 +263,11 @@ fn sit(seat: Seat) {
 }
 
 /// One listener per shard on the same port; the kernel spreads connections over them.
-fn bind(listen: SocketAddr, shards: u16) -> Result<(SocketAddr, Vec<StdListener>), StartError> {
+fn bind(
+    listen: SocketAddr,
+    shards: u16,
+    keepalive: Option<Duration>,
+) -> Result<(SocketAddr, Vec<StdListener>), StartError> {
     if listen.port() != 0 {
         // Whoever shares ports can share ours, such as another server of ours, and each would get some
         // of the connections. A socket that does not share finds out, and is gone again at once.
@@ -274,6 +278,9 @@ fn bind(listen: SocketAddr, shards: u16) -> Result<(SocketAddr, Vec<StdListener>
     for _ in 0..shards {
         let listener =
             bind_one(address, true).map_err(|error| StartError::Listen(address, error))?;
+        if let Some(idle) = keepalive {
+            super::socket::keep_alive(&listener, idle).map_err(StartError::System)?;
+        }
         // Port 0 becomes a real one with the first.
         address = listener.local_addr().map_err(StartError::System)?;
         listeners.push(listener);

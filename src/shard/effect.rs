@@ -1,6 +1,6 @@
 //! What a shard wants done to sockets, and what takes too long for it.
 
-use super::ConnectionId;
+use super::{ConnectionId, Told};
 use crate::auth::{Attempt, Network};
 use crate::hub::ShardId;
 
@@ -18,6 +18,8 @@ pub enum Effect {
     Resume(ConnectionId),
     /// Check a password, which takes long, and call `Shard::verified` with the outcome.
     Verify(PasswordCheck),
+    /// Write to the log that access was refused.
+    Tell(Told),
 }
 
 /// A password to be checked.

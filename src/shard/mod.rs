@@ -17,6 +17,7 @@
 mod budget;
 mod clients;
 mod deadlines;
+mod denials;
 mod dispatch;
 mod drain;
 mod effect;
@@ -54,6 +55,7 @@ use crate::metrics::Metrics;
 use crate::protocol::http1::DateCache;
 use crate::time::{Instant, Now};
 
+pub use denials::{Told, ToldDenial};
 pub use effect::{Effect, PasswordCheck};
 pub use flush::Flushed;
 pub use mail::{Mail, RelayMail, ReplyTo};
@@ -63,6 +65,7 @@ pub use state::Machine;
 use budget::Held;
 use clients::Subscriptions;
 use deadlines::Deadlines;
+use denials::Throttle;
 use dispatch::Gather;
 use fanout::Listener;
 use groups::Groups;
@@ -149,6 +152,7 @@ pub struct Shard {
     /// Over how long clients are told to come back when this server leaves.
     drain_spread_ms: u64,
     directory: Arc<Directory>,
+    throttle: Throttle,
     state_schedule: Option<StateSchedule>,
     /// Scratch: connections whose session is gone.
     ended: Vec<u32>,
@@ -218,6 +222,7 @@ macro_rules! context {
                 placement: &$shard.placement,
                 ids: &mut $shard.ids,
                 draining: $shard.sealed,
+                denied: None,
             },
             date: &$shard.date,
             arena: &mut $shard.arena,
@@ -294,6 +299,7 @@ impl Shard {
             slow_consumer: config.hub.slow_consumer,
             drain_spread_ms: drain_spread_ms(&config),
             directory,
+            throttle: Throttle::default(),
             state_schedule: StateSchedule::of(shard, &config.sysadm),
             ended: Vec::new(),
             resumed: Vec::new(),
@@ -391,13 +397,19 @@ impl Shard {
         self.settle_group(now, index);
         let entry = self.connections.get_mut(index as usize)?;
         let before = entry.connection.reader();
-        let result = work(&mut entry.connection, &mut context!(self, now));
+        let network = entry.connection.network();
+        let mut ctx = context!(self, now);
+        let result = work(&mut entry.connection, &mut ctx);
+        let denied = ctx.tools.denied;
         if let Some(reader) = before
             && entry.connection.reader() != before
         {
             self.hub.detach(now, reader);
         }
         self.touch(index);
+        if let Some(denial) = denied {
+            self.note_denial(now, network, denial);
+        }
         Some(result)
     }
 

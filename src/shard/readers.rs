@@ -138,6 +138,7 @@ impl Shard {
                             exchange,
                             origin,
                             status: 0,
+                            denied: None,
                         };
                         dialects.sessions.begin_event_stream(headers, &mut to);
                     }

@@ -103,6 +103,55 @@ fn listening_beyond_loopback_is_refused_before_anything_starts() {
     assert_eq!(open.code, Some(0), "{open:?}");
 }
 
+/// A log that is silenced by a slip is found silent when it is needed.
+#[test]
+fn a_slip_in_a_word_is_told_with_what_was_meant() {
+    for (text, meant) in [
+        ("[log]\nlevel = \"verbose\"\n", "did you mean \"debug\"?"),
+        (
+            "[log]\nlevel = \"inof,h2=warn\"\n",
+            "did you mean \"info\"?",
+        ),
+        (
+            "[log]\nlevel = \"fanfre=debug\"\n",
+            "did you mean \"fanfare\"?",
+        ),
+        ("[log]\nformat = \"jsno\"\n", "did you mean \"json\"?"),
+        (
+            "[server]\ndriver = \"io-uring\"\n",
+            "did you mean \"io_uring\"?",
+        ),
+        (
+            "[hub]\nslow_consumer = \"disconect\"\n",
+            "did you mean \"disconnect\"?",
+        ),
+        (
+            "[[organizations]]\nname = \"a\"\n[[organizations.tokens]]\ngrants = [\"publsh\"]\n\
+             sha256 = \"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"\n",
+            "did you mean \"publish\"?",
+        ),
+    ] {
+        let mut file = NamedTempFile::new().expect("a scratch file");
+        write!(file, "{text}").expect("written");
+        let path = file.path().to_str().expect("a plain path");
+        for command in [&["check-config", path][..], &["serve", "--config", path]] {
+            let refused = run(command);
+            assert_eq!(refused.code, Some(2), "{text}: {refused:?}");
+            assert!(refused.stderr.contains(meant), "{refused:?}");
+        }
+    }
+    // On the command line, too.
+    for (args, meant) in [
+        (["serve", "--driver", "epol"], "epoll"),
+        (["serve", "--log-format", "jsno"], "json"),
+        (["token", "new", "--grants=publsh"], "publish"),
+    ] {
+        let refused = run(&args);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.stderr.contains(meant), "{refused:?}");
+    }
+}
+
 #[test]
 fn a_wrong_command_line_is_explained() {
     for args in [

@@ -6,6 +6,7 @@ mod idempotency;
 mod live;
 mod pubsub;
 mod rate_limit;
+mod refusals;
 mod reserved_names;
 mod sessions;
 mod stage;

@@ -1,7 +1,7 @@
 //! Peers that are slow, broken or hostile; whoever behaves must not notice.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +15,7 @@ on_both_drivers!(
     without_descriptors_peers_are_turned_away,
     a_flood_does_not_starve_others,
     pipelining_publishers_shut_nobody_out,
+    vanished_peers_of_waiting_polls_are_probed,
 );
 on_every_setting!(
     heads_that_cannot_be_read,
@@ -311,4 +312,46 @@ fn pipelining_publishers_shut_nobody_out(setting: Setting) {
         polled < Duration::from_secs(3),
         "one second lasted {polled:?}"
     );
+}
+
+/// The timer of the server's end of a connection, as the kernel shows it: what it is, and the seconds it has left.
+fn timer_of(server: SocketAddr, client: SocketAddr) -> Option<(u8, u64)> {
+    // proc_pid_net(5): addresses as hexadecimal words, then state, queues, and the timer with its ticks of 10 ms.
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux has it");
+    let ends = format!(":{:04X} 0100007F:{:04X} ", server.port(), client.port());
+    let line = table.lines().find(|line| line.contains(&ends))?;
+    let (_, rest) = line.split_once(&ends)?;
+    let timer = rest.split_whitespace().nth(2)?;
+    let (kind, ticks) = timer.split_once(':')?;
+    let kind = u8::from_str_radix(kind, 16).expect("a digit");
+    let ticks = u64::from_str_radix(ticks, 16).expect("a number");
+    Some((kind, ticks / 100))
+}
+
+/// A peer that vanishes says nothing, and a poll that waits has nothing to send to it: only the kernel finds out.
+fn vanished_peers_of_waiting_polls_are_probed(setting: Setting) {
+    let mut file = tempfile::NamedTempFile::new().expect("a scratch file");
+    let server = Server::start(setting, &[]);
+    let parked = |server: &Server| {
+        let mut stream = server.connect();
+        send(
+            &mut stream,
+            "GET /api/sessions/t/events?timeout=300 HTTP/1.1\r\nHost: h\r\n\r\n",
+        );
+        server.await_metric("readers", 1);
+        stream
+    };
+    let stream = parked(&server);
+    let client = stream.local_addr().expect("connected");
+    let (kind, left) = timer_of(server.address, client).expect("the server's end");
+    // 2 is the keepalive timer, which is set when there is nothing to be acknowledged.
+    assert_eq!(kind, 2);
+    assert!((30..=61).contains(&left), "{left} s");
+    write!(file, "[server]\nkeepalive = 0\n").expect("written");
+    let path = file.path().to_str().expect("a plain path");
+    let patient = Server::start(setting, &["--config", path]);
+    let stream = parked(&patient);
+    let client = stream.local_addr().expect("connected");
+    let timer = timer_of(patient.address, client).expect("the server's end");
+    assert_eq!(timer.0, 0, "no timer");
 }

@@ -1,4 +1,5 @@
-//! Passwords on the real program: guessers at one address keep nobody at another from logging in, and cost no memory.
+//! Strangers at the real program: guessers at one address keep nobody at another from logging in, are blocked, and cost
+//! no memory; neither do messages that nobody ends.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -13,9 +14,13 @@ use socket2::{Domain, Socket, Type};
 use tempfile::NamedTempFile;
 
 use crate::clients::status;
-use crate::server::{DEADLINE, Server, Setting};
+use crate::server::{DEADLINE, Server, Setting, fanfare, skip};
 
-on_both_drivers!(guessers_keep_nobody_out_and_take_no_memory);
+on_both_drivers!(
+    guessers_keep_nobody_out_and_take_no_memory,
+    an_address_that_guesses_is_blocked_and_this_machine_is_not,
+    strangers_hold_little,
+);
 
 const GUESSERS: usize = 200;
 const LOGINS: u32 = 20;
@@ -106,7 +111,7 @@ fn guess(server: SocketAddr, guesser: usize, stop: &AtomicBool) -> [usize; 2] {
 fn guessers_keep_nobody_out_and_take_no_memory(setting: Setting) {
     let file = configuration();
     let path = file.path().to_str().expect("a plain path");
-    let server = Server::start(setting, &["--config", path]);
+    let mut server = Server::start(setting, &["--config", path]);
     let address = server.address;
     let before = server.resident_bytes();
     let stop = Arc::new(AtomicBool::new(false));
@@ -139,4 +144,93 @@ fn guessers_keep_nobody_out_and_take_no_memory(setting: Setting) {
     assert!(median < Duration::from_secs(1), "{times:?}");
     // One block of 19 MiB, and what 200 connections take.
     assert!(grown < 40 << 20, "{} MiB", grown >> 20);
+    // Each is counted, some are told, and nothing of what was presented.
+    let counted = server.metric("refusals");
+    assert_eq!(counted, (refused[0] + refused[1]) as u64);
+    let log = server.log();
+    let lines: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("refused"))
+        .collect();
+    assert!((1..=100).contains(&lines.len()), "{log}");
+    let one = lines.iter().find(|line| line.contains("kind=\"password\""));
+    let one = one.expect("a wrong password is told");
+    for part in ["WARN", "dialect=\"live\"", "address=127.0.0.1"] {
+        assert!(one.contains(part), "{one}");
+    }
+    assert!(
+        !log.contains("wrong-") && !log.contains("swordfish"),
+        "{log}"
+    );
+}
+
+/// An address of this machine that is not loopback, if it has one: what the way to some other machine begins with.
+fn own_address() -> Option<Ipv4Addr> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).ok()?;
+    // RFC 5737: nobody's. Nothing is sent.
+    let somewhere = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 9));
+    socket.connect(&somewhere.into()).ok()?;
+    let own = *socket.local_addr().ok()?.as_socket_ipv4()?.ip();
+    (!own.is_loopback() && !own.is_unspecified()).then_some(own)
+}
+
+fn an_address_that_guesses_is_blocked_and_this_machine_is_not(setting: Setting) {
+    let Some(own) = own_address() else {
+        skip("this machine has no address but loopback", "");
+        return;
+    };
+    let file = configuration();
+    let path = file.path().to_str().expect("a plain path");
+    let (listen, shards) = ("0.0.0.0:0", setting.shards.to_string());
+    let mut command = fanfare(&["serve", "--listen", listen, "--shards", &shards]);
+    command.args(["--driver", setting.driver, "--config", path]);
+    let server = Server::spawn(command).expect("it has organizations");
+    let port = server.address.port();
+    let try_from = |address: Ipv4Addr, password: &str| {
+        // Each by another connection, and so by whichever shard.
+        let mut stream = connect_from(address, SocketAddr::from((address, port)));
+        ask(&mut stream, "mikey", password);
+        answer(&mut stream)
+    };
+    for _ in 0..5 {
+        assert_eq!(try_from(own, "wrong"), 401);
+        assert_eq!(try_from(Ipv4Addr::LOCALHOST, "wrong"), 401);
+    }
+    assert_eq!(try_from(own, "swordfish"), 429);
+    assert_eq!(try_from(Ipv4Addr::LOCALHOST, "swordfish"), 101);
+}
+
+fn strangers_hold_little(setting: Setting) {
+    const STRANGERS: usize = 300;
+    let file = configuration();
+    let path = file.path().to_str().expect("a plain path");
+    let server = Server::start(setting, &["--config", path]);
+    let before = server.resident_bytes();
+    // The first frame of a message of 1 MiB, and most of it.
+    let mut begun = vec![0x01, 0xff];
+    begun.extend((1_u64 << 20).to_be_bytes());
+    begun.extend([0; 4]);
+    begun.resize(begun.len() + 64 * 1024, b' ');
+    let upgrade = "GET /sysadm HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let mut strangers: Vec<TcpStream> = (0..STRANGERS)
+        .map(|_| {
+            let mut stream = server.connect();
+            stream.write_all(upgrade.as_bytes()).expect("read");
+            assert_eq!(answer(&mut stream), 101);
+            // It may be over before all is written.
+            let _ = stream.write_all(&begun);
+            stream
+        })
+        .collect();
+    for stream in &mut strangers {
+        let mut goodbye = [0; 4];
+        stream.read_exact(&mut goodbye).expect("a goodbye");
+        assert_eq!(
+            (goodbye[0], &goodbye[2..]),
+            (0x88, &1_009_u16.to_be_bytes()[..])
+        );
+    }
+    let grown = server.resident_bytes().saturating_sub(before);
+    assert!(grown < 10 << 20, "{} MiB", grown >> 20);
 }

@@ -14,7 +14,9 @@ use fanfare::connection::{Connection, SendQueue};
 use fanfare::dialect::AllMetrics;
 use fanfare::hub::{Placement, ShardId};
 use fanfare::metrics::Metrics;
-use fanfare::shard::{ConnectionId, Effect, Flushed, Machine, Mail, Shard, ShardSettings, Slices};
+use fanfare::shard::{
+    ConnectionId, Effect, Flushed, Machine, Mail, Shard, ShardSettings, Slices, Told,
+};
 use fanfare::time::{Instant, Now};
 
 /// When tests begin: long after the clocks' zeros, so that nothing saturates.
@@ -74,6 +76,8 @@ pub(crate) struct TestNode {
     memory: PasswordMemory,
     /// Passwords are not checked before [`check_passwords`](Self::check_passwords).
     pub(crate) checks_wait: bool,
+    /// What the log was told of refusals.
+    pub(crate) told: Vec<Told>,
     /// Where the next peers connect from.
     pub(crate) network: Network,
     pub(crate) now: Now,
@@ -133,6 +137,7 @@ impl TestNode {
             checks: Checks::new(config.server.login_block),
             memory: PasswordMemory::default(),
             checks_wait: false,
+            told: Vec::new(),
             network: Network::LOOPBACK,
         }
     }
@@ -308,6 +313,10 @@ impl TestNode {
                 }
                 return;
             }
+            Effect::Tell(told) => {
+                self.told.push(told.clone());
+                return;
+            }
             Effect::Finish(id) | Effect::Close(id) | Effect::Resume(id) | Effect::Move(id, _) => {
                 *id
             }
@@ -324,7 +333,7 @@ impl TestNode {
                 self.by_id[shard].remove(&id);
                 self.peers[peer].place = Place::Gone;
             }
-            Effect::Verify(_) => {}
+            Effect::Verify(_) | Effect::Tell(_) => {}
             Effect::Resume(_) => self.peers[peer].reading = true,
             &Effect::Move(_, to) => {
                 self.by_id[shard].remove(&id);

@@ -140,7 +140,12 @@ impl Connection {
                         let message = format!("no such method: {}", head.path);
                         return Err(Status::new(Code::Unimplemented, message));
                     };
-                    let socket = ctx.dialects.begin_call(method, head)?;
+                    let socket = ctx
+                        .dialects
+                        .begin_call(method, head)
+                        .inspect_err(|status| {
+                            ctx.tools.denied = ctx.dialects.denial_of_call(status, head);
+                        })?;
                     Ok((socket, fields))
                 });
                 begun = match opened {

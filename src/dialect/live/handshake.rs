@@ -3,10 +3,11 @@
 use super::{Live, Socket};
 use crate::auth::{Attempt, Credentials, Grant, Identity, UserId, Verdict};
 use crate::dialect::{
-    self, Action, Call, Open, Opening, Responder, Tools, check_upgrade, read_credentials,
-    respond_error, retry_after_line,
+    self, Action, CONTRADICTORY, Call, Denial, Open, Opening, Responder, Tools, check_upgrade,
+    read_credentials, respond_error, retry_after_line,
 };
 use crate::hub::{Answer, Command};
+use crate::metrics::{Api, RefusalKind};
 use crate::protocol::http1::Head;
 use crate::protocol::websocket::Handshake;
 
@@ -38,15 +39,19 @@ impl Live {
             return self.open(handshake, anyone, to);
         }
         match read_credentials(head) {
-            Credentials::Bearer(token) => match self.directory.bearer(token) {
-                Some(identity) => self.open(handshake, identity, to),
-                None => self.refuse("the API token is not known", to),
-            },
+            Credentials::Bearer(token) => {
+                if let Some(identity) = self.directory.bearer(token) {
+                    return self.open(handshake, identity, to);
+                }
+                to.denied = Some(Denial::new(Api::Live, RefusalKind::Token));
+                self.refuse("the API token is not known", to)
+            }
             // Browsers remember a password and add it by themselves, whichever page opens the socket; and to a
             // WebSocket the same-origin policy does not apply (RFC 6455 §10.2).
             Credentials::Basic { .. } if !self.cors.trusts(head) => {
                 let message = "a page of another origin may not use a remembered password; live.cors.allow_origin \
                                can allow it";
+                to.denied = Some(Denial::new(Api::Live, RefusalKind::Origin));
                 respond_error(to, &[&self.cors], 403, "foreign_origin", message);
                 Action::Done
             }
@@ -69,6 +74,12 @@ impl Live {
             }
             Credentials::None => self.refuse("log in with a password or an API token", to),
             Credentials::Malformed => self.refuse("Authorization cannot be understood", to),
+            Credentials::Contradictory => {
+                to.denied = Some(Denial::new(Api::Live, RefusalKind::Credentials));
+                let code = "contradictory_credentials";
+                respond_error(to, &[&self.cors], 400, code, CONTRADICTORY);
+                Action::Done
+            }
         }
     }
 
@@ -79,6 +90,7 @@ impl Live {
             Answer::Verified(verdict) => *verdict,
             _ => Verdict::Busy { retry_after: 1 },
         };
+        self.note_verdict(verdict, user, to);
         match verdict {
             Verdict::Right => match user.and_then(|user| self.directory.user_of(user)) {
                 Some(user) => self.open(handshake, user.identity, to),
@@ -95,6 +107,17 @@ impl Live {
         }
     }
 
+    /// Notes what came of a password, if it was no login.
+    fn note_verdict(&self, verdict: Verdict, user: Option<UserId>, to: &mut Responder<'_>) {
+        let organization = user.and_then(|user| self.directory.user_of(user));
+        let organization = organization.map(|user| user.identity.organization);
+        let kind = dialect::denied_by(verdict);
+        to.denied = kind.map(|kind| Denial {
+            organization,
+            ..Denial::new(Api::Live, kind)
+        });
+    }
+
     fn refuse_for_now(
         &self,
         (status, code, message): (u16, &str, &str),
@@ -108,6 +131,8 @@ impl Live {
     }
 
     fn refuse(&self, message: &str, to: &mut Responder<'_>) -> Action {
+        let denial = Denial::new(Api::Live, RefusalKind::Credentials);
+        to.denied.get_or_insert(denial);
         respond_error(to, &[&self.cors, CHALLENGES], 401, "unauthorized", message);
         Action::Done
     }
@@ -115,6 +140,7 @@ impl Live {
     fn open(&self, handshake: Handshake, identity: Identity, to: &mut Responder<'_>) -> Action {
         if !identity.grants.allow(Grant::Subscribe) {
             let message = "this login may not subscribe";
+            to.denied = Some(Denial::of_grant(Api::Live, identity));
             respond_error(to, &[&self.cors], 403, "forbidden", message);
             return Action::Done;
         }

@@ -13,15 +13,21 @@
 use super::Pubsub;
 use super::errors::{Kind, Problem};
 use crate::auth::{Credentials, Grant, Identity};
+use crate::dialect::{CONTRADICTORY, Denial};
+use crate::metrics::{Api, RefusalKind};
 use crate::protocol::http1::Head;
 
 impl Pubsub {
     /// Who publishes, if they may.
-    pub(super) fn publisher(&self, head: &Head<'_, '_>) -> Result<Identity, Problem> {
+    pub(super) fn publisher(&self, head: &Head<'_, '_>) -> Result<Identity, (Denial, Problem)> {
         if let Some(everyone) = self.directory.anonymous() {
             return Ok(everyone);
         }
-        let unauthorized = |message| Problem::new(Kind::Unauthorized, message);
+        let refuse = |kind, problem, message| {
+            let denial = Denial::new(Api::Pubsub, kind);
+            (denial, Problem::new(problem, message))
+        };
+        let unauthorized = |message| refuse(RefusalKind::Credentials, Kind::Unauthorized, message);
         let token = match presented(head) {
             Presented::Token(token) => token,
             Presented::Nothing => return Err(unauthorized("this needs an API token")),
@@ -29,14 +35,22 @@ impl Pubsub {
                 let message = "the Authorization field is not an API token";
                 return Err(unauthorized(message));
             }
+            Presented::Contradictory => {
+                let kind = Kind::ContradictoryCredentials;
+                return Err(refuse(RefusalKind::Credentials, kind, CONTRADICTORY));
+            }
         };
         let identity = self.directory.bearer(token);
-        let identity = identity.ok_or_else(|| unauthorized("the API token is not known"))?;
+        let identity = identity.ok_or_else(|| {
+            let message = "the API token is not known";
+            refuse(RefusalKind::Token, Kind::Unauthorized, message)
+        })?;
         if identity.grants.allow(Grant::Publish) {
             return Ok(identity);
         }
         let message = "the API token lacks the grant \"publish\"";
-        Err(Problem::new(Kind::Forbidden, message))
+        let denial = Denial::of_grant(Api::Pubsub, identity);
+        Err((denial, Problem::new(Kind::Forbidden, message)))
     }
 }
 
@@ -49,20 +63,23 @@ pub(super) enum Presented<'b> {
     Token(&'b str),
     /// Something else.
     Garbage,
+    /// Several that are not the same.
+    Contradictory,
 }
 
-/// Reads the one `Authorization` field that there may be: two could be understood differently by a proxy and by us.
+/// Reads the `Authorization` fields, which must say the same.
 pub(super) fn presented<'b>(head: &Head<'_, 'b>) -> Presented<'b> {
     let fields = || head.header_values("authorization");
     match Credentials::from_headers(fields()) {
         Credentials::None => Presented::Nothing,
         Credentials::Bearer(token) => Presented::Token(token),
         Credentials::Basic { .. } => Presented::Garbage,
+        Credentials::Contradictory => Presented::Contradictory,
         // Whatever has no known scheme. RFC 9110 §11.4: what has a scheme has a space.
         Credentials::Malformed => {
-            let mut fields = fields();
-            let only = fields.next().filter(|_| fields.next().is_none());
-            let text = only.and_then(|value| std::str::from_utf8(value).ok());
+            let text = fields()
+                .next()
+                .and_then(|value| std::str::from_utf8(value).ok());
             let token = text.filter(|text| !text.is_empty() && !text.contains([' ', '\t']));
             token.map_or(Presented::Garbage, Presented::Token)
         }
@@ -109,10 +126,14 @@ mod tests {
             "Authorization: Bearer a b\r\n",
             "Authorization: Basic YTpi\r\n",
             "Authorization: Basic !\r\n",
-            "Authorization: a\r\nAuthorization: a\r\n",
-            "Authorization: Bearer a\r\nAuthorization: b\r\n",
         ] {
             assert_presents(lines, Presented::Garbage);
         }
+        for token in ["a", "Bearer a"] {
+            let lines = format!("Authorization: {token}\r\n").repeat(2);
+            assert_presents(&lines, Presented::Token("a"));
+        }
+        let lines = "Authorization: Bearer a\r\nAuthorization: b\r\n";
+        assert_presents(lines, Presented::Contradictory);
     }
 }

@@ -40,6 +40,8 @@ pub(super) enum Kind {
     InvalidJson,
     /// The body does not come as HTTP says.
     BadBody,
+    /// Several credentials that are not the same.
+    ContradictoryCredentials,
     /// The field `Idempotency-Key` has no key.
     InvalidIdempotencyKey,
     /// It is not known who asks.
@@ -96,6 +98,11 @@ impl Kind {
         match self {
             Self::InvalidJson => (400, "invalid_json", "Invalid JSON"),
             Self::BadBody => (400, "bad_body", "Bad body"),
+            Self::ContradictoryCredentials => (
+                400,
+                "contradictory_credentials",
+                "Contradictory credentials",
+            ),
             Self::InvalidIdempotencyKey => (
                 400,
                 "invalid_idempotency_key",

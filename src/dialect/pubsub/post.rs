@@ -48,8 +48,10 @@ impl Pubsub {
         if !Route::Publish.allows(head.method) {
             return Err(self.refuse_method(Route::Publish.allow(), to));
         }
-        self.publisher(head)
-            .map_err(|problem| self.refuse(problem, to))?;
+        self.publisher(head).map_err(|(denial, problem)| {
+            to.denied = Some(denial);
+            self.refuse(problem, to)
+        })?;
         // RFC 9112 §6.3: without either field an HTTP/1.1 body is empty. What an HTTP/1.0 client means
         // by it cannot be known.
         if head.framing == Framing::None && head.version == Version::Http10 {
@@ -75,7 +77,8 @@ impl Pubsub {
 
     fn begin_post(&self, head: &Head<'_, '_>, body: &[u8]) -> Result<Action, Vec<Problem>> {
         let one = |problem| vec![problem];
-        let identity = self.publisher(head).map_err(one)?;
+        let identity = self.publisher(head);
+        let identity = identity.map_err(|(_, problem)| one(problem))?;
         let invalid_key = |message| one(Problem::new(Kind::InvalidIdempotencyKey, message));
         let idempotency_key = idempotency_key(head).map_err(invalid_key)?;
         let publish = body::read(body)?;

@@ -12,11 +12,16 @@
 
 use super::{Route, Sessions};
 use crate::auth::{Credentials, Grant, Identity, OrganizationId};
-use crate::dialect::{Refused, Responder, respond_error as respond_any_error};
+use crate::dialect::{
+    CONTRADICTORY, Denial, Refused, Responder, respond_error as respond_any_error,
+};
+use crate::metrics::{Api, RefusalKind};
 use crate::protocol::http1::{Head, Method};
 
 /// RFC 9110 §15.5.2: a 401 says how to do better (RFC 6750 §3).
 const CHALLENGE: &[u8] = b"WWW-Authenticate: Bearer\r\n";
+
+const UNKNOWN: &str = "the API token is not known";
 
 /// Who reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +36,11 @@ pub(super) enum Reader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Denied {
     /// It is not known who they are.
-    Unauthorized(&'static str),
+    Unauthorized(RefusalKind, &'static str),
     /// What they lack.
-    Forbidden(Grant),
+    Forbidden(Identity, Grant),
+    /// They say to be several.
+    Contradictory,
 }
 
 impl Reader {
@@ -114,35 +121,52 @@ impl Sessions {
     fn member(&self, credentials: &Credentials<'_>, needed: Grant) -> Result<Identity, Denied> {
         let identity = match credentials {
             Credentials::None => {
-                return Err(Denied::Unauthorized("this needs an API token"));
+                let message = "this needs an API token";
+                return Err(Denied::Unauthorized(RefusalKind::Credentials, message));
             }
             Credentials::Bearer(token) => self
                 .directory
                 .bearer(token)
-                .ok_or(Denied::Unauthorized("the API token is not known"))?,
+                .ok_or(Denied::Unauthorized(RefusalKind::Token, UNKNOWN))?,
             Credentials::Basic { .. } => {
                 let message = "only API tokens are taken here, no names and passwords";
-                return Err(Denied::Unauthorized(message));
+                return Err(Denied::Unauthorized(RefusalKind::Credentials, message));
             }
             Credentials::Malformed => {
                 let message = "the Authorization field is not \"Bearer\" and a token";
-                return Err(Denied::Unauthorized(message));
+                return Err(Denied::Unauthorized(RefusalKind::Credentials, message));
             }
+            Credentials::Contradictory => return Err(Denied::Contradictory),
         };
         if identity.grants.allow(needed) {
             Ok(identity)
         } else {
-            Err(Denied::Forbidden(needed))
+            Err(Denied::Forbidden(identity, needed))
         }
     }
 
     fn respond_denied(&self, denied: Denied, to: &mut Responder<'_>) -> Refused {
+        to.denied = Some(match denied {
+            Denied::Unauthorized(kind, _) => Denial::new(Api::Sessions, kind),
+            Denied::Contradictory => Denial::new(Api::Sessions, RefusalKind::Credentials),
+            Denied::Forbidden(identity, _) => Denial::of_grant(Api::Sessions, identity),
+        });
         match denied {
-            Denied::Unauthorized(message) => {
+            Denied::Contradictory => {
+                let headers: [&[u8]; 1] = [&self.cors];
+                respond_any_error(
+                    to,
+                    &headers,
+                    400,
+                    "contradictory_credentials",
+                    CONTRADICTORY,
+                )
+            }
+            Denied::Unauthorized(_, message) => {
                 let headers = [&self.cors[..], CHALLENGE];
                 respond_any_error(to, &headers, 401, "unauthorized", message)
             }
-            Denied::Forbidden(grant) => {
+            Denied::Forbidden(_, grant) => {
                 let message = format!("the API token lacks the grant \"{}\"", grant.as_str());
                 respond_any_error(to, &[&self.cors], 403, "forbidden", &message)
             }

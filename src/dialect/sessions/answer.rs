@@ -196,6 +196,7 @@ impl Sessions {
             exchange,
             origin,
             status: 200,
+            denied: None,
         };
         let mut block = BytesMut::with_capacity(256);
         headers.put(&mut block);

@@ -50,7 +50,10 @@ impl Stream {
         }
         if route == Route::Publish {
             let allowed = self.may_publish(head);
-            allowed.map_err(|status| self.refuse(&status, to))?;
+            allowed.map_err(|status| {
+                to.denied = self.denial_of_call(&status, head);
+                self.refuse(&status, to)
+            })?;
         }
         Ok(bytes_max)
     }
@@ -95,7 +98,10 @@ impl Stream {
             ))
         });
         // A browser's WebSocket shows nothing of a handshake that fails, so it is told on the open socket.
-        let socket = socket.unwrap_or_else(Socket::refused);
+        let socket = socket.unwrap_or_else(|status| {
+            to.denied = self.denial(&status, head, offer);
+            Socket::refused(status)
+        });
         let protocol = offer.subprotocol;
         Ok(open(Opening::WebSocket(handshake, protocol), socket))
     }
@@ -122,7 +128,10 @@ impl Stream {
             ))
         });
         let opened = socket.and_then(|socket| Ok((socket, heartbeat(head.query)?)));
-        let (socket, heartbeat) = opened.map_err(|status| self.refuse(&status, to))?;
+        let (socket, heartbeat) = opened.map_err(|status| {
+            to.denied = self.denial_of_call(&status, head);
+            self.refuse(&status, to)
+        })?;
         let streamed = Streamed {
             content_type: "application/json",
             headers: [&self.cors[..], STREAMED].concat(),

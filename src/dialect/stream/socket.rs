@@ -22,9 +22,10 @@ use super::{
 };
 use crate::auth::{Grant, Grants, Identity, OrganizationId};
 use crate::dialect::socket::{Change, Message, Reaction, Subscribe, Undo};
-use crate::dialect::{self, Call, Tools};
+use crate::dialect::{self, Call, Denial, Tools};
 use crate::hub::{Address, Answer, Command, EventId, Full, Names, Parents, Subscription};
 use crate::limits::{STREAM_SUBSCRIPTIONS_MAX, WILDCARDS_PER_CLIENT_MAX};
+use crate::metrics::Api;
 use crate::protocol::grpc::{Code, Status};
 use crate::time::Instant;
 
@@ -94,6 +95,13 @@ impl Socket {
     /// Whether it is more than somebody who is told why not.
     pub const fn is_welcome(&self) -> bool {
         !matches!(self.kind, Kind::Refused(_))
+    }
+
+    /// Notes that the client lacks a grant, if it does.
+    fn note_denial(&self, needed: Grant, tools: &mut Tools<'_>) {
+        if !self.identity.grants.allow(needed) {
+            tools.denied = Some(Denial::of_grant(Api::Stream, self.identity));
+        }
     }
 
     pub(super) fn new(
@@ -330,10 +338,16 @@ impl Stream {
     }
 
     /// A message came.
-    pub fn message(&self, socket: &mut Socket, message: Message<'_>) -> Reaction {
+    pub fn message(
+        &self,
+        socket: &mut Socket,
+        message: Message<'_>,
+        tools: &mut Tools<'_>,
+    ) -> Reaction {
         match socket.kind {
             Kind::Stream => {}
             Kind::Publish(_) => {
+                socket.note_denial(Grant::Publish, tools);
                 return match Publish::read(socket.form, message.bytes()) {
                     Ok(publish) => socket.publish(None, Box::new(publish)),
                     Err(status) => socket.end(status),
@@ -350,6 +364,11 @@ impl Stream {
             asked,
         } = Request::read(socket.form, message.bytes());
         let correlation = correlation_id.as_deref();
+        match &asked {
+            Ok(Asked::Subscribe(_)) => socket.note_denial(Grant::Subscribe, tools),
+            Ok(Asked::Publish(_)) => socket.note_denial(Grant::Publish, tools),
+            _ => {}
+        }
         match asked {
             Ok(Asked::Ping(text)) => Reaction::Reply(socket.say(correlation, &Reply::Pong(&text))),
             Ok(Asked::Subscribe(wanted)) => socket.subscribe(correlation_id, wanted),

@@ -11,9 +11,10 @@ use crate::auth::{
     Attempt, Grant, Identity, LOGIN_TOKEN_CHARS, LoginToken, Secret, UserId, Verdict,
 };
 use crate::dialect::socket::{self, Change, Reaction, Subscribe};
-use crate::dialect::{self, Call, Tools};
+use crate::dialect::{self, Call, Denial, Tools, denied_by};
 use crate::hub::{Answer, Command, Login as LoginCommand};
 use crate::limits::{PASSWORD_BYTES_MAX, USER_NAME_BYTES_MAX};
+use crate::metrics::{Api, RefusalKind};
 use crate::time::Instant;
 
 /// What a client waits for.
@@ -114,7 +115,12 @@ impl Sysadm {
             Step::Present(token) => {
                 ask_login(token, LoginCommand::Renew, Wait::Present(token, echo))
             }
-            Step::Refuse(code) => settle(socket, self.errors.reply(&echo, code)),
+            Step::Refuse(code) => {
+                if code == Code::Unauthorized {
+                    tools.denied = Some(Denial::new(Api::Sysadm, RefusalKind::Credentials));
+                }
+                settle(socket, self.errors.reply(&echo, code))
+            }
             Step::Leave => settle(socket, Vec::new()),
         }
     }
@@ -127,6 +133,7 @@ impl Sysadm {
         answer: Answer,
         tools: &mut Tools<'_>,
     ) -> Reaction {
+        self.note_refusal(&pending.0, &answer, tools);
         let (code, echo) = match (pending.0, answer) {
             // A login that could not be forgotten now ends by its age.
             (Wait::Clear(step, echo), _) => return self.take(socket, step, echo, tools),
@@ -169,6 +176,25 @@ impl Sysadm {
             }
         };
         settle(socket, self.errors.reply(&echo, code))
+    }
+
+    /// Notes what came of a login, if it was none.
+    fn note_refusal(&self, wait: &Wait, answer: &Answer, tools: &mut Tools<'_>) {
+        let user = match wait {
+            Wait::Verify(user, _) => user.and_then(|user| self.directory.user_of(user)),
+            _ => None,
+        };
+        let kind = match (wait, answer) {
+            (Wait::Verify(..), Answer::Verified(verdict)) => denied_by(*verdict),
+            (Wait::Present(..), Answer::Login(None)) if self.directory.anonymous().is_none() => {
+                Some(RefusalKind::Token)
+            }
+            _ => None,
+        };
+        tools.denied = kind.map(|kind| Denial {
+            organization: user.map(|user| user.identity.organization),
+            ..Denial::new(Api::Sysadm, kind)
+        });
     }
 
     /// Drops the login; in open mode everyone has one.

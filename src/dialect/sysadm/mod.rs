@@ -31,13 +31,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{
-    Action, Cors, Open, Opening, Responder, Tools, check_upgrade, read_credentials, respond_error,
+    Action, CONTRADICTORY, Cors, Denial, Open, Opening, Responder, Tools, check_upgrade,
+    read_credentials, respond_error,
 };
-use crate::auth::{Credentials, Directory, Identity, LoginToken, OrganizationId};
+use crate::auth::{Credentials, Directory, Grant, Identity, LoginToken, OrganizationId};
 use crate::config::{SysadmConfig, SysadmErrors};
 use crate::dialect::socket::Reaction;
 use crate::hub::NamePattern;
 use crate::limits::{LOGIN_TIMEOUT, SYSADM_IDLE_TIMEOUT};
+use crate::metrics::{Api, RefusalKind};
 use crate::protocol::http1::Head;
 use crate::protocol::websocket::CloseCode;
 use crate::time::Instant;
@@ -133,18 +135,25 @@ impl Sysadm {
         let Ok(handshake) = check_upgrade(head, &self.cors, to) else {
             return Action::Done;
         };
-        let presented = match read_credentials(head) {
+        let credentials = read_credentials(head);
+        let presented = match credentials {
             // A user logs in by message; the original never looks at the handshake.
             Credentials::None | Credentials::Basic { .. } => Ok(None),
             Credentials::Bearer(token) => self.directory.bearer(token).map(Some).ok_or(()),
-            Credentials::Malformed => Err(()),
+            Credentials::Malformed | Credentials::Contradictory => Err(()),
         };
         let identity = match (self.directory.anonymous(), presented) {
             (Some(anyone), _) => Some(anyone),
             (None, Ok(identity)) => identity,
             (None, Err(())) => {
-                let message = "the API token is not known";
-                respond_error(to, &[&self.cors, CHALLENGE], 401, "unauthorized", message);
+                to.denied = Some(Denial::of_credentials(Api::Sysadm, &credentials));
+                if credentials == Credentials::Contradictory {
+                    let code = "contradictory_credentials";
+                    respond_error(to, &[&self.cors], 400, code, CONTRADICTORY);
+                } else {
+                    let message = "the API token is not known";
+                    respond_error(to, &[&self.cors, CHALLENGE], 401, "unauthorized", message);
+                }
                 return Action::Done;
             }
         };
@@ -179,8 +188,12 @@ impl Sysadm {
             return Reaction::Reply(reply::identity(&request.echo, &self.hostname));
         }
         let Some(login) = socket.login else {
+            tools.denied = Some(Denial::new(Api::Sysadm, RefusalKind::Credentials));
             return Reaction::Reply(self.errors.reply(&request.echo, Code::Unauthorized));
         };
+        if request.is_events() && !login.identity.grants.allow(Grant::Subscribe) {
+            tools.denied = Some(Denial::of_grant(Api::Sysadm, login.identity));
+        }
         let reaction = self.serve(socket, &request, login.identity);
         login.renewed_with(request.echo, reaction)
     }

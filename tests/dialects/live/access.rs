@@ -49,7 +49,6 @@ fn who_is_nobody_is_told_so_before_the_upgrade() {
             "Authorization: Bearer unknown\r\n",
             "Authorization: Digest x\r\n",
             "Authorization: Basic !\r\n",
-            &format!("{MIKEY}{}", bearer("listen-1")),
         ] {
             let refused = stage.refused(PATH, headers);
             let code = refused.error_code();

@@ -337,9 +337,9 @@ fn who_may_not_publish_is_told_before_the_body() {
             ("Authorization: nobody\r\n", 401, "unauthorized"),
             ("Authorization: Basic YTpi\r\n", 401, "unauthorized"),
             (
-                "Authorization: all\r\nAuthorization: all\r\n",
-                401,
-                "unauthorized",
+                "Authorization: all\r\nAuthorization: hears\r\n",
+                400,
+                "contradictory_credentials",
             ),
             ("Authorization: hears\r\n", 403, "forbidden"),
         ] {

@@ -6,7 +6,7 @@
 //! | `Authorization: <token>`, as for a publish by POST; `Bearer` before it is tolerated | programs |
 //! | the first message, `authenticate` | pages that would not have a token in a handshake |
 //!
-//! `Authorization` counts if there are two. To subscribe needs the grant `subscribe`, to publish the grant `publish`;
+//! If there are two they must be the same. To subscribe needs the grant `subscribe`, to publish the grant `publish`;
 //! who has neither may not stay. Without organizations everyone may do everything, and tokens are not looked at.
 
 use super::super::Pubsub;
@@ -31,8 +31,13 @@ impl Pubsub {
         }
         let token = match presented(head) {
             Presented::Token(token) => Some(token),
-            Presented::Nothing => offer.token,
-            Presented::Garbage => return Err(Dismissal::Unknown),
+            Presented::Nothing => None,
+            Presented::Garbage => return Err(Dismissal::Garbage),
+            Presented::Contradictory => return Err(Dismissal::Contradictory),
+        };
+        let token = match (token, offer.token) {
+            (Some(one), Some(other)) if one != other => return Err(Dismissal::Contradictory),
+            (one, other) => one.or(other),
         };
         token.map(|token| self.bearer(token)).transpose()
     }
@@ -45,7 +50,7 @@ impl Pubsub {
         if useful.iter().any(|&grant| identity.grants.allow(grant)) {
             return Ok(identity);
         }
-        Err(Dismissal::Forbidden)
+        Err(Dismissal::Forbidden(identity))
     }
 }
 

@@ -32,7 +32,10 @@ impl Pubsub {
                 (room, Some(hash))
             }
             // A page sees nothing of a handshake that fails, so it is told on the open socket.
-            Err(dismissal) => (Room::dismissed(dismissal), None),
+            Err(dismissal) => {
+                to.denied = dismissal.denial();
+                (Room::dismissed(dismissal), None)
+            }
         };
         Action::Open(Box::new(Open {
             opening: Opening::WebSocket(handshake, offer.subprotocol),

@@ -2,10 +2,14 @@
 
 use std::borrow::Cow;
 
+use crate::auth::Identity;
 use crate::dialect::socket::Reaction;
-use crate::dialect::{LEAVING, RATE_LIMITED, put_text, reserved_name, too_fast};
+use crate::dialect::{
+    CONTRADICTORY, Denial, LEAVING, RATE_LIMITED, put_text, reserved_name, too_fast,
+};
 use crate::hub::{Epoch, EventId, Gap, Number, Refusal};
 use crate::limits::WEBSOCKET_PING_INTERVAL;
+use crate::metrics::{Api, RefusalKind};
 use crate::protocol::websocket::CloseCode;
 
 // From the range for applications (RFC 6455 §7.4.2), after HTTP's numbers.
@@ -121,8 +125,12 @@ pub(super) enum Dismissal {
     Address(Box<str>),
     /// The token is not known.
     Unknown,
+    /// What is presented is no token.
+    Garbage,
+    /// There are several tokens that are not the same.
+    Contradictory,
     /// The token allows nothing here.
-    Forbidden,
+    Forbidden(Identity),
     /// There is no such session or event.
     NotFound,
     /// The session belongs to another event.
@@ -150,16 +158,28 @@ impl Dismissal {
         }
     }
 
+    /// What the operator is told, if it is for want of access.
+    pub(super) fn denial(&self) -> Option<Denial> {
+        let new = |kind| Some(Denial::new(Api::Pubsub, kind));
+        match self {
+            Self::Unknown => new(RefusalKind::Token),
+            Self::Garbage | Self::Contradictory | Self::TooLate => new(RefusalKind::Credentials),
+            Self::Forbidden(identity) => Some(Denial::of_grant(Api::Pubsub, *identity)),
+            Self::Address(_) | Self::NotFound | Self::Elsewhere | Self::Busy => None,
+        }
+    }
+
     /// The last words to a client.
     pub(super) fn reaction(&self, reference: Option<&Reference>) -> Reaction {
         let (close, code, reason) = match self {
             Self::Address(_) => (CLOSE_ADDRESS, Code::Invalid, "the address is not a room's"),
-            Self::Unknown => (
+            Self::Contradictory => (CLOSE_ADDRESS, Code::Invalid, CONTRADICTORY),
+            Self::Unknown | Self::Garbage => (
                 CLOSE_UNKNOWN,
                 Code::Unauthorized,
                 "the API token is not known",
             ),
-            Self::Forbidden => (
+            Self::Forbidden(_) => (
                 CLOSE_FORBIDDEN,
                 Code::Forbidden,
                 "this API token has neither the grant \"subscribe\" nor \"publish\"",

@@ -18,9 +18,10 @@ use super::reply::{self, Code, Error, Reference};
 use super::request::{Action, Reach, Request};
 use super::{Room, Waiting, Who, execute};
 use crate::auth::{Grant, Identity};
-use crate::dialect::Tools;
 use crate::dialect::socket::{Message, Reaction, Show};
+use crate::dialect::{Denial, Tools};
 use crate::hub::{Address, Command, Parents, Scope};
+use crate::metrics::{Api, RefusalKind};
 
 /// An error that is a reply.
 fn refuse(reference: Option<&Reference>, error: &Error) -> Reaction {
@@ -46,31 +47,40 @@ fn authenticated(reference: Option<&Reference>) -> Vec<u8> {
     })
 }
 
+/// What the operator is told of a request that was not carried out, if it was for want of access.
+fn denial(code: Code, who: &Who) -> Option<Denial> {
+    match (code, who) {
+        (Code::Forbidden, &Who::Known(identity)) => Some(Denial::of_grant(Api::Pubsub, identity)),
+        (Code::Unauthorized, _) => Some(Denial::new(Api::Pubsub, RefusalKind::Credentials)),
+        _ => None,
+    }
+}
+
 impl Pubsub {
     /// A message came.
     pub fn message(
         &self,
         room: &mut Room,
         message: Message<'_>,
-        _tools: &mut Tools<'_>,
+        tools: &mut Tools<'_>,
     ) -> Reaction {
         let request = match message {
             Message::Text(text) => Request::read(text),
             Message::Binary(_) => Err(Error::invalid("a binary message: requests are JSON text")),
         };
         match request {
-            Ok(request) => self.serve(room, &request),
+            Ok(request) => self.serve(room, &request, tools),
             Err(error) => refuse(None, &error),
         }
     }
 
-    fn serve(&self, room: &mut Room, request: &Request<'_>) -> Reaction {
+    fn serve(&self, room: &mut Room, request: &Request<'_>, tools: &mut Tools<'_>) -> Reaction {
         let reference = match &request.reference {
             Ok(reference) => reference.as_ref(),
             Err(error) => return refuse(None, error),
         };
         let served = match (request.action, &room.who) {
-            (Some(Action::Authenticate), _) => self.authenticate(room, request, reference),
+            (Some(Action::Authenticate), _) => self.authenticate(room, request, reference, tools),
             (_, Who::Stranger | Who::Dismissed(_)) => {
                 let message = "say who you are first: authenticate";
                 Err(Error::new(Code::Unauthorized, message))
@@ -93,7 +103,10 @@ impl Pubsub {
                     .and_then(|reference| room.publish(identity, request, reference))
             }
         };
-        served.unwrap_or_else(|error| refuse(reference, &error))
+        served.unwrap_or_else(|error| {
+            tools.denied = tools.denied.or_else(|| denial(error.code, &room.who));
+            refuse(reference, &error)
+        })
     }
 
     fn authenticate(
@@ -101,13 +114,17 @@ impl Pubsub {
         room: &mut Room,
         request: &Request<'_>,
         reference: Option<&Reference>,
+        tools: &mut Tools<'_>,
     ) -> Result<Reaction, Error> {
         if self.directory.anonymous().is_some() {
             return Ok(Reaction::Reply(authenticated(reference)));
         }
         let identity = match self.bearer(&request.token()?) {
             Ok(identity) => identity,
-            Err(dismissal) => return Ok(dismissal.reaction(reference)),
+            Err(dismissal) => {
+                tools.denied = dismissal.denial();
+                return Ok(dismissal.reaction(reference));
+            }
         };
         match &room.who {
             Who::Stranger => Ok(room.enter(identity)),

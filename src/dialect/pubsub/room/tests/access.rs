@@ -57,9 +57,10 @@ fn a_token_stands_in_one_of_three_places() {
         ("Authorization: a-all\r\n", None),
         ("Authorization: Bearer a-all\r\n", None),
         ("Authorization: bearer  a-all \r\n", None),
-        // Authorization wins.
+        // Several that are the same.
+        ("Authorization: a-all\r\nAuthorization: a-all\r\n", None),
         (
-            "Authorization: a-all\r\nSec-WebSocket-Protocol: fanfare, unknown\r\n",
+            "Authorization: a-all\r\nSec-WebSocket-Protocol: fanfare, a-all\r\n",
             Some("fanfare"),
         ),
     ] {
@@ -87,14 +88,14 @@ fn a_token_that_is_not_known_or_not_of_use_is_told_on_the_socket() {
         ("Authorization: a-all x\r\n", "unauthorized", 4401),
         ("Authorization:\r\n", "unauthorized", 4401),
         (
-            "Authorization: a-all\r\nAuthorization: a-all\r\n",
-            "unauthorized",
-            4401,
+            "Authorization: a-all\r\nAuthorization: a-listens\r\n",
+            "invalid",
+            4400,
         ),
         (
-            "Authorization: unknown\r\nSec-WebSocket-Protocol: fanfare, a-all\r\n",
-            "unauthorized",
-            4401,
+            "Authorization: a-all\r\nSec-WebSocket-Protocol: fanfare, unknown\r\n",
+            "invalid",
+            4400,
         ),
         (
             "Sec-WebSocket-Protocol: fanfare, unknown\r\n",
