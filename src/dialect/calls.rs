@@ -130,26 +130,21 @@ impl Dialects {
             Action::Done
         })
     }
+}
 
-    /// Refuses what is a call of gRPC-web, but of a method that is not there; no if it is something else.
-    pub(super) fn refuse_web_call(
-        &self,
-        cors: &[u8],
-        head: &Head<'_, '_>,
-        to: &mut Responder<'_>,
-    ) -> bool {
-        let is_web = match CallFields::read(head.headers()) {
-            Ok(fields) => fields.answer.is_web(),
-            Err(CallRefusal::Status { answer, .. }) => answer.is_web(),
-            Err(CallRefusal::MediaType) => false,
-        };
-        if is_web && head.method == Method::Post {
-            let message = format!("no such method: {}", quoted(head.path));
-            respond_status(cors, &Status::new(Code::Unimplemented, message), to);
-            return true;
-        }
-        false
+/// Refuses what is a call of gRPC-web, but of a method that is not there; no if it is something else.
+pub(super) fn refuse_web_call(cors: &[u8], head: &Head<'_, '_>, to: &mut Responder<'_>) -> bool {
+    let is_web = match CallFields::read(head.headers()) {
+        Ok(fields) => fields.answer.is_web(),
+        Err(CallRefusal::Status { answer, .. }) => answer.is_web(),
+        Err(CallRefusal::MediaType) => false,
+    };
+    if is_web && head.method == Method::Post {
+        let message = format!("no such method: {}", quoted(head.path));
+        respond_status(cors, &Status::new(Code::Unimplemented, message), to);
+        return true;
     }
+    false
 }
 
 /// The only message of a body.

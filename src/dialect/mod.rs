@@ -278,8 +278,8 @@ impl Dialects {
             Route::NoMethod if head.method == Method::Options => Ok(0),
             Route::NoMethod | Route::Unknown => {
                 let cors = self.cors(route).map_or(self.anyone, |cors| cors);
-                if !self.refuse_web_call(cors, head, to) {
-                    self.respond_nothing(cors, to);
+                if !calls::refuse_web_call(cors, head, to) {
+                    respond_nothing(cors, to);
                 }
                 Err(Refused)
             }
@@ -361,15 +361,10 @@ impl Dialects {
                 Action::Done
             }
             Route::Server | Route::Unknown => {
-                self.respond_nothing(self.anyone, to);
+                respond_nothing(self.anyone, to);
                 Action::Done
             }
         }
-    }
-
-    fn respond_nothing(&self, cors: &[u8], to: &mut Responder<'_>) -> Refused {
-        let message = "nothing is served here";
-        respond_error(to, &[cors], 404, "not_found", message)
     }
 
     /// Turns the hub's answer into a response, or into the next command.
@@ -389,6 +384,11 @@ impl Dialects {
             Pending::Sysadm(_) | Pending::Stream(_) | Pending::Room(_) => Action::Done,
         }
     }
+}
+
+fn respond_nothing(cors: &[u8], to: &mut Responder<'_>) -> Refused {
+    let message = "nothing is served here";
+    respond_error(to, &[cors], 404, "not_found", message)
 }
 
 /// Whether a request asks what the server as a whole can do: `OPTIONS *` (RFC 9110 §9.3.7), or `OPTIONS /`, which is
