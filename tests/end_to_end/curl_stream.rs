@@ -14,7 +14,7 @@ on_every_setting!(
     chunks_over_http_2,
     polls_are_answered_whatever_shard_they_are_on,
 );
-on_both_drivers!(refusals_say_why);
+on_both_drivers!(refusals_say_why, silence_is_broken_when_it_was_asked_for);
 
 /// Speaks HTTP/2 from the first byte on, as to a server that is known to (RFC 9113 §3.3).
 const HTTP2: &str = "--http2-prior-knowledge";
@@ -27,6 +27,27 @@ fn chunks_over_http_2(setting: Setting) {
     if curl_has_http2() {
         publish_and_hear(setting, HTTP2, "2");
     }
+}
+
+fn silence_is_broken_when_it_was_asked_for(setting: Setting) {
+    let server = Server::start(setting, &[]);
+    let url = server.url("/event/v2/stream?subscribe.name=n&heartbeat=1");
+    let Some(child) = curl(&["-i", "-N", "--max-time", "3.5", &url]) else {
+        return;
+    };
+    let output = child.wait_with_output().expect("it ends");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let (head, lines) = text.split_once("\r\n\r\n").expect("a head");
+    assert!(head.contains("X-Accel-Buffering: no"), "{head}");
+    assert!(
+        head.contains("Cache-Control: no-store, no-transform"),
+        "{head}"
+    );
+    let lines: Vec<&str> = lines.lines().collect();
+    let (subscribed, silence) = lines.split_first().expect("a line");
+    assert!(subscribed.contains("subscribed"), "{subscribed}");
+    assert!((2..=3).contains(&silence.len()), "{silence:?}");
+    assert!(silence.iter().all(|line| line.is_empty()), "{silence:?}");
 }
 
 /// Whether this curl was built with HTTP/2; if not, says so.

@@ -16,6 +16,17 @@ fn both_paths_lead_here() {
 }
 
 #[test]
+fn no_subprotocol_is_chosen_whatever_is_offered() {
+    everywhere(|stage| {
+        for offered in ["", "Sec-WebSocket-Protocol: sysadm, Bearer, token\r\n"] {
+            let mut socket = stage.open(PATH, offered);
+            assert_eq!(socket.protocol, None);
+            subscribe(stage, &mut socket, &["dispatcher"]);
+        }
+    });
+}
+
+#[test]
 fn the_contracts_example() {
     everywhere(|stage| {
         let mut socket = stage.open(PATH, "");

@@ -114,6 +114,33 @@ def ends(stub):
     assert [response.pong for response in told] == ["only"], told
 
 
+def published_once(channel, stub):
+    """What must not publish twice, or what nobody meant."""
+    def event(number, **more):
+        return pb.PublishEventRequest(name="n", payload={"n": number}, **more)
+
+    key = [("idempotency-key", f"key-{time.monotonic_ns()}")]
+    first = stub.Publish(event(1), metadata=key, timeout=DEADLINE_SECONDS)
+    assert stub.Publish(event(1), metadata=key, timeout=DEADLINE_SECONDS).id == first.id
+    invalid = grpc.StatusCode.INVALID_ARGUMENT
+    assert status_of(lambda: stub.Publish(event(2), metadata=key)) == invalid
+    elsewhere = event(2, target=pb.EventTarget(project_id="p"))
+    assert stub.Publish(elsewhere, metadata=key, timeout=DEADLINE_SECONDS).id != first.id
+
+    assert status_of(lambda: stub.Publish(event(1, target=pb.EventTarget(layout_id="")))) == invalid
+    reserved = pb.PublishEventRequest(name="fanfare:gap", payload={})
+    assert status_of(lambda: stub.Publish(reserved)) == invalid
+    many = channel.stream_unary(
+        f"/{SERVICE}/Publish",
+        request_serializer=pb.PublishEventRequest.SerializeToString,
+        response_deserializer=pb.PublishEventResponse.FromString,
+    )
+    for count in 0, 2:
+        refused = status_of(lambda: many(iter([event(1)] * count), timeout=DEADLINE_SECONDS))
+        assert refused == grpc.StatusCode.UNIMPLEMENTED, refused
+    assert many(iter([event(1)]), timeout=DEADLINE_SECONDS).id
+
+
 def health(channel):
     """The health service, as probes ask it."""
     stub = health_pb2_grpc.HealthStub(channel)
@@ -181,6 +208,7 @@ for _ in range(3):
         events = event_pb2_grpc.EventServiceStub(connection)
         replies_and_events(events)
         ends(events)
+        published_once(connection, events)
         health(connection)
         reflection(connection)
 compressed(sys.argv[2])
