@@ -397,11 +397,6 @@ impl Dialects {
     }
 }
 
-fn respond_nothing(cors: &[u8], to: &mut Responder<'_>) -> Refused {
-    let message = "nothing is served here";
-    respond_error(to, &[cors], 404, "not_found", message)
-}
-
 /// Whether a request asks what the server as a whole can do: `OPTIONS *` (RFC 9110 §9.3.7), or `OPTIONS /`, which is
 /// what haproxy asks to see whether a server lives.
 fn asks_the_server(head: &Head<'_, '_>) -> bool {
