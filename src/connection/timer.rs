@@ -220,6 +220,12 @@ impl Connection {
                 self.disarm();
                 Expired::Flush
             }
+            Timer::Idle if !self.send_queue.is_empty() => {
+                // Its last answer is on its way still, for as long as a write may take.
+                self.disarm();
+                self.close();
+                Expired::Flush
+            }
             Timer::Idle | Timer::Goodbye | Timer::Linger | Timer::Reset => Expired::Drop,
             Timer::Head | Timer::Body => {
                 self.time_out_request(ctx);

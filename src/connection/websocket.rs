@@ -260,9 +260,7 @@ impl Connection {
         match &self.state {
             State::Http(_) if !self.input.is_empty() => {}
             // Its next request may be on its way: it is answered, and told that it was the last.
-            State::Http(_) if self.send_queue.is_empty() => self.arm_last_request(ctx.now),
-            // The last answer promised to keep alive, but nobody would close once it is sent.
-            State::Http(_) => self.close(),
+            State::Http(_) => self.arm_last_request(ctx.now),
             State::Feed(_) => {
                 let mut retry = BytesMut::new();
                 crate::protocol::sse::encode_retry(&mut retry, retry_ms);
