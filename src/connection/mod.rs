@@ -28,6 +28,7 @@
 
 mod answering;
 mod client;
+mod describe;
 mod http1;
 mod http2;
 mod response;
@@ -49,6 +50,7 @@ use crate::protocol::grpc::Status;
 use crate::protocol::http1::DateCache;
 use crate::time::{Instant, Now};
 
+pub use describe::{Listening, Transport};
 pub use http2::{NewStream, StreamNews, StreamRead, StreamSocket, StreamWrite};
 pub use room::{Follower, View};
 pub use send_queue::SendQueue;
@@ -91,6 +93,8 @@ pub struct Connection {
     write_due: Instant,
     /// The origin that the answer to the request under way names.
     origin: Option<AllowedOrigin>,
+    /// Events that entered the send queue.
+    events: u32,
     input_ended: bool,
     /// By how much its signs of life come early, of 255: who came together is not pinged together.
     spread: u8,
@@ -215,6 +219,7 @@ impl Connection {
             due: Instant::NEVER,
             write_due: Instant::NEVER,
             origin: None,
+            events: 0,
             input_ended: false,
             spread: 0,
         };

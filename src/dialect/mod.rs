@@ -8,6 +8,7 @@ pub mod admin;
 mod calls;
 mod cors;
 mod cursor;
+mod describe;
 pub mod live;
 mod offer;
 pub mod pubsub;
@@ -34,6 +35,7 @@ use crate::time::Now;
 
 pub use cors::{AllowedOrigin, Cors};
 pub use cursor::{FOREIGN, QueryError, query_cursor, query_text};
+pub use describe::{ConnectionState, Heard, SubscriptionState};
 pub use offer::Offer;
 pub use render::{
     Encoding, Framing, Rendering, number_digits, put_event_name, put_number, put_text,
@@ -80,6 +82,8 @@ pub enum Route<'b> {
     Sysadm,
     /// The live dialect's socket.
     Live,
+    /// The state, as the live dialect shows it.
+    State(live::StatePath<'b>),
     /// The stream dialect, without gRPC.
     Stream(stream::Route),
     /// The pubsub dialect.
@@ -129,7 +133,7 @@ pub enum Pending {
     Sessions(sessions::Pending),
     /// One on a socket of the sysadm dialect.
     Sysadm(Box<sysadm::Pending>),
-    /// A handshake of the live dialect.
+    /// One of the live dialect.
     Live(live::Pending),
     /// One on a socket of the stream dialect.
     Stream(stream::Pending),
@@ -204,6 +208,9 @@ impl Dialects {
         if live::PATHS.contains(&path) {
             return Route::Live;
         }
+        if let Some(path) = live::StatePath::parse(path) {
+            return Route::State(path);
+        }
         if let Some(route) = stream::Route::parse(path) {
             return Route::Stream(route);
         }
@@ -230,7 +237,7 @@ impl Dialects {
         match route {
             Route::Sessions(_) => Some(self.sessions.cors()),
             Route::Sysadm => Some(self.sysadm.cors()),
-            Route::Live => Some(self.live.cors()),
+            Route::Live | Route::State(_) => Some(self.live.cors()),
             Route::Stream(_) | Route::Rpc(_) => Some(self.stream.cors()),
             Route::Pubsub(pubsub::Route::Publish | pubsub::Route::Socket) => {
                 Some(self.pubsub.cors())
@@ -258,6 +265,7 @@ impl Dialects {
         match route {
             Route::Sessions(route) => self.sessions.admit(route, head, to),
             Route::Sysadm | Route::Live | Route::Server => Ok(0),
+            Route::State(path) => self.live.admit_state(path, head, to),
             Route::Stream(route) => self.stream.admit(route, head, to),
             Route::Pubsub(route) => self.pubsub.admit(route, head, to),
             Route::Rpc(method) => self.admit_web_call(method, head, to),
@@ -281,7 +289,7 @@ impl Dialects {
             Route::Sessions(_) => self.sessions.refuse(to, status, code, message),
             Route::Stream(_) => self.stream.refuse_body(status, message, to),
             Route::Pubsub(_) => self.pubsub.refuse_body(status, message, to),
-            Route::Sysadm | Route::Live | Route::Rpc(_) => {
+            Route::Sysadm | Route::Live | Route::State(_) | Route::Rpc(_) => {
                 let cors: &[u8] = self.cors(route).map_or(b"", |cors| cors);
                 respond_error(to, &[cors], status, code, message);
             }
@@ -307,6 +315,7 @@ impl Dialects {
             Route::Sessions(route) => self.sessions.handle(route, head, body, tools, to),
             Route::Sysadm => self.sysadm.handle(head, tools, to),
             Route::Live => self.live.handle(head, tools, to),
+            Route::State(path) => self.live.handle_state(path, head, to),
             Route::Stream(route) => self.stream.handle(route, head, body, to),
             Route::Pubsub(route) => self.pubsub.handle(route, head, body, tools, to),
             Route::Rpc(method) => self.web_call(method, head, body, to),
@@ -353,7 +362,7 @@ impl Dialects {
     ) -> Action {
         match pending {
             Pending::Sessions(pending) => self.sessions.answer(pending, answer, tools, to),
-            Pending::Live(pending) => self.live.answer(pending, &answer, to),
+            Pending::Live(pending) => self.live.answer(pending, answer, to),
             Pending::Posted(posted) => self.stream.answer_post(*posted, &answer, to),
             Pending::Pubsub(posted) => self.pubsub.answer_post(posted, &answer, to),
             // A socket's answers go to the socket.

@@ -5,6 +5,7 @@
 //! opaque number, and it never looks at a clock or a socket.
 
 mod broadcast;
+mod catalogue;
 mod command;
 mod declare;
 mod effect;
@@ -18,9 +19,11 @@ mod filter;
 mod hub;
 mod idempotency;
 mod ids;
+mod inspect;
 mod lifecycle;
 mod nodes;
 mod publish;
+mod question;
 mod reading;
 mod scope;
 mod session;
@@ -28,6 +31,7 @@ mod subscription;
 mod tombstones;
 mod tree;
 
+pub use catalogue::Catalogue;
 pub use command::{Answer, Command, Login, Refusal, SessionView, Status, Transition};
 pub use effect::Effect;
 pub use event::{Correlation, Draft, Epoch, Event, EventId, EventName, Number};
@@ -35,6 +39,10 @@ pub use filter::{FilterTable, MatchScratch, SubscriberId, SubscriptionId};
 pub use hub::{Hub, HubConfig};
 pub use idempotency::{Begin, Idempotency};
 pub use ids::Ids;
+pub use inspect::NodeState;
+pub use question::{
+    Ask, Identity, Item, Kind, Named, Question, Report, SessionState, Set, Why, subscription_key,
+};
 pub use scope::{
     Address, OrganizationId, Parents, Placement, Scope, ScopeName, SessionKey, ShardId,
 };

@@ -8,18 +8,12 @@ use bytes::{Bytes, BytesMut};
 
 use super::fanout::Listener;
 use super::interest::Waiter;
+use super::subscriptions::{Held, Subscriptions};
 use super::{ConnectionId, Shard};
 use crate::connection::{Connection, Then};
 use crate::dialect::{Change, Encoding, Exchange, Open, Rendering, Subscribe};
-use crate::hub::{OrganizationId, SubscriberId, Subscription, SubscriptionId};
+use crate::hub::{OrganizationId, SubscriberId, Subscription};
 use crate::time::Now;
-
-/// What one connection hears.
-#[derive(Debug)]
-pub(super) struct Subscriptions {
-    organization: OrganizationId,
-    ids: Vec<SubscriptionId>,
-}
 
 impl Shard {
     /// Does what a connection's step or answer left to do. No if the connection has to wait before its next
@@ -103,6 +97,7 @@ impl Shard {
             self.change_subscriptions(index, &change, encoding);
             if let (Some(organization), false) = (organization, retained.is_empty()) {
                 let mut out = BytesMut::from(before);
+                let mut count = 0;
                 for event in retained
                     .iter()
                     .filter_map(|name| self.hub.retained(organization, name))
@@ -111,8 +106,12 @@ impl Shard {
                     self.dialects
                         .encode_event(encoding, &event, &mut rendering, &mut out);
                     self.metrics().events_delivered.add(1);
+                    count += 1;
                 }
                 before = out.freeze();
+                if let Some(entry) = self.connections.get_mut(index as usize) {
+                    entry.connection.count_events(count);
+                }
             }
         } else {
             self.unsubscribe(index);
@@ -141,13 +140,17 @@ impl Shard {
         let Some(entry) = self.connections.get_mut(index as usize) else {
             return;
         };
-        let subscriptions = entry.subscriptions.get_or_insert_with(|| {
-            let ids = Vec::new();
-            Box::new(Subscriptions { organization, ids })
-        });
+        let subscriptions = entry
+            .subscriptions
+            .get_or_insert_with(|| Box::new(Subscriptions::new(organization)));
         let mut add = |wanted: &Subscription| {
             let id = self.hub.subscribe(SubscriberId(index), wanted);
-            subscriptions.ids.push(id);
+            self.last_subscription = self.last_subscription.wrapping_add(1).max(1);
+            subscriptions.push(Held {
+                id,
+                number: self.last_subscription,
+                counted: self.hub.matched(id),
+            });
         };
         match change {
             Change::Replace(all) => all.iter().for_each(add),
@@ -168,9 +171,8 @@ impl Shard {
         let Some(subscriptions) = entry.and_then(|entry| entry.subscriptions.as_mut()) else {
             return;
         };
-        if place < subscriptions.ids.len() {
-            let id = subscriptions.ids.swap_remove(place);
-            self.hub.unsubscribe(subscriptions.organization, id);
+        if let Some(held) = subscriptions.swap_remove(place) {
+            self.hub.unsubscribe(subscriptions.organization, held.id);
         }
     }
 
@@ -185,8 +187,8 @@ impl Shard {
         let Some(subscriptions) = subscriptions else {
             return;
         };
-        for id in subscriptions.ids {
-            self.hub.unsubscribe(subscriptions.organization, id);
+        for held in subscriptions.iter() {
+            self.hub.unsubscribe(subscriptions.organization, held.id);
         }
     }
 

@@ -93,6 +93,7 @@ impl Shard {
         self.idempotency.expire(now.instant, SWEEP_KEYS);
         self.logins.expire(now.instant, SWEEP_LOGINS);
         self.sweep_interest(now);
+        self.sweep_overview(now);
         self.relieve(now);
         self.forget_renderings();
         self.update_gauge();

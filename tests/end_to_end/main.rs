@@ -91,6 +91,7 @@ mod resets;
 mod sessions;
 mod skipping;
 mod sockets;
+mod state;
 mod stream_sockets;
 mod tokens;
 mod web_socket;

@@ -1,6 +1,6 @@
 //! The opening handshake: an API token or a user's password comes with it, or nothing is opened.
 
-use super::{Live, Socket};
+use super::{Heard, Live, Socket};
 use crate::auth::{Credentials, Grant, Identity, UserId};
 use crate::dialect::{
     self, Action, Call, Open, Opening, Responder, Tools, check_upgrade, read_credentials,
@@ -11,11 +11,12 @@ use crate::protocol::http1::Head;
 use crate::protocol::websocket::Handshake;
 
 /// What may be presented (RFC 9110 §11.6.1, RFC 7617 §2.1, RFC 6750 §3).
-const CHALLENGES: &[u8] = b"WWW-Authenticate: Basic realm=\"fanfare\", charset=\"UTF-8\"\r\n\
+pub(super) const CHALLENGES: &[u8] =
+    b"WWW-Authenticate: Basic realm=\"fanfare\", charset=\"UTF-8\"\r\n\
     WWW-Authenticate: Bearer realm=\"fanfare\"\r\n";
 
 /// RFC 9110 §10.2.3: passwords are checked one after the other, each in a fraction of a second.
-const RETRY_AFTER: &[u8] = b"Retry-After: 1\r\n";
+pub(super) const RETRY_AFTER: &[u8] = b"Retry-After: 1\r\n";
 
 /// A handshake whose password is being checked.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +61,7 @@ impl Live {
                     command: Command::Verify { user, password },
                     idempotency_key: None,
                     correlation_id: None,
-                    pending: dialect::Pending::Live(pending),
+                    pending: dialect::Pending::Live(super::Pending::Handshake(pending)),
                 }))
             }
             Credentials::None => self.refuse("log in with a password or an API token", to),
@@ -69,7 +70,12 @@ impl Live {
     }
 
     /// The answer to a handshake's call (a password was checked).
-    pub fn answer(&self, pending: Pending, answer: &Answer, to: &mut Responder<'_>) -> Action {
+    pub(super) fn answer_handshake(
+        &self,
+        pending: Pending,
+        answer: &Answer,
+        to: &mut Responder<'_>,
+    ) -> Action {
         let Pending { handshake, user } = pending;
         if let Answer::Refused(_) = answer {
             let message = "too many passwords wait to be checked, try again";
@@ -97,7 +103,11 @@ impl Live {
         let organization = identity.organization;
         Action::Open(Box::new(Open {
             opening: Opening::WebSocket(handshake, None),
-            socket: dialect::Socket::Live(Socket { organization }),
+            socket: dialect::Socket::Live(Socket {
+                organization,
+                cancelled: false,
+                heard: Heard::default(),
+            }),
             subscriptions: self.subscriptions(organization, &[]),
             home: None,
         }))

@@ -46,7 +46,7 @@ fn unauthorized(action: &Action, text: &str) {
 }
 
 /// Presents a user, and answers for the password.
-fn log_in(authorization: &str, answer: &Answer) -> (Action, String) {
+fn log_in(authorization: &str, answer: Answer) -> (Action, String) {
     let (action, _) = present(authorization);
     let Action::Execute(call) = action else {
         panic!("no call: {action:?}");
@@ -133,18 +133,22 @@ fn tokens_open_what_they_grant() {
 #[test]
 fn passwords_are_checked_first() {
     let right = Answer::Verified(true);
-    assert_eq!(opened(log_in(LISTENS, &right).0), OrganizationId(0));
-    assert!(log_in(NOTHING, &right).1.starts_with("HTTP/1.1 403 "));
+    assert_eq!(opened(log_in(LISTENS, right.clone()).0), OrganizationId(0));
+    assert!(
+        log_in(NOTHING, right.clone())
+            .1
+            .starts_with("HTTP/1.1 403 ")
+    );
     for (user, answer) in [
         (LISTENS, Answer::Verified(false)),
         // Nobody's password is checked like any other, and never right.
         (NOBODY, Answer::Verified(false)),
         (NOBODY, right),
     ] {
-        let (action, text) = log_in(user, &answer);
+        let (action, text) = log_in(user, answer);
         unauthorized(&action, &text);
     }
-    let (action, text) = log_in(LISTENS, &Answer::Refused(Refusal::Busy));
+    let (action, text) = log_in(LISTENS, Answer::Refused(Refusal::Busy));
     assert!(matches!(action, Action::Done));
     assert!(text.starts_with("HTTP/1.1 503 ") && text.contains("\r\nRetry-After: 1\r\n"));
 }

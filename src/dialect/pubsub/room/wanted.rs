@@ -20,6 +20,11 @@ impl Wanted {
         self.0.binary_search_by(|one| (**one).cmp(&*name)).is_ok()
     }
 
+    /// All of them.
+    pub(super) fn names(&self) -> impl Iterator<Item = Box<str>> {
+        self.0.iter().map(|name| Box::from(&**name))
+    }
+
     /// These and others; refused if they are more than [`PUBSUB_NAMES_MAX`].
     pub(super) fn with(&self, names: &[Arc<str>]) -> Result<Self, Error> {
         let mut all = [&self.0, names].concat();
