@@ -383,7 +383,7 @@ pub const PAGE_ITEMS_MAX: usize = 1_000;
 /// A page ends behind the thing that makes its JSON text longer than this, though more things were asked for.
 pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Steps of one turn of a shard that questions about what there is may take: under half a millisecond.
-pub const INSPECT_STEPS_MAX: usize = 1_024;
+pub const INSPECT_STEPS_MAX: usize = 768;
 /// Steps for one thing that is shown: a few microseconds.
 pub const INSPECT_STEPS_PER_ITEM: usize = 10;
 /// Questions that one shard's connections have under way at once: each may hold a page from every shard. Others wait.

@@ -87,7 +87,7 @@ fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
 fn command_of(block: &str) -> (&str, &str) {
     let command = block.strip_prefix("$ ").expect("a command comes first");
     let ends = command.match_indices('\n').map(|(end, _)| end);
-    let end = { ends }.find(|&end| command[..end].matches('\'').count() % 2 == 0);
+    let end = { ends }.find(|&end| command[..end].matches('\'').count().is_multiple_of(2));
     command.split_at(end.expect("it ends"))
 }
 

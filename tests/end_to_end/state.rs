@@ -31,9 +31,8 @@ fn post(server: &Server, path: &str) -> u16 {
 /// The code of the close frame that a socket gets.
 fn close_code(socket: &mut WebSocket<TcpStream>) -> u16 {
     loop {
-        match socket.read().expect("a close frame") {
-            Message::Close(frame) => return frame.expect("a code").code.into(),
-            _ => continue,
+        if let Message::Close(frame) = socket.read().expect("a close frame") {
+            return frame.expect("a code").code.into();
         }
     }
 }
