@@ -279,3 +279,56 @@ fn rooms_and_classes_are_cancelled_too() {
         assert_eq!(stage.texts(&mut room).len(), 1);
     });
 }
+
+#[test]
+fn who_came_for_one_subscription_alone_is_sent_away_with_it() {
+    everywhere(|stage| {
+        let peer = stage.connect("t");
+        let line = "GET /event/v2/stream?subscribe.name=n";
+        stage.node.send(peer, request(line, "", ""));
+        stage.node.settle();
+        let subscription = id(stage, "subscriptions");
+        done(stage, &format!("/live/subscriptions/{subscription}/cancel"));
+        let received = String::from_utf8_lossy(&stage.node.peers[peer].received).into_owned();
+        assert!(
+            received.contains("cancelled by an administrator"),
+            "{received}"
+        );
+        assert!(stage.node.peers[peer].is_over());
+        assert_eq!(items(stage, "/live/connections").len(), 0);
+    });
+}
+
+#[test]
+fn a_subscription_is_not_cancelled_while_a_request_of_its_client_is_under_way() {
+    everywhere(|stage| {
+        if stage.shards() < 3 {
+            return;
+        }
+        let token = (0..1_000)
+            .map(|number| format!("t{number}"))
+            .find(|token| stage.node.home(token) == 1)
+            .expect("one of three");
+        let mut stream = stage.open_on(0, "/event/v2/stream", "");
+        stream.ask(&mut stage.node, r#"{"subscribe":{"name":"a"}}"#);
+        let subscription = id(stage, "subscriptions");
+        // Where its next subscription stands is asked, and the question does not leave.
+        stage.node.stuck = Some((0, 1));
+        let text = format!(r#"{{"subscribe":{{"name":"b","target":{{"layoutId":"{token}"}}}}}}"#);
+        stream.say(&mut stage.node, &text);
+        let ask = |stage: &mut Stage| {
+            let peer = stage.node.connect(2);
+            let line = format!("POST /live/subscriptions/{subscription}/cancel");
+            stage.node.ask(peer, request(&line, "", ""))
+        };
+        let refused = ask(stage);
+        assert_eq!((refused.status, &*refused.error_code()), (409, "changing"));
+        stage.node.stuck = None;
+        stage.node.settle();
+        assert_eq!(stage.texts(&mut stream).len(), 1, "it is subscribed now");
+        assert_eq!(ask(stage).status, 204);
+        stage.publish(&token, "\"a\"", "{}");
+        stage.publish(&token, "\"b\"", "{}");
+        assert_eq!(stage.texts(&mut stream).len(), 1);
+    });
+}
