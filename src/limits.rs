@@ -427,6 +427,29 @@ pub const PASSWORD_PASSES_MAX: u32 = 16;
 /// Most lanes of a password's argon2id hash; they are computed one after the other.
 pub const PASSWORD_LANES_MAX: u32 = 16;
 
+// --- Looking at what there is ---------------------------------------------------------------------
+
+/// Things on one page of a set, unless the request says otherwise.
+pub const PAGE_ITEMS_DEFAULT: usize = 100;
+/// Most things on one page of a set.
+pub const PAGE_ITEMS_MAX: usize = 1_000;
+/// A page ends behind the thing that makes its JSON text longer than this, though more things were asked for.
+pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Steps of one turn of a shard that questions about what there is may take: under half a millisecond.
+pub const INSPECT_STEPS_MAX: usize = 768;
+/// Steps for one thing that is shown: a few microseconds.
+pub const INSPECT_STEPS_PER_ITEM: usize = 10;
+/// Questions that one shard's connections have under way at once: each may hold a page from every shard. Others wait.
+pub const QUESTIONS_UNDERWAY_MAX: usize = 8;
+/// Questions of one shard's connections, those that wait included; past it they are refused.
+pub const QUESTIONS_MAX: usize = 1_024;
+/// The same of one organization.
+pub const QUESTIONS_PER_ORGANIZATION_MAX: usize = 256;
+/// An order of things that nobody asked for as long is given up.
+pub const CATALOGUE_IDLE_MAX: Duration = Duration::from_secs(10);
+/// Things whose order is given up at a time, several times a second.
+pub const SWEEP_CATALOGUE: usize = 2_000;
+
 // --- Configuration --------------------------------------------------------------------------------
 
 /// Largest configuration file that is read; a thousand times what one needs.

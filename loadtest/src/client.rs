@@ -68,6 +68,10 @@ impl Client {
 
     /// Takes one answer, which must be 200; no if it is not there yet.
     pub(crate) fn take(&mut self) -> Result<bool, Failure> {
+        Ok(self.take_body()?.is_some())
+    }
+
+    fn take_body(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         let what = "waiting for an answer";
         if let Some((response, used)) = Response::parse(&self.received).during(what)? {
             let status = response.head.status;
@@ -75,8 +79,9 @@ impl Client {
                 let text = String::from_utf8_lossy(&response.body);
                 return Err(Failure::new(format!("answered {status} {text}")));
             }
+            let body = response.body.to_vec();
             self.received.drain(..used);
-            return Ok(true);
+            return Ok(Some(body));
         }
         let mut scratch = [0; SCRATCH_BYTES];
         match self.stream.read(&mut scratch) {
@@ -85,7 +90,18 @@ impl Client {
             Err(error) if error.kind() == ErrorKind::WouldBlock && self.is_impatient => {}
             Err(error) => return Err(error).during(what),
         }
-        Ok(false)
+        Ok(None)
+    }
+
+    /// The body of what a path shows.
+    pub(crate) fn fetch(&mut self, path: &str) -> Result<Vec<u8>, Failure> {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
+        self.send(request.as_bytes())?;
+        loop {
+            if let Some(body) = self.take_body()? {
+                return Ok(body);
+            }
+        }
     }
 
     /// One request and its answer.

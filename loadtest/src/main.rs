@@ -91,6 +91,8 @@ enum Command {
     GrpcPublish(mode::grpc_publish::GrpcPublishArgs),
     /// Who waits while one event goes to every session of an organization, and what it costs.
     Broadcast(mode::broadcast::BroadcastArgs),
+    /// What it costs to look at everything that there is, and who waits meanwhile.
+    Walk(mode::walk::WalkArgs),
     /// What some subscribers who stop reading are to the others, and what becomes of them.
     SlowConsumers(mode::slow_consumers::SlowConsumersArgs),
     /// Everyone is cut off, misses events, and comes back at once with a cursor.
@@ -127,6 +129,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::ConnectStorm(args) => mode::connect_storm::run(args)?,
         Command::Idle(args) => mode::idle::run(args)?,
         Command::Broadcast(args) => mode::broadcast::run(args)?,
+        Command::Walk(args) => mode::walk::run(args)?,
         Command::Filters(args) => mode::filters::run(args)?,
         Command::Latency(args) => mode::latency::run(args)?,
         Command::LongPoll(args) => mode::long_poll::run(args)?,

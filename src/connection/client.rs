@@ -314,7 +314,7 @@ impl Connection {
     }
 
     /// Says no more to a client than why.
-    fn end_client(&mut self, status: Status, ctx: &mut Context<'_>) {
+    pub(super) fn end_client(&mut self, status: Status, ctx: &mut Context<'_>) {
         let Some(client) = self.client() else {
             return;
         };
@@ -335,6 +335,7 @@ impl Connection {
     /// Sends events: `frames` holds `events` of them. Whether the client is too slow for them is judged by
     /// the caller.
     pub fn send_events(&mut self, frames: Bytes, events: u32) {
+        self.count_events(u64::from(events));
         self.send_queue.push_events(frames, events);
     }
 

@@ -28,6 +28,7 @@
 
 mod answering;
 mod client;
+mod describe;
 mod http1;
 mod http2;
 mod response;
@@ -50,6 +51,7 @@ use crate::protocol::grpc::Status;
 use crate::protocol::http1::DateCache;
 use crate::time::{Instant, Now};
 
+pub use describe::{Listening, Transport};
 pub use http2::{NewStream, StreamNews, StreamRead, StreamSocket, StreamWrite};
 pub use room::{Follower, View};
 pub use send_queue::SendQueue;
@@ -94,6 +96,8 @@ pub struct Connection {
     origin: Option<AllowedOrigin>,
     /// Where its client connects from.
     network: Network,
+    /// Events that entered the send queue.
+    events: u32,
     input_ended: bool,
     /// By how much its signs of life come early, of 255: who came together is not pinged together.
     spread: u8,
@@ -219,6 +223,7 @@ impl Connection {
             write_due: Instant::NEVER,
             origin: None,
             network,
+            events: 0,
             input_ended: false,
             spread: 0,
         };

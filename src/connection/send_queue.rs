@@ -15,6 +15,8 @@ pub struct SendQueue {
     bytes: u32,
     /// Those of them that no other queue shares.
     own: u32,
+    /// Bytes that were sent: 48 bits, where there is room for them.
+    sent: [u8; 6],
     /// The first chunk was sent in part: it must be sent to its end.
     begun: bool,
 }
@@ -62,6 +64,18 @@ impl SendQueue {
     /// Bytes waiting that no other queue shares.
     pub const fn own_len(&self) -> usize {
         self.own as usize
+    }
+
+    /// Bytes that were sent.
+    pub fn sent(&self) -> u64 {
+        let mut bytes = [0; 8];
+        bytes[..6].copy_from_slice(&self.sent);
+        u64::from_le_bytes(bytes)
+    }
+
+    fn count_sent(&mut self, sent: usize) {
+        let bytes = self.sent().wrapping_add(sent as u64).to_le_bytes();
+        self.sent.copy_from_slice(&bytes[..6]);
     }
 
     /// Whether nothing waits.
@@ -145,6 +159,7 @@ impl SendQueue {
     pub fn advance(&mut self, sent: usize) {
         assert!(sent <= self.len(), "more was sent than waited");
         self.bytes -= sent as u32;
+        self.count_sent(sent);
         if self.bytes == 0 {
             self.chunks = Chunks::Empty;
             self.own = 0;

@@ -236,7 +236,7 @@ impl Connection {
     }
 
     /// Turns a feed whose reader is gone into a socket that only says goodbye.
-    fn detach_socket(&mut self) {
+    pub(super) fn detach_socket(&mut self) {
         if let State::Feed(feed) = &mut self.state
             && let Some(peer) = feed.web_socket.take()
         {

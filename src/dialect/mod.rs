@@ -9,6 +9,7 @@ mod calls;
 mod cors;
 mod cursor;
 mod denial;
+mod describe;
 pub mod live;
 mod offer;
 pub mod pubsub;
@@ -43,6 +44,7 @@ use crate::time::Now;
 pub use cors::{AllowedOrigin, Cors};
 pub use cursor::{FOREIGN, QueryError, query_cursor, query_text};
 pub use denial::{CONTRADICTORY, Denial, denied_by};
+pub use describe::{ConnectionState, Heard, SubscriptionState};
 pub use offer::Offer;
 pub use refusals::{
     KEY_REUSED, KEY_REUSED_CODE, LEAVING, RATE_LIMITED, RESERVED_NAME, idempotency_key, keys_held,
@@ -95,6 +97,8 @@ pub enum Route<'b> {
     Sysadm,
     /// The live dialect's socket.
     Live,
+    /// The state, as the live dialect shows it.
+    State(live::StatePath<'b>),
     /// The stream dialect, without gRPC.
     Stream(stream::Route),
     /// The pubsub dialect.
@@ -146,7 +150,7 @@ pub enum Pending {
     Sessions(sessions::Pending),
     /// One on a socket of the sysadm dialect.
     Sysadm(Box<sysadm::Pending>),
-    /// A handshake of the live dialect.
+    /// One of the live dialect.
     Live(live::Pending),
     /// One on a socket of the stream dialect.
     Stream(stream::Pending),
@@ -223,6 +227,9 @@ impl Dialects {
         if live::PATHS.contains(&path) {
             return Route::Live;
         }
+        if let Some(path) = live::StatePath::parse(path) {
+            return Route::State(path);
+        }
         if let Some(route) = stream::Route::parse(path) {
             return Route::Stream(route);
         }
@@ -252,7 +259,7 @@ impl Dialects {
         match route {
             Route::Sessions(_) => Some(self.sessions.cors()),
             Route::Sysadm => Some(self.sysadm.cors()),
-            Route::Live => Some(self.live.cors()),
+            Route::Live | Route::State(_) => Some(self.live.cors()),
             Route::Stream(_) | Route::Rpc(_) | Route::NoMethod => Some(self.stream.cors()),
             Route::Pubsub(pubsub::Route::Publish | pubsub::Route::Socket) => {
                 Some(self.pubsub.cors())
@@ -280,6 +287,7 @@ impl Dialects {
         match route {
             Route::Sessions(route) => self.sessions.admit(route, head, to),
             Route::Sysadm | Route::Live | Route::Server => Ok(0),
+            Route::State(path) => self.live.admit_state(path, head, to),
             Route::Stream(route) => self.stream.admit(route, head, to),
             Route::Pubsub(route) => self.pubsub.admit(route, head, to),
             Route::Rpc(method) => self.admit_web_call(method, head, to),
@@ -315,7 +323,7 @@ impl Dialects {
                 let status = Status::new(Code::ResourceExhausted, message.to_owned());
                 calls::respond_status(self.stream.cors(), &status, to);
             }
-            Route::Sysadm | Route::Live | Route::Rpc(_) | Route::NoMethod => {
+            Route::Sysadm | Route::Live | Route::State(_) | Route::Rpc(_) | Route::NoMethod => {
                 let cors: &[u8] = self.cors(route).map_or(b"", |cors| cors);
                 respond_error(to, &[cors], status, code, message);
             }
@@ -341,6 +349,7 @@ impl Dialects {
             Route::Sessions(route) => self.sessions.handle(route, head, body, tools, to),
             Route::Sysadm => self.sysadm.handle(head, tools, to),
             Route::Live => self.live.handle(head, tools, to),
+            Route::State(path) => self.live.handle_state(path, head, to),
             Route::Stream(route) => self.stream.handle(route, head, body, to),
             Route::Pubsub(route) => self.pubsub.handle(route, head, body, tools, to),
             Route::Rpc(method) => self.web_call(method, head, body, to),
@@ -388,7 +397,7 @@ impl Dialects {
     ) -> Action {
         match pending {
             Pending::Sessions(pending) => self.sessions.answer(pending, answer, tools, to),
-            Pending::Live(pending) => self.live.answer(pending, &answer, to),
+            Pending::Live(pending) => self.live.answer(pending, answer, to),
             Pending::Posted(posted) => self.stream.answer_post(*posted, &answer, to),
             Pending::Pubsub(posted) => self.pubsub.answer_post(posted, &answer, to),
             // A socket's answers go to the socket.

@@ -151,7 +151,7 @@ pub enum Undo {
     /// To refuse a request of the sysadm dialect.
     Sysadm(Box<sysadm::Undo>),
     /// To refuse the filters of a message of the live dialect.
-    Live,
+    Live(Box<live::Undo>),
     /// To refuse a request of the stream dialect, by its correlation id.
     Stream(Option<Box<str>>),
 }
@@ -327,7 +327,9 @@ impl Dialects {
                 self.stream
                     .not_subscribed(socket, correlation_id.as_deref(), full)
             }
-            (Socket::Live(_), Undo::Live) => live::Live::not_subscribed(full),
+            (Socket::Live(socket), Undo::Live(undo)) => {
+                live::Live::not_subscribed(socket, *undo, full)
+            }
             (_, Undo::Opening) => {
                 let reason = "too many subscriptions, try again";
                 Reaction::Close(Vec::new(), CloseCode::TRY_AGAIN_LATER, reason)

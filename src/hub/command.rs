@@ -1,9 +1,11 @@
 //! What may be asked of a scope's home shard, and what it answers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::bounds::Whose;
 use super::event::{Draft, Epoch, EventId, Number};
+use super::question::{Question, Report};
 use super::scope::{OrganizationId, Parents, Scope, ScopeName, SessionKey};
 use crate::auth::{Attempt, Identity, LoginToken, Verdict};
 
@@ -117,6 +119,8 @@ pub enum Command {
         /// What to do.
         login: Login,
     },
+    /// Look at what there is, or end some of it. Answered by [`Answer::Report`]. Not one hub's to execute.
+    Inspect(Arc<Question>),
 }
 
 /// What to do with a login. Answered by [`Answer::Login`].
@@ -195,6 +199,8 @@ pub enum Answer {
     Verified(Verdict),
     /// Whose login it is, if it is good.
     Login(Option<Identity>),
+    /// What was looked at.
+    Report(Box<Report>),
     /// Not done, and why.
     Refused(Refusal),
 }

@@ -163,6 +163,11 @@ impl Hub {
         self.fanout.filters.unsubscribe(id);
     }
 
+    /// How many events a live subscription has matched: the difference of two looks counts those between them.
+    pub fn matched(&self, id: SubscriptionId) -> u32 {
+        self.fanout.filters.matched(id)
+    }
+
     /// Live subscriptions of an organization on this shard.
     pub fn subscriptions_of(&self, organization: OrganizationId) -> u32 {
         count(&self.fanout.counts, organization)

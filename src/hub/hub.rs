@@ -23,6 +23,7 @@ use super::effect::Effect;
 use super::event::{Draft, Event};
 use super::fanout::Fanout;
 use super::ids::Ids;
+use super::inspect::{Inspected, session_entry};
 use super::scope::{Address, OrganizationId, Placement, ScopeName, SessionKey, ShardId};
 use super::session::{Readers, Retention, Session, SessionIndex, SessionTable};
 use super::tombstones::Tombstones;
@@ -87,6 +88,8 @@ pub struct Hub {
     pub(super) readers: Readers,
     pub(super) fanout: Fanout,
     pub(super) broadcasts: Broadcasts,
+    /// Orders of what there is, for who asks.
+    pub(super) inspected: Inspected,
     /// Sum of [`Log::bytes`](super::Log::bytes) over all sessions.
     pub(super) retained_bytes: usize,
     /// Sessions to show to their readers. One that is not flagged so any more is void.
@@ -123,6 +126,7 @@ impl Hub {
             readers: Readers::default(),
             fanout,
             broadcasts: Broadcasts::default(),
+            inspected: Inspected::default(),
             retained_bytes: 0,
             woken: Vec::new(),
             doomed: Vec::new(),
@@ -190,7 +194,9 @@ impl Hub {
                 draft,
             } => Ok(self.notify(now, organization, draft)),
             // The shard keeps these from the hub.
-            Command::Verify { .. } | Command::Login { .. } => Err(Refusal::NotFound),
+            Command::Verify { .. } | Command::Login { .. } | Command::Inspect(_) => {
+                Err(Refusal::NotFound)
+            }
         };
         result.unwrap_or_else(Answer::Refused)
     }
@@ -210,6 +216,7 @@ impl Hub {
     pub fn sweep(&mut self, now: Now, budget: usize) {
         let ttl = self.config.session_ttl;
         self.tombstones.sweep(now.instant, ttl, SWEEP_TOMBSTONES);
+        self.sweep_inspected(now);
         for _ in 0..budget.min(self.sessions.top()) {
             if self.sweep_next >= self.sessions.top() {
                 self.sweep_next = 0;
@@ -317,6 +324,10 @@ impl Hub {
     pub(super) fn remove(&mut self, index: SessionIndex) {
         self.tree.remove(index);
         self.forget_broadcasts(index);
+        if let Some(session) = self.sessions.get(index) {
+            let key = &session.key;
+            self.inspected.sessions.remove(|| session_entry(key, index));
+        }
         if let Some(Session { log, readers, .. }) = self.sessions.remove(index) {
             self.retained_bytes -= log.bytes();
             self.readers.detach_all(readers, &mut self.ended);

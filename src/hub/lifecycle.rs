@@ -18,6 +18,7 @@ use bytes::Bytes;
 use super::command::{Answer, Refusal, SessionView, Status, Transition};
 use super::event::{Draft, EventName};
 use super::hub::Hub;
+use super::inspect::session_entry;
 use super::scope::{OrganizationId, Parents, ScopeName, SessionKey};
 use super::session::{Log, ReaderList, Retention, Session, SessionIndex};
 use crate::limits::SESSIONS_MAX;
@@ -225,6 +226,9 @@ impl Hub {
             age: retention.unwrap_or(self.config.retention.age),
             ..self.config.retention
         };
+        self.inspected
+            .sessions
+            .insert(|| session_entry(&key, index));
         Ok(self.sessions.insert(Session {
             key,
             hash,

@@ -6,6 +6,7 @@
 
 mod bounds;
 mod broadcast;
+mod catalogue;
 mod command;
 mod declare;
 mod effect;
@@ -19,10 +20,12 @@ mod filter;
 mod hub;
 mod idempotency;
 mod ids;
+mod inspect;
 mod lifecycle;
 mod nodes;
 mod publish;
 mod publish_key;
+mod question;
 mod reading;
 mod scope;
 mod session;
@@ -31,6 +34,7 @@ mod tombstones;
 mod tree;
 
 pub use bounds::{Full, Table, Whose};
+pub use catalogue::Catalogue;
 pub use command::{Answer, Command, Login, Refusal, SessionView, Status, Transition};
 pub use effect::Effect;
 pub use event::{Correlation, Draft, Epoch, Event, EventId, EventName, Number};
@@ -38,7 +42,11 @@ pub use filter::{FilterTable, MatchScratch, SubscriberId, SubscriptionId};
 pub use hub::{Hub, HubConfig};
 pub use idempotency::{Begin, Idempotency};
 pub use ids::Ids;
+pub use inspect::NodeState;
 pub use publish_key::PublishKey;
+pub use question::{
+    Ask, Identity, Item, Kind, Named, Question, Report, SessionState, Set, Why, subscription_key,
+};
 pub use scope::{
     Address, OrganizationId, Parents, Placement, Scope, ScopeName, SessionKey, ShardId,
 };

@@ -9,16 +9,28 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use slab::Slab;
+use uuid::Uuid;
 
+use super::question::Kind;
 use super::scope::{OrganizationId, ScopeName};
 use super::session::SessionIndex;
 
 /// A node, for ever: nodes are not removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct NodeId(u32);
 
+impl NodeId {
+    /// Behind all others.
+    pub(super) const LAST: Self = Self(u32::MAX);
+
+    /// The node at that place of a shard's table.
+    pub(super) const fn new(place: usize) -> Self {
+        Self(place as u32)
+    }
+}
+
 /// How far below the top a node stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Level {
     Organization,
     Group,
@@ -110,6 +122,17 @@ impl Nodes {
             hasher.hash_one((node.organization, node.level, node.name()))
         });
         NodeId(id)
+    }
+
+    /// What a group or project is in the order of all.
+    pub(super) fn entry(&self, id: NodeId) -> Option<(OrganizationId, Level, Uuid, NodeId)> {
+        let node = self.slab.get(id.0 as usize)?;
+        let kind = match node.level {
+            Level::Organization => return None,
+            Level::Group => Kind::Group,
+            Level::Project => Kind::Project,
+        };
+        Some((node.organization, node.level, kind.id_of(node.name()), id))
     }
 
     pub(super) fn level(&self, id: NodeId) -> Level {

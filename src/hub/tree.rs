@@ -198,6 +198,11 @@ impl ScopeTree {
         self.revision
     }
 
+    /// The groups and projects that are known. They are never forgotten, and have no places between them.
+    pub(super) fn nodes(&self) -> &Nodes {
+        &self.nodes
+    }
+
     fn find(&self, scope: &Scope) -> Option<NodeId> {
         let (level, name) = match &scope.address {
             Address::Organization => (Level::Organization, ""),

@@ -17,14 +17,13 @@ use super::ready::ReadyList;
 use super::socket::Socket;
 use super::verifier::Verifier;
 use crate::auth::Network;
-use crate::connection::Connection;
 use crate::dialect::AllMetrics;
 use crate::hub::ShardId;
 use crate::limits::{
     DESCRIPTORS_RESERVED, GATHER_TALKERS_MAX, MAIL_PER_LOOK, MAIL_TIME_MAX, RECV_BUFFER_BYTES,
     SWEEP_INTERVAL, TICK_INTERVAL,
 };
-use crate::shard::{ConnectionId, Flushed, Shard};
+use crate::shard::{ConnectionId, Flushed, Released, Shard};
 use crate::time::{Instant, Now};
 
 /// A shard, its sockets, and its ends of the mesh.
@@ -55,7 +54,7 @@ pub(super) struct Driver {
     mail_from: usize,
     pub(super) verifier: Verifier,
     /// Connections that wait for room in the ring to their new shard.
-    pub(super) transfers: Vec<(ShardId, OwnedFd, Box<Connection>)>,
+    pub(super) transfers: Vec<(ShardId, OwnedFd, Box<Released>)>,
     /// Wakes the turn.
     pub(super) turn_waker: Option<Waker>,
     /// Tasks that the turn has something for, to be woken once the thread has been in the kernel.
@@ -323,7 +322,7 @@ impl Driver {
         &mut self,
         now: Now,
         fd: OwnedFd,
-        connection: Connection,
+        connection: Released,
     ) -> Option<(ConnectionId, Rc<TcpStream>)> {
         let adopted = match TcpStream::from_std(std::net::TcpStream::from(fd)) {
             Ok(stream) => {
@@ -380,6 +379,7 @@ impl Driver {
         self.serve_ready(now);
         self.serve_deadlines(now);
         self.gather();
+        self.answer_questions(now);
         self.shard.end_tick(now);
         let (slots, blocked) = (&self.slots, &mut self.blocked);
         self.shard.flush(now, |id, queue| {
@@ -408,6 +408,13 @@ impl Driver {
         self.now = None;
         (self.servings, self.late) = (0, false);
         self.is_done(now.instant)
+    }
+
+    /// Goes on with what operators want to know.
+    fn answer_questions(&mut self, now: Now) {
+        let slots = &self.slots;
+        self.shard
+            .answer_questions(now, |id| socket(slots, id).and_then(Socket::peer));
     }
 
     /// Done when this server is leaving and no shard has a connection, or time is up.

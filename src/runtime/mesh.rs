@@ -11,10 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 
-use crate::connection::Connection;
 use crate::hub::ShardId;
 use crate::limits::MESH_RING_MESSAGES;
-use crate::shard::Mail;
+use crate::shard::{Mail, Released};
 
 /// What travels between two shards.
 #[derive(Debug)]
@@ -22,7 +21,7 @@ pub(super) enum Envelope {
     /// Mail from hub to hub.
     Mail(Mail),
     /// A connection moves, with its socket.
-    Connection(OwnedFd, Box<Connection>),
+    Connection(OwnedFd, Box<Released>),
 }
 
 /// Wakes one shard, from any thread.

@@ -9,7 +9,7 @@
 )]
 
 use std::io::{self, ErrorKind, IoSlice, Read as _};
-use std::net::{Shutdown, TcpListener as StdListener};
+use std::net::{Shutdown, SocketAddr, TcpListener as StdListener};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::time::Duration;
@@ -85,6 +85,12 @@ impl Socket {
                 _ => Flushed::Broken,
             },
         }
+    }
+
+    /// Where it leads to, if it still does.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        let fd = self.fd();
+        SockRef::from(&fd).peer_addr().ok()?.as_socket()
     }
 
     /// Closes one half or both. A peer that is gone already is no error.

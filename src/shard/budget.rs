@@ -9,30 +9,39 @@ use super::Shard;
 use crate::connection::Connection;
 use crate::time::Now;
 
-/// Bytes held for one connection alone and from it, or for all of them.
+/// Bytes held for one connection alone and from it: far less than 4 GiB.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Held {
-    input: usize,
-    output: usize,
+    input: u32,
+    output: u32,
 }
 
 impl Held {
     pub(super) fn of(connection: &Connection) -> Self {
         Self {
-            input: connection.input_bytes(),
-            output: connection.send_queue.own_len(),
+            input: connection.input_bytes() as u32,
+            output: connection.send_queue.own_len() as u32,
         }
     }
+}
 
+/// The same of all connections.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Totals {
+    input: usize,
+    output: usize,
+}
+
+impl Totals {
     /// Counts one connection's bytes in place of what they were before.
-    pub(super) fn exchange(&mut self, before: Self, now: Self) {
-        self.input = self.input + now.input - before.input;
-        self.output = self.output + now.output - before.output;
+    pub(super) fn exchange(&mut self, before: Held, now: Held) {
+        self.input = self.input + now.input as usize - before.input as usize;
+        self.output = self.output + now.output as usize - before.output as usize;
     }
 
     /// No longer counts one connection's bytes.
-    pub(super) fn subtract(&mut self, before: Self) {
-        self.exchange(before, Self::default());
+    pub(super) fn subtract(&mut self, before: Held) {
+        self.exchange(before, Held::default());
     }
 }
 
@@ -80,7 +89,7 @@ impl Shard {
             let connection = &entry.connection;
             holders[holder] += connection.send_queue.len() + connection.input_bytes();
             let subscriptions = entry.subscriptions.as_ref();
-            holders[holder] += subscriptions.map_or(0, |all| all.bytes as usize);
+            holders[holder] += subscriptions.map_or(0, |all| all.bytes());
         }
         let clients = self
             .connections

@@ -8,21 +8,12 @@ use bytes::{Bytes, BytesMut};
 
 use super::fanout::Listener;
 use super::interest::Waiter;
+use super::subscriptions::{Held, Subscriptions};
 use super::{ConnectionId, Shard};
 use crate::connection::{Connection, Then};
 use crate::dialect::{Change, Encoding, Exchange, Open, Rendering, Subscribe};
-use crate::hub::{Full, OrganizationId, SubscriberId, Subscription, SubscriptionId};
+use crate::hub::{Full, OrganizationId, SubscriberId, Subscription};
 use crate::time::Now;
-
-/// What one connection hears.
-#[derive(Debug)]
-pub(super) struct Subscriptions {
-    organization: OrganizationId,
-    /// Each, and about how many bytes it takes.
-    all: Vec<(SubscriptionId, u32)>,
-    /// The sum of these bytes.
-    pub(super) bytes: u32,
-}
 
 impl Shard {
     /// Does what a connection's step or answer left to do. No if the connection has to wait before its next
@@ -113,6 +104,7 @@ impl Shard {
             self.change_subscriptions(index, &change, encoding);
             if let (Some(organization), false) = (organization, retained.is_empty()) {
                 let mut out = BytesMut::from(before);
+                let mut count = 0;
                 for event in retained
                     .iter()
                     .filter_map(|name| self.hub.retained(organization, name))
@@ -121,8 +113,12 @@ impl Shard {
                     self.dialects
                         .encode_event(encoding, &event, &mut rendering, &mut out);
                     self.metrics().events_delivered.add(1);
+                    count += 1;
                 }
                 before = out.freeze();
+                if let Some(entry) = self.connections.get_mut(index as usize) {
+                    entry.connection.count_events(count);
+                }
             }
         } else {
             self.unsubscribe(index);
@@ -164,19 +160,20 @@ impl Shard {
         let Some(entry) = self.connections.get_mut(index as usize) else {
             return;
         };
-        let subscriptions = entry.subscriptions.get_or_insert_with(|| {
-            Box::new(Subscriptions {
-                organization,
-                all: Vec::new(),
-                bytes: 0,
-            })
-        });
+        let subscriptions = entry
+            .subscriptions
+            .get_or_insert_with(|| Box::new(Subscriptions::new(organization)));
         let mut add = |wanted: &Subscription| {
             let id = self.hub.subscribe(SubscriberId(index), wanted);
+            self.last_subscription = self.last_subscription.wrapping_add(1).max(1);
             let bytes = wanted.bytes() as u32;
-            subscriptions.all.push((id, bytes));
-            subscriptions.bytes += bytes;
             self.subscription_bytes += bytes as usize;
+            subscriptions.push(Held {
+                id,
+                number: self.last_subscription,
+                counted: self.hub.matched(id),
+                bytes,
+            });
         };
         match change {
             Change::Replace(all) => all.iter().for_each(add),
@@ -197,11 +194,9 @@ impl Shard {
         let Some(subscriptions) = entry.and_then(|entry| entry.subscriptions.as_mut()) else {
             return;
         };
-        if place < subscriptions.all.len() {
-            let (id, bytes) = subscriptions.all.swap_remove(place);
-            subscriptions.bytes -= bytes;
-            self.subscription_bytes -= bytes as usize;
-            self.hub.unsubscribe(subscriptions.organization, id);
+        if let Some(held) = subscriptions.swap_remove(place) {
+            self.subscription_bytes -= held.bytes as usize;
+            self.hub.unsubscribe(subscriptions.organization, held.id);
         }
     }
 
@@ -216,9 +211,9 @@ impl Shard {
         let Some(subscriptions) = subscriptions else {
             return;
         };
-        self.subscription_bytes -= subscriptions.bytes as usize;
-        for (id, _) in subscriptions.all {
-            self.hub.unsubscribe(subscriptions.organization, id);
+        self.subscription_bytes -= subscriptions.bytes();
+        for held in subscriptions.iter() {
+            self.hub.unsubscribe(subscriptions.organization, held.id);
         }
     }
 

@@ -127,6 +127,9 @@ impl Shard {
         if let Command::Verify(attempt) = command {
             return self.verify(&reply, attempt);
         }
+        if let Command::Inspect(question) = command {
+            return self.inquire(&reply, question);
+        }
         let home = self.home_of(&command);
         if home != self.id && !self.has_room(home) {
             return Some(Answer::Refused(Refusal::Busy));
@@ -292,6 +295,9 @@ impl Shard {
                 ReplyTo::Gather(gather) => self.gathered(now, gather, answer),
                 ReplyTo::Nobody => {}
             },
+            Mail::Asked { number, question } => self.asked(from, number, question),
+            Mail::Told { number, report } => self.told(now, number, report),
+            Mail::Unasked { number } => self.unasked(from, number),
             Mail::Sealed => self.sealed_elsewhere(now),
             Mail::Append(event) => {
                 self.hub.append_from_mail(now, &event);
@@ -390,7 +396,7 @@ impl Shard {
                 let hash = self.placement.session_hash(token.as_str());
                 self.placement.home_of_hash(hash)
             }
-            Command::Find { .. } | Command::Verify { .. } => self.id,
+            Command::Find { .. } | Command::Verify { .. } | Command::Inspect(_) => self.id,
             Command::Notify { organization, .. } => self.placement.home(&crate::hub::Scope {
                 organization: *organization,
                 address: Address::Organization,
@@ -422,7 +428,7 @@ const fn asks_where_a_session_stands(command: &Command) -> bool {
     }
 }
 
-pub(super) const fn organization_of(command: &Command) -> OrganizationId {
+pub(super) fn organization_of(command: &Command) -> OrganizationId {
     match command {
         Command::Publish { scope, .. } | Command::Place { scope, .. } => scope.organization,
         Command::Declare { organization, .. }
@@ -434,6 +440,7 @@ pub(super) const fn organization_of(command: &Command) -> OrganizationId {
         | Command::Resume { session, .. }
         | Command::SetLabels { session, .. }
         | Command::Delete { session } => session.organization,
+        Command::Inspect(question) => question.organization,
         // Without an idempotency key nobody asks.
         Command::ReadAny { .. } | Command::Verify { .. } | Command::Login { .. } => {
             OrganizationId(0)

@@ -94,6 +94,7 @@ impl Shard {
         self.logins.expire(now.instant, SWEEP_LOGINS);
         self.sweep_interest(now);
         self.tell_left_out(now);
+        self.sweep_overview(now);
         self.relieve(now);
         self.forget_renderings();
         self.update_gauge();

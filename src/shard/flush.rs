@@ -51,6 +51,7 @@ impl Shard {
         self.hub.is_broadcasting()
             || !self.backlog.is_empty()
             || !self.unserved.is_empty()
+            || self.overview.has_work()
             || self.has_left_over()
     }
 

@@ -7,7 +7,10 @@ use bytes::Bytes;
 use super::ConnectionId;
 use crate::dialect::sessions::Listen;
 use crate::dialect::{AllowedOrigin, Exchange};
-use crate::hub::{Answer, Command, Event, OrganizationId, Parents, PublishKey, ScopeName, ShardId};
+use crate::hub::{
+    Answer, Command, Event, OrganizationId, Parents, PublishKey, Question, Report, ScopeName,
+    ShardId,
+};
 
 /// A message between two shards. Between the same two, order is kept.
 #[derive(Debug)]
@@ -51,6 +54,25 @@ pub enum Mail {
         /// Whose.
         organization: OrganizationId,
     },
+    /// A connection of the sender asks what there is, or that some of it ends.
+    Asked {
+        /// Which of the sender's questions.
+        number: u64,
+        /// The question.
+        question: Arc<Question>,
+    },
+    /// The answer to a question of the receiver's: one from each shard that was asked.
+    Told {
+        /// Which.
+        number: u64,
+        /// What there is on the sender.
+        report: Report,
+    },
+    /// Nobody wants to know any more.
+    Unasked {
+        /// Which of the sender's questions.
+        number: u64,
+    },
     /// The sender accepts nothing any more: what it had accepted came before.
     Sealed,
     /// About a stream whose reader is on another shard.
@@ -88,8 +110,17 @@ pub enum RelayMail {
         stream: ConnectionId,
         /// What is to be sent.
         bytes: Bytes,
+        /// How many events they are of.
+        events: u32,
         /// Nothing follows, and the reader is gone.
         ended: bool,
+    },
+    /// A stream of the receiver, whose sender named no organization, reads a session of this one.
+    Attached {
+        /// The stream, on the receiver.
+        stream: ConnectionId,
+        /// Whose session it is.
+        organization: OrganizationId,
     },
     /// Bytes of [`Bytes`](Self::Bytes) were taken.
     Taken {

@@ -14,6 +14,7 @@
 //! Between 1 and 2, as long as there is time: [`serve_next`](Shard::serve_next), for who sent more than is taken from
 //! one connection at a time.
 
+mod arrivals;
 mod budget;
 mod clients;
 mod deadlines;
@@ -28,6 +29,7 @@ mod groups;
 mod input;
 mod interest;
 mod mail;
+mod overview;
 mod readers;
 mod relays;
 mod rooms;
@@ -35,26 +37,28 @@ mod settings;
 mod spread;
 mod state;
 mod streams;
+mod subscriptions;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use slab::Slab;
 
-use crate::auth::{Directory, Logins, Network};
+use crate::auth::{Directory, Logins};
 use crate::buf::{Arena, Meter};
 use crate::config::SlowConsumer;
 use crate::connection::{Connection, Context};
 use crate::dialect::pubsub::Wanted;
 use crate::dialect::{AllMetrics, Dialects};
 use crate::hub::{
-    self, Event, Hub, Idempotency, Ids, MatchScratch, Placement, SessionIndex, ShardId,
+    self, Event, Hub, Idempotency, Identity, Ids, MatchScratch, Placement, SessionIndex, ShardId,
 };
 use crate::limits::CONNECTIONS_MAX;
 use crate::metrics::Metrics;
 use crate::protocol::http1::DateCache;
 use crate::time::{Instant, Now};
 
+pub use arrivals::Released;
 pub use denials::{Told, ToldDenial};
 pub use effect::{Effect, PasswordCheck};
 pub use flush::Flushed;
@@ -62,8 +66,7 @@ pub use mail::{Mail, RelayMail, ReplyTo};
 pub use settings::{ShardSettings, Slices};
 pub use state::Machine;
 
-use budget::Held;
-use clients::Subscriptions;
+use budget::{Held, Totals};
 use deadlines::Deadlines;
 use denials::Throttle;
 use dispatch::Gather;
@@ -71,11 +74,13 @@ use fanout::Listener;
 use groups::Groups;
 use interest::Interest;
 use mail::Ticket;
+use overview::Overview;
 use readers::{FeedRendering, PollRendering};
 use relays::Relay;
 use settings::{drain_spread_ms, hub_config};
 use state::StateSchedule;
 use streams::Stream;
+use subscriptions::Subscriptions;
 
 /// One connection of one shard. An index is used again, a pair of index and serial is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,6 +104,9 @@ pub struct Shard {
     connections: Slab<Entry>,
     connections_max: usize,
     next_serial: u32,
+    /// The connection that came last, and the number of the subscription.
+    last_identity: Identity,
+    last_subscription: u32,
     /// Connections to be written to.
     dirty: VecDeque<u32>,
     /// The same, of those without a socket.
@@ -116,6 +124,7 @@ pub struct Shard {
     effects: VecDeque<Effect>,
     outboxes: Vec<VecDeque<Mail>>,
     gathers: Slab<Gather>,
+    overview: Overview,
     date: DateCache,
     arena: Arena,
     metrics: AllMetrics,
@@ -137,7 +146,7 @@ pub struct Shard {
     /// Counts what is rendered for many.
     meter: Meter,
     /// Bytes held for one connection alone and from it, of all connections.
-    held: Held,
+    held: Totals,
     /// About what all subscriptions take.
     subscription_bytes: usize,
     held_bytes_max: usize,
@@ -179,6 +188,8 @@ struct Scratch {
 struct Entry {
     connection: Connection,
     serial: u32,
+    /// Which of the node's.
+    identity: Identity,
     /// What takes the place of a socket, if it is a stream of another connection.
     stream: Option<Box<Stream>>,
     /// The same, if it reads a log for a stream of another shard.
@@ -203,6 +214,9 @@ struct Entry {
     /// It stands in `unserved`: its next input waits until its turn.
     unserved: bool,
 }
+
+/// A connection costs this much beside what hangs on it.
+const _: () = assert!(size_of::<Entry>() <= 224);
 
 impl Entry {
     /// Whether its socket should be read.
@@ -264,6 +278,9 @@ impl Shard {
             connections: Slab::new(),
             connections_max: config.server.connections_max.min(CONNECTIONS_MAX),
             next_serial: 0,
+            last_identity: Identity::FIRST,
+            last_subscription: 0,
+            overview: Overview::default(),
             dirty: VecDeque::new(),
             backlog: VecDeque::new(),
             urgent: Vec::new(),
@@ -288,7 +305,7 @@ impl Shard {
             relays: BTreeMap::new(),
             groups: Groups::new(meter.clone()),
             meter,
-            held: Held::default(),
+            held: Totals::default(),
             subscription_bytes: 0,
             held_bytes_max: config.server.held_bytes_max,
             heard: Vec::new(),
@@ -315,64 +332,6 @@ impl Shard {
     /// How many connections there are.
     pub fn connections(&self) -> usize {
         self.connections.len()
-    }
-
-    /// Takes a new connection from a network, unless there are too many: then its socket is to be closed.
-    pub fn accept(&mut self, now: Now, network: Network) -> Option<ConnectionId> {
-        if self.connections.len() >= self.connections_max || self.sealed {
-            return None;
-        }
-        self.metrics().connections_accepted.add(1);
-        self.metrics().connections.add(1);
-        Some(self.insert(Connection::new(now, network)))
-    }
-
-    /// Takes a connection that another shard has released.
-    pub fn adopt(&mut self, now: Now, connection: Connection) -> ConnectionId {
-        let id = self.insert(connection);
-        self.metrics().connections.add(1);
-        if self.draining {
-            self.drain_connection(now, id.index);
-        }
-        self.consume_held(now, id.index);
-        self.touch(id.index);
-        id
-    }
-
-    /// Gives up a connection that is to move; `None` if it is gone.
-    pub fn release(&mut self, id: ConnectionId) -> Option<Connection> {
-        let entry = self.entry(id)?;
-        let held = std::mem::take(&mut entry.held);
-        let entry = self.connections.remove(id.index as usize);
-        self.held.subtract(held);
-        self.metrics().connections.sub(1);
-        self.metrics().connections_moved.add(1);
-        Some(entry.connection)
-    }
-
-    fn insert(&mut self, mut connection: Connection) -> ConnectionId {
-        let serial = self.next_serial;
-        self.next_serial = serial.wrapping_add(1);
-        // By the golden ratio: whatever the count of those that come together, they are apart from one another.
-        connection.set_spread((serial.wrapping_mul(0x9E37_79B9) >> 24) as u8);
-        let index = self.connections.insert(Entry {
-            connection,
-            serial,
-            stream: None,
-            relay: None,
-            subscriptions: None,
-            held: Held::default(),
-            scheduled: Instant::NEVER,
-            dirty: false,
-            blocked: false,
-            paused: false,
-            opening: false,
-            moving: false,
-            finished: false,
-            unserved: false,
-        }) as u32;
-        self.touch(index);
-        ConnectionId { index, serial }
     }
 
     fn entry(&mut self, id: ConnectionId) -> Option<&mut Entry> {
@@ -466,6 +425,8 @@ impl Shard {
             return;
         };
         let entry = self.connections.remove(index as usize);
+        self.overview.leave(entry.identity, index);
+        self.forget_questions(now, id);
         if let Some(reader) = entry.connection.reader() {
             self.hub.detach(now, reader);
         }

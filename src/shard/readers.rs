@@ -216,6 +216,7 @@ impl Shard {
         };
         self.metrics().events_delivered.add(events);
         self.with(now, index, |connection, ctx| {
+            connection.count_events(events);
             connection.answer_poll(response, exchange, ctx);
         });
     }
@@ -266,6 +267,7 @@ impl Shard {
         connection.send_queue.push_shared(rendering.frames.clone());
         let metrics = &self.metrics[self.id.index()];
         metrics.events_delivered.add(rendering.events);
+        connection.count_events(rendering.events);
         metrics.gaps.add(u64::from(gap.is_some()));
         self.touch(index);
     }

@@ -17,9 +17,9 @@ use bytes::{Bytes, BytesMut};
 use super::{ConnectionId, Mail, RelayMail, Shard};
 use crate::auth::Network;
 use crate::connection::{Connection, Ending};
-use crate::dialect::sessions::Listen;
+use crate::dialect::sessions::{Form, Listen};
 use crate::dialect::{AllowedOrigin, Exchange};
-use crate::hub::{Refusal, ShardId};
+use crate::hub::{OrganizationId, Refusal, ScopeName, ShardId};
 use crate::limits::RELAY_BYTES_MAX;
 use crate::time::Now;
 
@@ -35,11 +35,17 @@ pub(super) struct Relay {
 }
 
 /// Where a stream's reader is served.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Served {
     home: ShardId,
     /// The reader there; unknown until it was heard of.
     reader: Option<ConnectionId>,
+    /// Whose session is read, once that is known.
+    pub(super) organization: Option<OrganizationId>,
+    /// Which.
+    pub(super) token: ScopeName,
+    /// By a poll, and not by an event stream.
+    pub(super) polls: bool,
 }
 
 impl Shard {
@@ -59,8 +65,13 @@ impl Shard {
             return;
         }
         if let Some(stream) = self.stream_mut(stream.index) {
-            let reader = None;
-            stream.served = Some(Served { home, reader });
+            stream.served = Some(Served {
+                home,
+                reader: None,
+                organization: listen.organization,
+                token: listen.token.clone(),
+                polls: matches!(listen.form, Form::Poll { .. }),
+            });
         }
         let origin = self.with(now, stream.index, |connection, _| {
             connection.await_relay();
@@ -90,8 +101,18 @@ impl Shard {
                 reader,
                 stream,
                 bytes,
+                events,
                 ended,
-            } => self.relayed(now, reader, stream, bytes, ended),
+            } => self.relayed(now, reader, stream, (bytes, events), ended),
+            RelayMail::Attached {
+                stream,
+                organization,
+            } => {
+                let served = self.entry(stream).and_then(|entry| entry.stream.as_mut());
+                if let Some(served) = served.and_then(|stream| stream.served.as_mut()) {
+                    served.organization = Some(organization);
+                }
+            }
             RelayMail::Taken { reader, bytes } => self.taken(reader, bytes),
             RelayMail::Abandoned { stream } => self.abandoned(now, from, stream),
             RelayMail::GivenUp { stream } => self.give_up_client(now, stream),
@@ -109,7 +130,8 @@ impl Shard {
     ) {
         let mut connection = Connection::new(now, Network::LOOPBACK);
         connection.set_origin(origin);
-        let ConnectionId { index, .. } = self.insert(connection);
+        let identity = self.new_identity(now);
+        let ConnectionId { index, .. } = self.insert(connection, identity);
         if let Some(entry) = self.connections.get_mut(index as usize) {
             entry.relay = Some(Box::new(Relay {
                 shard,
@@ -120,6 +142,18 @@ impl Shard {
         }
         self.relays.insert((shard, stream), index);
         self.listen(now, index, listen, exchange);
+        let reader = self.connections.get(index as usize);
+        let reader = reader.and_then(|entry| entry.connection.reader());
+        if listen.organization.is_none()
+            && let Some(key) = reader.and_then(|reader| self.hub.key_of(reader))
+        {
+            let organization = key.organization;
+            let mail = RelayMail::Attached {
+                stream,
+                organization,
+            };
+            self.send(shard, Mail::Relay(mail));
+        }
     }
 
     /// Mails what a reader has to send, as much as may be under way.
@@ -130,6 +164,7 @@ impl Shard {
         let (Some(relay), false) = (&mut entry.relay, entry.blocked) else {
             return;
         };
+        let events = entry.connection.take_events();
         let queue = &entry.connection.send_queue;
         let bytes = queue.len().min(RELAY_BYTES_MAX - relay.underway);
         relay.underway += bytes;
@@ -140,6 +175,7 @@ impl Shard {
             reader,
             stream: to,
             bytes: joined(queue.range(0..bytes), bytes),
+            events,
             ended,
         });
         // Whether its peer takes too long is judged, and counted, where the stream is.
@@ -160,7 +196,7 @@ impl Shard {
         now: Now,
         reader: ConnectionId,
         stream: ConnectionId,
-        bytes: Bytes,
+        (bytes, events): (Bytes, u32),
         ended: bool,
     ) {
         if self.entry(stream).is_none() {
@@ -176,16 +212,20 @@ impl Shard {
             }
         }
         self.with(now, stream.index, |connection, _| {
+            connection.count_events(u64::from(events));
             connection.relay(bytes, ended);
         });
     }
 
     /// A stream took bytes: the home may mail more.
     pub(super) fn acknowledge_relay(&mut self, index: u32, bytes: usize) {
-        let served = self.stream_mut(index).and_then(|stream| stream.served);
-        if let Some(Served {
+        let served = self
+            .stream_mut(index)
+            .and_then(|stream| stream.served.as_ref());
+        if let Some(&Served {
             home,
             reader: Some(reader),
+            ..
         }) = served
             && bytes > 0
         {
@@ -205,8 +245,8 @@ impl Shard {
     }
 
     /// A stream that is gone had a reader elsewhere.
-    pub(super) fn abandon(&mut self, stream: ConnectionId, served: Option<Served>) {
-        if let Some(Served { home, .. }) = served {
+    pub(super) fn abandon(&mut self, stream: ConnectionId, served: Option<&Served>) {
+        if let Some(&Served { home, .. }) = served {
             self.send(home, Mail::Relay(RelayMail::Abandoned { stream }));
         }
     }
@@ -259,6 +299,7 @@ impl Shard {
             reader,
             stream: relay.stream,
             bytes: Bytes::new(),
+            events: 0,
             ended: true,
         };
         self.send(relay.shard, Mail::Relay(mail));

@@ -67,7 +67,8 @@ impl Shard {
         let carrier = self.connections.get(parent as usize);
         let network = carrier.map_or(Network::LOOPBACK, |entry| entry.connection.network());
         let (connection, mut socket) = Connection::of_stream(new, now, network);
-        let ConnectionId { index, .. } = self.insert(connection);
+        let identity = self.new_identity(now);
+        let ConnectionId { index, .. } = self.insert(connection, identity);
         if let Some(entry) = self.connections.get_mut(parent as usize) {
             entry.connection.attach_stream(index, &mut socket);
         }
@@ -242,7 +243,7 @@ impl Shard {
     pub(super) fn drop_stream(&mut self, id: ConnectionId, stream: &Stream) {
         self.metrics().http2_streams.sub(1);
         let parent = stream.parent;
-        self.abandon(id, stream.served);
+        self.abandon(id, stream.served.as_ref());
         if let Some(entry) = self.connections.get_mut(parent as usize) {
             entry.connection.detach_stream(id.index);
             if stream.is_early {

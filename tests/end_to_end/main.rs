@@ -95,6 +95,7 @@ mod secure;
 mod sessions;
 mod skipping;
 mod sockets;
+mod state;
 mod stream_sockets;
 mod tokens;
 mod web_socket;

@@ -17,6 +17,7 @@ on_both_drivers!(
     the_client_in_rust_hears_itself,
     the_server_says_what_is_shown,
     pubsub_is_answered_as_shown,
+    the_state_is_shown_as_shown,
     a_room_says_what_is_shown,
     the_page_hears_itself,
 );
@@ -62,13 +63,14 @@ fn the_client_in_rust_hears_itself(setting: Setting) {
     });
 }
 
-/// A part of the README: from its heading to the next one of the same level.
+/// A part of the README: from its heading to the next one of the same level, or a higher one.
 fn section(heading: &str) -> String {
     let readme = read("README.md");
     let level = heading.split(' ').next().expect("a heading");
     let start = readme.find(&format!("\n{heading}\n")).expect("it is there") + 1;
     let rest = &readme[start..];
-    let end = rest[1..].find(&format!("\n{level} "));
+    let higher = (1..=level.len()).map(|count| format!("\n{} ", "#".repeat(count)));
+    let end = higher.filter_map(|start| rest[1..].find(&start)).min();
     rest[..end.map_or(rest.len(), |end| end + 1)].to_owned()
 }
 
@@ -81,12 +83,28 @@ fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
         .collect()
 }
 
+/// A command and the answer that is shown for it. A command goes on for as long as its quotes are open.
+fn command_of(block: &str) -> (&str, &str) {
+    let command = block.strip_prefix("$ ").expect("a command comes first");
+    let ends = command.match_indices('\n').map(|(end, _)| end);
+    let end = { ends }.find(|&end| command[..end].matches('\'').count().is_multiple_of(2));
+    command.split_at(end.expect("it ends"))
+}
+
+/// What a command prints.
+fn output_of(command: &str, server: &Server) -> String {
+    let command = command.replace(ADDRESS, &server.address.to_string());
+    let ran = Command::new("sh").args(["-c", &command]).output();
+    String::from_utf8(ran.expect("it starts").stdout).expect("UTF-8")
+}
+
 /// The same whatever was drawn at random, or is written for people.
 fn masked(mut value: Value) -> Value {
     match &mut value {
         Value::Object(fields) => {
             for (name, field) in fields {
-                let drawn = ["id", "epoch", "message"].contains(&&**name);
+                let drawn =
+                    ["id", "epoch", "message", "since", "time", "retainedBytes"].contains(&&**name);
                 *field = if drawn {
                     Value::Null
                 } else {
@@ -126,18 +144,32 @@ fn pubsub_is_answered_as_shown(setting: Setting) {
     let text = section("## The pubsub API");
     let mut commands = 0;
     for block in blocks(&text, "console") {
-        // A command goes on for as long as its quotes are open.
-        let command = block.strip_prefix("$ ").expect("a command comes first");
-        let ends = command.match_indices('\n').map(|(end, _)| end);
-        let end = { ends }.find(|&end| command[..end].matches('\'').count() % 2 == 0);
-        let (command, shown) = command.split_at(end.expect("an answer is shown"));
-        let command = command.replace(ADDRESS, &server.address.to_string());
-        let ran = Command::new("sh").args(["-c", &command]).output();
-        let answer = String::from_utf8(ran.expect("it starts").stdout).expect("UTF-8");
+        let (command, shown) = command_of(block);
+        let answer = output_of(command, &server);
         assert_eq!(json(&answer), json(shown), "{command}");
         commands += 1;
     }
     assert_eq!(commands, 2, "all of them were found");
+}
+
+fn the_state_is_shown_as_shown(setting: Setting) {
+    if curl(&["--version"]).map(curl_output).is_none() {
+        return;
+    }
+    let server = Server::start(setting, &[]);
+    let text = section("### The state");
+    let mut commands = 0;
+    for block in blocks(&text, "console") {
+        let (command, shown) = command_of(block);
+        let answer = output_of(command, &server);
+        if shown.trim().is_empty() {
+            assert_eq!(answer, "", "{command}");
+        } else {
+            assert_eq!(json(&answer), json(shown), "{command}");
+        }
+        commands += 1;
+    }
+    assert_eq!(commands, 5, "all of them were found");
 }
 
 fn a_room_says_what_is_shown(setting: Setting) {

@@ -74,7 +74,10 @@ impl NaiveHub {
                 self.remove(&key(session));
                 Ok(Answer::Done)
             }
-            Command::Notify { .. } | Command::Verify { .. } | Command::Login { .. } => {
+            Command::Notify { .. }
+            | Command::Verify { .. }
+            | Command::Login { .. }
+            | Command::Inspect(_) => {
                 unreachable!("no log is concerned")
             }
             Command::Find {

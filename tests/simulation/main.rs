@@ -17,6 +17,7 @@ mod subscriber;
 #[path = "../support/mod.rs"]
 mod support;
 mod turns;
+mod walks;
 mod world;
 
 /// How many seeds are run unless the environment says otherwise.

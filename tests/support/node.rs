@@ -5,17 +5,18 @@
 //! decides what is late, torn or broken. [`TestNode::settle`] takes all steps there are.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare::auth::{Checks, Directory, Network, PasswordMemory};
 use fanfare::config::Config;
-use fanfare::connection::{Connection, SendQueue};
+use fanfare::connection::SendQueue;
 use fanfare::dialect::AllMetrics;
 use fanfare::hub::{Placement, ShardId};
 use fanfare::metrics::Metrics;
 use fanfare::shard::{
-    ConnectionId, Effect, Flushed, Machine, Mail, Shard, ShardSettings, Slices, Told,
+    ConnectionId, Effect, Flushed, Machine, Mail, Released, Shard, ShardSettings, Slices, Told,
 };
 use fanfare::time::{Instant, Now};
 
@@ -29,7 +30,7 @@ const ROUNDS_MAX: usize = 100_000;
 /// What travels between two shards, in order.
 enum Letter {
     Mail(Mail),
-    Connection(usize, Box<Connection>),
+    Connection(usize, Box<Released>),
 }
 
 /// Where a peer's connection is.
@@ -258,6 +259,8 @@ impl TestNode {
     pub(crate) fn turn(&mut self, shard: usize) -> bool {
         let now = self.now;
         let mut progress = self.shards[shard].serve_next(now);
+        let ids = &self.by_id[shard];
+        self.shards[shard].answer_questions(now, |id| ids.get(&id).map(|&peer| address(peer)));
         self.shards[shard].end_tick(now);
         let (ids, peers) = (&self.by_id[shard], &mut self.peers);
         self.shards[shard].flush(now, |id, queue| {
@@ -422,6 +425,11 @@ impl TestNode {
         }
         sum
     }
+}
+
+/// Where a peer is: an address of documentation (RFC 5737), and its number.
+fn address(peer: usize) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 1], 10_000 + peer as u16))
 }
 
 /// What the machine says about itself, always.

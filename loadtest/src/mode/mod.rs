@@ -21,6 +21,7 @@ pub(crate) mod shards;
 pub(crate) mod slow_consumers;
 pub(crate) mod soak;
 pub(crate) mod wake;
+pub(crate) mod walk;
 
 use std::time::Duration;
 

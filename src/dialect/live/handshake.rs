@@ -1,10 +1,10 @@
 //! The opening handshake: an API token or a user's password comes with it, or nothing is opened.
 
-use super::{Live, Socket};
+use super::{Heard, Live, Socket};
 use crate::auth::{Attempt, Credentials, Grant, Identity, UserId, Verdict};
 use crate::dialect::{
-    self, Action, CONTRADICTORY, Call, Denial, Open, Opening, Responder, Tools, check_upgrade,
-    read_credentials, respond_error, retry_after_line,
+    self, Action, CONTRADICTORY, Call, Denial, Open, Opening, Refused, Responder, Tools,
+    check_upgrade, read_credentials, respond_error, retry_after_line,
 };
 use crate::hub::{Answer, Command};
 use crate::metrics::{Api, RefusalKind};
@@ -69,40 +69,56 @@ impl Live {
                     command: Command::Verify(attempt),
                     idempotency_key: None,
                     correlation_id: None,
-                    pending: dialect::Pending::Live(pending),
+                    pending: dialect::Pending::Live(super::Pending::Handshake(pending)),
                 }))
             }
             Credentials::None => self.refuse("log in with a password or an API token", to),
             Credentials::Malformed => self.refuse("Authorization cannot be understood", to),
             Credentials::Contradictory => {
-                to.denied = Some(Denial::new(Api::Live, RefusalKind::Credentials));
-                let code = "contradictory_credentials";
-                respond_error(to, &[&self.cors], 400, code, CONTRADICTORY);
+                self.contradictory(to);
                 Action::Done
             }
         }
     }
 
     /// The answer to a handshake's call (a password was checked).
-    pub fn answer(&self, pending: Pending, answer: &Answer, to: &mut Responder<'_>) -> Action {
+    pub(super) fn answer_handshake(
+        &self,
+        pending: Pending,
+        answer: &Answer,
+        to: &mut Responder<'_>,
+    ) -> Action {
         let Pending { handshake, user } = pending;
+        match self.verified(user, answer, to) {
+            Ok(identity) => self.open(handshake, identity, to),
+            Err(Refused) => Action::Done,
+        }
+    }
+
+    /// Who somebody is whose password was checked; a refusal is written.
+    pub(super) fn verified(
+        &self,
+        user: Option<UserId>,
+        answer: &Answer,
+        to: &mut Responder<'_>,
+    ) -> Result<Identity, Refused> {
         let verdict = match answer {
             Answer::Verified(verdict) => *verdict,
             _ => Verdict::Busy { retry_after: 1 },
         };
         self.note_verdict(verdict, user, to);
-        match verdict {
-            Verdict::Right => match user.and_then(|user| self.directory.user_of(user)) {
-                Some(user) => self.open(handshake, user.identity, to),
-                None => self.refuse("the user's name or password is wrong", to),
-            },
-            Verdict::Wrong => self.refuse("the user's name or password is wrong", to),
-            Verdict::Blocked { retry_after } => {
-                self.refuse_for_now((429, "blocked", BLOCKED), retry_after, to)
+        let user = user.and_then(|user| self.directory.user_of(user));
+        match (verdict, user) {
+            (Verdict::Right, Some(user)) => Ok(user.identity),
+            (Verdict::Right | Verdict::Wrong, _) => {
+                Err(self.unauthorized("the user's name or password is wrong", to))
             }
-            Verdict::Busy { retry_after } => {
+            (Verdict::Blocked { retry_after }, _) => {
+                Err(self.refuse_for_now((429, "blocked", BLOCKED), retry_after, to))
+            }
+            (Verdict::Busy { retry_after }, _) => {
                 let message = "too many passwords wait to be checked, try again";
-                self.refuse_for_now((503, "busy", message), retry_after, to)
+                Err(self.refuse_for_now((503, "busy", message), retry_after, to))
             }
         }
     }
@@ -123,17 +139,28 @@ impl Live {
         (status, code, message): (u16, &str, &str),
         retry_after: u32,
         to: &mut Responder<'_>,
-    ) -> Action {
+    ) -> Refused {
         let retry_after = retry_after_line(retry_after);
         let headers = [&self.cors, retry_after.as_bytes()];
-        respond_error(to, &headers, status, code, message);
-        Action::Done
+        respond_error(to, &headers, status, code, message)
+    }
+
+    /// It is not known who this is.
+    pub(super) fn unauthorized(&self, message: &str, to: &mut Responder<'_>) -> Refused {
+        let denial = Denial::new(Api::Live, RefusalKind::Credentials);
+        to.denied.get_or_insert(denial);
+        respond_error(to, &[&self.cors, CHALLENGES], 401, "unauthorized", message)
+    }
+
+    /// Two credentials that differ came with one request.
+    pub(super) fn contradictory(&self, to: &mut Responder<'_>) -> Refused {
+        to.denied = Some(Denial::new(Api::Live, RefusalKind::Credentials));
+        let code = "contradictory_credentials";
+        respond_error(to, &[&self.cors], 400, code, CONTRADICTORY)
     }
 
     fn refuse(&self, message: &str, to: &mut Responder<'_>) -> Action {
-        let denial = Denial::new(Api::Live, RefusalKind::Credentials);
-        to.denied.get_or_insert(denial);
-        respond_error(to, &[&self.cors, CHALLENGES], 401, "unauthorized", message);
+        self.unauthorized(message, to);
         Action::Done
     }
 
@@ -147,7 +174,11 @@ impl Live {
         let organization = identity.organization;
         Action::Open(Box::new(Open {
             opening: Opening::WebSocket(handshake, None),
-            socket: dialect::Socket::Live(Socket { organization }),
+            socket: dialect::Socket::Live(Socket {
+                organization,
+                cancelled: false,
+                heard: Heard::default(),
+            }),
             subscriptions: self.subscriptions(organization, &[]),
             home: None,
         }))

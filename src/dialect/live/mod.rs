@@ -6,11 +6,14 @@
 //! `filter` (what it means), `reply`. A socket has no state but whose it is: each filter message says
 //! all that is to be heard.
 
+mod describe;
 mod filter;
 mod handshake;
 mod render;
 mod reply;
 mod request;
+pub(super) mod show;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -18,12 +21,21 @@ use std::sync::Arc;
 
 use crate::auth::{Directory, OrganizationId};
 use crate::config::LiveConfig;
-use crate::dialect::Cors;
-use crate::dialect::socket::{Change, Reaction, Subscribe, Undo};
-use crate::hub::Full;
-use request::{Limits, Request};
+use crate::dialect::socket::{self, Change, Reaction, Subscribe};
+use crate::dialect::{Action, Cors, Responder};
+use crate::hub::{Answer, Full};
+use request::{Filter, Limits, Request};
 
-pub use handshake::Pending;
+pub use state::StatePath;
+
+/// What waits for an answer.
+#[derive(Debug)]
+pub enum Pending {
+    /// A handshake.
+    Handshake(handshake::Pending),
+    /// A request about the state.
+    State(Box<state::Pending>),
+}
 
 /// The paths of this dialect's socket.
 pub const PATHS: [&str; 2] = ["/live/ws", "/communication_manager/ws/event"];
@@ -37,11 +49,29 @@ pub struct Live {
     limits: Limits,
 }
 
+/// What a client heard before a message whose filters are refused: it hears that still.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undo {
+    heard: Heard,
+    cancelled: bool,
+}
+
 /// One client.
 #[derive(Debug)]
 pub struct Socket {
     organization: OrganizationId,
+    /// Its subscription was cancelled, and it has set no filters since. What else it may be, is in the room that this
+    /// leaves: a socket of any dialect is not larger.
+    cancelled: bool,
+    heard: Heard,
 }
+
+/// What a client hears: every event that passes these filters; without any, every event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Heard(Option<Box<Box<[Filter]>>>);
+
+// Twice boxed: a thin pointer keeps the many without filters small.
+const _: () = assert!(size_of::<Socket>() <= 16);
 
 impl Live {
     /// The dialect.
@@ -62,6 +92,14 @@ impl Live {
         &self.cors
     }
 
+    /// The answer to a handshake's or request's call.
+    pub fn answer(&self, pending: Pending, answer: Answer, to: &mut Responder<'_>) -> Action {
+        match pending {
+            Pending::Handshake(pending) => self.answer_handshake(pending, &answer, to),
+            Pending::State(pending) => self.answer_state(*pending, answer, to),
+        }
+    }
+
     /// A message came.
     pub fn message(&self, socket: &mut Socket, text: &[u8]) -> Reaction {
         let filters = match Request::read(text) {
@@ -69,18 +107,28 @@ impl Live {
             Err(error) => return Reaction::Reply(reply::error(&error)),
         };
         match filters.read(&self.limits) {
-            Ok(filters) => Reaction::Subscribe(Box::new(Subscribe {
-                change: Change::Replace(self.subscriptions(socket.organization, &filters)),
-                retained: Vec::new(),
-                reply: reply::filtered(filters.len()),
-                undo: Undo::Live,
-            })),
+            Ok(filters) => {
+                let change = self.subscriptions(socket.organization, &filters);
+                let reply = reply::filtered(filters.len());
+                let undo = Undo {
+                    heard: std::mem::replace(&mut socket.heard, Heard::of(filters)),
+                    cancelled: std::mem::take(&mut socket.cancelled),
+                };
+                Reaction::Subscribe(Box::new(Subscribe {
+                    change: Change::Replace(change),
+                    retained: Vec::new(),
+                    reply,
+                    undo: socket::Undo::Live(Box::new(undo)),
+                }))
+            }
             Err(error) => Reaction::Reply(reply::refused(&error)),
         }
     }
 
     /// The filters of a message were over a bound of the organization's.
-    pub(super) fn not_subscribed(full: Full) -> Reaction {
+    pub(super) fn not_subscribed(socket: &mut Socket, undo: Undo, full: Full) -> Reaction {
+        socket.heard = undo.heard;
+        socket.cancelled = undo.cancelled;
         Reaction::Reply(reply::refused(&full.to_string()))
     }
 }

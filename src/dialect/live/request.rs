@@ -29,7 +29,7 @@ pub(super) enum Request {
 pub(super) struct Filters(Message);
 
 /// One filter of a message.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Filter {
     /// The property's name.
     pub(super) property: Box<str>,

@@ -26,7 +26,11 @@ impl Client {
         let subscriptions = dialect.subscriptions(organization, &[]);
         Self {
             dialect,
-            socket: Socket { organization },
+            socket: Socket {
+                organization,
+                cancelled: false,
+                heard: Heard::default(),
+            },
             subscriptions,
         }
     }

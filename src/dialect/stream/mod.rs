@@ -10,6 +10,7 @@
 //! the other.
 
 mod access;
+mod describe;
 mod errors;
 pub mod mapping;
 mod open;

@@ -32,15 +32,15 @@ use crate::time::Instant;
 /// One client.
 #[derive(Debug)]
 pub struct Socket {
-    identity: Identity,
+    pub(super) identity: Identity,
     form: Form,
-    kind: Kind,
+    pub(super) kind: Kind,
     /// The client's own id, as it said it.
     session_id: Option<Bytes>,
     /// What it asked to hear when it came.
     first: Option<Box<Wanted>>,
     /// What it hears, in the order that the shard keeps.
-    wanted: Vec<WantedKey>,
+    pub(super) wanted: Vec<WantedKey>,
     /// It is to be closed then.
     due: Instant,
 }
@@ -164,7 +164,7 @@ impl Socket {
     }
 
     /// Ends the stream, as its form wants it to be told.
-    fn end(&self, status: Status) -> Reaction {
+    pub(super) fn end(&self, status: Status) -> Reaction {
         let mut last = Vec::new();
         if self.form == Form::Json {
             put_fatal(&status, &mut last);

@@ -74,6 +74,19 @@ impl Target {
     }
 }
 
+impl TargetKey {
+    /// The innermost level, as a hub address.
+    pub(super) fn address(&self) -> Address {
+        let [layout, project, collection] = &self.0;
+        let target = Target {
+            layout: layout.clone(),
+            project: project.clone(),
+            collection: collection.clone(),
+        };
+        target.address()
+    }
+}
+
 fn name(id: Option<&str>) -> Option<ScopeName> {
     id.map(ScopeName::new)
 }

@@ -22,8 +22,8 @@ pub struct Wanted {
 /// that ask for the same are equal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WantedKey {
-    names: Box<str>,
-    target: TargetKey,
+    pub(super) names: Box<str>,
+    pub(super) target: TargetKey,
     /// How many of the names are [costly](NamePattern::is_costly).
     wildcards: u8,
 }

@@ -9,6 +9,7 @@ use super::reply::{self, Changed, Code, Echo};
 use super::request::Request;
 use super::{Socket, Sysadm};
 use crate::auth::{Grant, Identity, OrganizationId};
+use crate::dialect::describe::{Heard, pattern_text};
 use crate::dialect::socket::{self, Change, Reaction, Subscribe};
 use crate::hub::{Address, Full, NamePattern, Names, Parents, Scope, Subscription};
 use crate::limits::{CLASSES_PER_CONNECTION_MAX, NAME_STARS_MAX, PATTERN_BYTES_MAX};
@@ -135,6 +136,30 @@ impl Sysadm {
             }
         }
         wanted
+    }
+}
+
+impl Socket {
+    /// Whose client it is, once it is logged in.
+    pub fn organization(&self) -> Option<OrganizationId> {
+        self.login.map(|login| login.identity.organization)
+    }
+
+    /// What it hears, for who looks after the server.
+    pub fn heard(&self) -> Heard {
+        let classes = self.classes.iter().map(pattern_text);
+        Heard::names(Address::Organization, classes)
+    }
+
+    /// Ends what it hears, until it subscribes again.
+    pub fn cancel(&mut self) -> Reaction {
+        self.classes.clear();
+        Reaction::Subscribe(Box::new(Subscribe {
+            change: Change::Replace(Vec::new()),
+            retained: Vec::new(),
+            reply: Vec::new(),
+            undo: socket::Undo::Nothing,
+        }))
     }
 }
 

@@ -94,6 +94,11 @@ impl Audience {
         subscription
     }
 
+    /// What a subscription asks for.
+    pub(super) fn program(&self, subscription: SubscriptionId) -> u32 {
+        self.held[subscription.0].program
+    }
+
     /// Removes a subscription; its program, and whether nobody is left.
     pub(super) fn leave(&mut self, subscription: SubscriptionId) -> (u32, bool) {
         self.changes += 1;

@@ -34,6 +34,9 @@ struct Program {
     /// Its place among the programs of its scope, kept by [`Scopes`](super::scopes::Scopes).
     place: u32,
     words: Words,
+    /// Events that it matched, and the one that was counted last: an event may find a program twice.
+    matched: u32,
+    event: u32,
 }
 
 /// The clauses of a program: each the words of its alternatives.
@@ -124,6 +127,8 @@ impl Programs {
             scope,
             place,
             words,
+            matched: 0,
+            event: 0,
         });
         let hash = self.hash_of(id);
         self.index.insert(Handle { hash, id });
@@ -138,6 +143,21 @@ impl Programs {
         let clauses = self.clauses(program).map(atoms).collect();
         self.pool.remove(program);
         clauses
+    }
+
+    /// A program matches an event.
+    #[inline]
+    pub(super) fn count(&mut self, program: u32, event: u32) {
+        let program = &mut self.pool[program];
+        if program.event != event {
+            program.event = event;
+            program.matched = program.matched.wrapping_add(1);
+        }
+    }
+
+    /// How many events a program has matched: the difference of two looks counts those between them.
+    pub(super) fn matched(&self, program: u32) -> u32 {
+        self.pool[program].matched
     }
 
     pub(super) fn scope(&self, program: u32) -> u32 {

@@ -53,6 +53,8 @@ pub struct FilterTable {
     programs: Programs,
     access: Access,
     audience: Audience,
+    /// Which event is matched; not 0.
+    event: u32,
 }
 
 impl FilterTable {
@@ -65,6 +67,7 @@ impl FilterTable {
             programs: Programs::new(seed),
             access: Access::default(),
             audience: Audience::default(),
+            event: 0,
         }
     }
 
@@ -144,6 +147,12 @@ impl FilterTable {
         self.scopes.release(scope);
     }
 
+    /// How many events a subscription has matched, and others that say the same: the difference of two looks counts
+    /// those between them.
+    pub fn matched(&self, id: SubscriptionId) -> u32 {
+        self.programs.matched(self.audience.program(id))
+    }
+
     /// A project's group, or a session's project or group, came to be known: subscriptions at `child` and
     /// beneath it hear what is told there from now on. Replaces what was known.
     pub fn learn(&mut self, organization: OrganizationId, child: &Address, parents: &Parents) {
@@ -197,6 +206,10 @@ impl FilterTable {
             {
                 self.visit(self.scopes.record(scope).own, scratch);
             }
+        }
+        self.event = self.event.wrapping_add(1).max(1);
+        for &program in &scratch.programs {
+            self.programs.count(program, self.event);
         }
         let now = Some(self.audience.changes());
         scratch.repeats = scratch.told_at == now && scratch.told == scratch.programs;

@@ -20,6 +20,9 @@ use crate::time::{Instant, Now};
 pub struct SessionIndex(u32);
 
 impl SessionIndex {
+    /// Behind all others.
+    pub const LAST: Self = Self(u32::MAX);
+
     /// The session at place `index` of the shard's table, below 2³².
     pub const fn new(index: usize) -> Self {
         Self(index as u32)

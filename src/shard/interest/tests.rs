@@ -196,6 +196,7 @@ fn kind(mail: &Mail) -> &'static str {
             None => "project",
         },
         Mail::Relay(_) => "relay",
+        Mail::Asked { .. } | Mail::Told { .. } | Mail::Unasked { .. } => "question",
         Mail::Sealed => "sealed",
     }
 }

@@ -8,6 +8,7 @@ mod leaving;
 mod order;
 mod refusals;
 mod slow;
+mod state;
 
 use crate::stage::Stage;
 use crate::support::socket::Socket;

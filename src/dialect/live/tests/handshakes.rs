@@ -47,7 +47,7 @@ fn unauthorized(action: &Action, text: &str) {
 }
 
 /// Presents a user, and answers for the password.
-fn log_in(authorization: &str, answer: &Answer) -> (Action, String) {
+fn log_in(authorization: &str, answer: Answer) -> (Action, String) {
     let (action, _) = present(authorization);
     let Action::Execute(call) = action else {
         panic!("no call: {action:?}");
@@ -134,22 +134,26 @@ fn tokens_open_what_they_grant() {
 #[test]
 fn passwords_are_checked_first() {
     let right = Answer::Verified(Verdict::Right);
-    assert_eq!(opened(log_in(LISTENS, &right).0), OrganizationId(0));
-    assert!(log_in(NOTHING, &right).1.starts_with("HTTP/1.1 403 "));
+    assert_eq!(opened(log_in(LISTENS, right.clone()).0), OrganizationId(0));
+    assert!(
+        log_in(NOTHING, right.clone())
+            .1
+            .starts_with("HTTP/1.1 403 ")
+    );
     for (user, answer) in [
         (LISTENS, Answer::Verified(Verdict::Wrong)),
         // Nobody's password is checked like any other, and never right.
         (NOBODY, Answer::Verified(Verdict::Wrong)),
         (NOBODY, right),
     ] {
-        let (action, text) = log_in(user, &answer);
+        let (action, text) = log_in(user, answer);
         unauthorized(&action, &text);
     }
     for (verdict, status, retry_after) in [
         (Verdict::Busy { retry_after: 3 }, "503", "3"),
         (Verdict::Blocked { retry_after: 3_599 }, "429", "3599"),
     ] {
-        let (action, text) = log_in(LISTENS, &Answer::Verified(verdict));
+        let (action, text) = log_in(LISTENS, Answer::Verified(verdict));
         assert!(matches!(action, Action::Done));
         assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
         let line = format!("\r\nRetry-After: {retry_after}\r\n");

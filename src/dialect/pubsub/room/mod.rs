@@ -32,6 +32,7 @@
 //!   it. What was published until it closes is shown before, as far as there is room.
 
 mod access;
+mod describe;
 mod open;
 mod render;
 mod reply;

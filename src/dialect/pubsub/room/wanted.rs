@@ -39,6 +39,11 @@ impl Wanted {
             .is_ok()
     }
 
+    /// All of them.
+    pub(super) fn names(&self) -> impl Iterator<Item = Box<str>> {
+        self.names.iter().map(|name| Box::from(&**name))
+    }
+
     /// These and others; refused if they are more than [`PUBSUB_NAMES_MAX`].
     pub(super) fn with(&self, names: &[Arc<str>]) -> Result<Self, Error> {
         let mut all = [&self.names, names].concat();

@@ -1,0 +1,129 @@
+//! What a connection is to those who look after a server: who listens with what, how much it was sent, and how it is
+//! sent away.
+
+use super::client::Peer;
+use super::{Connection, Context, State, Then};
+use crate::dialect::Socket;
+use crate::dialect::sessions::render::Encoding;
+use crate::hub::ReaderId;
+use crate::protocol::grpc::{Code, Status};
+use crate::protocol::websocket::CloseCode;
+
+/// Why somebody was sent away.
+const DISMISSED: &str = "disconnected by an administrator";
+
+/// How somebody listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Over a WebSocket.
+    WebSocket,
+    /// By server-sent events.
+    EventStream,
+    /// By a long poll.
+    Poll,
+    /// By a call of gRPC.
+    Call,
+    /// By a response that does not end.
+    Response,
+}
+
+impl Transport {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::EventStream => "event-stream",
+            Self::Poll => "poll",
+            Self::Call => "grpc",
+            Self::Response => "stream",
+        }
+    }
+}
+
+/// What a connection listens to.
+#[derive(Clone, Copy, Debug)]
+pub enum Listening<'c> {
+    /// A session's log.
+    Log(ReaderId, Transport),
+    /// What its dialect's client has asked for.
+    Client(&'c Socket, Transport),
+    /// A log of another shard, which knows how.
+    Elsewhere,
+}
+
+impl Connection {
+    /// What this connection listens to. Who is between two requests, or waits for an answer, listens to nothing, and
+    /// neither does who is told to leave.
+    pub fn listening(&self) -> Option<Listening<'_>> {
+        match &self.state {
+            State::Parked(parked) => Some(Listening::Log(parked.reader, Transport::Poll)),
+            State::Feed(feed) => {
+                let transport = match feed.encoding {
+                    Encoding::WebSocket => Transport::WebSocket,
+                    Encoding::EventStream => Transport::EventStream,
+                };
+                Some(Listening::Log(feed.reader, transport))
+            }
+            State::Client(client) if client.is_open() && client.may_send() => {
+                let transport = match &client.peer {
+                    Peer::WebSocket(_) => Transport::WebSocket,
+                    Peer::Call(_) => Transport::Call,
+                    Peer::Response(_) => Transport::Response,
+                };
+                Some(Listening::Client(&client.socket, transport))
+            }
+            State::Relayed => Some(Listening::Elsewhere),
+            _ => None,
+        }
+    }
+
+    /// The client that has been told to leave, and is not gone yet.
+    pub fn leaving(&self) -> Option<&Socket> {
+        match &self.state {
+            State::Client(client) if !client.may_send() => Some(&client.socket),
+            _ => None,
+        }
+    }
+
+    /// Counts events that entered the send queue.
+    pub fn count_events(&mut self, events: u64) {
+        let events = u32::try_from(events).unwrap_or(u32::MAX);
+        self.events = self.events.saturating_add(events);
+    }
+
+    /// How many events have entered the send queue.
+    pub const fn events(&self) -> u32 {
+        self.events
+    }
+
+    /// The same, and counts anew.
+    pub fn take_events(&mut self) -> u32 {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Sends a listener away, in the way of its form. A waiting poll is to be answered first, by the shard; then it
+    /// closes.
+    pub fn dismiss(&mut self, ctx: &mut Context<'_>) {
+        match &mut self.state {
+            State::Client(_) => {
+                self.end_client(Status::new(Code::Aborted, DISMISSED), ctx);
+            }
+            State::Feed(feed) => {
+                let encoding = feed.encoding;
+                self.say_goodbye(CloseCode::POLICY_VIOLATION, DISMISSED, ctx);
+                if encoding == Encoding::WebSocket {
+                    self.detach_socket();
+                }
+            }
+            State::Parked(parked) => parked.exchange.keep_alive = false,
+            _ => self.close(),
+        }
+    }
+
+    /// Ends one subscription of a client. `None` if a request of the client's is under way, which might change it.
+    pub fn cancel(&mut self, place: usize, ctx: &mut Context<'_>) -> Option<Then> {
+        let client = self.client().filter(|client| client.is_ready())?;
+        let reaction = ctx.dialects.cancel(&mut client.socket, place);
+        Some(self.react(reaction, ctx))
+    }
+}

@@ -1,0 +1,164 @@
+//! What those see who look after a server: things as values here, as JSON in the dialect that is asked for them.
+//!
+//! Each dialect says of its own clients who they are, what they hear, and how one subscription of theirs ends.
+
+use std::net::SocketAddr;
+
+use uuid::Uuid;
+
+use super::socket::{Reaction, Socket};
+use super::{Dialects, live};
+use crate::hub::{
+    Address, Event, NamePattern, NodeState, Number, OrganizationId, ScopeName, SessionState,
+    ValueFilter,
+};
+
+/// Somebody who listens.
+#[derive(Clone, Debug)]
+pub struct ConnectionState<'s> {
+    /// Its id.
+    pub id: Uuid,
+    /// The API it speaks.
+    pub dialect: &'static str,
+    /// How.
+    pub transport: &'static str,
+    /// From where.
+    pub address: Option<SocketAddr>,
+    /// Since when its connection is there, unix milliseconds.
+    pub since_ms: u64,
+    /// The session whose log it reads, if it does.
+    pub session: Option<&'s ScopeName>,
+    /// Bytes that it was sent.
+    pub bytes_sent: u64,
+    /// Events that it was given.
+    pub events_sent: u32,
+    /// Bytes that wait to be sent.
+    pub queue_bytes: usize,
+    /// How many subscriptions it has.
+    pub subscriptions: usize,
+}
+
+/// What somebody hears.
+#[derive(Clone, Debug)]
+pub struct SubscriptionState {
+    /// Its id.
+    pub id: Uuid,
+    /// Whose it is.
+    pub connection: Uuid,
+    /// The API that asked for it.
+    pub dialect: &'static str,
+    /// What is heard.
+    pub heard: Heard,
+    /// Events that it has brought.
+    pub deliveries: u32,
+}
+
+/// What a subscription asks for, as its client said it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// Where.
+    pub scope: Address,
+    /// Which names; a star stands for any text.
+    pub names: Vec<Box<str>>,
+    /// Which properties have which of these values.
+    pub filters: Vec<(Box<str>, ValueFilter)>,
+}
+
+impl Heard {
+    /// Events of some names, with any properties.
+    pub(super) fn names(scope: Address, names: impl IntoIterator<Item = Box<str>>) -> Self {
+        Self {
+            scope,
+            names: names.into_iter().collect(),
+            filters: Vec::new(),
+        }
+    }
+}
+
+/// A pattern as it is written.
+pub(super) fn pattern_text(pattern: &NamePattern) -> Box<str> {
+    match pattern {
+        NamePattern::Exact(text) | NamePattern::Wild(text) => text.clone(),
+    }
+}
+
+impl Socket {
+    /// Whose client this is, as far as it is known.
+    pub fn organization(&self) -> Option<OrganizationId> {
+        match self {
+            Self::Sysadm(socket) => socket.organization(),
+            Self::Live(socket) => Some(socket.organization()),
+            Self::Stream(socket) => socket.organization(),
+            Self::Room(room) => room.organization(),
+            Self::Rpc(_) => None,
+        }
+    }
+
+    /// The API it speaks.
+    pub const fn dialect(&self) -> &'static str {
+        match self {
+            Self::Sysadm(_) => "sysadm",
+            Self::Live(_) => "live",
+            Self::Stream(_) => "stream",
+            Self::Room(_) => "pubsub",
+            Self::Rpc(_) => "rpc",
+        }
+    }
+
+    /// What its subscription at that place asks for. A room has at most one, of its session's log.
+    pub fn heard(&self, place: usize) -> Option<Heard> {
+        match self {
+            Self::Sysadm(socket) => Some(socket.heard()),
+            Self::Live(socket) => socket.heard(),
+            Self::Stream(socket) => socket.heard(place),
+            Self::Room(room) => room.heard(),
+            Self::Rpc(_) => None,
+        }
+    }
+}
+
+impl Dialects {
+    /// Ends a client's subscription at that place, which it has.
+    pub fn cancel(&self, socket: &mut Socket, place: usize) -> Reaction {
+        match socket {
+            Socket::Sysadm(socket) => socket.cancel(),
+            Socket::Live(socket) => socket.cancel(),
+            Socket::Stream(socket) => self.stream.cancel(socket, place),
+            Socket::Room(room) => room.cancel(),
+            Socket::Rpc(_) => Reaction::nothing(),
+        }
+    }
+
+    /// A session as JSON text.
+    pub fn show_session(&self, organization: OrganizationId, state: &SessionState) -> Vec<u8> {
+        live::show::session(self.live.server(organization), state)
+    }
+
+    /// A group or project as JSON text.
+    pub fn show_node(&self, organization: OrganizationId, state: &NodeState) -> Vec<u8> {
+        live::show::node(self.live.server(organization), state)
+    }
+
+    /// A connection as JSON text.
+    pub fn show_connection(
+        &self,
+        organization: OrganizationId,
+        state: &ConnectionState<'_>,
+    ) -> Vec<u8> {
+        live::show::connection(self.live.server(organization), state)
+    }
+
+    /// A subscription as JSON text.
+    pub fn show_subscription(
+        &self,
+        organization: OrganizationId,
+        state: &SubscriptionState,
+    ) -> Vec<u8> {
+        live::show::subscription(self.live.server(organization), state)
+    }
+
+    /// An event of a log as JSON text.
+    pub fn show_event(&self, number: Number, event: &Event) -> Vec<u8> {
+        live::show::event(&self.live, number, event)
+    }
+}
