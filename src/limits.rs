@@ -143,9 +143,18 @@ pub const BROADCAST_EVENTS_PENDING_MAX: usize = 1_024;
 pub const SESSIONS_MAX: usize = 1_000_000;
 /// Most scopes (sessions, projects, groups) that one shard knows.
 pub const SCOPES_MAX: usize = 2 * SESSIONS_MAX;
-/// Most scopes above sessions that one shard knows. They are kept for good, so they have a share of
-/// their own: however many are named, sessions find room.
+/// Most scopes above sessions that one shard knows. They have a share of their own: however many are named, sessions
+/// find room.
 pub const NODES_MAX: usize = SCOPES_MAX - SESSIONS_MAX;
+/// Most live subscriptions of one shard: 100 to 200 bytes each.
+pub const SUBSCRIPTIONS_MAX: usize = 2 * CONNECTIONS_MAX;
+/// A group or project that nobody used for this long is forgotten, by default.
+pub const SCOPE_TTL_DEFAULT: Duration = Duration::from_secs(3_600);
+/// Groups and projects that are looked at each time that deadlines are served: a full tree within minutes.
+pub const SWEEP_SCOPES: usize = 256;
+/// How long the home of a group or project still knows it after it told the other shards to forget: far longer than
+/// mail between shards takes.
+pub const SCOPE_FORGET_GRACE: Duration = Duration::from_secs(10);
 /// Most tokens of ended sessions that one shard remembers for one organization, so that readers do not bring
 /// them back: more than its readers are on their way back to at any time. 60 bytes each.
 pub const TOMBSTONES_PER_ORGANIZATION_MAX: usize = 16_384;
@@ -351,6 +360,8 @@ pub const FILTER_PLACES_MAX: usize = 256;
 pub const LOGIN_TTL: Duration = Duration::from_secs(900);
 /// Most logins that one shard remembers.
 pub const LOGINS_MAX: usize = 65_536;
+/// Most of them that are of one organization: another finds room.
+pub const LOGINS_PER_ORGANIZATION_MAX: usize = LOGINS_MAX / 2;
 /// A socket of the sysadm dialect that nobody logged in on is closed after this long.
 pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// A socket of the sysadm dialect without a message from its client is closed after this long.

@@ -67,6 +67,12 @@ logs_bytes_max = "2GB"
 send_queue_bytes_max = "64KiB"
 slow_consumer = "drop_oldest"
 publishes_per_second = 250
+scope_ttl = "2m"
+sessions_max = 1
+scopes_max = 2
+readers_max = 3
+subscriptions_max = 4
+wildcards_max = 5
 retention = { age = "5m", events = 1_000, bytes = "64KB" }
 [sessions]
 publish_bytes_max = 4096
@@ -104,7 +110,18 @@ fn allowing(origins: &[&str]) -> CorsConfig {
     }
 }
 
+fn every_bound() -> BoundsConfig {
+    BoundsConfig {
+        sessions_max: Some(1),
+        scopes_max: Some(2),
+        readers_max: Some(3),
+        subscriptions_max: Some(4),
+        wildcards_max: Some(5),
+    }
+}
+
 #[test]
+#[expect(clippy::too_many_lines, reason = "every key is one")]
 fn every_key_is_read() {
     let config = Config::from_toml(EVERY_KEY).expect("valid");
     let expected = Config {
@@ -153,6 +170,8 @@ fn every_key_is_read() {
             send_queue_bytes_max: 65_536,
             slow_consumer: SlowConsumer::DropOldest,
             publishes_per_second: 250,
+            bounds: every_bound(),
+            scope_ttl: Duration::from_secs(120),
             scopes: Scopes::Declared,
             session_ttl: Duration::from_secs(90),
             logs_bytes_max: 2_000_000_000,
@@ -349,6 +368,7 @@ fn organizations_take_the_place_of_leave() {
         name: "acme".to_owned(),
         id: None,
         publishes_per_second: None,
+        bounds: crate::config::BoundsConfig::default(),
         tokens: Vec::new(),
         users: Vec::new(),
     });

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::bounds::Full;
 use super::event::{Draft, Epoch, EventId, Number};
 use super::scope::{OrganizationId, Parents, Scope, ScopeName, SessionKey};
 use crate::auth::{Identity, LoginToken, Secret, UserId};
@@ -220,6 +221,8 @@ pub enum Refusal {
     Status(Status),
     /// A bound is reached (`limits.rs`); try again later.
     Busy,
+    /// The organization, or everyone together, has as much of something as may be.
+    Full(Full),
     /// This node is about to leave: nobody would hear what is published.
     Leaving,
     /// The organization publishes faster than it may.

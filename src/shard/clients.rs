@@ -97,7 +97,7 @@ impl Shard {
             undo,
         } = change;
         let organization = organization_of(&change);
-        if let Err(full) = self.check_change(&change) {
+        if let Err(full) = self.check_change(index, &change) {
             let then = self.with(now, index, |connection, ctx| {
                 connection.not_subscribed(first, undo, full, ctx)
             });
@@ -135,14 +135,22 @@ impl Shard {
     }
 
     /// Whether there is room for what a change adds.
-    fn check_change(&self, change: &Change) -> Result<(), Full> {
+    fn check_change(&self, index: u32, change: &Change) -> Result<(), Full> {
+        let held = self.connections.get(index as usize);
+        let held = held.and_then(|entry| entry.subscriptions.as_ref());
         let new = match change {
             Change::Replace(all) => &**all,
             Change::Add(one) => std::slice::from_ref(one),
             Change::Remove(_) => &[],
         };
         match organization_of(change) {
-            Some(organization) => self.hub.check_subscriptions(organization, new),
+            Some(organization) => {
+                let is_replaced = matches!(change, Change::Replace(_));
+                let given_up = held
+                    .filter(|_| is_replaced)
+                    .map_or(0, |held| held.ids.len());
+                self.hub.check_subscriptions(organization, new, given_up)
+            }
             None => Ok(()),
         }
     }

@@ -76,6 +76,11 @@ pub(super) enum Kind {
     },
     /// A bound is reached.
     Busy,
+    /// A table has no room.
+    Full {
+        /// Seconds.
+        retry_after: u32,
+    },
 }
 
 impl Kind {
@@ -105,7 +110,7 @@ impl Kind {
             Self::TooDeep => (422, "too_deep", "Nested too deep"),
             Self::Contradiction => (422, "contradiction", "Contradiction"),
             Self::RateLimited { .. } => (429, RATE_LIMITED, "Rate limited"),
-            Self::Busy => (503, "busy", "Busy"),
+            Self::Busy | Self::Full { .. } => (503, "busy", "Busy"),
         }
     }
 
@@ -122,7 +127,9 @@ impl Kind {
     fn headers(self) -> Cow<'static, [u8]> {
         match self {
             Self::Unauthorized => CHALLENGE.into(),
-            Self::RateLimited { retry_after } => retry_after_line(retry_after).into_bytes().into(),
+            Self::RateLimited { retry_after } | Self::Full { retry_after } => {
+                retry_after_line(retry_after).into_bytes().into()
+            }
             Self::Busy => RETRY_AFTER.into(),
             _ => Cow::default(),
         }

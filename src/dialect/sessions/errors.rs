@@ -40,6 +40,12 @@ pub(super) fn respond_refusal(dialect: &Sessions, to: &mut Responder<'_>, refusa
             dialect::respond_error(to, &headers, 429, RATE_LIMITED, &message);
             return;
         }
+        Refusal::Full(full) => {
+            let line = retry_after_line(full.retry_after);
+            let headers = [&dialect.cors, line.as_bytes()];
+            dialect::respond_error(to, &headers, 503, "busy", &full.to_string());
+            return;
+        }
         Refusal::Status(status) => (409, "status", conflict(status)),
     };
     respond_error(dialect, to, status, code, message);

@@ -139,6 +139,12 @@ impl Stream {
                     let http_status = status.code.http_status();
                     self.respond_error(http_status, line.as_bytes(), &status, to);
                 }
+                Refusal::Full(full) => {
+                    status.code = Code::Unavailable;
+                    let line = retry_after_line(full.retry_after);
+                    let http_status = status.code.http_status();
+                    self.respond_error(http_status, line.as_bytes(), &status, to);
+                }
                 Refusal::Busy => {
                     // To HTTP this is 503, not the 429 of somebody who asks too often.
                     status.code = Code::Unavailable;

@@ -24,6 +24,7 @@ pub(super) fn of_refusal(refusal: Refusal, address: &Address) -> Status {
             Code::ResourceExhausted,
             "a bound of this server is reached, try again",
         ),
+        Refusal::Full(full) => return Status::new(Code::ResourceExhausted, full.to_string()),
         Refusal::Leaving => (Code::Unavailable, LEAVING),
         Refusal::TooFast { retry_after } => {
             return Status::new(Code::ResourceExhausted, too_fast(retry_after));

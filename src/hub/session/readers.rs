@@ -36,6 +36,10 @@ impl ReaderList {
     pub(in super::super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    pub(in super::super) fn len(&self) -> usize {
+        self.0.len()
+    }
 }
 
 impl Readers {

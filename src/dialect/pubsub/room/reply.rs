@@ -102,6 +102,7 @@ impl Error {
                 Self::new(Code::Conflict, "the session belongs to another event")
             }
             Refusal::Busy => Self::new(Code::Busy, BUSY),
+            Refusal::Full(full) => Self::new(Code::Busy, full.to_string()),
             Refusal::Leaving => Self::new(Code::Busy, LEAVING),
             Refusal::TooFast { retry_after } => Self::new(Code::RateLimited, too_fast(retry_after)),
         }
@@ -137,7 +138,9 @@ impl Dismissal {
             // The question where a session stands has no answers of the last two kinds.
             Refusal::Contradiction | Refusal::Exists | Refusal::Status(_) => Self::Elsewhere,
             // Nor is it held against a limit.
-            Refusal::Busy | Refusal::Leaving | Refusal::TooFast { .. } => Self::Busy,
+            Refusal::Busy | Refusal::Full(_) | Refusal::Leaving | Refusal::TooFast { .. } => {
+                Self::Busy
+            }
         }
     }
 
