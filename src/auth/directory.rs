@@ -213,6 +213,7 @@ mod tests {
             name: name.to_owned(),
             id: id.map(str::to_owned),
             publishes_per_second: None,
+            bounds: crate::config::BoundsConfig::default(),
             tokens: Vec::new(),
             users: Vec::new(),
         }

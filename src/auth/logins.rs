@@ -14,7 +14,7 @@ use slab::Slab;
 use subtle::ConstantTimeEq as _;
 
 use super::identity::Identity;
-use crate::limits::{LOGIN_TTL, LOGINS_MAX};
+use crate::limits::{LOGIN_TTL, LOGINS_MAX, LOGINS_PER_ORGANIZATION_MAX};
 use crate::time::Instant;
 
 /// Length of a login token.
@@ -44,6 +44,8 @@ pub struct Logins {
     /// The least recently used, and the most recently used.
     oldest: u32,
     newest: u32,
+    /// How many each organization has.
+    counts: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -66,6 +68,7 @@ impl Default for Logins {
             by_token: HashTable::new(),
             oldest: NIL,
             newest: NIL,
+            counts: Vec::new(),
         }
     }
 }
@@ -85,9 +88,16 @@ impl Logins {
     pub fn issue(&mut self, now: Instant, token: LoginToken, identity: Identity) -> bool {
         self.expire(now, EXPIRED_PER_ISSUE);
         self.clear(&token);
-        if self.entries.len() >= LOGINS_MAX {
+        let organization = identity.organization.0 as usize;
+        if self.counts.len() <= organization {
+            self.counts.resize(organization + 1, 0);
+        }
+        if self.entries.len() >= LOGINS_MAX
+            || self.counts[organization] >= LOGINS_PER_ORGANIZATION_MAX
+        {
             return false;
         }
+        self.counts[organization] += 1;
         let index = self.entries.insert(Entry {
             token,
             identity,
@@ -145,6 +155,7 @@ impl Logins {
     fn remove(&mut self, index: u32) {
         self.unlink(index);
         let entry = self.entries.remove(index as usize);
+        self.counts[entry.identity.organization.0 as usize] -= 1;
         if let Ok(found) = self
             .by_token
             .find_entry(hash(&entry.token), |&i| i == index)
@@ -231,13 +242,18 @@ mod tests {
     #[test]
     fn bounds_refuse_and_time_frees() {
         let mut logins = Logins::default();
-        for number in 0..LOGINS_MAX {
+        for number in 0..LOGINS_PER_ORGANIZATION_MAX {
             assert!(logins.issue(at(0), token(number), identity(1)));
+        }
+        // Another organization finds room.
+        assert!(!logins.issue(at(0), token(LOGINS_MAX), identity(1)));
+        for number in LOGINS_PER_ORGANIZATION_MAX..LOGINS_MAX {
+            assert!(logins.issue(at(0), token(number), identity(2)));
         }
         assert!(!logins.issue(at(1), token(LOGINS_MAX), identity(1)));
         // Who is known already takes no more room.
-        assert!(logins.issue(at(1), token(0), identity(2)));
-        assert_eq!(logins.renew(at(1), &token(0)), Some(identity(2)));
+        assert!(logins.issue(at(1), token(0), identity(3)));
+        assert_eq!(logins.renew(at(1), &token(0)), Some(identity(3)));
         logins.expire(at(ttl()), 10);
         assert_eq!(logins.len(), LOGINS_MAX - 10);
         assert!(logins.issue(at(ttl()), token(LOGINS_MAX), identity(1)));

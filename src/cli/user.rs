@@ -59,6 +59,7 @@ fn table(name: &str, hash: &str, grants: &[String]) -> Result<String, String> {
         name: "any".to_owned(),
         id: None,
         publishes_per_second: None,
+        bounds: crate::config::BoundsConfig::default(),
         tokens: Vec::new(),
         users: vec![UserConfig {
             name: name.to_owned(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::log_level::check_level;
 use super::value::{format_bytes, format_duration};
-use super::{Config, ConfigError};
+use super::{BoundsConfig, Config, ConfigError};
 use crate::limits;
 
 impl Config {
@@ -79,6 +79,8 @@ impl Config {
             limits::IDEMPOTENCY_KEYS_MAX,
         )?;
         publish_rate("hub.publishes_per_second", hub.publishes_per_second)?;
+        duration("hub.scope_ttl", hub.scope_ttl)?;
+        bounds("hub", &hub.bounds)?;
         duration("hub.retention.age", hub.retention.age)?;
         count(
             "hub.retention.events",
@@ -197,6 +199,16 @@ pub(super) fn count(key: &str, value: usize, min: usize, max: usize) -> Result<(
     }
     let problem = format!("expected {min} to {max}, found {value}");
     Err(ConfigError::new(key, problem))
+}
+
+/// How much an organization may have: something, and no more than a shard can hold.
+pub(super) fn bounds(path: &str, bounds: &BoundsConfig) -> Result<(), ConfigError> {
+    for (key, value, most) in bounds.keys() {
+        if let Some(value) = value {
+            count(&format!("{path}.{key}"), value, 1, most)?;
+        }
+    }
+    Ok(())
 }
 
 /// Events per second; 0 is no limit.

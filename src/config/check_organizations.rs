@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use argon2::Params;
 use argon2::password_hash::phc::PasswordHash;
 
-use super::check::{count, publish_rate};
+use super::check::{bounds, count, publish_rate};
 use super::section::closest;
 use super::{Config, ConfigError, GRANTS, OrganizationConfig, UserConfig};
 use crate::limits;
@@ -59,6 +59,7 @@ fn check_organization<'a>(
     if let Some(rate) = organization.publishes_per_second {
         publish_rate(&format!("{path}.publishes_per_second"), rate)?;
     }
+    bounds(path, &organization.bounds)?;
     let tokens = &organization.tokens;
     count(
         &format!("{path}.tokens"),

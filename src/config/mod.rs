@@ -23,7 +23,7 @@ pub use model::{
     Config, Driver, HubConfig, LiveConfig, LogConfig, LogFormat, PubsubConfig, RetentionConfig,
     Scopes, ServerConfig, SessionsConfig, SlowConsumer, StreamConfig, SysadmConfig, SysadmErrors,
 };
-pub use organizations::{GRANTS, OrganizationConfig, TokenConfig, UserConfig};
+pub use organizations::{BoundsConfig, GRANTS, OrganizationConfig, TokenConfig, UserConfig};
 pub use value::{parse_address, parse_bytes, parse_duration};
 
 /// A configuration file with every key at its default and a comment on each.

@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use super::cors::CorsConfig;
-use super::organizations::OrganizationConfig;
+use super::organizations::{BoundsConfig, OrganizationConfig};
 use crate::limits;
 
 /// Declares an enum whose variants are words in the configuration.
@@ -169,6 +169,10 @@ pub struct HubConfig {
     /// Events per second that each organization may publish, up to [`limits::PUBLISHES_PER_SECOND_MAX`]; 0 is no
     /// limit.
     pub publishes_per_second: usize,
+    /// How much each organization may have on one shard.
+    pub bounds: BoundsConfig,
+    /// A group or project that nobody used for this long is forgotten.
+    pub scope_ttl: Duration,
     /// `[hub.retention]`: how long one log retains events.
     pub retention: RetentionConfig,
 }
@@ -285,6 +289,8 @@ impl Default for HubConfig {
             slow_consumer: SlowConsumer::default(),
             idempotency_keys_max: limits::IDEMPOTENCY_KEYS_PER_ORGANIZATION_DEFAULT,
             publishes_per_second: 0,
+            bounds: BoundsConfig::default(),
+            scope_ttl: limits::SCOPE_TTL_DEFAULT,
             retention: RetentionConfig::default(),
         }
     }

@@ -63,6 +63,7 @@ fn every_key_is_read_and_written() {
             name: "first".to_owned(),
             id: Some("6ba7b810-9dad-11d1-80b4-00c04fd430c8".to_owned()),
             publishes_per_second: Some(5),
+            bounds: crate::config::BoundsConfig::default(),
             tokens: vec![TokenConfig {
                 sha256: DIGEST.to_owned(),
                 grants: words(&["admin"]),
@@ -77,6 +78,7 @@ fn every_key_is_read_and_written() {
             name: "sécond \"2\"".to_owned(),
             id: None,
             publishes_per_second: None,
+            bounds: crate::config::BoundsConfig::default(),
             tokens: vec![TokenConfig {
                 sha256: other,
                 grants: words(&["publish", "subscribe"]),
@@ -101,6 +103,7 @@ fn what_is_there_already_is_refused() {
         name: "third".to_owned(),
         id: None,
         publishes_per_second: None,
+        bounds: crate::config::BoundsConfig::default(),
         tokens: Vec::new(),
         users: Vec::new(),
     };
@@ -276,6 +279,7 @@ proptest! {
             name: name.clone(),
             id: None,
             publishes_per_second: None,
+            bounds: crate::config::BoundsConfig::default(),
             tokens: Vec::new(),
             users: vec![UserConfig { name, password: HASH.to_owned(), grants: words(&["admin"]) }],
         });

@@ -13,9 +13,9 @@ use super::section::{
 };
 use super::value::parse_address;
 use super::{
-    Config, ConfigError, Driver, HubConfig, LiveConfig, LogConfig, LogFormat, OrganizationConfig,
-    PubsubConfig, RetentionConfig, Scopes, ServerConfig, SessionsConfig, SlowConsumer,
-    StreamConfig, SysadmConfig, SysadmErrors, TokenConfig, UserConfig,
+    BoundsConfig, Config, ConfigError, Driver, HubConfig, LiveConfig, LogConfig, LogFormat,
+    OrganizationConfig, PubsubConfig, RetentionConfig, Scopes, ServerConfig, SessionsConfig,
+    SlowConsumer, StreamConfig, SysadmConfig, SysadmErrors, TokenConfig, UserConfig,
 };
 use crate::limits;
 
@@ -127,6 +127,10 @@ fn hub(section: &mut Section<'_>, hub: &mut HubConfig) -> Result<(), ConfigError
         &COUNT,
         &mut hub.publishes_per_second,
     )?;
+    section.read("scope_ttl", &DURATION, &mut hub.scope_ttl)?;
+    for (key, most) in hub.bounds.keys_mut() {
+        section.read(key, &SOME_COUNT, most)?;
+    }
     section.section("retention", |section| {
         let RetentionConfig { age, events, bytes } = &mut hub.retention;
         section.read("age", &DURATION, age)?;
@@ -184,6 +188,10 @@ fn organization(section: &mut Section<'_>) -> Result<OrganizationConfig, ConfigE
         &SOME_COUNT,
         &mut publishes_per_second,
     )?;
+    let mut bounds = BoundsConfig::default();
+    for (key, most) in bounds.keys_mut() {
+        section.read(key, &SOME_COUNT, most)?;
+    }
     let tokens = section.tables("tokens", |section| {
         Ok(TokenConfig {
             sha256: section.need("sha256", &TEXT)?,
@@ -201,6 +209,7 @@ fn organization(section: &mut Section<'_>) -> Result<OrganizationConfig, ConfigE
         name,
         id,
         publishes_per_second,
+        bounds,
         tokens,
         users,
     })

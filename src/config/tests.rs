@@ -70,6 +70,12 @@ send_queue_bytes_max = "64KiB"
 slow_consumer = "drop_oldest"
 publishes_per_second = 250
 idempotency_keys_max = 100
+scope_ttl = "2m"
+sessions_max = 1
+scopes_max = 2
+readers_max = 3
+subscriptions_max = 4
+wildcards_max = 5
 retention = { age = "5m", events = 1_000, bytes = "64KB" }
 [sessions]
 publish_bytes_max = 4096
@@ -125,6 +131,16 @@ fn server_of_every_key() -> ServerConfig {
     }
 }
 
+fn every_bound() -> BoundsConfig {
+    BoundsConfig {
+        sessions_max: Some(1),
+        scopes_max: Some(2),
+        readers_max: Some(3),
+        subscriptions_max: Some(4),
+        wildcards_max: Some(5),
+    }
+}
+
 #[test]
 fn every_key_is_read() {
     let config = Config::from_toml(EVERY_KEY).expect("valid");
@@ -164,6 +180,8 @@ fn every_key_is_read() {
             slow_consumer: SlowConsumer::DropOldest,
             idempotency_keys_max: 100,
             publishes_per_second: 250,
+            bounds: every_bound(),
+            scope_ttl: Duration::from_secs(120),
             scopes: Scopes::Declared,
             session_ttl: Duration::from_secs(90),
             logs_bytes_max: 2_000_000_000,
@@ -369,6 +387,7 @@ fn organizations_take_the_place_of_leave() {
         name: "acme".to_owned(),
         id: None,
         publishes_per_second: None,
+        bounds: crate::config::BoundsConfig::default(),
         tokens: Vec::new(),
         users: Vec::new(),
     });

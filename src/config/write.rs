@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::value::{format_bytes, format_duration};
 use super::{
-    Config, HubConfig, OrganizationConfig, PubsubConfig, ServerConfig, SessionsConfig,
-    StreamConfig, SysadmConfig,
+    BoundsConfig, Config, HubConfig, OrganizationConfig, PubsubConfig, ServerConfig,
+    SessionsConfig, StreamConfig, SysadmConfig,
 };
 
 impl fmt::Display for Config {
@@ -60,10 +60,21 @@ fn hub(f: &mut fmt::Formatter<'_>, hub: &HubConfig) -> fmt::Result {
     writeln!(f, "slow_consumer = \"{}\"", hub.slow_consumer.as_str())?;
     writeln!(f, "idempotency_keys_max = {}", hub.idempotency_keys_max)?;
     writeln!(f, "publishes_per_second = {}", hub.publishes_per_second)?;
+    writeln!(f, "scope_ttl = \"{}\"", format_duration(hub.scope_ttl))?;
+    bounds(f, &hub.bounds)?;
     writeln!(f, "\n[hub.retention]")?;
     writeln!(f, "age = \"{}\"", format_duration(hub.retention.age))?;
     writeln!(f, "events = {}", hub.retention.events)?;
     writeln!(f, "bytes = \"{}\"", format_bytes(hub.retention.bytes))
+}
+
+fn bounds(f: &mut fmt::Formatter<'_>, bounds: &BoundsConfig) -> fmt::Result {
+    for (key, most, _) in bounds.keys() {
+        if let Some(most) = most {
+            writeln!(f, "{key} = {most}")?;
+        }
+    }
+    Ok(())
 }
 
 fn sessions(f: &mut fmt::Formatter<'_>, sessions: &SessionsConfig) -> fmt::Result {
@@ -110,6 +121,7 @@ fn organization(f: &mut fmt::Formatter<'_>, one: &OrganizationConfig) -> fmt::Re
     if let Some(rate) = one.publishes_per_second {
         writeln!(f, "publishes_per_second = {rate}")?;
     }
+    bounds(f, &one.bounds)?;
     for token in &one.tokens {
         writeln!(f, "\n[[organizations.tokens]]")?;
         writeln!(f, "sha256 = {}", Quoted(&token.sha256))?;

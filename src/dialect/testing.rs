@@ -27,6 +27,7 @@ pub(super) fn organizations() -> Directory {
         name: name.to_owned(),
         id: Some(format!("00000000-0000-0000-0000-00000000000{name}")),
         publishes_per_second: None,
+        bounds: crate::config::BoundsConfig::default(),
         tokens: logins
             .iter()
             .map(|(token, grants)| TokenConfig {

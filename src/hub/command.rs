@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bounds::Whose;
+use super::bounds::{Full, Whose};
 use super::event::{Draft, Epoch, EventId, Number};
 use super::question::{Question, Report};
 use super::scope::{OrganizationId, Parents, Scope, ScopeName, SessionKey};
@@ -222,6 +222,8 @@ pub enum Refusal {
     Status(Status),
     /// A bound is reached (`limits.rs`); try again later.
     Busy,
+    /// The organization, or everyone together, has as much of something as may be.
+    Full(Full),
     /// This node is about to leave: nobody would hear what is published.
     Leaving,
     /// The idempotency key was used, for the same target, to publish something else.

@@ -3,24 +3,28 @@
 //! A project's home shard decides what its group is. Everything that a shard learns above sessions
 //! it tells the others, since each keeps the logs of its own sessions beneath.
 
+use super::bounds::{Full, Table, Whose};
 use super::command::{Answer, Refusal};
 use super::effect::Effect;
 use super::hub::Hub;
 use super::scope::{Address, OrganizationId, Parents, Scope, ScopeName, SessionKey};
 use super::session::SessionIndex;
 use super::tree::{Child, LearnError};
+use crate::limits::SCOPE_FORGET_GRACE;
 use crate::time::Now;
 
-impl From<LearnError> for Refusal {
-    fn from(error: LearnError) -> Self {
-        match error {
-            LearnError::Contradiction => Self::Contradiction,
-            LearnError::Full => Self::Busy,
-        }
-    }
-}
-
 impl Hub {
+    /// What a call is answered that taught the tree nothing.
+    fn not_learned(&self, error: LearnError) -> Refusal {
+        let whose = match error {
+            LearnError::Contradiction => return Refusal::Contradiction,
+            LearnError::Full => Whose::Everyone,
+            LearnError::OrganizationFull => Whose::Organization,
+        };
+        let after = self.config.scope_ttl + SCOPE_FORGET_GRACE;
+        Refusal::Full(Full::new(Table::Scopes, whose, after))
+    }
+
     /// Learns, or checks, what stands above a scope. A session is created if need be, unless it was ended.
     pub(super) fn place(
         &mut self,
@@ -65,6 +69,7 @@ impl Hub {
             (None, None) => return,
         };
         let learned = self.tree.learn(organization, child, parents);
+        self.tell_returned();
         if let Ok(learned) = &learned {
             self.teach(organization, learned);
         }
@@ -120,7 +125,8 @@ impl Hub {
         child: Child<'_>,
         parents: &Parents,
     ) -> Result<Parents, Refusal> {
-        let foreseen = self.tree.foresee(organization, child, parents)?;
+        let foreseen = self.tree.foresee(organization, child, parents);
+        let foreseen = foreseen.map_err(|error| self.not_learned(error))?;
         if foreseen.added > 0 {
             self.check_implicit()?;
         }
@@ -184,7 +190,9 @@ impl Hub {
         parents: &Parents,
     ) -> Result<Parents, Refusal> {
         let revision = self.tree.revision();
-        let parents = self.tree.learn(organization, child, parents)?;
+        let learned = self.tree.learn(organization, child, parents);
+        let parents = learned.map_err(|error| self.not_learned(error))?;
+        self.tell_returned();
         self.teach(organization, &parents);
         if self.tree.revision() != revision && self.placement.shards() > 1 {
             self.effects.push(Effect::Learn {

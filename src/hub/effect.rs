@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::event::Event;
-use super::scope::{OrganizationId, Parents, ScopeName, ShardId};
+use super::forgetting::ScopeNews;
+use super::scope::{OrganizationId, Parents, Scope, ScopeName, ShardId};
 
 /// Something other shards' hubs must be told, in the order given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,5 +25,16 @@ pub enum Effect {
         session: Option<ScopeName>,
         /// The project, and its group if both are known.
         parents: Parents,
+    },
+    /// About the forgetting of a group or project: `Hub::hear_of_scope`.
+    Scope {
+        /// To whom; `None` is all.
+        to: Option<ShardId>,
+        /// Which.
+        scope: Scope,
+        /// It and what stands above it.
+        parents: Parents,
+        /// What is said.
+        news: ScopeNews,
     },
 }

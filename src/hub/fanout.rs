@@ -7,8 +7,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::bounds::{Full, Table, Whose};
+use super::bounds::{Bounds, Full, Table, Whose};
 use super::command::Answer;
 use super::effect::Effect;
 use super::event::{Draft, Event, EventName};
@@ -16,6 +17,7 @@ use super::filter::{FilterTable, MatchScratch, SubscriberId, SubscriptionId};
 use super::hub::Hub;
 use super::scope::{Address, OrganizationId, Parents, Scope, ShardId};
 use super::subscription::{Names, Subscription};
+use crate::limits::SUBSCRIPTIONS_MAX;
 use crate::time::Now;
 
 /// What a shard knows about live subscriptions: its own, and which other shards have any.
@@ -99,22 +101,29 @@ fn slot<T: Clone + Default>(table: &mut Vec<T>, organization: OrganizationId) ->
 }
 
 impl Hub {
-    /// Whether an organization may have these subscriptions besides what it has.
+    /// Whether an organization may have these subscriptions besides what it has, less so many that are given up.
     pub fn check_subscriptions(
         &self,
         organization: OrganizationId,
         new: &[Subscription],
+        given_up: usize,
     ) -> Result<(), Full> {
+        let bounds = Bounds::of(&self.config.bounds, organization);
+        let full = |table, whose| Err(Full::new(table, whose, Duration::ZERO));
+        let held = count(&self.fanout.counts, organization) as usize;
+        if (held + new.len()).saturating_sub(given_up) > bounds.subscriptions {
+            return full(Table::Subscriptions, Whose::Organization);
+        }
+        if (self.subscriptions() + new.len()).saturating_sub(given_up) > SUBSCRIPTIONS_MAX {
+            return full(Table::Subscriptions, Whose::Everyone);
+        }
         let patterns = new.iter().flat_map(|wanted| match &wanted.names {
             Names::Every => &[],
             Names::Any(patterns) => &**patterns,
         });
         let wildcards = self.fanout.filters.wildcards_with(organization, patterns);
-        if wildcards > self.config.wildcards_max {
-            return Err(Full {
-                table: Table::Wildcards,
-                whose: Whose::Organization,
-            });
+        if wildcards > bounds.wildcards {
+            return full(Table::Wildcards, Whose::Organization);
         }
         Ok(())
     }
@@ -166,6 +175,11 @@ impl Hub {
     /// How many events a live subscription has matched: the difference of two looks counts those between them.
     pub fn matched(&self, id: SubscriptionId) -> u32 {
         self.fanout.filters.matched(id)
+    }
+
+    /// Whether there are subscriptions at a group or project, or beneath it.
+    pub(super) fn hears_at(&self, scope: &Scope) -> bool {
+        self.fanout.filters.knows(scope)
     }
 
     /// Live subscriptions of an organization on this shard.

@@ -17,6 +17,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bounds::{Bounds, Counts};
 use super::broadcast::Broadcasts;
 use super::command::{Answer, Command, Refusal};
 use super::effect::Effect;
@@ -30,8 +31,8 @@ use super::tombstones::Tombstones;
 use super::tree::ScopeTree;
 use crate::limits::{
     BROADCAST_SLICE_APPENDS, BROADCAST_SLICE_WOKEN, LOGS_BYTES_DEFAULT, NODES_MAX,
-    PRESSED_SESSIONS_MAX, SESSION_TTL_DEFAULT, SESSIONS_MAX, SWEEP_TOMBSTONES,
-    WILDCARDS_PER_ORGANIZATION_MAX,
+    PRESSED_SESSIONS_MAX, SCOPE_TTL_DEFAULT, SESSION_TTL_DEFAULT, SESSIONS_MAX, SWEEP_SCOPES,
+    SWEEP_TOMBSTONES,
 };
 use crate::time::{Instant, Now};
 
@@ -46,9 +47,10 @@ pub struct HubConfig {
     pub logs_bytes_max: usize,
     /// Most sessions of this shard, at most [`SESSIONS_MAX`].
     pub sessions_max: usize,
-    /// Most different wildcards of one organization's subscriptions, of those that are
-    /// [costly](super::NamePattern::is_costly); at most [`WILDCARDS_PER_ORGANIZATION_MAX`].
-    pub wildcards_max: usize,
+    /// How much each organization may have here, by its number; one that is not listed, all that fits.
+    pub bounds: Vec<Bounds>,
+    /// A group or project that nobody used for longer is forgotten.
+    pub scope_ttl: Duration,
     /// Whether scopes must be declared before they are used.
     pub declared_scopes: bool,
     /// Names whose last event is kept for those who subscribe later.
@@ -66,7 +68,8 @@ impl Default for HubConfig {
             session_ttl: SESSION_TTL_DEFAULT,
             logs_bytes_max: LOGS_BYTES_DEFAULT,
             sessions_max: SESSIONS_MAX,
-            wildcards_max: WILDCARDS_PER_ORGANIZATION_MAX,
+            bounds: Vec::new(),
+            scope_ttl: SCOPE_TTL_DEFAULT,
             declared_scopes: false,
             retained_names: Vec::new(),
             slice_appends: BROADCAST_SLICE_APPENDS,
@@ -86,6 +89,8 @@ pub struct Hub {
     pub(super) tombstones: Tombstones,
     pub(super) tree: ScopeTree,
     pub(super) readers: Readers,
+    /// Readers of each organization.
+    pub(super) reading: Counts,
     pub(super) fanout: Fanout,
     pub(super) broadcasts: Broadcasts,
     /// Orders of what there is, for who asks.
@@ -113,7 +118,8 @@ impl Hub {
     /// system: session tokens are drawn from it.
     pub fn new(config: HubConfig, placement: Placement, shard: ShardId, seed: [u8; 32]) -> Self {
         let mut ids = Ids::new(seed, shard);
-        let tree = ScopeTree::new(ids.table_seed(), NODES_MAX);
+        let mut tree = ScopeTree::new(ids.table_seed(), NODES_MAX);
+        tree.set_bounds(config.bounds.iter().map(|bounds| bounds.scopes).collect());
         let fanout = Fanout::new(ids.table_seed(), &config.retained_names);
         Self {
             config,
@@ -124,6 +130,7 @@ impl Hub {
             tombstones: Tombstones::default(),
             tree,
             readers: Readers::default(),
+            reading: Counts::default(),
             fanout,
             broadcasts: Broadcasts::default(),
             inspected: Inspected::default(),
@@ -141,6 +148,7 @@ impl Hub {
 
     /// Executes a command for a scope that this shard is home to. A refused command changes nothing.
     pub fn execute(&mut self, now: Now, command: Command) -> Answer {
+        self.tree.set_now(now.instant);
         let result = match command {
             // Here all dialects meet.
             Command::Publish { drafts, .. } if reserved(&drafts).is_some() => {
@@ -212,8 +220,15 @@ impl Hub {
     }
 
     /// Looks at `budget` places of the session table, going on where the last call stopped: trims
-    /// logs by age and deletes sessions whose time is over.
+    /// logs by age and deletes sessions whose time is over. Of the groups and projects it looks at some, and there may
+    /// be effects.
     pub fn sweep(&mut self, now: Now, budget: usize) {
+        self.tree.set_now(now.instant);
+        self.sweep_scopes(now, budget.min(SWEEP_SCOPES));
+        self.sweep_sessions(now, budget);
+    }
+
+    fn sweep_sessions(&mut self, now: Now, budget: usize) {
         let ttl = self.config.session_ttl;
         self.tombstones.sweep(now.instant, ttl, SWEEP_TOMBSTONES);
         self.sweep_inspected(now);
@@ -255,7 +270,7 @@ impl Hub {
     pub(super) fn press(&mut self, now: Now) {
         if self.pressed != Some(now.instant) {
             self.pressed = Some(now.instant);
-            self.sweep(now, PRESSED_SESSIONS_MAX);
+            self.sweep_sessions(now, PRESSED_SESSIONS_MAX);
         }
     }
 
@@ -328,8 +343,12 @@ impl Hub {
             let key = &session.key;
             self.inspected.sessions.remove(|| session_entry(key, index));
         }
-        if let Some(Session { log, readers, .. }) = self.sessions.remove(index) {
+        if let Some(Session {
+            key, log, readers, ..
+        }) = self.sessions.remove(index)
+        {
             self.retained_bytes -= log.bytes();
+            self.reading.remove(key.organization, readers.len());
             self.readers.detach_all(readers, &mut self.ended);
         }
     }

@@ -17,7 +17,6 @@ use crate::time::Now;
 #[derive(Debug, Default)]
 pub(super) struct Inspected {
     pub(super) sessions: Catalogue<(OrganizationId, Uuid, SessionIndex)>,
-    pub(super) nodes: Catalogue<(OrganizationId, Level, Uuid, NodeId)>,
 }
 
 /// A group or project.
@@ -109,12 +108,7 @@ impl Hub {
 
     /// Goes on putting groups and projects in order. Whether they are.
     pub fn order_nodes(&mut self, now: Now, budget: &mut usize) -> bool {
-        let nodes = self.tree.nodes();
-        self.inspected
-            .nodes
-            .build(now, nodes.len(), budget, |place| {
-                nodes.entry(NodeId::new(place))
-            })
+        self.tree.nodes_mut().put_in_order(now, budget)
     }
 
     /// The group or project that follows a place in the order of one organization's, if this shard is its home;
@@ -135,7 +129,7 @@ impl Hub {
             None => Bound::Included((organization, level, Uuid::nil(), NodeId::new(0))),
         };
         loop {
-            let key = self.inspected.nodes.next(bound)?;
+            let key = self.tree.nodes().next(bound)?;
             let (found, found_level, id, node) = key;
             if (found, found_level) != (organization, level) {
                 return None;
@@ -166,7 +160,7 @@ impl Hub {
             Named::Id(id) => {
                 let first = (organization, level, *id, NodeId::new(0));
                 let (found, found_level, found_id, node) =
-                    self.inspected.nodes.next(Bound::Included(first))?;
+                    self.tree.nodes().next(Bound::Included(first))?;
                 if (found, found_level, found_id) != (organization, level, *id) {
                     return None;
                 }
@@ -208,7 +202,7 @@ impl Hub {
     /// A share of the housekeeping of this file.
     pub(super) fn sweep_inspected(&mut self, now: Now) {
         self.inspected.sessions.sweep(now);
-        self.inspected.nodes.sweep(now);
+        self.tree.nodes_mut().sweep_order(now);
     }
 }
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::bounds::{Bounds, Full, Table, Whose};
 use super::command::{Answer, Refusal, SessionView, Status, Transition};
 use super::event::{Draft, EventName};
 use super::hub::Hub;
@@ -216,7 +217,15 @@ impl Hub {
         if self.sessions.len() >= sessions_max {
             self.press(now);
             if self.sessions.len() >= sessions_max {
-                return Err(Refusal::Busy);
+                return Err(self.no_session(Whose::Everyone));
+            }
+        }
+        let organization = key.organization;
+        let most = Bounds::of(&self.config.bounds, organization).sessions;
+        if self.sessions.count_of(organization) >= most {
+            self.press(now);
+            if self.sessions.count_of(organization) >= most {
+                return Err(self.no_session(Whose::Organization));
             }
         }
         let index = self.sessions.vacant_index();
@@ -242,6 +251,10 @@ impl Hub {
             woken: false,
             doomed: false,
         }))
+    }
+
+    fn no_session(&self, whose: Whose) -> Refusal {
+        Refusal::Full(Full::new(Table::Sessions, whose, self.config.session_ttl))
     }
 
     /// Lets a session end once its readers were shown its last event: nobody finds it any more.

@@ -13,6 +13,7 @@ mod effect;
 mod event;
 mod fanout;
 mod filter;
+mod forgetting;
 #[expect(
     clippy::module_inception,
     reason = "the hub's own file among the files of the hub"
@@ -33,12 +34,13 @@ mod subscription;
 mod tombstones;
 mod tree;
 
-pub use bounds::{Full, Table, Whose};
+pub use bounds::{Bounds, Full, Table, Whose};
 pub use catalogue::Catalogue;
 pub use command::{Answer, Command, Login, Refusal, SessionView, Status, Transition};
 pub use effect::Effect;
 pub use event::{Correlation, Draft, Epoch, Event, EventId, EventName, Number};
 pub use filter::{FilterTable, MatchScratch, SubscriberId, SubscriptionId};
+pub use forgetting::ScopeNews;
 pub use hub::{Hub, HubConfig};
 pub use idempotency::{Begin, Idempotency};
 pub use ids::Ids;

@@ -2,20 +2,24 @@
 //!
 //! A node lists only children beneath which there is a session, so that a walk costs no more than
 //! the sessions it finds (times the three levels). The names and who is above whom stay known when
-//! the last session is gone.
+//! the last session is gone, until the node is removed.
 
 use std::hash::BuildHasher;
+use std::ops::Bound;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use slab::Slab;
 use uuid::Uuid;
 
+use super::bounds::Counts;
+use super::catalogue::Catalogue;
 use super::question::Kind;
-use super::scope::{OrganizationId, ScopeName};
+use super::scope::{Address, OrganizationId, Scope, ScopeName};
 use super::session::SessionIndex;
+use crate::time::{Instant, Now};
 
-/// A node, for ever: nodes are not removed.
+/// A node, until it is removed; reused afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct NodeId(u32);
 
@@ -37,6 +41,22 @@ pub(super) enum Level {
     Project,
 }
 
+/// How a group or project stands on this shard.
+#[derive(Clone, Debug)]
+pub(super) struct Standing {
+    pub(super) scope: Scope,
+    /// Whether there is a session beneath it.
+    pub(super) has_sessions: bool,
+    /// Whether it is the parent of others.
+    pub(super) has_children: bool,
+    /// When somebody last named it, or was found to use it.
+    pub(super) used: Instant,
+    /// When its home was last told of it.
+    pub(super) told: Instant,
+    /// Since when it is about to be forgotten, if it is.
+    pub(super) leaving: Option<Instant>,
+}
+
 #[derive(Debug)]
 struct Node {
     organization: OrganizationId,
@@ -50,6 +70,14 @@ struct Node {
     occupied: Vec<NodeId>,
     /// Sessions directly beneath.
     sessions: Vec<SessionIndex>,
+    /// Nodes that have this one for parent, occupied or not.
+    children: u32,
+    /// When somebody last named it, or was found to use it.
+    used: Instant,
+    /// When its home was last told of it.
+    told: Instant,
+    /// Since when it is about to be forgotten, if it is.
+    leaving: Option<Instant>,
 }
 
 impl Node {
@@ -68,6 +96,24 @@ pub(super) struct Nodes {
     slab: Slab<Node>,
     by_name: HashTable<u32>,
     hasher: FixedState,
+    /// Groups and projects of each organization.
+    counts: Counts,
+    /// One past the highest place ever used.
+    top: usize,
+    /// Groups and projects by their ids, for who asks.
+    order: Catalogue<Entry>,
+}
+
+/// What a group or project is in the order of all.
+pub(super) type Entry = (OrganizationId, Level, Uuid, NodeId);
+
+/// What a group or project is in the order of all.
+fn entry(node: &Node, id: NodeId) -> Entry {
+    let kind = match node.level {
+        Level::Group => Kind::Group,
+        _ => Kind::Project,
+    };
+    (node.organization, node.level, kind.id_of(node.name()), id)
 }
 
 impl Nodes {
@@ -76,7 +122,15 @@ impl Nodes {
             slab: Slab::new(),
             by_name: HashTable::new(),
             hasher: FixedState::with_seed(seed),
+            counts: Counts::default(),
+            top: 0,
+            order: Catalogue::default(),
         }
+    }
+
+    /// Groups and projects of an organization.
+    pub(super) fn count_of(&self, organization: OrganizationId) -> usize {
+        self.counts.of(organization)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -104,6 +158,7 @@ impl Nodes {
         level: Level,
         name: Option<&ScopeName>,
         parent: Option<NodeId>,
+        now: Instant,
     ) -> NodeId {
         let node = Node {
             organization,
@@ -113,26 +168,125 @@ impl Nodes {
             position: None,
             occupied: Vec::new(),
             sessions: Vec::new(),
+            children: 0,
+            used: now,
+            told: now,
+            leaving: None,
         };
+        if level != Level::Organization {
+            self.counts.add(organization);
+        }
+        if let Some(parent) = parent {
+            self.node_mut(parent).children += 1;
+        }
         let hash = self.hasher.hash_one((organization, level, node.name()));
         let id = self.slab.insert(node) as u32;
+        self.top = self.top.max(id as usize + 1);
         let (slab, hasher) = (&self.slab, &self.hasher);
         self.by_name.insert_unique(hash, id, |&i| {
             let node = &slab[i as usize];
             hasher.hash_one((node.organization, node.level, node.name()))
         });
-        NodeId(id)
+        let id = NodeId(id);
+        if level != Level::Organization {
+            self.order.insert(|| entry(&slab[id.0 as usize], id));
+        }
+        id
     }
 
-    /// What a group or project is in the order of all.
-    pub(super) fn entry(&self, id: NodeId) -> Option<(OrganizationId, Level, Uuid, NodeId)> {
-        let node = self.slab.get(id.0 as usize)?;
-        let kind = match node.level {
+    /// Goes on putting groups and projects in order. Whether they are.
+    pub(super) fn put_in_order(&mut self, now: Now, budget: &mut usize) -> bool {
+        let mut order = std::mem::take(&mut self.order);
+        let is_ordered = order.build(now, self.top, budget, |place| {
+            let id = self.at(place)?;
+            Some(entry(self.node(id), id))
+        });
+        self.order = order;
+        is_ordered
+    }
+
+    /// The first group or project above a bound, of those that were put in order.
+    pub(super) fn next(&self, after: Bound<Entry>) -> Option<Entry> {
+        self.order.next(after)
+    }
+
+    /// A share of the housekeeping: gives the order up if nobody asks for it.
+    pub(super) fn sweep_order(&mut self, now: Now) {
+        self.order.sweep(now);
+    }
+
+    /// Removes a node beneath which there is nothing.
+    pub(super) fn remove(&mut self, id: NodeId) {
+        let node = self.node(id);
+        debug_assert!(!node.is_occupied() && node.children == 0);
+        let hash = self
+            .hasher
+            .hash_one((node.organization, node.level, node.name()));
+        if let Ok(entry) = self.by_name.find_entry(hash, |&i| i == id.0) {
+            entry.remove();
+        }
+        let node = self.slab.remove(id.0 as usize);
+        if node.level != Level::Organization {
+            self.order.remove(|| entry(&node, id));
+        }
+        if let Some(parent) = node.parent {
+            self.node_mut(parent).children -= 1;
+        }
+        self.counts.remove(node.organization, 1);
+    }
+
+    /// The group or project at a place below [`top`](Self::top).
+    pub(super) fn at(&self, place: usize) -> Option<NodeId> {
+        let node = self.slab.get(place)?;
+        (node.level != Level::Organization).then_some(NodeId(place as u32))
+    }
+
+    /// One past the highest place.
+    pub(super) fn top(&self) -> usize {
+        self.top
+    }
+
+    /// What the tree needs to know to forget a group or project.
+    pub(super) fn standing(&self, id: NodeId) -> Option<Standing> {
+        let node = self.node(id);
+        let name = node.name.clone()?;
+        let address = match node.level {
             Level::Organization => return None,
-            Level::Group => Kind::Group,
-            Level::Project => Kind::Project,
+            Level::Group => Address::Group(name),
+            Level::Project => Address::Project(name),
         };
-        Some((node.organization, node.level, kind.id_of(node.name()), id))
+        Some(Standing {
+            scope: Scope {
+                organization: node.organization,
+                address,
+            },
+            has_sessions: node.is_occupied(),
+            has_children: node.children > 0,
+            used: node.used,
+            told: node.told,
+            leaving: node.leaving,
+        })
+    }
+
+    /// A node is used now; whether it was about to be forgotten.
+    pub(super) fn touch(&mut self, id: NodeId, now: Instant) -> bool {
+        let node = self.node_mut(id);
+        node.used = now;
+        node.leaving.take().is_some()
+    }
+
+    /// A node is about to be forgotten.
+    pub(super) fn leave(&mut self, id: NodeId, now: Instant) {
+        self.node_mut(id).leaving = Some(now);
+    }
+
+    /// The home of a node is told of it now.
+    pub(super) fn note_told(&mut self, id: NodeId, now: Instant) {
+        self.node_mut(id).told = now;
+    }
+
+    pub(super) fn organization(&self, id: NodeId) -> OrganizationId {
+        self.node(id).organization
     }
 
     pub(super) fn level(&self, id: NodeId) -> Level {
@@ -152,7 +306,10 @@ impl Nodes {
     /// Puts a node, with all that is beneath it, under another parent.
     pub(super) fn move_under(&mut self, id: NodeId, parent: NodeId) {
         self.unlist(id);
-        self.node_mut(id).parent = Some(parent);
+        if let Some(before) = self.node_mut(id).parent.replace(parent) {
+            self.node_mut(before).children -= 1;
+        }
+        self.node_mut(parent).children += 1;
         if self.node(id).is_occupied() {
             self.list(id);
         }
@@ -243,14 +400,16 @@ fn swap_remove<T: Copy>(list: &mut Vec<T>, position: u32) -> Option<T> {
 mod tests {
     use super::*;
 
+    const NOW: Instant = Instant::from_millis(1);
+
     #[test]
     fn a_walk_does_not_visit_what_is_empty() {
         let organization = OrganizationId(0);
         let mut nodes = Nodes::new(7);
-        let root = nodes.insert(organization, Level::Organization, None, None);
+        let root = nodes.insert(organization, Level::Organization, None, None, NOW);
         let name = ScopeName::new("same");
-        let group = nodes.insert(organization, Level::Group, Some(&name), Some(root));
-        let project = nodes.insert(organization, Level::Project, Some(&name), Some(root));
+        let group = nodes.insert(organization, Level::Group, Some(&name), Some(root), NOW);
+        let project = nodes.insert(organization, Level::Project, Some(&name), Some(root), NOW);
         let session = SessionIndex::new(3);
         let position = nodes.add_session(project, session);
         assert_eq!(nodes.node(root).occupied, [project]);
@@ -259,6 +418,12 @@ mod tests {
         assert_eq!(nodes.node(group).occupied, [project]);
         assert_eq!(nodes.remove_session(project, position), None);
         assert!(!nodes.node(root).is_occupied() && !nodes.node(group).is_occupied());
-        assert_eq!(nodes.group_of(project), Some(group), "known for good");
+        assert_eq!(nodes.group_of(project), Some(group), "still known");
+        nodes.remove(project);
+        assert_eq!(nodes.find(organization, Level::Project, "same"), None);
+        assert_eq!(
+            (nodes.node(group).children, nodes.count_of(organization)),
+            (0, 1)
+        );
     }
 }

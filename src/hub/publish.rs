@@ -34,6 +34,7 @@ impl Hub {
         if drafts.len() == 0 {
             return Answer::Done;
         }
+        self.tree.set_now(now.instant);
         let mut events = std::mem::take(&mut self.staged);
         let session = (organization, token, hash);
         let result = self.try_publish(now, session, parents, drafts, &mut events);
@@ -109,6 +110,8 @@ impl Hub {
         drafts: Vec<Draft>,
     ) -> Result<Answer, Refusal> {
         self.check_known(scope)?;
+        self.tree.touch(scope);
+        self.tell_returned();
         let above = if parents.is_empty() {
             self.tree.parents_of(scope)
         } else {

@@ -4,6 +4,9 @@
 //! lets their readers pull from the log, whatever number of events came meanwhile. All lists that
 //! this file fills are the caller's, appended to, so that a tick allocates nothing.
 
+use std::time::Duration;
+
+use super::bounds::{Bounds, Full, Table, Whose};
 use super::command::Refusal;
 use super::hub::Hub;
 use super::scope::{OrganizationId, Parents, ScopeName, SessionKey};
@@ -48,6 +51,12 @@ impl Hub {
         if self.readers.len() >= READERS_MAX {
             return Err(Refusal::Busy);
         }
+        let bounds = Bounds::of(&self.config.bounds, organization);
+        if self.reading.of(organization) >= bounds.readers {
+            let (table, whose) = (Table::Readers, Whose::Organization);
+            return Err(Refusal::Full(Full::new(table, whose, Duration::ZERO)));
+        }
+        self.tree.set_now(now.instant);
         let index = if let Some(index) = known {
             index
         } else {
@@ -60,6 +69,7 @@ impl Hub {
         };
         self.trim(now, index);
         let session = self.sessions.get_mut(index).ok_or(Refusal::NotFound)?;
+        self.reading.add(organization);
         Ok(self.readers.attach(index, &mut session.readers, connection))
     }
 
@@ -69,6 +79,7 @@ impl Hub {
         let index = self.readers.session_of(reader);
         if let Some(session) = index.and_then(|index| self.sessions.get_mut(index)) {
             self.readers.detach(reader, &mut session.readers);
+            self.reading.remove(session.key.organization, 1);
             session.last_used = now.instant;
         }
     }

@@ -1,6 +1,6 @@
 //! The scope tree of one shard: who is beneath whom, as calls have told.
 //!
-//! A scope's parents are learned from the first call that names both and then never change; a call
+//! A scope's parents are learned from the first call that names both and do not change while it is known; a call
 //! that contradicts them is refused and teaches nothing. A scope without a parent stands directly
 //! under its organization and may still learn its parent, once. What is known is three kinds of
 //! fact (session in project, session in group, project in group) and what follows from them: a
@@ -12,6 +12,9 @@ use std::fmt;
 use super::nodes::{Level, NodeId, Nodes};
 use super::scope::{Address, OrganizationId, Parents, Scope, ScopeName};
 use super::session::SessionIndex;
+use crate::time::Instant;
+
+pub(super) use super::nodes::Standing;
 
 /// Why the tree did not learn. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub enum LearnError {
     Contradiction,
     /// There is no room for another group or project.
     Full,
+    /// The organization may have no other group or project.
+    OrganizationFull,
 }
 
 impl fmt::Display for LearnError {
@@ -27,6 +32,7 @@ impl fmt::Display for LearnError {
         f.write_str(match self {
             Self::Contradiction => "the scope is known under another parent",
             Self::Full => "too many scopes are known",
+            Self::OrganizationFull => "too many scopes of the organization are known",
         })
     }
 }
@@ -70,6 +76,14 @@ pub struct ScopeTree {
     /// Where each session stands, by its index.
     leaves: Vec<Option<Leaf>>,
     revision: u64,
+    /// How many groups and projects each organization may have; those that are not listed, as many as fit.
+    bounds: Vec<usize>,
+    /// The time that came in last.
+    now: Instant,
+    /// Nodes that were about to be forgotten and are used again.
+    returned: Vec<NodeId>,
+    /// Where the next sweep goes on.
+    sweep_next: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +115,101 @@ impl ScopeTree {
             nodes_max,
             leaves: Vec::new(),
             revision: 0,
+            bounds: Vec::new(),
+            now: Instant::from_millis(0),
+            returned: Vec::new(),
+            sweep_next: 0,
         }
+    }
+
+    /// How many groups and projects each organization may have, by its number.
+    pub(super) fn set_bounds(&mut self, bounds: Vec<usize>) {
+        self.bounds = bounds;
+    }
+
+    /// What is learned and used from now on is so at this time.
+    pub(super) fn set_now(&mut self, now: Instant) {
+        self.now = now;
+    }
+
+    /// A group or project is used.
+    pub(super) fn touch(&mut self, scope: &Scope) {
+        if let Some(id) = self.find(scope) {
+            self.touch_node(id);
+        }
+    }
+
+    fn touch_node(&mut self, id: NodeId) {
+        if self.nodes.touch(id, self.now) {
+            self.returned.push(id);
+        }
+    }
+
+    /// A group or project is about to be forgotten.
+    pub(super) fn leave(&mut self, scope: &Scope) {
+        if let Some(id) = self.find(scope) {
+            self.nodes.leave(id, self.now);
+        }
+    }
+
+    /// The home of a group or project is told of it now.
+    pub(super) fn note_told(&mut self, scope: &Scope) {
+        if let Some(id) = self.find(scope) {
+            self.nodes.note_told(id, self.now);
+        }
+    }
+
+    /// Forgets a group or project with nothing beneath it.
+    pub(super) fn forget(&mut self, scope: &Scope) {
+        if let Some(id) = self.find(scope) {
+            self.returned.retain(|&returned| returned != id);
+            self.nodes.remove(id);
+        }
+    }
+
+    /// How a group or project stands here, if it is known.
+    pub(super) fn standing(&self, scope: &Scope) -> Option<Standing> {
+        self.nodes.standing(self.find(scope)?)
+    }
+
+    /// Places that the tree has or had.
+    pub(super) fn places(&self) -> usize {
+        self.nodes.top()
+    }
+
+    /// The group or project at the next place, if there is one.
+    pub(super) fn next_to_sweep(&mut self) -> Option<Standing> {
+        let place = self.sweep_next % self.nodes.top().max(1);
+        self.sweep_next = place + 1;
+        self.nodes.standing(self.nodes.at(place)?)
+    }
+
+    /// A group or project with what stands above it, as something else's parents.
+    pub(super) fn as_parents(&self, scope: &Scope) -> Parents {
+        match &scope.address {
+            Address::Group(name) => Parents {
+                group: Some(name.clone()),
+                project: None,
+            },
+            Address::Project(name) => Parents {
+                project: Some(name.clone()),
+                ..self.parents_of(scope)
+            },
+            Address::Organization | Address::Session(_) => Parents::default(),
+        }
+    }
+
+    /// What was about to be forgotten and is used again, as something else's parents.
+    pub(super) fn take_returned(&mut self) -> Vec<(OrganizationId, Parents)> {
+        let returned = std::mem::take(&mut self.returned);
+        let named = returned.into_iter().filter_map(|id| {
+            let standing = self.nodes.standing(id)?;
+            Some((
+                self.nodes.organization(id),
+                self.as_parents(&standing.scope),
+            ))
+        });
+        named.collect()
     }
 
     /// Learns, or checks, what is above a session or project, all or nothing; returns the parents
@@ -114,13 +222,16 @@ impl ScopeTree {
         parents: &Parents,
     ) -> Result<Parents, LearnError> {
         let plan = self.plan(organization, child, parents)?;
-        self.count_added(&plan)?;
+        self.count_added(organization, &plan)?;
         let root = self.nodes.find(organization, Level::Organization, "");
         let root = root.unwrap_or_else(|| {
             self.nodes
-                .insert(organization, Level::Organization, None, None)
+                .insert(organization, Level::Organization, None, None, self.now)
         });
         let (project, group) = self.apply(organization, root, &plan);
+        for id in [project, group].into_iter().flatten() {
+            self.touch_node(id);
+        }
         if let Child::Session(session) = child {
             self.place(session, project.or(group).unwrap_or(root));
         }
@@ -138,7 +249,7 @@ impl ScopeTree {
         parents: &Parents,
     ) -> Result<Foreseen, LearnError> {
         let plan = self.plan(organization, child, parents)?;
-        let added = self.count_added(&plan)?;
+        let added = self.count_added(organization, &plan)?;
         let name = |named| match named {
             Named::Known(id) => self.nodes.name(id),
             Named::New(name) => Some(name.clone()),
@@ -203,6 +314,10 @@ impl ScopeTree {
         &self.nodes
     }
 
+    pub(super) fn nodes_mut(&mut self) -> &mut Nodes {
+        &mut self.nodes
+    }
+
     fn find(&self, scope: &Scope) -> Option<NodeId> {
         let (level, name) = match &scope.address {
             Address::Organization => (Level::Organization, ""),
@@ -257,12 +372,20 @@ impl ScopeTree {
     }
 
     /// How many nodes a plan adds, if there is room for them.
-    fn count_added(&self, plan: &Plan<'_>) -> Result<usize, LearnError> {
+    fn count_added(
+        &self,
+        organization: OrganizationId,
+        plan: &Plan<'_>,
+    ) -> Result<usize, LearnError> {
         let is_new = |named: Option<Named<'_>>| matches!(named, Some(Named::New(_)));
         // Organizations are configured and few: a session without parents always finds room.
         let added = usize::from(is_new(plan.project)) + usize::from(is_new(plan.group));
         if added > 0 && self.nodes.len() + added > self.nodes_max {
             return Err(LearnError::Full);
+        }
+        let most = self.bounds.get(organization.0 as usize);
+        if added > 0 && most.is_some_and(|&most| self.nodes.count_of(organization) + added > most) {
+            return Err(LearnError::OrganizationFull);
         }
         Ok(added)
     }
@@ -279,7 +402,7 @@ impl ScopeTree {
             Named::New(name) => {
                 self.revision += 1;
                 self.nodes
-                    .insert(organization, Level::Group, Some(name), Some(root))
+                    .insert(organization, Level::Group, Some(name), Some(root), self.now)
             }
         });
         let project = plan.project.map(|project| match project {
@@ -295,8 +418,13 @@ impl ScopeTree {
             Named::New(name) => {
                 self.revision += 1;
                 let parent = group.unwrap_or(root);
-                self.nodes
-                    .insert(organization, Level::Project, Some(name), Some(parent))
+                self.nodes.insert(
+                    organization,
+                    Level::Project,
+                    Some(name),
+                    Some(parent),
+                    self.now,
+                )
             }
         });
         (project, group)

@@ -6,8 +6,42 @@
 //! why a shared buffer lives: who is cut off is chosen by all that waits for it.
 
 use super::Shard;
+use crate::buf::Meter;
 use crate::connection::Connection;
 use crate::time::Now;
+
+/// What one shard holds, and may.
+#[derive(Debug)]
+pub(super) struct Budget {
+    /// Counts what is rendered for many.
+    pub(super) meter: Meter,
+    /// Bytes held for one connection alone and from it, of all connections.
+    pub(super) held: Totals,
+    /// About what all subscriptions take.
+    pub(super) subscription_bytes: usize,
+    bytes_max: usize,
+}
+
+impl Budget {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self {
+            meter: Meter::default(),
+            held: Totals::default(),
+            subscription_bytes: 0,
+            bytes_max,
+        }
+    }
+
+    /// Bytes that wait for peers or from peers, each once, and what peers subscribed to.
+    fn bytes(&self) -> usize {
+        self.held.input + self.held.output + self.meter.bytes() + self.subscription_bytes
+    }
+
+    /// Whether no more should be held than is already.
+    fn is_spent(&self) -> bool {
+        self.bytes() > self.bytes_max
+    }
+}
 
 /// Bytes held for one connection alone and from it: far less than 4 GiB.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,29 +80,19 @@ impl Totals {
 }
 
 impl Shard {
-    /// Bytes that wait for peers or from peers, each once, and what peers subscribed to.
-    pub(super) fn held_bytes(&self) -> usize {
-        self.held.input + self.held.output + self.meter.bytes() + self.subscription_bytes
-    }
-
-    /// Whether no more should be held than is already.
-    pub(super) fn is_spent(&self) -> bool {
-        self.held_bytes() > self.held_bytes_max
-    }
-
     /// If the budget is spent: cuts off those for whom most is held, until an eighth of it is free.
     ///
     /// A client with streams is one client: what waits for its streams is its own. So one who opens many of them and
     /// reads none goes before all who read.
     pub(super) fn relieve(&mut self, now: Now) {
-        if !self.is_spent() {
+        if !self.budget.is_spent() {
             return;
         }
         // What nobody waits for.
         self.forget_renderings();
-        let enough = self.held_bytes_max - self.held_bytes_max / 8;
+        let enough = self.budget.bytes_max - self.budget.bytes_max / 8;
         for (bytes, index) in self.holders() {
-            if bytes == 0 || self.held_bytes() <= enough {
+            if bytes == 0 || self.budget.bytes() <= enough {
                 break;
             }
             let entry = self.connections.get(index as usize);
@@ -114,13 +138,15 @@ impl Shard {
             self.feed_rendering.as_ref().map(|last| last.size),
         ];
         let kept: usize = kept.into_iter().flatten().sum();
-        let shared = self.meter.bytes().saturating_sub(kept);
+        let shared = self.budget.meter.bytes().saturating_sub(kept);
         let metrics = self.metrics();
-        let buffered = self.held.input + self.held.output + shared;
+        let buffered = self.budget.held.input + self.budget.held.output + shared;
         metrics.buffered_bytes.set(buffered as u64);
-        metrics.buffered_input_bytes.set(self.held.input as u64);
+        metrics
+            .buffered_input_bytes
+            .set(self.budget.held.input as u64);
         metrics
             .subscription_bytes
-            .set(self.subscription_bytes as u64);
+            .set(self.budget.subscription_bytes as u64);
     }
 }

@@ -91,7 +91,7 @@ impl Shard {
             undo,
         } = change;
         let organization = organization_of(&change);
-        if let Err(full) = self.check_change(&change) {
+        if let Err(full) = self.check_change(index, &change) {
             let then = self.with(now, index, |connection, ctx| {
                 connection.not_subscribed(first, undo, full, ctx)
             });
@@ -134,14 +134,20 @@ impl Shard {
     }
 
     /// Whether there is room for what a change adds.
-    fn check_change(&self, change: &Change) -> Result<(), Full> {
+    fn check_change(&self, index: u32, change: &Change) -> Result<(), Full> {
+        let held = self.connections.get(index as usize);
+        let held = held.and_then(|entry| entry.subscriptions.as_ref());
         let new = match change {
             Change::Replace(all) => &**all,
             Change::Add(one) => std::slice::from_ref(one),
             Change::Remove(_) => &[],
         };
         match organization_of(change) {
-            Some(organization) => self.hub.check_subscriptions(organization, new),
+            Some(organization) => {
+                let is_replaced = matches!(change, Change::Replace(_));
+                let given_up = held.filter(|_| is_replaced).map_or(0, |held| held.len());
+                self.hub.check_subscriptions(organization, new, given_up)
+            }
             None => Ok(()),
         }
     }
@@ -167,7 +173,7 @@ impl Shard {
             let id = self.hub.subscribe(SubscriberId(index), wanted);
             self.last_subscription = self.last_subscription.wrapping_add(1).max(1);
             let bytes = wanted.bytes() as u32;
-            self.subscription_bytes += bytes as usize;
+            self.budget.subscription_bytes += bytes as usize;
             subscriptions.push(Held {
                 id,
                 number: self.last_subscription,
@@ -195,7 +201,7 @@ impl Shard {
             return;
         };
         if let Some(held) = subscriptions.swap_remove(place) {
-            self.subscription_bytes -= held.bytes as usize;
+            self.budget.subscription_bytes -= held.bytes as usize;
             self.hub.unsubscribe(subscriptions.organization, held.id);
         }
     }
@@ -211,7 +217,7 @@ impl Shard {
         let Some(subscriptions) = subscriptions else {
             return;
         };
-        self.subscription_bytes -= subscriptions.bytes();
+        self.budget.subscription_bytes -= subscriptions.bytes();
         for held in subscriptions.iter() {
             self.hub.unsubscribe(subscriptions.organization, held.id);
         }

@@ -315,6 +315,17 @@ impl Shard {
             } => self.learn_interest(from, organization, listens),
             Mail::Relay(mail) => self.relay_mail(now, from, mail),
             Mail::InterestKnown { organization } => self.interest_known(now, organization),
+            Mail::Learn { .. } | Mail::Scope { .. } => {
+                self.hear_of_tree(from, mail);
+                // Something may have been about to be forgotten here.
+                self.spread(now);
+            }
+        }
+    }
+
+    /// Another shard learned something of the tree, or is to forget it.
+    fn hear_of_tree(&mut self, from: ShardId, mail: Mail) {
+        match mail {
             Mail::Learn {
                 organization,
                 session,
@@ -323,6 +334,12 @@ impl Shard {
                 let session = session.as_ref();
                 self.hub.learn_from_mail(organization, session, &parents);
             }
+            Mail::Scope {
+                scope,
+                parents,
+                news,
+            } => self.hub.hear_of_scope(from, scope, &parents, news),
+            _ => {}
         }
     }
 

@@ -89,6 +89,7 @@ impl Shard {
         };
         self.deadlines.forget_stale(connections.len(), is_current);
         self.hub.sweep(now, SWEEP_SESSIONS);
+        self.spread(now);
         self.end_readers(now);
         self.idempotency.expire(now.instant, SWEEP_KEYS);
         self.logins.expire(now.instant, SWEEP_LOGINS);

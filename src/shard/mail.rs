@@ -8,8 +8,8 @@ use super::ConnectionId;
 use crate::dialect::sessions::Listen;
 use crate::dialect::{AllowedOrigin, Exchange};
 use crate::hub::{
-    Answer, Command, Event, OrganizationId, Parents, PublishKey, Question, Report, ScopeName,
-    ShardId,
+    Answer, Command, Event, OrganizationId, Parents, PublishKey, Question, Report, Scope,
+    ScopeName, ScopeNews, ShardId,
 };
 
 /// A message between two shards. Between the same two, order is kept.
@@ -85,6 +85,15 @@ pub enum Mail {
         session: Option<ScopeName>,
         /// What is above what.
         parents: Parents,
+    },
+    /// About the forgetting of a group or project.
+    Scope {
+        /// Which.
+        scope: Scope,
+        /// It and what stands above it.
+        parents: Parents,
+        /// What is said.
+        news: ScopeNews,
     },
 }
 

@@ -45,7 +45,7 @@ use std::sync::Arc;
 use slab::Slab;
 
 use crate::auth::{Directory, Logins};
-use crate::buf::{Arena, Meter};
+use crate::buf::Arena;
 use crate::config::SlowConsumer;
 use crate::connection::{Connection, Context};
 use crate::dialect::pubsub::Wanted;
@@ -66,7 +66,7 @@ pub use mail::{Mail, RelayMail, ReplyTo};
 pub use settings::{ShardSettings, Slices};
 pub use state::Machine;
 
-use budget::{Held, Totals};
+use budget::{Budget, Held};
 use deadlines::Deadlines;
 use denials::Throttle;
 use dispatch::Gather;
@@ -143,13 +143,8 @@ pub struct Shard {
     /// Readers for streams of other shards, by those.
     relays: BTreeMap<(ShardId, ConnectionId), u32>,
     groups: Groups,
-    /// Counts what is rendered for many.
-    meter: Meter,
-    /// Bytes held for one connection alone and from it, of all connections.
-    held: Totals,
-    /// About what all subscriptions take.
-    subscription_bytes: usize,
-    held_bytes_max: usize,
+    /// What waits for peers and from them.
+    budget: Budget,
     /// Scratch: events to be matched, and who they are for.
     heard: Vec<Arc<Event>>,
     matches: MatchScratch,
@@ -266,7 +261,7 @@ impl Shard {
         let keys_max = config.hub.idempotency_keys_max;
         let idempotency = Idempotency::new(ids.table_seed(), keys_max);
         let shards = usize::from(placement.shards());
-        let meter = Meter::default();
+        let budget = Budget::new(config.server.held_bytes_max);
         Self {
             id: shard,
             hub: Hub::new(hub_config(&config, slices), placement.clone(), shard, seed),
@@ -303,11 +298,8 @@ impl Shard {
             last_wanted: None,
             listeners: Vec::new(),
             relays: BTreeMap::new(),
-            groups: Groups::new(meter.clone()),
-            meter,
-            held: Totals::default(),
-            subscription_bytes: 0,
-            held_bytes_max: config.server.held_bytes_max,
+            groups: Groups::new(budget.meter.clone()),
+            budget,
             heard: Vec::new(),
             matches: MatchScratch::default(),
             grouped: Vec::new(),
@@ -412,7 +404,7 @@ impl Shard {
         }
         let deaf = entry.subscriptions.is_some() && connection.hears().is_none();
         let held = Held::of(connection);
-        self.held.exchange(entry.held, held);
+        self.budget.held.exchange(entry.held, held);
         entry.held = held;
         if deaf {
             self.unsubscribe(index);
@@ -432,7 +424,7 @@ impl Shard {
         }
         self.drop_subscriptions(entry.subscriptions);
         self.forget_group(index);
-        self.held.subtract(entry.held);
+        self.budget.held.subtract(entry.held);
         if let Some(stream) = entry.stream {
             self.drop_stream(id, &stream);
             return;

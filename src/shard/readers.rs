@@ -204,7 +204,7 @@ impl Shard {
                     &mut out,
                 );
                 let (size, count) = (out.capacity(), count as u64);
-                let response = self.meter.seal(out);
+                let response = self.budget.meter.seal(out);
                 self.poll_rendering = Some(PollRendering {
                     key,
                     response: response.clone(),
@@ -252,7 +252,7 @@ impl Shard {
         };
         let rendering = match self.feed_rendering.take().filter(|last| fits(&last)) {
             Some(rendering) => rendering,
-            None => render_feed(log, view, from, &self.meter),
+            None => render_feed(log, view, from, &self.budget.meter),
         };
         let rendering = self.feed_rendering.insert(rendering);
         *next = rendering.next;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::auth::Directory;
-use crate::config::{Config, Scopes};
+use crate::config::{BoundsConfig, Config, Scopes};
 use crate::dialect::AllMetrics;
-use crate::hub::{HubConfig, Placement, Retention, ShardId};
+use crate::hub::{Bounds, HubConfig, Placement, Retention, ShardId};
 use crate::limits::{
     BROADCAST_SLICE_APPENDS, BROADCAST_SLICE_WOKEN, DRAIN_SPREAD_MS_MAX, FLUSH_WRITES_MAX,
-    SERVING_STEPS_MAX, SESSIONS_MAX, WILDCARDS_PER_ORGANIZATION_MAX,
+    SERVING_STEPS_MAX, SESSIONS_MAX,
 };
 
 /// What a shard is made from. Equal on all shards of a node but for `shard` and `seed`.
@@ -67,7 +67,8 @@ pub(super) fn hub_config(config: &Config, slices: Slices) -> HubConfig {
         session_ttl: config.hub.session_ttl,
         logs_bytes_max: config.hub.logs_bytes_max,
         sessions_max: SESSIONS_MAX,
-        wildcards_max: WILDCARDS_PER_ORGANIZATION_MAX,
+        bounds: bounds(config),
+        scope_ttl: config.hub.scope_ttl,
         declared_scopes: config.hub.scopes == Scopes::Declared,
         retained_names: config
             .sysadm
@@ -78,6 +79,38 @@ pub(super) fn hub_config(config: &Config, slices: Slices) -> HubConfig {
         slice_appends: slices.appends,
         slice_woken: slices.woken,
     }
+}
+
+/// How much each organization may have, or the only one in open mode.
+fn bounds(config: &Config) -> Vec<Bounds> {
+    let of = |own: &BoundsConfig| {
+        let share = if config.organizations.len() > 1 {
+            Bounds::SHARE
+        } else {
+            Bounds::ALL
+        };
+        let all = &config.hub.bounds;
+        let of = |own: Option<usize>, all: Option<usize>, share| own.or(all).unwrap_or(share);
+        Bounds {
+            sessions: of(own.sessions_max, all.sessions_max, share.sessions),
+            scopes: of(own.scopes_max, all.scopes_max, share.scopes),
+            readers: of(own.readers_max, all.readers_max, share.readers),
+            subscriptions: of(
+                own.subscriptions_max,
+                all.subscriptions_max,
+                share.subscriptions,
+            ),
+            wildcards: of(own.wildcards_max, all.wildcards_max, share.wildcards),
+        }
+    };
+    if config.organizations.is_empty() {
+        return vec![of(&BoundsConfig::default())];
+    }
+    config
+        .organizations
+        .iter()
+        .map(|one| of(&one.bounds))
+        .collect()
 }
 
 /// Over how long clients are told to come back: five seconds, unless the server leaves sooner.

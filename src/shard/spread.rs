@@ -84,6 +84,21 @@ impl Shard {
                         self.send(shard, mail);
                     }
                 }
+                Effect::Scope {
+                    to,
+                    scope,
+                    parents,
+                    news,
+                } => {
+                    for shard in to.map_or_else(|| self.others(), |shard| vec![shard]) {
+                        let mail = Mail::Scope {
+                            scope: scope.clone(),
+                            parents: parents.clone(),
+                            news,
+                        };
+                        self.send(shard, mail);
+                    }
+                }
             }
         }
         self.scratch.hub_effects = effects;

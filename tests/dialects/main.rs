@@ -1,5 +1,6 @@
 //! Transcripts of the dialects: every sentence of each contract, spoken to shards without sockets.
 
+mod bounds;
 mod grpc;
 mod http;
 mod idempotency;

@@ -229,6 +229,7 @@ fn config(seed: u64) -> Config {
             name: String::from("fuzz"),
             id: None,
             publishes_per_second: None,
+            bounds: fanfare::config::BoundsConfig::default(),
             tokens: vec![TokenConfig { sha256, grants }],
             users: Vec::new(),
         });

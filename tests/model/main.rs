@@ -6,6 +6,7 @@ mod broadcasts;
 mod calls;
 mod facts;
 mod filters;
+mod forgetting;
 mod hub;
 mod log;
 mod mesh;

@@ -128,6 +128,15 @@ impl Mesh {
                 session,
                 parents,
             }) => self.hubs[to].learn_from_mail(organization, session.as_ref(), &parents),
+            Letter::Effect(Effect::Scope {
+                scope,
+                parents,
+                news,
+                ..
+            }) => {
+                let from = ShardId(from as u16);
+                self.hubs[to].hear_of_scope(from, scope, &parents, news);
+            }
         }
         self.spread(to);
         true
@@ -185,8 +194,13 @@ impl Mesh {
         let others: Vec<usize> = others.collect();
         for effect in effects {
             let to = match &effect {
-                Effect::Hear(shard, _) => vec![shard.index()],
-                Effect::Append(_) | Effect::Learn { .. } => others.clone(),
+                Effect::Hear(shard, _)
+                | Effect::Scope {
+                    to: Some(shard), ..
+                } => vec![shard.index()],
+                Effect::Append(_) | Effect::Learn { .. } | Effect::Scope { to: None, .. } => {
+                    others.clone()
+                }
             };
             for to in to {
                 self.letters[at][to].push_back(Letter::Effect(effect.clone()));

@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 
 use fanfare::hub::{
-    Address, Effect, Epoch, Event, EventId, HubConfig, Parents, Refusal, Scope, SessionKey, Status,
+    Address, Effect, Epoch, Event, EventId, Full, HubConfig, Parents, Refusal, Scope, SessionKey,
+    Status, Table, Whose,
 };
 use fanfare::time::{Instant, Now};
 
@@ -289,7 +290,11 @@ impl NaiveHub {
         parents: &Parents,
     ) -> Result<&mut NaiveSession, Refusal> {
         if self.sessions.len() + self.doomed.len() >= self.config.sessions_max {
-            return Err(Refusal::Busy);
+            return Err(Refusal::Full(Full {
+                table: Table::Sessions,
+                whose: Whose::Everyone,
+                retry_after: self.config.session_ttl.as_secs() as u32 + 1,
+            }));
         }
         self.uids += 1;
         let uid = self.uids;

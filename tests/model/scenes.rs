@@ -98,6 +98,15 @@ fn exchange(hubs: &mut [Hub; 2], now: Now) -> usize {
                     session,
                     parents,
                 } => hubs[1 - from].learn_from_mail(organization, session.as_ref(), &parents),
+                Effect::Scope {
+                    scope,
+                    parents,
+                    news,
+                    ..
+                } => {
+                    let from_shard = ShardId(from as u16);
+                    hubs[1 - from].hear_of_scope(from_shard, scope, &parents, news);
+                }
             }
         }
     }

@@ -16,6 +16,7 @@ pub(crate) fn organization(name: &str, tokens: &[(&str, &str)]) -> OrganizationC
         name: name.to_owned(),
         id: None,
         publishes_per_second: None,
+        bounds: fanfare::config::BoundsConfig::default(),
         tokens: tokens.collect(),
         users: Vec::new(),
     }

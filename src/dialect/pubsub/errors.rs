@@ -90,6 +90,11 @@ pub(super) enum Kind {
     },
     /// A bound is reached.
     Busy,
+    /// A table has no room.
+    Full {
+        /// Seconds.
+        retry_after: u32,
+    },
 }
 
 impl Kind {
@@ -126,7 +131,7 @@ impl Kind {
             Self::ReservedName => (422, RESERVED_NAME, "Reserved name"),
             Self::KeyReused => (422, KEY_REUSED_CODE, "Idempotency-Key reused"),
             Self::RateLimited { .. } => (429, RATE_LIMITED, "Rate limited"),
-            Self::Busy | Self::KeysHeld { .. } => (503, "busy", "Busy"),
+            Self::Busy | Self::Full { .. } | Self::KeysHeld { .. } => (503, "busy", "Busy"),
         }
     }
 
@@ -143,9 +148,9 @@ impl Kind {
     fn headers(self) -> Cow<'static, [u8]> {
         match self {
             Self::Unauthorized => CHALLENGE.into(),
-            Self::RateLimited { retry_after } | Self::KeysHeld { retry_after } => {
-                retry_after_line(retry_after).into_bytes().into()
-            }
+            Self::RateLimited { retry_after }
+            | Self::Full { retry_after }
+            | Self::KeysHeld { retry_after } => retry_after_line(retry_after).into_bytes().into(),
             Self::Busy => RETRY_AFTER.into(),
             _ => Cow::default(),
         }

@@ -182,6 +182,10 @@ impl Posted {
                 let message = "a bound of this server is reached, try again";
                 Problem::new(Kind::Busy, message)
             }
+            Refusal::Full(full) => {
+                let retry_after = full.retry_after;
+                Problem::new(Kind::Full { retry_after }, full.to_string())
+            }
             Refusal::Leaving => Problem::new(Kind::Busy, LEAVING),
             Refusal::KeyReused => Problem::new(Kind::KeyReused, KEY_REUSED),
             Refusal::KeysHeld { of, retry_after } => {

@@ -48,6 +48,12 @@ pub(super) fn respond_refusal(dialect: &Sessions, to: &mut Responder<'_>, refusa
             let message = too_fast(retry_after);
             return respond_later(dialect, to, (429, RATE_LIMITED, &message), retry_after);
         }
+        Refusal::Full(full) => {
+            let line = retry_after_line(full.retry_after);
+            let headers = [&dialect.cors, line.as_bytes()];
+            dialect::respond_error(to, &headers, 503, "busy", &full.to_string());
+            return;
+        }
         Refusal::Status(status) => (409, "status", conflict(status)),
     };
     respond_error(dialect, to, status, code, message);

@@ -129,6 +129,7 @@ impl Stream {
             Refusal::TooFast { retry_after } | Refusal::KeysHeld { retry_after, .. } => {
                 retry_after_line(retry_after)
             }
+            Refusal::Full(full) => retry_after_line(full.retry_after),
             _ => String::new(),
         };
         if let Coding::Web(kind) = posted.coding {
@@ -141,7 +142,7 @@ impl Stream {
                 self.respond_error(http_status, later.as_bytes(), &status, to);
             }
             // To HTTP these are 503, not the 429 of somebody who asks too often.
-            Refusal::KeysHeld { .. } => {
+            Refusal::KeysHeld { .. } | Refusal::Full(_) => {
                 status.code = Code::Unavailable;
                 self.respond_error(503, later.as_bytes(), &status, to);
             }

@@ -25,6 +25,7 @@ pub(super) fn of_refusal(refusal: Refusal, address: &Address) -> Status {
             Code::ResourceExhausted,
             "a bound of this server is reached, try again",
         ),
+        Refusal::Full(full) => return Status::new(Code::ResourceExhausted, full.to_string()),
         Refusal::Leaving => (Code::Unavailable, LEAVING),
         Refusal::KeyReused => (Code::InvalidArgument, KEY_REUSED),
         Refusal::ReservedName { at } => return invalid(reserved_name(at)),

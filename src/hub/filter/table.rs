@@ -15,7 +15,7 @@ use super::scan::Values;
 use super::scopes::{Level, Scopes, place};
 use super::wild::WildScratch;
 use crate::hub::event::Event;
-use crate::hub::scope::{Address, OrganizationId, Parents, ScopeName};
+use crate::hub::scope::{Address, OrganizationId, Parents, Scope, ScopeName};
 use crate::hub::subscription::{NamePattern, Subscription};
 
 /// Who is to be told: chosen by the caller, best as small numbers, because the table keeps four bytes for
@@ -74,6 +74,12 @@ impl FilterTable {
     /// Subscriptions in the table.
     pub fn len(&self) -> usize {
         self.audience.len()
+    }
+
+    /// Whether there are subscriptions at a scope or beneath it.
+    pub fn knows(&self, scope: &Scope) -> bool {
+        let (level, name) = place(&scope.address);
+        self.scopes.find(scope.organization, level, name).is_some()
     }
 
     /// Whether there is none.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use hashbrown::HashTable;
 use slab::Slab;
 
+use super::super::bounds::Counts;
 use super::super::command::Status;
 use super::super::scope::{OrganizationId, SessionKey};
 use super::log::Log;
@@ -94,6 +95,7 @@ impl Session {
 pub(in super::super) struct SessionTable {
     slab: Slab<Session>,
     by_key: HashTable<u32>,
+    counts: Counts,
     /// One past the highest index ever used: the end of a walk.
     top: usize,
 }
@@ -102,6 +104,11 @@ impl SessionTable {
     /// Sessions in memory, the doomed ones included.
     pub(in super::super) fn len(&self) -> usize {
         self.slab.len()
+    }
+
+    /// Those of an organization.
+    pub(in super::super) fn count_of(&self, organization: OrganizationId) -> usize {
+        self.counts.of(organization)
     }
 
     /// One past the highest index that [`get`](Self::get) may find.
@@ -152,6 +159,7 @@ impl SessionTable {
     /// Inserts a session whose key is not there yet.
     pub(in super::super) fn insert(&mut self, session: Session) -> SessionIndex {
         let hash = spread(session.hash);
+        self.counts.add(session.key.organization);
         let index = self.slab.insert(session) as u32;
         let slab = &self.slab;
         self.by_key
@@ -174,7 +182,9 @@ impl SessionTable {
     /// Removes a session.
     pub(in super::super) fn remove(&mut self, index: SessionIndex) -> Option<Session> {
         self.unlink(index);
-        self.slab.try_remove(index.index())
+        let session = self.slab.try_remove(index.index())?;
+        self.counts.remove(session.key.organization, 1);
+        Some(session)
     }
 
     /// All sessions in order of index.

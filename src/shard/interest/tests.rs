@@ -191,6 +191,7 @@ fn kind(mail: &Mail) -> &'static str {
             }
         }
         Mail::InterestKnown { .. } => "known",
+        Mail::Scope { .. } => "scope",
         Mail::Learn { session, .. } => match session {
             Some(_) => "session",
             None => "project",

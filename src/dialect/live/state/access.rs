@@ -37,13 +37,13 @@ impl Live {
             return Ok(Sender::Known(anyone));
         }
         let message = match read_credentials(head) {
-            Credentials::Bearer(token) => match self.directory.bearer(token) {
-                Some(identity) => return Ok(Sender::Known(identity)),
-                None => {
-                    to.denied = Some(Denial::new(Api::Live, RefusalKind::Token));
-                    "the API token is not known"
+            Credentials::Bearer(token) => {
+                if let Some(identity) = self.directory.bearer(token) {
+                    return Ok(Sender::Known(identity));
                 }
-            },
+                to.denied = Some(Denial::new(Api::Live, RefusalKind::Token));
+                "the API token is not known"
+            }
             // Browsers add a remembered password by themselves, whichever page sends the request; and an action
             // needs no answer that the page may read.
             Credentials::Basic { .. } if !self.cors.trusts(head) => {

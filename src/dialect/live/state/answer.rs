@@ -137,6 +137,11 @@ impl Live {
                 let message = "too many requests of this kind are under way, try again";
                 return respond_error(to, &[&self.cors, RETRY_AFTER], 503, "busy", message);
             }
+            Refusal::Full(full) => {
+                let line = retry_after_line(full.retry_after);
+                let headers = [&self.cors, line.as_bytes()];
+                return respond_error(to, &headers, 503, "busy", &full.to_string());
+            }
             Refusal::Leaving => {
                 return respond_error(to, &[&self.cors, RETRY_AFTER], 503, "leaving", LEAVING);
             }

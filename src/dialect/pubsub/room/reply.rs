@@ -110,6 +110,7 @@ impl Error {
                 Self::new(Code::Busy, BUSY)
             }
             Refusal::ReservedName { at } => Self::invalid(reserved_name(at)),
+            Refusal::Full(full) => Self::new(Code::Busy, full.to_string()),
             Refusal::Leaving => Self::new(Code::Busy, LEAVING),
             Refusal::TooFast { retry_after } => Self::new(Code::RateLimited, too_fast(retry_after)),
         }
@@ -150,6 +151,7 @@ impl Dismissal {
             Refusal::Contradiction | Refusal::Exists | Refusal::Status(_) => Self::Elsewhere,
             // Nor is it held against a limit, and nothing is published by it.
             Refusal::Busy
+            | Refusal::Full(_)
             | Refusal::Leaving
             | Refusal::KeyReused
             | Refusal::KeysHeld { .. }

@@ -203,6 +203,7 @@ fn who_may_no_longer_listen_hears_nothing() {
         name: "a".to_owned(),
         id: None,
         publishes_per_second: None,
+        bounds: crate::config::BoundsConfig::default(),
         tokens: Vec::new(),
         users: Vec::new(),
     };
