@@ -2,7 +2,7 @@
 //!
 //! Three sums. What one connection holds alone (input that is not served yet, output that nobody shares) and what it
 //! subscribed to is kept up to date as it changes; what many share (renderings of events) is counted by a
-//! [`Meter`](crate::buf::Meter), each buffer once. A peer's output may so count as nothing here and still be the reason
+//! [`Meter`], each buffer once. A peer's output may so count as nothing here and still be the reason
 //! why a shared buffer lives: who is cut off is chosen by all that waits for it.
 
 use super::Shard;
