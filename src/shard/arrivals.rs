@@ -50,7 +50,7 @@ impl Shard {
         let held = std::mem::take(&mut entry.held);
         let entry = self.connections.remove(id.index as usize);
         self.overview.leave(entry.identity, id.index);
-        self.budget.held.subtract(held);
+        self.budget.forget(held);
         self.metrics().connections.sub(1);
         self.metrics().connections_moved.add(1);
         Some(Released {

@@ -16,7 +16,7 @@ pub(super) struct Budget {
     /// Counts what is rendered for many.
     pub(super) meter: Meter,
     /// Bytes held for one connection alone and from it, of all connections.
-    pub(super) held: Totals,
+    held: Totals,
     /// About what all subscriptions take.
     pub(super) subscription_bytes: usize,
     bytes_max: usize,
@@ -30,6 +30,30 @@ impl Budget {
             subscription_bytes: 0,
             bytes_max,
         }
+    }
+
+    /// A connection's input may have changed.
+    pub(super) fn count_input(&mut self, held: &mut Held, connection: &Connection) {
+        let input = connection.input_bytes() as u32;
+        if input != held.input {
+            self.held.input = self.held.input + input as usize - held.input as usize;
+            held.input = input;
+        }
+    }
+
+    /// A connection's output may have changed.
+    pub(super) fn count_output(&mut self, held: &mut Held, connection: &Connection) {
+        let output = connection.send_queue.own_len() as u32;
+        if output != held.output {
+            self.held.output = self.held.output + output as usize - held.output as usize;
+            held.output = output;
+        }
+    }
+
+    /// A connection is gone.
+    pub(super) fn forget(&mut self, held: Held) {
+        self.held.input -= held.input as usize;
+        self.held.output -= held.output as usize;
     }
 
     /// Bytes that wait for peers or from peers, each once, and what peers subscribed to.
@@ -50,33 +74,11 @@ pub(super) struct Held {
     output: u32,
 }
 
-impl Held {
-    pub(super) fn of(connection: &Connection) -> Self {
-        Self {
-            input: connection.input_bytes() as u32,
-            output: connection.send_queue.own_len() as u32,
-        }
-    }
-}
-
 /// The same of all connections.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Totals {
+struct Totals {
     input: usize,
     output: usize,
-}
-
-impl Totals {
-    /// Counts one connection's bytes in place of what they were before.
-    pub(super) fn exchange(&mut self, before: Held, now: Held) {
-        self.input = self.input + now.input as usize - before.input as usize;
-        self.output = self.output + now.output as usize - before.output as usize;
-    }
-
-    /// No longer counts one connection's bytes.
-    pub(super) fn subtract(&mut self, before: Held) {
-        self.exchange(before, Held::default());
-    }
 }
 
 impl Shard {

@@ -153,7 +153,7 @@ impl Shard {
         if blocked {
             self.judge_slow(now, index);
         }
-        self.touch(index);
+        self.list(index);
     }
 
     /// Applies the slow-consumer policy to a live subscriber for whom too much waits. To be called when the
@@ -181,7 +181,7 @@ impl Shard {
             self.resumed.push(index);
         }
         self.metrics().events_dropped.add(dropped);
-        self.touch(index);
+        self.list(index);
     }
 
     /// Drops a connection that does not take its bytes.

@@ -201,7 +201,7 @@ impl Shard {
         if empty {
             self.pull(index);
         }
-        self.touch(index);
+        self.list(index);
     }
 
     fn finish_if_done(&mut self, now: Now, id: ConnectionId) {

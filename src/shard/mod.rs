@@ -366,6 +366,14 @@ impl Shard {
 
     /// Puts a connection that changed on the lists that it now belongs to.
     fn touch(&mut self, index: u32) {
+        if let Some(entry) = self.connections.get_mut(index as usize) {
+            self.budget.count_input(&mut entry.held, &entry.connection);
+        }
+        self.list(index);
+    }
+
+    /// Does what [`touch`](Self::touch) does after a change of output alone.
+    fn list(&mut self, index: u32) {
         let Some(entry) = self.connections.get_mut(index as usize) else {
             return;
         };
@@ -403,9 +411,7 @@ impl Shard {
             }
         }
         let deaf = entry.subscriptions.is_some() && connection.hears().is_none();
-        let held = Held::of(connection);
-        self.budget.held.exchange(entry.held, held);
-        entry.held = held;
+        self.budget.count_output(&mut entry.held, connection);
         if deaf {
             self.unsubscribe(index);
         }
@@ -424,7 +430,7 @@ impl Shard {
         }
         self.drop_subscriptions(entry.subscriptions);
         self.forget_group(index);
-        self.budget.held.subtract(entry.held);
+        self.budget.forget(entry.held);
         if let Some(stream) = entry.stream {
             self.drop_stream(id, &stream);
             return;

@@ -30,7 +30,9 @@ impl<'b> Target<'b> {
         }
         // RFC 9110 §7.1: a target has no fragment; a client that sends one is confused. And what proxies
         // and servers make of a byte that no URI has differs.
-        if !target.bytes().all(is_target_byte) {
+        // Without a branch for each: targets that are refused are none that time is saved on.
+        let is_byte = |byte: u8| IS_TARGET_BYTE[usize::from(byte)];
+        if !target.bytes().fold(true, |all, byte| all & is_byte(byte)) {
             return Err(HeadError::Target);
         }
         if target.starts_with('/') {
@@ -92,6 +94,17 @@ impl<'b> Target<'b> {
         }
     }
 }
+
+/// [`is_target_byte`] of each byte: every request asks for some dozens of them.
+static IS_TARGET_BYTE: [bool; 256] = {
+    let mut is = [false; 256];
+    let mut byte = 0;
+    while byte < is.len() {
+        is[byte] = is_target_byte(byte as u8);
+        byte += 1;
+    }
+    is
+};
 
 /// What may stand in the path or the query of a URI (RFC 3986 §3.3, §3.4), and the brackets that browsers leave
 /// as they are.
