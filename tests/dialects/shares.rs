@@ -76,6 +76,25 @@ fn sessions_are_told_whose_logs_are_full_until_their_events_are_too_old() {
 }
 
 #[test]
+fn one_of_two_has_half_and_an_only_one_all() {
+    let mut config = config();
+    config.organizations[0].logs_bytes_max = None;
+    config.hub.logs_bytes_max = 8_000;
+    config.hub.retention.bytes = 8_000;
+    everywhere_with(&config, |stage| {
+        for who in ["one", "two"] {
+            let all = [0; 4].map(|_| to_session(stage, who).status);
+            assert_eq!(all, [200, 200, 200, 503], "{who}");
+        }
+    });
+    config.organizations.pop();
+    everywhere_with(&config, |stage| {
+        let all = [0; 6].map(|_| to_session(stage, "one").status);
+        assert_eq!(all, [200; 6]);
+    });
+}
+
+#[test]
 fn pubsub_is_told_whose_logs_are_full() {
     everywhere_with(&config(), |stage| {
         fill(stage);
