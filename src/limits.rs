@@ -46,7 +46,7 @@ pub const BROADCAST_SLICE_WOKEN: usize = 1_024;
 /// Most broadcasts of one shard that have not reached all their sessions; past it they are refused with 503.
 /// Each holds a bit for every session.
 pub const BROADCASTS_PENDING_MAX: usize = 64;
-/// Most events of all these together: a session catches up with them in one go, within 0.1 ms.
+/// Most events of those of one organization: a session catches up with them in one go, within 0.1 ms.
 pub const BROADCAST_EVENTS_PENDING_MAX: usize = 1_024;
 /// Most sessions that one shard is home to.
 pub const SESSIONS_MAX: usize = 1_000_000;

@@ -214,6 +214,7 @@ mod tests {
             id: id.map(str::to_owned),
             publishes_per_second: None,
             bounds: crate::config::BoundsConfig::default(),
+            logs_bytes_max: None,
             tokens: Vec::new(),
             users: Vec::new(),
         }

@@ -60,6 +60,7 @@ fn table(name: &str, hash: &str, grants: &[String]) -> Result<String, String> {
         id: None,
         publishes_per_second: None,
         bounds: crate::config::BoundsConfig::default(),
+        logs_bytes_max: None,
         tokens: Vec::new(),
         users: vec![UserConfig {
             name: name.to_owned(),

@@ -232,7 +232,7 @@ fn check_keepalive(keepalive: Option<Duration>) -> Result<(), ConfigError> {
     }
 }
 
-fn bytes(key: &str, value: usize, max: usize) -> Result<(), ConfigError> {
+pub(super) fn bytes(key: &str, value: usize, max: usize) -> Result<(), ConfigError> {
     if (1..=max).contains(&value) {
         return Ok(());
     }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use argon2::Params;
 use argon2::password_hash::phc::PasswordHash;
 
-use super::check::{bounds, count, publish_rate};
+use super::check::{bounds, bytes, count, publish_rate};
 use super::section::closest;
 use super::{Config, ConfigError, GRANTS, OrganizationConfig, UserConfig};
 use crate::limits;
@@ -28,7 +28,12 @@ impl Config {
         count(key, organizations.len(), 0, limits::ORGANIZATIONS_MAX)?;
         let mut seen = Seen::default();
         for (index, organization) in organizations.iter().enumerate() {
-            check_organization(&format!("{key}[{index}]"), organization, &mut seen)?;
+            let path = format!("{key}[{index}]");
+            check_organization(&path, organization, &mut seen)?;
+            if let Some(most) = organization.logs_bytes_max {
+                let key = format!("{path}.logs_bytes_max");
+                bytes(&key, most, self.hub.logs_bytes_max)?;
+            }
         }
         Ok(())
     }

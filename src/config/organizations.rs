@@ -19,6 +19,8 @@ pub struct OrganizationConfig {
     pub publishes_per_second: Option<usize>,
     /// How much it may have on one shard, in place of what `[hub]` says.
     pub bounds: BoundsConfig,
+    /// Most bytes that its logs on one shard retain together, up to `hub.logs_bytes_max`; `None` is a share of that.
+    pub logs_bytes_max: Option<usize>,
     /// `[[organizations.tokens]]`.
     pub tokens: Vec<TokenConfig>,
     /// `[[organizations.users]]`.

@@ -56,7 +56,11 @@ fn every_key_is_read_and_written() {
         HASH,
         "[\"publish\", \"subscribe\"]",
     );
-    let text = text.replacen("tokens = [", "publishes_per_second = 5\ntokens = [", 1);
+    let text = text.replacen(
+        "tokens = [",
+        "publishes_per_second = 5\nlogs_bytes_max = \"64MiB\"\ntokens = [",
+        1,
+    );
     let config = Config::from_toml(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let expected = [
         OrganizationConfig {
@@ -64,6 +68,7 @@ fn every_key_is_read_and_written() {
             id: Some("6ba7b810-9dad-11d1-80b4-00c04fd430c8".to_owned()),
             publishes_per_second: Some(5),
             bounds: crate::config::BoundsConfig::default(),
+            logs_bytes_max: Some(64 * 1024 * 1024),
             tokens: vec![TokenConfig {
                 sha256: DIGEST.to_owned(),
                 grants: words(&["admin"]),
@@ -79,6 +84,7 @@ fn every_key_is_read_and_written() {
             id: None,
             publishes_per_second: None,
             bounds: crate::config::BoundsConfig::default(),
+            logs_bytes_max: None,
             tokens: vec![TokenConfig {
                 sha256: other,
                 grants: words(&["publish", "subscribe"]),
@@ -104,6 +110,7 @@ fn what_is_there_already_is_refused() {
         id: None,
         publishes_per_second: None,
         bounds: crate::config::BoundsConfig::default(),
+        logs_bytes_max: None,
         tokens: Vec::new(),
         users: Vec::new(),
     };
@@ -198,6 +205,17 @@ fn what_is_not_what_it_says_is_refused() {
         assert!(!error.problem().contains("swordfish"), "{error}");
     }
     let sound = written("second", &other, HASH, "[\"publish\"]");
+    for (bytes, part) in [
+        ("0", "one byte to 1GiB"),
+        ("\"2GiB\"", "found 2GiB"),
+        ("\"1G\"", "8MiB"),
+    ] {
+        let line = format!("name = \"first\"\nlogs_bytes_max = {bytes}");
+        let error = refused(&sound.replacen("name = \"first\"", &line, 1));
+        let key = "organizations[0].logs_bytes_max";
+        assert_eq!((error.key(), error.line()), (key, Some(3)), "{error}");
+        assert!(error.problem().contains(part), "{error}");
+    }
     let colon = sound.replace("name = \"mikey\"", "name = \"mi:key\"");
     assert!(refused(&colon).problem().contains("without a colon"));
     for bad in ["6ba7b8109dad11d180b400c04fd430c8", "acme", ""] {
@@ -280,6 +298,7 @@ proptest! {
             id: None,
             publishes_per_second: None,
             bounds: crate::config::BoundsConfig::default(),
+            logs_bytes_max: None,
             tokens: Vec::new(),
             users: vec![UserConfig { name, password: HASH.to_owned(), grants: words(&["admin"]) }],
         });

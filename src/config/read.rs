@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use toml::de::DeTable;
 
 use super::section::{
-    ADDRESS, BOOLEAN, BYTES, COUNT, DURATION, LIST, SHARDS, SOME_COUNT, SOME_DURATION, SOME_TEXT,
-    Section, TEXT, ZERO_IS_NONE, line_at,
+    ADDRESS, BOOLEAN, BYTES, COUNT, DURATION, LIST, SHARDS, SOME_BYTES, SOME_COUNT, SOME_DURATION,
+    SOME_TEXT, Section, TEXT, ZERO_IS_NONE, line_at,
 };
 use super::value::parse_address;
 use super::{
@@ -192,6 +192,8 @@ fn organization(section: &mut Section<'_>) -> Result<OrganizationConfig, ConfigE
     for (key, most) in bounds.keys_mut() {
         section.read(key, &SOME_COUNT, most)?;
     }
+    let mut logs_bytes_max = None;
+    section.read("logs_bytes_max", &SOME_BYTES, &mut logs_bytes_max)?;
     let tokens = section.tables("tokens", |section| {
         Ok(TokenConfig {
             sha256: section.need("sha256", &TEXT)?,
@@ -210,6 +212,7 @@ fn organization(section: &mut Section<'_>) -> Result<OrganizationConfig, ConfigE
         id,
         publishes_per_second,
         bounds,
+        logs_bytes_max,
         tokens,
         users,
     })

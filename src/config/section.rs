@@ -99,6 +99,11 @@ pub(super) const BYTES: Kind<usize> = Kind {
     },
 };
 
+pub(super) const SOME_BYTES: Kind<Option<usize>> = Kind {
+    expected: BYTES.expected,
+    read: |value| (BYTES.read)(value).map(Some),
+};
+
 fn duration(value: &DeValue<'_>) -> Option<Duration> {
     match value.as_str() {
         Some(text) => parse_duration(text),

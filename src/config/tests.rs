@@ -388,6 +388,7 @@ fn organizations_take_the_place_of_leave() {
         id: None,
         publishes_per_second: None,
         bounds: crate::config::BoundsConfig::default(),
+        logs_bytes_max: None,
         tokens: Vec::new(),
         users: Vec::new(),
     });

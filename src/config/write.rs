@@ -122,6 +122,9 @@ fn organization(f: &mut fmt::Formatter<'_>, one: &OrganizationConfig) -> fmt::Re
         writeln!(f, "publishes_per_second = {rate}")?;
     }
     bounds(f, &one.bounds)?;
+    if let Some(most) = one.logs_bytes_max {
+        writeln!(f, "logs_bytes_max = \"{}\"", format_bytes(most))?;
+    }
     for token in &one.tokens {
         writeln!(f, "\n[[organizations.tokens]]")?;
         writeln!(f, "sha256 = {}", Quoted(&token.sha256))?;

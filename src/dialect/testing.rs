@@ -28,6 +28,7 @@ pub(super) fn organizations() -> Directory {
         id: Some(format!("00000000-0000-0000-0000-00000000000{name}")),
         publishes_per_second: None,
         bounds: crate::config::BoundsConfig::default(),
+        logs_bytes_max: None,
         tokens: logins
             .iter()
             .map(|(token, grants)| TokenConfig {

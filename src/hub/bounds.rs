@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::scope::OrganizationId;
 use crate::limits::{
-    NODES_MAX, READERS_MAX, SESSIONS_MAX, SUBSCRIPTIONS_MAX, WILDCARDS_PER_ORGANIZATION_MAX,
+    BROADCAST_EVENTS_PENDING_MAX, BROADCASTS_PENDING_MAX, LOGS_BYTES_DEFAULT, NODES_MAX,
+    READERS_MAX, SESSIONS_MAX, SUBSCRIPTIONS_MAX, WILDCARDS_PER_ORGANIZATION_MAX,
 };
 
 /// A table with a bound.
@@ -21,6 +22,10 @@ pub enum Table {
     Subscriptions,
     /// Different wildcards of subscriptions that are [costly](super::NamePattern::is_costly).
     Wildcards,
+    /// Bytes that logs retain.
+    LogBytes,
+    /// Broadcasts that have not reached all their sessions, or events of these.
+    Broadcasts,
 }
 
 impl Table {
@@ -32,6 +37,8 @@ impl Table {
             Self::Readers => "readers of sessions",
             Self::Subscriptions => "subscriptions",
             Self::Wildcards => "different names with text behind a \"*\"",
+            Self::LogBytes => "bytes in logs",
+            Self::Broadcasts => "broadcasts under way",
         }
     }
 }
@@ -92,6 +99,12 @@ pub struct Bounds {
     pub subscriptions: usize,
     /// Different wildcards that are [costly](super::NamePattern::is_costly).
     pub wildcards: usize,
+    /// Bytes that its logs retain together.
+    pub logs_bytes: usize,
+    /// Broadcasts under way.
+    pub broadcasts: usize,
+    /// Events of these together, unless it is one broadcast.
+    pub broadcast_events: usize,
 }
 
 impl Bounds {
@@ -102,6 +115,9 @@ impl Bounds {
         readers: READERS_MAX,
         subscriptions: SUBSCRIPTIONS_MAX,
         wildcards: WILDCARDS_PER_ORGANIZATION_MAX,
+        logs_bytes: usize::MAX,
+        broadcasts: BROADCASTS_PENDING_MAX,
+        broadcast_events: BROADCAST_EVENTS_PENDING_MAX,
     };
 
     /// The share of one of several organizations: half, so that no single one takes all. What it may have of
@@ -112,13 +128,14 @@ impl Bounds {
         readers: READERS_MAX / 2,
         subscriptions: SUBSCRIPTIONS_MAX / 2,
         wildcards: WILDCARDS_PER_ORGANIZATION_MAX,
+        logs_bytes: LOGS_BYTES_DEFAULT / 2,
+        broadcasts: BROADCASTS_PENDING_MAX / 2,
+        broadcast_events: BROADCAST_EVENTS_PENDING_MAX / 2,
     };
 
     /// An organization's, of a list by organization.
-    pub(super) fn of(all: &[Self], organization: OrganizationId) -> Self {
-        all.get(organization.0 as usize)
-            .copied()
-            .unwrap_or(Self::ALL)
+    pub(super) fn of(all: &[Self], organization: OrganizationId) -> &Self {
+        all.get(organization.0 as usize).unwrap_or(&Self::ALL)
     }
 }
 
@@ -143,5 +160,44 @@ impl Counts {
         if let Some(held) = self.0.get_mut(organization.0 as usize) {
             *held -= count;
         }
+    }
+}
+
+/// A sum over all organizations, and the part of each. Both change together, so that they agree.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    all: usize,
+    each: Vec<usize>,
+}
+
+impl Tally {
+    pub(super) const fn all(&self) -> usize {
+        self.all
+    }
+
+    pub(super) fn of(&self, organization: OrganizationId) -> usize {
+        let part = self.each.get(organization.0 as usize);
+        part.copied().unwrap_or(0)
+    }
+
+    pub(super) fn add(&mut self, organization: OrganizationId, amount: usize) {
+        self.replace(organization, 0, amount);
+    }
+
+    pub(super) fn remove(&mut self, organization: OrganizationId, amount: usize) {
+        self.replace(organization, amount, 0);
+    }
+
+    /// What an organization had is now so much.
+    pub(super) fn replace(&mut self, organization: OrganizationId, before: usize, now: usize) {
+        let at = organization.0 as usize;
+        if self.each.len() <= at {
+            self.each.resize(at + 1, 0);
+        }
+        let part = &mut self.each[at];
+        debug_assert!(*part >= before, "no more is taken than there was");
+        *part = part.saturating_sub(before).saturating_add(now);
+        self.all = self.all.saturating_sub(before).saturating_add(now);
+        debug_assert_eq!(self.each.iter().sum::<usize>(), self.all);
     }
 }

@@ -12,11 +12,15 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::bounds::{Bounds, Counts, Full, Table, Tally, Whose};
+use super::command::Refusal;
 use super::event::Event;
 use super::hub::Hub;
+use super::scope::OrganizationId;
 use super::session::SessionIndex;
-use crate::limits::{BROADCAST_EVENTS_PENDING_MAX, BROADCASTS_PENDING_MAX};
+use crate::limits::BROADCASTS_PENDING_MAX;
 use crate::time::{Instant, Now};
 
 /// Bits in a word of a set.
@@ -86,9 +90,31 @@ pub(super) enum Reserve {
     Whole(usize),
 }
 
+impl Reserve {
+    /// While so many sessions are not reached.
+    const fn bytes(self, unreached: usize) -> usize {
+        match self {
+            Self::Each(bytes) => bytes.saturating_mul(unreached),
+            Self::Whole(bytes) => bytes,
+        }
+    }
+
+    /// Adds another for the same sessions, if that is of the same kind.
+    const fn join(&mut self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Each(bytes), Self::Each(more)) | (Self::Whole(bytes), Self::Whole(more)) => {
+                *bytes += more;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Events of one publish that have not reached all their sessions.
 #[derive(Debug)]
 struct Broadcast {
+    organization: OrganizationId,
     events: Vec<Arc<Event>>,
     /// When they were accepted, from when on their age counts.
     at: Instant,
@@ -96,38 +122,43 @@ struct Broadcast {
     reserve: Reserve,
 }
 
-impl Broadcast {
-    fn reserved_bytes(&self) -> usize {
-        match self.reserve {
-            Reserve::Each(bytes) => bytes.saturating_mul(self.unreached.len),
-            Reserve::Whole(bytes) => bytes,
-        }
-    }
-}
-
 /// All broadcasts of a shard that are under way, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Broadcasts {
     queue: VecDeque<Broadcast>,
+    /// How many each organization has.
+    counts: Counts,
     /// Of all of them.
-    events: usize,
+    events: Tally,
     /// Of all of them.
-    reserved_bytes: usize,
+    reserved: Tally,
+    /// Whether one has reached all its sessions.
+    has_finished: bool,
     /// Scratch: what a session is to catch up with.
     due: Vec<(Instant, Arc<Event>)>,
 }
 
 impl Broadcasts {
     /// Bytes that logs will grow by, at most.
-    pub(super) const fn reserved_bytes(&self) -> usize {
-        self.reserved_bytes
+    pub(super) const fn reserved(&self) -> &Tally {
+        &self.reserved
     }
 
-    /// Whether one more of so many events may begin.
-    pub(super) fn has_room(&self, events: usize) -> bool {
-        self.queue.is_empty()
-            || (self.queue.len() < BROADCASTS_PENDING_MAX
-                && self.events + events <= BROADCAST_EVENTS_PENDING_MAX)
+    /// Whose bound one more of so many events would exceed. Who has none under way may begin one of any length:
+    /// it is its own sessions only that have to catch up with it.
+    fn is_full(
+        &self,
+        organization: OrganizationId,
+        events: usize,
+        bounds: &Bounds,
+    ) -> Option<Whose> {
+        if self.queue.len() >= BROADCASTS_PENDING_MAX {
+            return Some(Whose::Everyone);
+        }
+        let count = self.counts.of(organization);
+        let events = self.events.of(organization) + events;
+        let is_full = count >= bounds.broadcasts || events > bounds.broadcast_events;
+        (count > 0 && is_full).then_some(Whose::Organization)
     }
 
     /// Begins one, or has the last one bring these events too, if that is for the same and came in the same tick:
@@ -139,35 +170,37 @@ impl Broadcasts {
         sessions: &[SessionIndex],
         reserve: Reserve,
     ) {
+        let Some(organization) = events.first().map(|event| event.scope.organization) else {
+            return;
+        };
+        self.events.add(organization, events.len());
+        let bytes = reserve.bytes(sessions.len());
+        self.reserved.add(organization, bytes);
         if let Some(last) = self.queue.back_mut()
-            && let (Reserve::Each(bytes), Reserve::Each(more)) = (&mut last.reserve, reserve)
             && last.at == now.instant
             && last.unreached.is(sessions)
+            && last.reserve.join(reserve)
         {
-            *bytes += more;
-            let more = more.saturating_mul(sessions.len());
-            self.reserved_bytes = self.reserved_bytes.saturating_add(more);
-            self.events += events.len();
             last.events.extend(events);
             return;
         }
-        let broadcast = Broadcast {
+        self.counts.add(organization);
+        self.queue.push_back(Broadcast {
+            organization,
             events,
             at: now.instant,
             unreached: SessionSet::new(sessions),
             reserve,
-        };
-        self.events += broadcast.events.len();
-        self.reserved_bytes = self
-            .reserved_bytes
-            .saturating_add(broadcast.reserved_bytes());
-        self.queue.push_back(broadcast);
+        });
+        self.has_finished |= sessions.is_empty();
         self.drop_finished();
     }
 
-    /// A session that the oldest has not reached.
-    fn next(&mut self) -> Option<SessionIndex> {
-        self.queue.front_mut()?.unreached.first()
+    /// A session that the oldest has not reached: of all, or of an organization's.
+    fn next(&mut self, of: Option<OrganizationId>) -> Option<SessionIndex> {
+        let mut queue = self.queue.iter_mut();
+        let oldest = queue.find(|one| of.is_none_or(|of| of == one.organization))?;
+        oldest.unreached.first()
     }
 
     /// Nothing more is to reach this session: what would have, goes to `each`, oldest first. Answers how many
@@ -177,39 +210,49 @@ impl Broadcasts {
         session: SessionIndex,
         mut each: impl FnMut(Instant, &Arc<Event>),
     ) -> usize {
-        let reserved = self.reserved_bytes;
+        let reserved = self.reserved.all();
         for broadcast in &mut self.queue {
             if broadcast.unreached.take(session) {
                 if let Reserve::Each(bytes) = broadcast.reserve {
-                    self.reserved_bytes = self.reserved_bytes.saturating_sub(bytes);
+                    self.reserved.remove(broadcast.organization, bytes);
                 }
+                self.has_finished |= broadcast.unreached.len == 0;
                 let at = broadcast.at;
                 broadcast.events.iter().for_each(|event| each(at, event));
             }
         }
-        reserved - self.reserved_bytes
+        reserved - self.reserved.all()
     }
 
-    /// A log has grown by what was reserved for many. Older ones end first, so theirs may be used up first.
-    fn draw(&mut self, mut bytes: usize) {
+    /// An organization's log has grown by what was reserved for many. Older ones end first, so theirs may be used up
+    /// first.
+    fn draw(&mut self, organization: OrganizationId, mut bytes: usize) {
         for broadcast in &mut self.queue {
-            if let Reserve::Whole(rest) = &mut broadcast.reserve {
+            if let Reserve::Whole(rest) = &mut broadcast.reserve
+                && broadcast.organization == organization
+            {
                 let drawn = bytes.min(*rest);
                 *rest -= drawn;
                 bytes -= drawn;
-                self.reserved_bytes = self.reserved_bytes.saturating_sub(drawn);
+                self.reserved.remove(organization, drawn);
             }
         }
     }
 
+    /// Wherever they stand: an organization's do not count for it until another's are at their end.
     fn drop_finished(&mut self) {
-        while let Some(front) = self.queue.front()
-            && front.unreached.len == 0
-        {
-            self.reserved_bytes = self.reserved_bytes.saturating_sub(front.reserved_bytes());
-            self.events -= front.events.len();
-            self.queue.pop_front();
+        if !std::mem::take(&mut self.has_finished) {
+            return;
         }
+        self.queue.retain(|one| {
+            let is_finished = one.unreached.len == 0;
+            if is_finished {
+                self.reserved.remove(one.organization, one.reserve.bytes(0));
+                self.events.remove(one.organization, one.events.len());
+                self.counts.remove(one.organization, 1);
+            }
+            !is_finished
+        });
     }
 }
 
@@ -231,7 +274,7 @@ impl Hub {
         let woken = self.woken.len().saturating_add(woken.max(1));
         let mut done = 0;
         while done < appends.max(1) && self.woken.len() < woken {
-            let Some(index) = self.broadcasts.next() else {
+            let Some(index) = self.broadcasts.next(None) else {
                 break;
             };
             done += self.bring_to(now, index).max(1);
@@ -240,16 +283,38 @@ impl Hub {
 
     /// Brings them to all sessions at once, however long that takes.
     pub fn finish_broadcasts(&mut self, now: Now) {
-        while let Some(index) = self.broadcasts.next() {
+        while let Some(index) = self.broadcasts.next(None) {
             self.bring_to(now, index);
         }
     }
 
-    /// Brings the oldest to its end if there is no room for another event that cannot be refused.
-    pub(super) fn make_room_for_broadcast(&mut self, now: Now) {
-        while !self.broadcasts.has_room(1)
-            && let Some(index) = self.broadcasts.next()
-        {
+    /// Whether a broadcast of so many events may begin. If not, it may soon: they are at their end within ticks.
+    pub(super) fn check_broadcasts(
+        &self,
+        organization: OrganizationId,
+        events: usize,
+    ) -> Result<(), Refusal> {
+        let bounds = self.bounds_of(organization);
+        let full = self.broadcasts.is_full(organization, events, bounds);
+        full.map_or(Ok(()), |whose| {
+            let full = Full::new(Table::Broadcasts, whose, Duration::ZERO);
+            Err(Refusal::Full(full))
+        })
+    }
+
+    /// Brings the oldest to its end, or the organization's oldest, if there is no room for another event that cannot
+    /// be refused.
+    pub(super) fn make_room_for_broadcast(&mut self, now: Now, organization: OrganizationId) {
+        loop {
+            let bounds = Bounds::of(&self.config.bounds, organization);
+            let of = match self.broadcasts.is_full(organization, 1, bounds) {
+                None => return,
+                Some(Whose::Organization) => Some(organization),
+                Some(Whose::Everyone) => None,
+            };
+            let Some(index) = self.broadcasts.next(of) else {
+                return;
+            };
             self.bring_to(now, index);
         }
     }
@@ -278,7 +343,8 @@ impl Hub {
             // Readers who were there are told, however short the retention and however late it has become.
             let session = self.sessions.get(index);
             let is_waited_for = session.is_some_and(|session| !session.readers.is_empty());
-            let before = self.retained_bytes;
+            let organization = session.map(|session| session.key.organization);
+            let before = self.retained.all();
             self.change_log(index, |log| {
                 for (at, event) in due.drain(..) {
                     let young = log.young(at, now.instant);
@@ -286,8 +352,11 @@ impl Hub {
                 }
                 log.trim(now.instant);
             });
-            let growth = self.retained_bytes.saturating_sub(before);
-            self.broadcasts.draw(growth.saturating_sub(reserved));
+            let growth = self.retained.all().saturating_sub(before);
+            if let Some(organization) = organization {
+                let shared = growth.saturating_sub(reserved);
+                self.broadcasts.draw(organization, shared);
+            }
             self.give_way(index);
             self.wake(index);
         }
@@ -303,11 +372,17 @@ impl Hub {
         self.broadcasts.drop_finished();
     }
 
-    /// Lets a log give up its oldest events for what could not be refused, when the bytes of all logs are
-    /// used up.
+    /// Lets a log give up its oldest events for what could not be refused, when the bytes of all logs, or of its
+    /// organization's, are used up: what others were promised stays theirs.
     pub(super) fn give_way(&mut self, index: SessionIndex) {
-        let bytes_max = self.config.logs_bytes_max;
-        let excess = self.retained_bytes.saturating_sub(bytes_max);
+        let Some(session) = self.sessions.get(index) else {
+            return;
+        };
+        let organization = session.key.organization;
+        let (all, own) = (self.retained_bytes(), self.retained_bytes_of(organization));
+        let excess = all.saturating_sub(self.config.logs_bytes_max);
+        let own_excess = own.saturating_sub(self.bounds_of(organization).logs_bytes);
+        let excess = excess.max(own_excess);
         if excess > 0 {
             self.change_log(index, |log| log.evict(excess));
         }

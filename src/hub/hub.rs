@@ -17,7 +17,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bounds::{Bounds, Counts};
+use super::bounds::{Bounds, Counts, Tally};
 use super::broadcast::Broadcasts;
 use super::command::{Answer, Command, Refusal};
 use super::effect::Effect;
@@ -95,8 +95,9 @@ pub struct Hub {
     pub(super) broadcasts: Broadcasts,
     /// Orders of what there is, for who asks.
     pub(super) inspected: Inspected,
-    /// Sum of [`Log::bytes`](super::Log::bytes) over all sessions.
-    pub(super) retained_bytes: usize,
+    /// Sum of [`Log::bytes`](super::Log::bytes) over all sessions; only [`change_log`](Self::change_log) and
+    /// [`remove`](Self::remove) change it.
+    pub(super) retained: Tally,
     /// Sessions to show to their readers. One that is not flagged so any more is void.
     pub(super) woken: Vec<SessionIndex>,
     pub(super) doomed: Vec<SessionIndex>,
@@ -134,7 +135,7 @@ impl Hub {
             fanout,
             broadcasts: Broadcasts::default(),
             inspected: Inspected::default(),
-            retained_bytes: 0,
+            retained: Tally::default(),
             woken: Vec::new(),
             doomed: Vec::new(),
             ended: Vec::new(),
@@ -261,8 +262,18 @@ impl Hub {
     /// Bytes that all logs retain, and will at most once broadcasts have reached them; an event counts in each
     /// log.
     pub fn retained_bytes(&self) -> usize {
-        self.retained_bytes
-            .saturating_add(self.broadcasts.reserved_bytes())
+        let reserved = self.broadcasts.reserved().all();
+        self.retained.all().saturating_add(reserved)
+    }
+
+    /// [`retained_bytes`](Self::retained_bytes) of one organization.
+    pub fn retained_bytes_of(&self, organization: OrganizationId) -> usize {
+        let reserved = self.broadcasts.reserved().of(organization);
+        self.retained.of(organization).saturating_add(reserved)
+    }
+
+    pub(super) fn bounds_of(&self, organization: OrganizationId) -> &Bounds {
+        Bounds::of(&self.config.bounds, organization)
     }
 
     /// Sweeps because a bound was reached; once per instant, so that a flood of refused calls stays
@@ -347,7 +358,7 @@ impl Hub {
             key, log, readers, ..
         }) = self.sessions.remove(index)
         {
-            self.retained_bytes -= log.bytes();
+            self.retained.remove(key.organization, log.bytes());
             self.reading.remove(key.organization, readers.len());
             self.readers.detach_all(readers, &mut self.ended);
         }

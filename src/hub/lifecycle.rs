@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::bounds::{Bounds, Full, Table, Whose};
+use super::bounds::{Full, Table, Whose};
 use super::command::{Answer, Refusal, SessionView, Status, Transition};
 use super::event::{Draft, EventName};
 use super::hub::Hub;
@@ -221,7 +221,7 @@ impl Hub {
             }
         }
         let organization = key.organization;
-        let most = Bounds::of(&self.config.bounds, organization).sessions;
+        let most = self.bounds_of(organization).sessions;
         if self.sessions.count_of(organization) >= most {
             self.press(now);
             if self.sessions.count_of(organization) >= most {

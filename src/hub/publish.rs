@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::bounds::{Full, Table, Whose};
 use super::broadcast::Reserve;
 use super::command::{Answer, Refusal};
 use super::effect::Effect;
@@ -81,9 +82,7 @@ impl Hub {
             Some(index) => self.growth(now, index, bytes),
             None => bytes,
         };
-        if !self.make_room(now, growth) {
-            return Err(Refusal::Busy);
-        }
+        self.make_room(now, organization, growth)?;
         let index = if let Some(index) = known {
             if learns {
                 self.learn_session(index, &key, parents)?;
@@ -125,11 +124,17 @@ impl Hub {
         };
         let mut beneath = self.gather(scope);
         let is_broadcast = self.is_broadcast(events.len(), &beneath);
-        let has_room = !is_broadcast || self.broadcasts.has_room(events.len());
-        let reserve = has_room.then(|| self.weigh(now, &mut beneath, bytes, is_broadcast));
-        let answer = match reserve.flatten() {
-            None => Err(Refusal::Busy),
-            Some(reserve) => {
+        let room = if is_broadcast {
+            self.check_broadcasts(scope.organization, events.len())
+        } else {
+            Ok(())
+        };
+        let organization = scope.organization;
+        let reserve =
+            room.and_then(|()| self.weigh(now, organization, &mut beneath, bytes, is_broadcast));
+        let answer = match reserve {
+            Err(refusal) => Err(refusal),
+            Ok(reserve) => {
                 if !parents.is_empty() {
                     self.learn_above(scope, parents)?;
                 }
@@ -147,22 +152,28 @@ impl Hub {
     fn weigh(
         &mut self,
         now: Now,
+        organization: OrganizationId,
         beneath: &mut Vec<SessionIndex>,
         bytes: usize,
         is_broadcast: bool,
-    ) -> Option<Reserve> {
+    ) -> Result<Reserve, Refusal> {
         if !is_broadcast {
             self.remove_expired(now, beneath);
+            // What comes before takes its bytes first, or it could take those that are weighed here.
+            for &index in &*beneath {
+                self.catch_up(now, index);
+            }
         }
         // Each log grows by that much at most; only when this does not fit it pays to be exact.
-        if self.fits(bytes.saturating_mul(beneath.len())) {
-            return Some(Reserve::Each(bytes));
+        let each = bytes.saturating_mul(beneath.len());
+        if each <= self.room_of(organization).0 {
+            return Ok(Reserve::Each(bytes));
         }
         self.remove_expired(now, beneath);
         let growths = beneath.iter().map(|&index| self.growth(now, index, bytes));
         let growth = growths.fold(0, usize::saturating_add);
-        self.make_room(now, growth)
-            .then_some(Reserve::Whole(growth))
+        self.make_room(now, organization, growth)?;
+        Ok(Reserve::Whole(growth))
     }
 
     /// Gives accepted events to the sessions beneath, or begins to, and to everyone else.
@@ -193,30 +204,38 @@ impl Hub {
 
     /// Appends an event that another shard accepted to the sessions beneath its scope.
     ///
-    /// It can no longer be refused. When the bytes of all logs are used up, each log makes room for
-    /// it by giving up its own oldest events, and if that is not enough the event itself: a gap
+    /// It can no longer be refused. When the bytes of all logs, or of the organization's, are used up, each log
+    /// makes room for it by giving up its own oldest events, and if that is not enough the event itself: a gap
     /// that readers are told of.
     pub fn append_from_mail(&mut self, now: Now, event: &Arc<Event>) {
         self.offer_here(event);
         let mut beneath = self.gather(&event.scope);
         let each = event.retained_bytes();
+        let organization = event.scope.organization;
         if self.is_broadcast(1, &beneath) {
             let sessions = self.sessions.len();
-            self.make_room_for_broadcast(now);
-            self.make_room(now, each.saturating_mul(beneath.len()));
+            self.make_room_for_broadcast(now, organization);
+            let _ = self.make_room(now, organization, each.saturating_mul(beneath.len()));
             if self.sessions.len() < sessions {
                 // Sessions were removed on the way: whoever gets their places next came after the event.
                 self.beneath = beneath;
                 beneath = self.gather(&event.scope);
             }
+            let room = self.room_of(organization).0;
+            // The logs will not grow by more than there is room for: they give way.
+            let reserve = if each.saturating_mul(beneath.len()) <= room {
+                Reserve::Each(each)
+            } else {
+                Reserve::Whole(room)
+            };
             let events = vec![Arc::clone(event)];
-            self.broadcasts
-                .begin(now, events, &beneath, Reserve::Each(each));
+            self.broadcasts.begin(now, events, &beneath, reserve);
             self.beneath = beneath;
             return;
         }
         self.remove_expired(now, &mut beneath);
-        if !self.make_room(now, each.saturating_mul(beneath.len())) {
+        let growth = each.saturating_mul(beneath.len());
+        if self.make_room(now, organization, growth).is_err() {
             for &index in &beneath {
                 self.trim(now, index);
             }
@@ -237,11 +256,10 @@ impl Hub {
     ) -> Result<(), Refusal> {
         let session = self.sessions.get(index).ok_or(Refusal::NotFound)?;
         let place = (session.key.scope(), self.tree.parents(index));
+        let organization = session.key.organization;
         let event = self.accept(now, place, draft);
         let growth = self.growth(now, index, event.retained_bytes());
-        if !self.make_room(now, growth) {
-            return Err(Refusal::Busy);
-        }
+        self.make_room(now, organization, growth)?;
         self.offer(&event);
         self.append(now, index, event);
         Ok(())
@@ -325,16 +343,37 @@ impl Hub {
         session.map_or(bytes, |session| session.log.growth(bytes))
     }
 
-    fn fits(&self, growth: usize) -> bool {
-        self.retained_bytes().saturating_add(growth) <= self.config.logs_bytes_max
+    /// By how many bytes an organization's logs may grow in all, and whose bound that is.
+    fn room_of(&self, organization: OrganizationId) -> (usize, Whose) {
+        let all = self.config.logs_bytes_max;
+        let all = all.saturating_sub(self.retained_bytes());
+        let own = self.bounds_of(organization).logs_bytes;
+        let own = own.saturating_sub(self.retained_bytes_of(organization));
+        if own < all {
+            (own, Whose::Organization)
+        } else {
+            (all, Whose::Everyone)
+        }
     }
 
-    /// Whether logs may grow by `growth` bytes in all, after trimming some of them if they must.
-    fn make_room(&mut self, now: Now, growth: usize) -> bool {
-        if !self.fits(growth) {
-            self.press(now);
+    /// Whether an organization's logs may grow by `growth` bytes in all, after trimming some logs if they must. If
+    /// not, they may when all that is retained now is too old, unless it is of sessions with an age of their own.
+    fn make_room(
+        &mut self,
+        now: Now,
+        organization: OrganizationId,
+        growth: usize,
+    ) -> Result<(), Refusal> {
+        if growth <= self.room_of(organization).0 {
+            return Ok(());
         }
-        self.fits(growth)
+        self.press(now);
+        let (room, whose) = self.room_of(organization);
+        if growth <= room {
+            return Ok(());
+        }
+        let age = self.config.retention.age;
+        Err(Refusal::Full(Full::new(Table::LogBytes, whose, age)))
     }
 
     /// Appends to a session's log, after whatever was accepted before, and wakes its readers.

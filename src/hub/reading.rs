@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::bounds::{Bounds, Full, Table, Whose};
+use super::bounds::{Full, Table, Whose};
 use super::command::Refusal;
 use super::hub::Hub;
 use super::scope::{OrganizationId, Parents, ScopeName, SessionKey};
@@ -51,8 +51,7 @@ impl Hub {
         if self.readers.len() >= READERS_MAX {
             return Err(Refusal::Busy);
         }
-        let bounds = Bounds::of(&self.config.bounds, organization);
-        if self.reading.of(organization) >= bounds.readers {
+        if self.reading.of(organization) >= self.bounds_of(organization).readers {
             let (table, whose) = (Table::Readers, Whose::Organization);
             return Err(Refusal::Full(Full::new(table, whose, Duration::ZERO)));
         }
@@ -177,12 +176,13 @@ impl Hub {
         }
     }
 
-    /// Changes a log and keeps the sum of all logs' bytes.
+    /// Changes a log and keeps the sums of all logs' bytes.
     pub(super) fn change_log(&mut self, index: SessionIndex, change: impl FnOnce(&mut Log)) {
         if let Some(session) = self.sessions.get_mut(index) {
-            self.retained_bytes -= session.log.bytes();
+            let before = session.log.bytes();
             change(&mut session.log);
-            self.retained_bytes += session.log.bytes();
+            let (organization, bytes) = (session.key.organization, session.log.bytes());
+            self.retained.replace(organization, before, bytes);
         }
     }
 }

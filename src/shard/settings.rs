@@ -83,9 +83,12 @@ pub(super) fn hub_config(config: &Config, slices: Slices) -> HubConfig {
 
 /// How much each organization may have, or the only one in open mode.
 fn bounds(config: &Config) -> Vec<Bounds> {
-    let of = |own: &BoundsConfig| {
+    let of = |own: &BoundsConfig, logs_bytes: Option<usize>| {
         let share = if config.organizations.len() > 1 {
-            Bounds::SHARE
+            Bounds {
+                logs_bytes: config.hub.logs_bytes_max / 2,
+                ..Bounds::SHARE
+            }
         } else {
             Bounds::ALL
         };
@@ -101,15 +104,17 @@ fn bounds(config: &Config) -> Vec<Bounds> {
                 share.subscriptions,
             ),
             wildcards: of(own.wildcards_max, all.wildcards_max, share.wildcards),
+            logs_bytes: logs_bytes.unwrap_or(share.logs_bytes),
+            ..share
         }
     };
     if config.organizations.is_empty() {
-        return vec![of(&BoundsConfig::default())];
+        return vec![of(&BoundsConfig::default(), None)];
     }
     config
         .organizations
         .iter()
-        .map(|one| of(&one.bounds))
+        .map(|one| of(&one.bounds, one.logs_bytes_max))
         .collect()
 }
 

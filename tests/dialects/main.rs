@@ -10,6 +10,7 @@ mod rate_limit;
 mod refusals;
 mod reserved_names;
 mod sessions;
+mod shares;
 mod stage;
 mod strangers;
 mod stream;

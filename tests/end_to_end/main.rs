@@ -93,6 +93,7 @@ mod resets;
 mod rings;
 mod secure;
 mod sessions;
+mod shares;
 mod skipping;
 mod sockets;
 mod state;

@@ -230,6 +230,7 @@ fn config(seed: u64) -> Config {
             id: None,
             publishes_per_second: None,
             bounds: fanfare::config::BoundsConfig::default(),
+            logs_bytes_max: None,
             tokens: vec![TokenConfig { sha256, grants }],
             users: Vec::new(),
         });

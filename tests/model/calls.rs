@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fanfare::hub::{
-    Address, Command, Draft, Event, EventId, EventName, HubConfig, OrganizationId, Parents,
+    Address, Bounds, Command, Draft, Event, EventId, EventName, HubConfig, OrganizationId, Parents,
     Retention, Scope, ScopeName, SessionKey, Transition,
 };
 use fanfare::time::{Instant, Now};
@@ -180,10 +180,21 @@ pub(crate) fn ops() -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(op, 0..120)
 }
 
+fn share(logs_bytes: usize) -> Bounds {
+    Bounds {
+        logs_bytes,
+        ..Bounds::ALL
+    }
+}
+
 pub(crate) fn configs() -> impl Strategy<Value = HubConfig> {
     let tight = prop_oneof![2 => Just(usize::MAX), 1 => 0..6_000usize];
     // Everything at once, as by default, or nearly nothing.
     let slices = prop_oneof![1 => Just(4_096usize), 2 => 0..6usize];
+    let shares = prop_oneof![
+        2 => Just(Vec::new()),
+        1 => prop::collection::vec(0..4_000usize, 1..3),
+    ];
     let sessions_max = prop_oneof![2 => Just(100usize), 1 => 1..6usize];
     (
         0..400u64,
@@ -192,7 +203,7 @@ pub(crate) fn configs() -> impl Strategy<Value = HubConfig> {
         tight,
         sessions_max,
         prop::bool::weighted(0.2),
-        (slices, 0..3usize),
+        (slices, 0..3usize, shares),
     )
         .prop_map(
             |(age, events, bytes, logs_bytes_max, sessions_max, declared_scopes, slices)| {
@@ -205,7 +216,7 @@ pub(crate) fn configs() -> impl Strategy<Value = HubConfig> {
                     session_ttl: Duration::from_secs(1),
                     logs_bytes_max,
                     sessions_max,
-                    bounds: Vec::new(),
+                    bounds: slices.2.into_iter().map(share).collect(),
                     scope_ttl: Duration::from_secs(3_600),
                     declared_scopes,
                     retained_names: Vec::new(),

@@ -203,6 +203,11 @@ impl Pair {
     fn check_gauges(&self, now: Now) -> Result<(), TestCaseError> {
         let retained = self.naive.retained_bytes(now.instant);
         prop_assert_eq!(self.hub.retained_bytes(), retained);
+        for organization in 0..2 {
+            let own = self.naive.retained_bytes_of(organization, now.instant);
+            let id = OrganizationId(organization);
+            prop_assert_eq!(self.hub.retained_bytes_of(id), own);
+        }
         prop_assert_eq!(self.hub.sessions(), self.naive.sessions.len());
         let readers: usize = self
             .naive
@@ -220,7 +225,9 @@ proptest! {
 
     #[test]
     fn every_answer_is_the_naive_one(config in configs(), ops in ops()) {
-        let tight = config.logs_bytes_max < usize::MAX;
+        let shares = config.bounds.iter().map(|bounds| bounds.logs_bytes);
+        let shares: Vec<usize> = shares.collect();
+        let tight = config.logs_bytes_max < usize::MAX || !shares.is_empty();
         let mut patience = config.retention.age.as_millis() as u64;
         let mut pair = Pair::new(config);
         // Until `idle_at` nothing was on its way.
@@ -266,6 +273,10 @@ proptest! {
                 pair.hub.finish_broadcasts(now);
             }
             prop_assert!(pair.hub.retained_bytes() <= pair.naive.config.logs_bytes_max);
+            for (organization, share) in (0..).zip(&shares) {
+                let own = pair.hub.retained_bytes_of(OrganizationId(organization));
+                prop_assert!(own <= *share);
+            }
         }
         pair.tick(at(millis))?;
     }

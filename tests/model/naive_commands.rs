@@ -170,7 +170,7 @@ impl NaiveHub {
             None => bytes,
         };
         self.check(key.0, Child::Session(known.unwrap_or(usize::MAX)), parents)?;
-        self.check_room(now, growth)?;
+        self.check_room(now, key.0, growth)?;
         match known {
             Some(uid) => self.learn_session(key, uid, parents)?,
             None => self.insert(now, key, parents).map(|_| ())?,
@@ -207,7 +207,7 @@ impl NaiveHub {
         }
         let sessions = beneath.iter().map(|key| &self.sessions[key]);
         let growths = sessions.map(|s| s.growth(&self.config, now.instant, bytes));
-        self.check_room(now, growths.sum())?;
+        self.check_room(now, organization, growths.sum())?;
         if let (false, Some(child)) = (parents.is_empty(), Child::of(&scope.address)) {
             self.learn(organization, child, parents)?;
         }

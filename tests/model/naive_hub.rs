@@ -25,6 +25,7 @@ pub(crate) struct NaiveEvent {
 #[derive(Clone, Debug)]
 pub(crate) struct NaiveSession {
     pub(crate) uid: usize,
+    pub(crate) organization: u32,
     pub(crate) epoch: Option<Epoch>,
     pub(crate) events: Vec<NaiveEvent>,
     pub(crate) age_ms: u64,
@@ -147,6 +148,15 @@ impl NaiveHub {
 
     pub(crate) fn retained_bytes(&self, now: Instant) -> usize {
         let all = self.sessions.values().chain(&self.doomed);
+        all.map(|s| s.bytes(&self.config, now)).sum()
+    }
+
+    pub(crate) fn retained_bytes_of(&self, organization: u32, now: Instant) -> usize {
+        let living = self.sessions.iter();
+        let living = living.filter(|(key, _)| key.0 == organization);
+        let doomed = self.doomed.iter();
+        let doomed = doomed.filter(|session| session.organization == organization);
+        let all = living.map(|(_, session)| session).chain(doomed);
         all.map(|s| s.bytes(&self.config, now)).sum()
     }
 
@@ -301,6 +311,7 @@ impl NaiveHub {
         self.learn_session(key, uid, parents)?;
         let session = NaiveSession {
             uid,
+            organization: key.0,
             epoch: None,
             events: Vec::new(),
             age_ms: self.config.retention.age.as_millis() as u64,
@@ -330,9 +341,29 @@ impl NaiveHub {
         self.woken_any_order |= self.woken.contains(&session.uid);
     }
 
-    pub(crate) fn check_room(&self, now: Now, growth: usize) -> Result<(), Refusal> {
-        let fits = self.retained_bytes(now.instant) + growth <= self.config.logs_bytes_max;
-        fits.then_some(()).ok_or(Refusal::Busy)
+    pub(crate) fn check_room(
+        &self,
+        now: Now,
+        organization: u32,
+        growth: usize,
+    ) -> Result<(), Refusal> {
+        let bounds = self.config.bounds.get(organization as usize);
+        let own = bounds.map_or(usize::MAX, |bounds| bounds.logs_bytes);
+        let own = own.saturating_sub(self.retained_bytes_of(organization, now.instant));
+        let all = self.config.logs_bytes_max;
+        let all = all.saturating_sub(self.retained_bytes(now.instant));
+        if growth <= own.min(all) {
+            return Ok(());
+        }
+        Err(Refusal::Full(Full {
+            table: Table::LogBytes,
+            whose: if own < all {
+                Whose::Organization
+            } else {
+                Whose::Everyone
+            },
+            retry_after: self.config.retention.age.as_secs() as u32 + 1,
+        }))
     }
 
     pub(crate) fn append(&mut self, key: &Key, events: &[NaiveEvent]) {
@@ -357,7 +388,8 @@ impl NaiveHub {
             at: now.instant,
         };
         let known = &self.sessions[&key(session)];
-        self.check_room(now, known.growth(&self.config, now.instant, event.bytes))?;
+        let growth = known.growth(&self.config, now.instant, event.bytes);
+        self.check_room(now, session.organization.0, growth)?;
         self.append(&key(session), &[event]);
         Ok(())
     }

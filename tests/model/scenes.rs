@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fanfare::hub::{
-    Address, Answer, Command, Correlation, Draft, Effect, Event, Hub, HubConfig, OrganizationId,
-    Parents, Placement, Refusal, Scope, ScopeName, SessionView, ShardId, SubscriberId,
+    Address, Answer, Command, Correlation, Draft, Effect, Event, Full, Hub, HubConfig,
+    OrganizationId, Parents, Placement, Refusal, Scope, ScopeName, SessionView, ShardId,
+    SubscriberId, Table, Whose,
 };
 use fanfare::time::Now;
 
@@ -46,7 +47,11 @@ fn bytes_of_all_logs_are_bounded() {
     let mut hub = Hub::new(config, Placement::new(7, 1), ShardId(0), [7; 32]);
     let to =
         |token: &str, payloads: &[&str]| publish(Address::Session(ScopeName::new(token)), payloads);
-    let busy = Answer::Refused(Refusal::Busy);
+    let busy = Answer::Refused(Refusal::Full(Full {
+        table: Table::LogBytes,
+        whose: Whose::Everyone,
+        retry_after: 61,
+    }));
     let first = hub.execute(at(0), to("a", &["0", "1", "2"]));
     assert!(matches!(first, Answer::Published { .. }));
     // All or none, and a session is not created for what was refused.

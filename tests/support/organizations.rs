@@ -17,6 +17,7 @@ pub(crate) fn organization(name: &str, tokens: &[(&str, &str)]) -> OrganizationC
         id: None,
         publishes_per_second: None,
         bounds: fanfare::config::BoundsConfig::default(),
+        logs_bytes_max: None,
         tokens: tokens.collect(),
         users: Vec::new(),
     }

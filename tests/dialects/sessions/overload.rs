@@ -82,7 +82,7 @@ fn a_full_memory_budget_refuses_whole() {
     let refused = node.ask(peer, post("c", &three));
     assert_eq!(
         (refused.status, refused.header("retry-after")),
-        (503, Some("1"))
+        (503, Some("61"))
     );
     let unknown = node.ask(peer, request("GET /api/sessions/c", "", ""));
     assert_eq!(unknown.status, 404, "nothing was created");

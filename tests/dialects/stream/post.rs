@@ -205,7 +205,7 @@ fn a_server_that_has_no_room_says_503_and_when_to_try_again() {
         let event = body("n", &payload, r#"{"layoutId":"l"}"#);
         let answer = post(stage, "", &event);
         assert_eq!(answer.status, 503, "{answer:?}");
-        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert_eq!(answer.header("retry-after"), Some("61"));
         assert_eq!(http_error_of(&answer.body).0, 14);
         // On a stream it is an error like any other.
         let text = format!(r#"{{"publish":{event},"correlationId":"c"}}"#);

@@ -204,6 +204,7 @@ fn who_may_no_longer_listen_hears_nothing() {
         id: None,
         publishes_per_second: None,
         bounds: crate::config::BoundsConfig::default(),
+        logs_bytes_max: None,
         tokens: Vec::new(),
         users: Vec::new(),
     };
