@@ -330,6 +330,11 @@ impl Dialects {
             (Socket::Live(socket), Undo::Live(undo)) => {
                 live::Live::not_subscribed(socket, *undo, full)
             }
+            (Socket::Live(_), Undo::Opening) => {
+                let reason = "too many subscriptions, try again";
+                let last = live::Live::not_opened(full);
+                Reaction::Close(last, CloseCode::TRY_AGAIN_LATER, reason)
+            }
             (_, Undo::Opening) => {
                 let reason = "too many subscriptions, try again";
                 Reaction::Close(Vec::new(), CloseCode::TRY_AGAIN_LATER, reason)

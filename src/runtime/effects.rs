@@ -3,15 +3,15 @@
 use std::net::Shutdown;
 use std::sync::atomic::Ordering;
 
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::driver::{Driver, Slot};
 use super::mesh::Envelope;
 use crate::metrics::RefusalKind;
 use crate::shard::{ConnectionId, Effect, Told};
 
-/// Writes that access was refused: as a warning what guessing or a lock-out looks like, and what happens to every
-/// client that is new or forgot its token for those who want to know.
+/// Writes that access was refused: as a warning what guessing or a lock-out looks like. They are few: the shard tells
+/// so many of a kind in a span of time.
 fn tell(told: Told) {
     let Told {
         kind,
@@ -35,8 +35,10 @@ fn tell(told: Told) {
     }
     match kind {
         RefusalKind::Password | RefusalKind::Blocked | RefusalKind::Busy => line!(warn),
-        RefusalKind::Token | RefusalKind::Grant | RefusalKind::Origin => line!(info),
-        RefusalKind::Credentials => line!(debug),
+        RefusalKind::Token
+        | RefusalKind::Grant
+        | RefusalKind::Origin
+        | RefusalKind::Credentials => line!(info),
     }
 }
 

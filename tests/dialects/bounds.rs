@@ -148,7 +148,7 @@ fn a_subscription_too_many_is_refused_in_each_dialect_and_leaves_what_there_was(
         let request = r#"{"namespace":"events","name":"subscribe","id":"a","args":["dispatcher"]}"#;
         let refused = other.ask(&mut stage.node, request);
         let expected = format!(
-            r#"{{"args":{{"code":"400","message":"Bad Request: {SUBSCRIPTIONS}"}},"id":"a","name":"error","namespace":"error"}}"#
+            r#"{{"args":{{"code":"503","message":"Service Unavailable: {SUBSCRIPTIONS}"}},"id":"a","name":"error","namespace":"error"}}"#
         );
         assert_eq!(refused, expected);
         // Two is not concerned.

@@ -126,6 +126,11 @@ impl Live {
     }
 
     /// The filters of a message were over a bound of the organization's.
+    /// The last words to who has just come and cannot hear anything.
+    pub(super) fn not_opened(full: Full) -> Vec<u8> {
+        reply::error(&full.to_string())
+    }
+
     pub(super) fn not_subscribed(socket: &mut Socket, undo: Undo, full: Full) -> Reaction {
         socket.heard = undo.heard;
         socket.cancelled = undo.cancelled;

@@ -70,19 +70,29 @@ pub(super) enum Presented<'b> {
 /// Reads the `Authorization` fields, which must say the same.
 pub(super) fn presented<'b>(head: &Head<'_, 'b>) -> Presented<'b> {
     let fields = || head.header_values("authorization");
-    match Credentials::from_headers(fields()) {
-        Credentials::None => Presented::Nothing,
-        Credentials::Bearer(token) => Presented::Token(token),
-        Credentials::Basic { .. } => Presented::Garbage,
-        Credentials::Contradictory => Presented::Contradictory,
+    let Some(first) = fields().next() else {
+        return Presented::Nothing;
+    };
+    let token = token_of(first);
+    // The same token may come with its scheme and without.
+    let agrees = |other| match token {
+        Some(token) => token_of(other) == Some(token),
+        None => other == first,
+    };
+    if !fields().all(agrees) {
+        return Presented::Contradictory;
+    }
+    token.map_or(Presented::Garbage, Presented::Token)
+}
+
+/// The token in one `Authorization` field, behind `Bearer` or alone.
+fn token_of(value: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(value).ok()?;
+    match Credentials::from_header(Some(text)) {
+        Credentials::Bearer(token) => Some(token),
         // Whatever has no known scheme. RFC 9110 §11.4: what has a scheme has a space.
-        Credentials::Malformed => {
-            let text = fields()
-                .next()
-                .and_then(|value| std::str::from_utf8(value).ok());
-            let token = text.filter(|text| !text.is_empty() && !text.contains([' ', '\t']));
-            token.map_or(Presented::Garbage, Presented::Token)
-        }
+        Credentials::Malformed => (!text.is_empty() && !text.contains([' ', '\t'])).then_some(text),
+        Credentials::None | Credentials::Basic { .. } | Credentials::Contradictory => None,
     }
 }
 
@@ -133,6 +143,10 @@ mod tests {
             let lines = format!("Authorization: {token}\r\n").repeat(2);
             assert_presents(&lines, Presented::Token("a"));
         }
+        assert_presents(
+            "Authorization: Bearer a\r\nAuthorization: a\r\n",
+            Presented::Token("a"),
+        );
         let lines = "Authorization: Bearer a\r\nAuthorization: b\r\n";
         assert_presents(lines, Presented::Contradictory);
     }

@@ -10,10 +10,11 @@ use super::errors::{Kind, Problem};
 use super::{Pubsub, Route};
 use crate::auth::{Identity, OrganizationId};
 use crate::dialect::{
-    self, Action, Call, KEY_REUSED, LEAVING, Refused, Responder, idempotency_key, keys_held,
-    reserved_name, too_fast,
+    self, Action, Call, Denial, KEY_REUSED, LEAVING, Refused, Responder, idempotency_key,
+    keys_held, reserved_name, too_fast,
 };
 use crate::hub::{Address, Answer, Command, Epoch, EventId, Number, Refusal, Scope};
+use crate::metrics::Api;
 use crate::protocol::http1::{Framing, Head, Method, Version};
 
 /// A publish that waits for the hub.
@@ -69,20 +70,27 @@ impl Pubsub {
             to.begin(204).raw(preflight).empty(exchange.keep_alive);
             return Action::Done;
         }
-        self.begin_post(head, body).unwrap_or_else(|problems| {
+        self.begin_post(head, body, to).unwrap_or_else(|problems| {
             self.refuse_all(&problems, to);
             Action::Done
         })
     }
 
-    fn begin_post(&self, head: &Head<'_, '_>, body: &[u8]) -> Result<Action, Vec<Problem>> {
+    fn begin_post(
+        &self,
+        head: &Head<'_, '_>,
+        body: &[u8],
+        to: &mut Responder<'_>,
+    ) -> Result<Action, Vec<Problem>> {
         let one = |problem| vec![problem];
         let identity = self.publisher(head);
         let identity = identity.map_err(|(_, problem)| one(problem))?;
         let invalid_key = |message| one(Problem::new(Kind::InvalidIdempotencyKey, message));
         let idempotency_key = idempotency_key(head).map_err(invalid_key)?;
         let publish = body::read(body)?;
-        self.check_organization(identity, &publish).map_err(one)?;
+        self.check_organization(identity, &publish)
+            .inspect_err(|_| to.denied = Some(Denial::of_grant(Api::Pubsub, identity)))
+            .map_err(one)?;
         let posted = Posted::to(&publish.address);
         Ok(Action::Execute(Box::new(Call {
             command: Command::Publish {

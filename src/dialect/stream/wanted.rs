@@ -101,7 +101,11 @@ impl Wanted {
                     target.project = Some(text()?.into());
                 } else if is_either(level, "collectionId", "collection_id") {
                     target.collection = Some(text()?.into());
+                } else {
+                    return Err(no_level(&key));
                 }
+            } else if field.eq_ignore_ascii_case("target") {
+                return Err(no_level(&key));
             }
         }
         if let Some(wanted) = &wanted {
@@ -130,6 +134,13 @@ fn strip_prefix<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
 
 fn is_either(text: &str, camel: &str, snake: &str) -> bool {
     text.eq_ignore_ascii_case(camel) || text.eq_ignore_ascii_case(snake)
+}
+
+/// A target was meant, which must not be taken for none: that is the whole organization.
+fn no_level(key: &str) -> Status {
+    invalid(format!(
+        "{key}: a target is subscribe.target.layoutId, projectId or collectionId"
+    ))
 }
 
 #[cfg(test)]
@@ -262,6 +273,11 @@ mod tests {
         for level in ["layoutId", "projectId", "collection_id"] {
             let empty = format!("subscribe.name=a&subscribe.target.{level}=");
             assert!(error(&empty).message.contains("id is empty"), "{level}");
+        }
+        // What was meant as a target is never taken for the whole organization.
+        for target in ["subscribe.target=x", "subscribe.target.layout=x"] {
+            let status = error(&format!("subscribe.name=a&{target}"));
+            assert!(status.message.starts_with("subscribe.target"), "{status:?}");
         }
         assert_eq!(query("%ff=1&subscribe.name=a"), Some(wanted("a", &[])));
     }

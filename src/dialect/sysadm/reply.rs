@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::auth::{Grant, Grants, LoginToken};
+use crate::hub::Full;
 use crate::limits::LOGIN_TTL;
 use crate::protocol::http1::status_text;
 
@@ -136,6 +137,13 @@ impl Errors {
     pub(super) fn over_bound(self, echo: &Echo, bound: &str) -> Vec<u8> {
         let code = Code::BadRequest;
         let message = format!("{}: {bound}", status_text(code as u16));
+        self.write(echo, code, &message, None)
+    }
+
+    /// There is as much of something as may be, now.
+    pub(super) fn full(self, echo: &Echo, full: Full) -> Vec<u8> {
+        let code = Code::Unavailable;
+        let message = format!("{}: {full}", status_text(code as u16));
         self.write(echo, code, &message, None)
     }
 

@@ -66,7 +66,7 @@ impl Sysadm {
     ) -> Reaction {
         socket.classes = undo.classes;
         socket.subscribed_in = undo.subscribed_in;
-        Reaction::Reply(self.errors.over_bound(&undo.echo, &full.to_string()))
+        Reaction::Reply(self.errors.full(&undo.echo, full))
     }
 
     /// `events/unsubscribe`.

@@ -272,12 +272,9 @@ impl Shard {
             }
             Named::Id(id) => *id,
         };
-        // A token may be a UUID of any kind.
-        if let Some(index) = by_token(&id.to_string()) {
-            return Found::Here(index);
-        }
+        // An id that was made of a name is nobody's token, though somebody may call a session so: that one has another.
         if !Kind::Session.is_hidden(id) {
-            return Found::Nowhere;
+            return by_token(&id.to_string()).map_or(Found::Nowhere, Found::Here);
         }
         if !self.hub.order_sessions(now, budget) {
             return Found::NotYet;

@@ -7,7 +7,7 @@ use crate::dialect::socket::Reaction;
 use crate::dialect::{
     CONTRADICTORY, Denial, LEAVING, RATE_LIMITED, put_text, reserved_name, too_fast,
 };
-use crate::hub::{Epoch, EventId, Gap, Number, Refusal};
+use crate::hub::{Epoch, EventId, Full, Gap, Number, Refusal};
 use crate::limits::WEBSOCKET_PING_INTERVAL;
 use crate::metrics::{Api, RefusalKind};
 use crate::protocol::websocket::CloseCode;
@@ -117,7 +117,7 @@ impl Error {
     }
 }
 
-const BUSY: &str = "a bound of this server is reached, try again";
+const BUSY: &str = "a bound is reached, try again";
 
 /// Why a client may not stay: told by an error, then by a close.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +140,8 @@ pub(super) enum Dismissal {
     TooLate,
     /// A bound is reached.
     Busy,
+    /// The organization, or everyone together, has as much of something as may be.
+    Full(Full),
 }
 
 impl Dismissal {
@@ -149,9 +151,9 @@ impl Dismissal {
             Refusal::NotFound | Refusal::Gone | Refusal::Undeclared => Self::NotFound,
             // The question where a session stands has no answers of the last two kinds.
             Refusal::Contradiction | Refusal::Exists | Refusal::Status(_) => Self::Elsewhere,
+            Refusal::Full(full) => Self::Full(full),
             // Nor is it held against a limit, and nothing is published by it.
             Refusal::Busy
-            | Refusal::Full(_)
             | Refusal::Leaving
             | Refusal::KeyReused
             | Refusal::KeysHeld { .. }
@@ -167,7 +169,9 @@ impl Dismissal {
             Self::Unknown => new(RefusalKind::Token),
             Self::Garbage | Self::Contradictory | Self::TooLate => new(RefusalKind::Credentials),
             Self::Forbidden(identity) => Some(Denial::of_grant(Api::Pubsub, *identity)),
-            Self::Address(_) | Self::NotFound | Self::Elsewhere | Self::Busy => None,
+            Self::Address(_) | Self::NotFound | Self::Elsewhere | Self::Busy | Self::Full(_) => {
+                None
+            }
         }
     }
 
@@ -201,10 +205,11 @@ impl Dismissal {
                 Code::Unauthorized,
                 "nobody said who they are",
             ),
-            Self::Busy => (CloseCode::TRY_AGAIN_LATER, Code::Busy, BUSY),
+            Self::Busy | Self::Full(_) => (CloseCode::TRY_AGAIN_LATER, Code::Busy, BUSY),
         };
         let message = match self {
             Self::Address(what) => what.to_string().into(),
+            Self::Full(full) => full.to_string().into(),
             _ => Cow::Borrowed(reason),
         };
         let last = error(reference, &Error { code, message });

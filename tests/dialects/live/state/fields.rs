@@ -86,6 +86,26 @@ fn names_that_are_no_uuids_have_ids_of_their_own() {
     });
 }
 
+/// Somebody may call a session as the id of another is: that id leads to the one it was made for.
+#[test]
+fn no_name_takes_the_place_of_an_id() {
+    everywhere(|stage| {
+        stage.publish("shield", "\"n\"", "1");
+        let shield = get(stage, "/live/sessions/getByName/shield");
+        let id = shield["id"].as_str().unwrap();
+        stage.publish(id, "\"n\"", "1");
+        let twin = get(stage, &format!("/live/sessions/getByName/{id}"));
+        assert_ne!(twin["id"], shield["id"]);
+        let found = get(stage, &format!("/live/sessions/{id}"));
+        assert_eq!(found["name"], "shield");
+        let found = get(
+            stage,
+            &format!("/live/sessions/{}", twin["id"].as_str().unwrap()),
+        );
+        assert_eq!(found, twin);
+    });
+}
+
 #[test]
 fn groups_and_projects_are_shown_once() {
     everywhere(|stage| {
