@@ -1,9 +1,9 @@
 //! Memory as a budget: what waits for peers and from peers, and what happens when it is spent.
 //!
 //! Three sums. What one connection holds alone (input that is not served yet, output that nobody shares) and what it
-//! subscribed to is kept up to date as it changes; what many share (renderings of events) is counted by a
-//! [`Meter`], each buffer once. A peer's output may so count as nothing here and still be the reason
-//! why a shared buffer lives: who is cut off is chosen by all that waits for it.
+//! subscribed to is kept up to date as it changes; what many share (renderings of events) is counted by a [`Meter`],
+//! each buffer once. A peer's output may so count as nothing here and still be the reason why a shared buffer lives:
+//! who is cut off is chosen by all that waits for it.
 
 use super::Shard;
 use crate::buf::Meter;
@@ -112,8 +112,7 @@ impl Shard {
         let mut holders = vec![0; self.connections.capacity()];
         for (index, entry) in &self.connections {
             let holder = entry.stream.as_ref().map_or(index, |s| s.parent as usize);
-            let connection = &entry.connection;
-            holders[holder] += connection.send_queue.len() + connection.input_bytes();
+            holders[holder] += entry.connection.send_queue.len() + entry.held.input as usize;
             let subscriptions = entry.subscriptions.as_ref();
             holders[holder] += subscriptions.map_or(0, |all| all.bytes());
         }

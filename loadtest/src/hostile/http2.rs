@@ -214,15 +214,7 @@ impl Talker for Streams {
     }
 
     fn hear(&mut self, bytes: &[u8], told: &mut Told) -> Result<usize, String> {
-        let mut used = 0;
-        loop {
-            let parsed = Frame::parse(&bytes[used..]).map_err(|error| error.to_string())?;
-            let Some((frame, taken)) = parsed else {
-                return Ok(used);
-            };
-            used += taken;
-            self.take(frame, told)?;
-        }
+        Frame::take_all(bytes, |frame| self.take(frame, told))
     }
 
     fn reads(&self) -> bool {
@@ -277,13 +269,7 @@ impl Talker for EndlessHeaders {
     }
 
     fn hear(&mut self, bytes: &[u8], told: &mut Told) -> Result<usize, String> {
-        let mut used = 0;
-        loop {
-            let parsed = Frame::parse(&bytes[used..]).map_err(|error| error.to_string())?;
-            let Some((frame, taken)) = parsed else {
-                return Ok(used);
-            };
-            used += taken;
+        Frame::take_all(bytes, |frame| {
             match frame {
                 Frame::GoAway(code) => return Err(format!("GOAWAY, code {code}")),
                 Frame::Reset(_, code) => told.refusals.add(&format!("RST_STREAM, code {code}")),
@@ -292,7 +278,8 @@ impl Talker for EndlessHeaders {
                 }
                 _ => {}
             }
-        }
+            Ok(())
+        })
     }
 }
 

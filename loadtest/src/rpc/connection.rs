@@ -176,15 +176,7 @@ impl Connection {
         bytes: &[u8],
         each: &mut impl FnMut(u32, Heard<'_>) -> Result<(), String>,
     ) -> Result<usize, String> {
-        let mut used = 0;
-        loop {
-            let parsed = Frame::parse(&bytes[used..]).map_err(|error| error.to_string())?;
-            let Some((frame, taken)) = parsed else {
-                return Ok(used);
-            };
-            used += taken;
-            self.take(frame, each)?;
-        }
+        Frame::take_all(bytes, |frame| self.take(frame, each))
     }
 
     fn take(

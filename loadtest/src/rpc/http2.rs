@@ -78,6 +78,26 @@ impl fmt::Display for FrameError {
 }
 
 impl<'a> Frame<'a> {
+    /// Takes all whole frames from the start of `bytes`, one after the other, and says how many bytes they took.
+    ///
+    /// # Errors
+    ///
+    /// What is no frame, or what `each` refuses.
+    pub(crate) fn take_all(
+        bytes: &'a [u8],
+        mut each: impl FnMut(Self) -> Result<(), String>,
+    ) -> Result<usize, String> {
+        let mut used = 0;
+        loop {
+            let parsed = Self::parse(&bytes[used..]).map_err(|error| error.to_string())?;
+            let Some((frame, taken)) = parsed else {
+                return Ok(used);
+            };
+            used += taken;
+            each(frame)?;
+        }
+    }
+
     /// Reads one frame from the start of `bytes`, and says how many bytes it took.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Option<(Self, usize)>, FrameError> {
         let Some(&[l0, l1, l2, kind, flags, s0, s1, s2, s3]) = bytes.first_chunk() else {

@@ -76,11 +76,6 @@ pub(super) enum Kind {
     ReservedName,
     /// The key was used for something else.
     KeyReused,
-    /// As many keys are remembered as may be.
-    KeysHeld {
-        /// Seconds.
-        retry_after: u32,
-    },
     /// Not in the state that the scope is in.
     Conflict,
     /// The organization publishes faster than it may.
@@ -131,7 +126,7 @@ impl Kind {
             Self::ReservedName => (422, RESERVED_NAME, "Reserved name"),
             Self::KeyReused => (422, KEY_REUSED_CODE, "Idempotency-Key reused"),
             Self::RateLimited { .. } => (429, RATE_LIMITED, "Rate limited"),
-            Self::Busy | Self::Full { .. } | Self::KeysHeld { .. } => (503, "busy", "Busy"),
+            Self::Busy | Self::Full { .. } => (503, "busy", "Busy"),
         }
     }
 
@@ -148,9 +143,9 @@ impl Kind {
     fn headers(self) -> Cow<'static, [u8]> {
         match self {
             Self::Unauthorized => CHALLENGE.into(),
-            Self::RateLimited { retry_after }
-            | Self::Full { retry_after }
-            | Self::KeysHeld { retry_after } => retry_after_line(retry_after).into_bytes().into(),
+            Self::RateLimited { retry_after } | Self::Full { retry_after } => {
+                retry_after_line(retry_after).into_bytes().into()
+            }
             Self::Busy => RETRY_AFTER.into(),
             _ => Cow::default(),
         }

@@ -198,7 +198,7 @@ impl Posted {
             Refusal::KeyReused => Problem::new(Kind::KeyReused, KEY_REUSED),
             Refusal::KeysHeld { of, retry_after } => {
                 let message = keys_held(of, retry_after);
-                Problem::new(Kind::KeysHeld { retry_after }, message)
+                Problem::new(Kind::Full { retry_after }, message)
             }
             Refusal::ReservedName { at } => {
                 let pointer = "/payload/event/eventName";
