@@ -194,6 +194,12 @@ pub(crate) const BANNED_WORDS: [(&str, &str); 13] = [
 pub(crate) const FILE_LINES_MAX: usize = 500;
 /// Widest line of prose in Markdown.
 pub(crate) const PROSE_COLUMNS_MAX: usize = 120;
+/// Most lines of the front page, which is there to make one want to try it.
+pub(crate) const FRONT_PAGE_LINES_MAX: usize = 150;
+/// What blocks of code on pages may be.
+pub(crate) const LANGUAGES: [&str; 8] = [
+    "console", "sh", "toml", "html", "js", "python", "rust", "text",
+];
 /// Where `unsafe` may stand: borrowing the descriptor of a monoio stream, and counting allocations.
 pub(crate) const UNSAFE_HOMES: [&str; 2] = ["tests/allocations", "src/runtime/socket.rs"];
 
