@@ -11,8 +11,8 @@ use crate::time::Instant;
 impl Connection {
     /// Waits for the hub's answer to a call.
     pub fn wait(&mut self, pending: Pending, exchange: Exchange) {
-        if let State::Client(client) = &mut self.state {
-            client.wait(pending);
+        if let State::Open(open) = &mut self.state {
+            open.wait(pending);
             return;
         }
         self.disarm();
@@ -21,8 +21,8 @@ impl Connection {
 
     /// Ends the wait and returns what was waited for.
     pub fn take_waiting(&mut self) -> Option<(Pending, Exchange)> {
-        if let State::Client(client) = &mut self.state {
-            return client.take_waiting();
+        if let State::Open(open) = &mut self.state {
+            return open.take_waiting();
         }
         match std::mem::replace(&mut self.state, State::Http(Reading::default())) {
             State::Waiting(pending, exchange) => Some((pending, exchange)),
@@ -41,7 +41,7 @@ impl Connection {
         exchange: Exchange,
         ctx: &mut Context<'_>,
     ) -> Then {
-        if matches!(self.state, State::Client(_)) {
+        if matches!(self.state, State::Open(_)) {
             return self.answer_client(pending, answer, ctx);
         }
         let mut then = Then::Again;

@@ -6,6 +6,7 @@
 
 pub mod admin;
 mod calls;
+mod client;
 mod cors;
 mod cursor;
 mod denial;
@@ -18,7 +19,6 @@ pub mod render;
 mod respond;
 pub mod rpc;
 pub mod sessions;
-mod socket;
 pub mod stream;
 pub mod sysadm;
 
@@ -41,6 +41,10 @@ use crate::protocol::grpc::{Code, Status};
 use crate::protocol::http1::{Head, Method};
 use crate::time::Now;
 
+pub use client::{
+    Change, Client, Follow, Message, Open, Opening, Reaction, Show, Standing, Streamed, Subscribe,
+    Undo,
+};
 pub use cors::{AllowedOrigin, Cors};
 pub use cursor::{FOREIGN, QueryError, query_cursor, query_text};
 pub use denial::{CONTRADICTORY, Denial, denied_by};
@@ -51,14 +55,10 @@ pub use refusals::{
     reserved_name, retry_after_line, too_fast,
 };
 pub use render::{
-    Encoding, Framing, Rendering, number_digits, put_event_name, put_number, put_text,
+    Encoding, Envelope, Rendering, number_digits, put_event_name, put_number, put_text,
 };
 pub use respond::{
     Exchange, Refused, Responder, STREAMED, error_body, respond_error, respond_plain_error,
-};
-pub use socket::{
-    Change, Follow, Message, Open, Opening, Reaction, Show, Socket, Standing, Streamed, Subscribe,
-    Undo,
 };
 pub use upgrade::{check_upgrade, handshake_fields, read_credentials};
 
@@ -75,7 +75,7 @@ pub struct Dialects {
     /// The live dialect.
     pub live: live::Live,
     /// The stream dialect.
-    pub stream: stream::Stream,
+    pub stream: stream::EventService,
     /// The pubsub dialect.
     pub pubsub: pubsub::Pubsub,
     /// The services for gRPC's tools.
@@ -159,7 +159,7 @@ pub enum Pending {
     /// A publish of the pubsub dialect, by one request.
     Pubsub(pubsub::Posted),
     /// One on a socket of the pubsub dialect.
-    Room(pubsub::Pending),
+    PubsubClient(pubsub::Pending),
 }
 
 impl Pending {
@@ -168,7 +168,7 @@ impl Pending {
         match self {
             Self::Sessions(pending) => matches!(pending, sessions::Pending::Publish),
             Self::Stream(pending) => pending.publishes(),
-            Self::Room(pending) => pending.publishes(),
+            Self::PubsubClient(pending) => pending.publishes(),
             Self::Posted(_) | Self::Pubsub(_) => true,
             Self::Sysadm(_) | Self::Live(_) => false,
         }
@@ -208,7 +208,7 @@ impl Dialects {
             sessions: sessions::Sessions::new(&config.sessions, directory()),
             sysadm: sysadm::Sysadm::new(&config.sysadm, directory(), hostname),
             live: live::Live::new(&config.live, directory()),
-            stream: stream::Stream::new(&config.stream, directory()),
+            stream: stream::EventService::new(&config.stream, directory()),
             pubsub: pubsub::Pubsub::new(&config.pubsub, directory()),
             rpc: rpc::Rpc::default(),
             admin: admin::Admin { metrics },
@@ -401,7 +401,7 @@ impl Dialects {
             Pending::Posted(posted) => self.stream.answer_post(*posted, &answer, to),
             Pending::Pubsub(posted) => self.pubsub.answer_post(posted, &answer, to),
             // A socket's answers go to the socket.
-            Pending::Sysadm(_) | Pending::Stream(_) | Pending::Room(_) => Action::Done,
+            Pending::Sysadm(_) | Pending::Stream(_) | Pending::PubsubClient(_) => Action::Done,
         }
     }
 }

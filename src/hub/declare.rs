@@ -5,8 +5,8 @@
 
 use super::bounds::{Full, Table, Whose};
 use super::command::{Answer, Refusal};
-use super::effect::Effect;
 use super::hub::Hub;
+use super::news::News;
 use super::scope::{Address, OrganizationId, Parents, Scope, ScopeName, SessionKey};
 use super::session::SessionIndex;
 use super::tree::{Child, LearnError};
@@ -54,7 +54,7 @@ impl Hub {
         Ok(Answer::Parents(parents))
     }
 
-    /// Learns what another shard's tree learned: [`Effect::Learn`]. What contradicts this shard's
+    /// Learns what another shard's tree learned: [`News::Learn`]. What contradicts this shard's
     /// tree, or finds no room in it, is left out: the same will be answered to commands. Of a session
     /// elsewhere only the subscriptions here learn, and what its home says is true.
     pub fn learn_from_mail(
@@ -172,7 +172,7 @@ impl Hub {
         if parents != before {
             self.teach_filters(&session.scope(), &parents);
             if !self.listeners(organization).is_empty() {
-                self.effects.push(Effect::Learn {
+                self.effects.push(News::Learn {
                     organization,
                     session: Some(session.token.clone()),
                     parents: parents.clone(),
@@ -195,7 +195,7 @@ impl Hub {
         self.tell_returned();
         self.teach(organization, &parents);
         if self.tree.revision() != revision && self.placement.shards() > 1 {
-            self.effects.push(Effect::Learn {
+            self.effects.push(News::Learn {
                 organization,
                 session: None,
                 parents: parents.clone(),

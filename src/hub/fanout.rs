@@ -1,7 +1,7 @@
 //! Fan-out: what was accepted, on its way to live subscriptions, here and on other shards.
 //!
 //! An event is offered once: to this shard's filter table, if its organization has subscriptions here, and
-//! by [`Effect::Hear`] to every shard that said it listens to that organization. Shards without
+//! by [`News::Hear`] to every shard that said it listens to that organization. Shards without
 //! listeners get no mail. Events of retained names go to all shards, so that whoever subscribes later
 //! finds the last one without asking anybody.
 
@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use super::bounds::{Bounds, Full, Table, Whose};
 use super::command::Answer;
-use super::effect::Effect;
 use super::event::{Draft, Event, EventName};
 use super::filter::{FilterTable, MatchScratch, SubscriberId, SubscriptionId};
 use super::hub::Hub;
+use super::news::News;
 use super::scope::{Address, OrganizationId, Parents, Scope, ShardId};
 use super::subscription::{Names, Subscription};
 use crate::limits::SUBSCRIPTIONS_MAX;
@@ -218,7 +218,7 @@ impl Hub {
         self.fanout.retained.get(&(organization, place)).cloned()
     }
 
-    /// Hears an event that another shard accepted: [`Effect::Hear`].
+    /// Hears an event that another shard accepted: [`News::Hear`].
     pub fn hear_from_mail(&mut self, event: &Arc<Event>) {
         self.offer_here(event);
     }
@@ -266,11 +266,11 @@ impl Hub {
             let others = (0..self.placement.shards()).map(ShardId);
             let others = others.filter(|&shard| shard != self.shard);
             self.effects
-                .extend(others.map(|shard| Effect::Hear(shard, Arc::clone(event))));
+                .extend(others.map(|shard| News::Hear(shard, Arc::clone(event))));
             return;
         }
         for &shard in self.fanout.listeners_of(event.scope.organization) {
-            self.effects.push(Effect::Hear(shard, Arc::clone(event)));
+            self.effects.push(News::Hear(shard, Arc::clone(event)));
         }
     }
 

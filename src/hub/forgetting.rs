@@ -18,8 +18,8 @@
 //!
 //! All of it follows from the time that comes with commands and sweeps. Declared scopes are not forgotten.
 
-use super::effect::Effect;
 use super::hub::Hub;
+use super::news::News;
 use super::scope::{Parents, Scope, ShardId};
 use super::tree::Standing;
 use crate::limits::SCOPE_FORGET_GRACE;
@@ -122,7 +122,7 @@ impl Hub {
     pub(super) fn tell_returned(&mut self) {
         for (organization, parents) in self.tree.take_returned() {
             if self.placement.shards() > 1 {
-                self.effects.push(Effect::Learn {
+                self.effects.push(News::Learn {
                     organization,
                     session: None,
                     parents,
@@ -136,7 +136,7 @@ impl Hub {
             return;
         }
         let parents = self.tree.as_parents(&scope);
-        self.effects.push(Effect::Scope {
+        self.effects.push(News::Scope {
             to,
             scope,
             parents,

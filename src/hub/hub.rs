@@ -7,7 +7,7 @@
 //!
 //! Events wake sessions; the end of the tick shows them to readers. A caller's tick:
 //!
-//! 1. [`execute`](Hub::execute) and friends, any number of times; [`take_effects`](Hub::take_effects).
+//! 1. [`execute`](Hub::execute) and friends, any number of times; [`take_news`](Hub::take_news).
 //! 2. [`continue_broadcasts`](Hub::continue_broadcasts).
 //! 3. [`take_woken`](Hub::take_woken); for each session [`trim`](Hub::trim),
 //!    [`connections`](Hub::connections), and let each read [`session_log`](Hub::session_log).
@@ -20,11 +20,11 @@ use std::time::Duration;
 use super::bounds::{Bounds, Counts, Tally};
 use super::broadcast::Broadcasts;
 use super::command::{Answer, Command, Refusal};
-use super::effect::Effect;
 use super::event::{Draft, Event};
 use super::fanout::Fanout;
 use super::ids::Ids;
 use super::inspect::{Inspected, session_entry};
+use super::news::News;
 use super::scope::{Address, OrganizationId, Placement, ScopeName, SessionKey, ShardId};
 use super::session::{Readers, Retention, Session, SessionIndex, SessionTable};
 use super::tombstones::Tombstones;
@@ -103,7 +103,7 @@ pub struct Hub {
     pub(super) doomed: Vec<SessionIndex>,
     /// Connections whose session is gone.
     pub(super) ended: Vec<u32>,
-    pub(super) effects: Vec<Effect>,
+    pub(super) effects: Vec<News>,
     /// Scratch: events between acceptance and append.
     pub(super) staged: Vec<Arc<Event>>,
     /// Scratch: sessions that an event above them is for.
@@ -216,7 +216,7 @@ impl Hub {
     }
 
     /// Appends what other shards must be told to `out`, oldest first, and forgets it.
-    pub fn take_effects(&mut self, out: &mut Vec<Effect>) {
+    pub fn take_news(&mut self, out: &mut Vec<News>) {
         out.append(&mut self.effects);
     }
 

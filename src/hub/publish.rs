@@ -10,9 +10,9 @@ use std::sync::Arc;
 use super::bounds::{Full, Table, Whose};
 use super::broadcast::Reserve;
 use super::command::{Answer, Refusal};
-use super::effect::Effect;
 use super::event::{Draft, Event};
 use super::hub::Hub;
+use super::news::News;
 use super::scope::{OrganizationId, Parents, Scope, ScopeName, SessionKey};
 use super::session::SessionIndex;
 use super::tree::Child;
@@ -122,7 +122,7 @@ impl Hub {
         let Some(id) = events.first().map(|event| event.id) else {
             return Ok(Answer::Done);
         };
-        let mut beneath = self.gather(scope);
+        let mut beneath = self.sessions_beneath(scope);
         let is_broadcast = self.is_broadcast(events.len(), &beneath);
         let room = if is_broadcast {
             self.check_broadcasts(scope.organization, events.len())
@@ -188,7 +188,7 @@ impl Hub {
             self.offer_here(event);
         }
         if self.placement.shards() > 1 {
-            let effects = events.iter().map(|event| Effect::Append(Arc::clone(event)));
+            let effects = events.iter().map(|event| News::Append(Arc::clone(event)));
             self.effects.extend(effects);
         }
         if let Some(reserve) = broadcast {
@@ -209,7 +209,7 @@ impl Hub {
     /// that readers are told of.
     pub fn append_from_mail(&mut self, now: Now, event: &Arc<Event>) {
         self.offer_here(event);
-        let mut beneath = self.gather(&event.scope);
+        let mut beneath = self.sessions_beneath(&event.scope);
         let each = event.retained_bytes();
         let organization = event.scope.organization;
         if self.is_broadcast(1, &beneath) {
@@ -219,7 +219,7 @@ impl Hub {
             if self.sessions.len() < sessions {
                 // Sessions were removed on the way: whoever gets their places next came after the event.
                 self.beneath = beneath;
-                beneath = self.gather(&event.scope);
+                beneath = self.sessions_beneath(&event.scope);
             }
             let room = self.room_of(organization).0;
             // The logs will not grow by more than there is room for: they give way.
@@ -312,7 +312,7 @@ impl Hub {
     }
 
     /// The sessions beneath a scope, in the scratch list: hand it back when done.
-    fn gather(&mut self, scope: &Scope) -> Vec<SessionIndex> {
+    fn sessions_beneath(&mut self, scope: &Scope) -> Vec<SessionIndex> {
         let mut beneath = std::mem::take(&mut self.beneath);
         beneath.clear();
         self.tree.sessions_beneath(scope, &mut beneath);

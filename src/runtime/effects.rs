@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use tracing::{info, warn};
 
-use super::driver::{Driver, Slot};
 use super::mesh::Envelope;
+use super::shard_loop::{ShardLoop, Slot};
 use crate::metrics::RefusalKind;
 use crate::shard::{ConnectionId, Effect, Told};
 
@@ -42,7 +42,7 @@ fn tell(told: Told) {
     }
 }
 
-impl Driver {
+impl ShardLoop {
     /// Does what the shard wants done to a socket.
     pub(super) fn carry_out(&mut self, effect: Effect) {
         match effect {

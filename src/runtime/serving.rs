@@ -5,7 +5,7 @@
 //! `SERVING_STEPS_MAX` requests or one receive, a turn's receiving after [`RECEIVING_TIME_MAX`]: then what came of it is
 //! sent, and the kernel is asked what else is ready. Both drivers of monoio are served alike.
 
-use super::driver::{Driver, socket};
+use super::shard_loop::{ShardLoop, socket};
 use crate::limits::{
     GATHER_CONNECTIONS_MIN, GATHER_LOOKS_MAX, GATHER_TALKERS_MAX, RECEIVING_TIME_MAX,
     SERVING_BYTES_MAX, SERVINGS_PER_LOOK, SWEEP_INTERVAL, TICK_INTERVAL,
@@ -24,7 +24,7 @@ enum Received {
     Full,
 }
 
-impl Driver {
+impl ShardLoop {
     /// A socket is readable.
     pub(super) fn readable(&mut self, id: ConnectionId) {
         let Some(slot) = self.slot(id) else {
@@ -136,7 +136,7 @@ impl Driver {
     /// Before a large flush: looks again at those who just talked, until a look finds nothing. While the
     /// flush lasts nothing is received, and each event that came a moment too late would cost a flush of its
     /// own.
-    pub(super) fn gather(&mut self) {
+    pub(super) fn look_again(&mut self) {
         for _ in 0..GATHER_LOOKS_MAX {
             if self.shard.addressed() < GATHER_CONNECTIONS_MIN || self.late {
                 break;

@@ -15,10 +15,10 @@ use std::time::Duration;
 use monoio::net::{TcpListener, UnixStream};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::any_runtime::AnyRuntime;
 use super::clock::Clock;
-use super::driver::{Driver, NodeState};
 use super::mesh::{self, Mesh, Waker};
-use super::ring::AnyRuntime;
+use super::shard_loop::{NodeState, ShardLoop};
 use super::tasks;
 use super::verifier::{self, Verifier};
 use super::watchdog::{self, Patience, Watchdog};
@@ -135,7 +135,7 @@ impl Leaving {
 }
 
 /// What one thread needs to become a shard.
-struct Seat {
+struct ShardThread {
     settings: ShardSettings,
     listener: StdListener,
     mesh: Mesh,
@@ -168,7 +168,7 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
     let mut threads = Vec::with_capacity(usize::from(shards));
     let ends = listeners.into_iter().zip(meshes).zip(verifiers);
     for (index, ((listener, mesh), verifier)) in ends.enumerate() {
-        let seat = Seat {
+        let thread = ShardThread {
             settings: ShardSettings {
                 shard: ShardId(index as u16),
                 placement: placement.clone(),
@@ -189,7 +189,7 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
         };
         let thread = std::thread::Builder::new()
             .name(format!("shard-{index}"))
-            .spawn(move || sit(seat));
+            .spawn(move || run_shard(thread));
         threads.push(thread.map_err(StartError::System)?);
     }
     drop(ready);
@@ -216,12 +216,12 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
 }
 
 /// One thread's life as a shard.
-fn sit(seat: Seat) {
-    if let Some(core) = seat.core {
+fn run_shard(thread: ShardThread) {
+    if let Some(core) = thread.core {
         core_affinity::set_for_current(core);
     }
-    let ready = seat.ready.clone();
-    let mut runtime = match AnyRuntime::build(seat.settings.config.server.driver) {
+    let ready = thread.ready.clone();
+    let mut runtime = match AnyRuntime::build(thread.settings.config.server.driver) {
         Ok(runtime) => runtime,
         Err(error) => {
             let _ = ready.send(Err(StartError::Driver(error)));
@@ -229,12 +229,12 @@ fn sit(seat: Seat) {
         }
     };
     let kind = runtime.kind();
-    let (index, state) = (seat.settings.shard.index(), Arc::clone(&seat.state));
+    let (index, state) = (thread.settings.shard.index(), Arc::clone(&thread.state));
     runtime.block_on(async move {
-        let drain_timeout = seat.settings.config.server.drain_timeout;
-        let metrics = Arc::clone(&seat.settings.metrics);
-        let watched = TcpListener::from_std(seat.listener).and_then(|listener| {
-            let wake_stream = UnixStream::from_std(seat.mesh.wake_stream()?)?;
+        let drain_timeout = thread.settings.config.server.drain_timeout;
+        let metrics = Arc::clone(&thread.settings.metrics);
+        let watched = TcpListener::from_std(thread.listener).and_then(|listener| {
+            let wake_stream = UnixStream::from_std(thread.mesh.wake_stream()?)?;
             Ok((listener, wake_stream))
         });
         let (listener, wake_stream) = match watched {
@@ -244,20 +244,20 @@ fn sit(seat: Seat) {
                 return;
             }
         };
-        let shard = Shard::new(seat.settings);
+        let shard = Shard::new(thread.settings);
         shard.metrics().ready.set(1);
-        let (clock, state) = (seat.clock, seat.state);
-        let driver = Driver::new(
+        let (clock, state) = (thread.clock, thread.state);
+        let shard_loop = ShardLoop::new(
             shard,
             clock,
-            seat.mesh,
-            seat.verifier,
+            thread.mesh,
+            thread.verifier,
             state,
             drain_timeout,
             metrics,
         );
         let _ = ready.send(Ok(kind));
-        tasks::run(Rc::new(RefCell::new(driver)), listener, wake_stream).await;
+        tasks::run(Rc::new(RefCell::new(shard_loop)), listener, wake_stream).await;
     });
     state.left[index].store(true, Ordering::Release);
 }

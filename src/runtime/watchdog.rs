@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tracing::error;
 
-use super::driver::NodeState;
+use super::shard_loop::NodeState;
 use crate::config::Config;
 use crate::dialect::AllMetrics;
 use crate::limits::{DRAIN_GRACE, EXIT_LOST, SHARD_STALL_MAX, WATCH_INTERVAL};

@@ -14,7 +14,7 @@ use crate::time::Now;
 
 /// A question to all shards, while answers come in.
 #[derive(Debug)]
-pub(super) struct Gather {
+pub(super) struct Survey {
     connection: ConnectionId,
     missing: usize,
     found: Vec<ScopeName>,
@@ -36,7 +36,7 @@ impl Shard {
             self.mark_own(id, correlation_id, &mut command);
         }
         // Who follows a log hears nothing but what its home has.
-        let follows = matches!(pending, Pending::Room(_));
+        let follows = matches!(pending, Pending::PubsubClient(_));
         let answer = if !follows && asks_where_a_session_stands(&command) {
             self.find_place(now, id, command)
         } else {
@@ -186,13 +186,13 @@ impl Shard {
         if !others.iter().all(|&shard| self.has_room(shard)) {
             return Some(Answer::Refused(Refusal::Busy));
         }
-        let gather = self.gathers.insert(Gather {
+        let survey = self.surveys.insert(Survey {
             connection,
             missing: others.len(),
             found: found_of(local),
         });
         for shard in others {
-            let reply = ReplyTo::Gather(gather as u32);
+            let reply = ReplyTo::Survey(survey as u32);
             let command = command.clone();
             self.send(shard, Mail::Command { reply, command });
         }
@@ -292,7 +292,7 @@ impl Shard {
                         self.reply(now, ticket, answer.clone());
                     }
                 }
-                ReplyTo::Gather(gather) => self.gathered(now, gather, answer),
+                ReplyTo::Survey(survey) => self.surveyed(now, survey, answer),
                 ReplyTo::Nobody => {}
             },
             Mail::Asked { number, question } => self.asked(from, number, question),
@@ -343,14 +343,14 @@ impl Shard {
         }
     }
 
-    fn gathered(&mut self, now: Now, gather: u32, answer: Answer) {
-        let Some(pending) = self.gathers.get_mut(gather as usize) else {
+    fn surveyed(&mut self, now: Now, survey: u32, answer: Answer) {
+        let Some(pending) = self.surveys.get_mut(survey as usize) else {
             return;
         };
         pending.missing -= 1;
         pending.found.extend(found_of(answer));
         if pending.missing == 0 {
-            let done = self.gathers.remove(gather as usize);
+            let done = self.surveys.remove(survey as usize);
             self.deliver(now, done.connection, Answer::Found(done.found));
         }
     }

@@ -160,7 +160,7 @@ pub enum ReplyTo {
     /// All who wait for the first use of an idempotency key.
     Key(Box<PublishKey>),
     /// A question that was put to all shards.
-    Gather(u32),
+    Survey(u32),
     /// Nobody.
     Nobody,
 }

@@ -1,6 +1,6 @@
 //! The opening handshake: an API token or a user's password comes with it, or nothing is opened.
 
-use super::{Heard, Live, Socket};
+use super::{Client, Heard, Live};
 use crate::auth::{Attempt, Credentials, Grant, Identity, UserId, Verdict};
 use crate::dialect::{
     self, Action, CONTRADICTORY, Call, Denial, Open, Opening, Refused, Responder, Tools,
@@ -174,7 +174,7 @@ impl Live {
         let organization = identity.organization;
         Action::Open(Box::new(Open {
             opening: Opening::WebSocket(handshake, None),
-            socket: dialect::Socket::Live(Socket {
+            client: dialect::Client::Live(Client {
                 organization,
                 cancelled: false,
                 heard: Heard::default(),

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use crate::auth::{Directory, OrganizationId};
 use crate::config::LiveConfig;
-use crate::dialect::socket::{self, Change, Reaction, Subscribe};
+use crate::dialect::client::{self, Change, Reaction, Subscribe};
 use crate::dialect::{Action, Cors, Responder};
 use crate::hub::{Answer, Full};
 use request::{Filter, Limits, Request};
@@ -58,7 +58,7 @@ pub struct Undo {
 
 /// One client.
 #[derive(Debug)]
-pub struct Socket {
+pub struct Client {
     organization: OrganizationId,
     /// Its subscription was cancelled, and it has set no filters since. What else it may be, is in the room that this
     /// leaves: a socket of any dialect is not larger.
@@ -71,7 +71,7 @@ pub struct Socket {
 struct Heard(Option<Box<Box<[Filter]>>>);
 
 // Twice boxed: a thin pointer keeps the many without filters small.
-const _: () = assert!(size_of::<Socket>() <= 16);
+const _: () = assert!(size_of::<Client>() <= 16);
 
 impl Live {
     /// The dialect.
@@ -101,24 +101,24 @@ impl Live {
     }
 
     /// A message came.
-    pub fn message(&self, socket: &mut Socket, text: &[u8]) -> Reaction {
+    pub fn message(&self, client: &mut Client, text: &[u8]) -> Reaction {
         let filters = match Request::read(text) {
             Ok(Request::Filter(filters)) => filters,
             Err(error) => return Reaction::Reply(reply::error(&error)),
         };
         match filters.read(&self.limits) {
             Ok(filters) => {
-                let change = self.subscriptions(socket.organization, &filters);
+                let change = self.subscriptions(client.organization, &filters);
                 let reply = reply::filtered(filters.len());
                 let undo = Undo {
-                    heard: std::mem::replace(&mut socket.heard, Heard::of(filters)),
-                    cancelled: std::mem::take(&mut socket.cancelled),
+                    heard: std::mem::replace(&mut client.heard, Heard::of(filters)),
+                    cancelled: std::mem::take(&mut client.cancelled),
                 };
                 Reaction::Subscribe(Box::new(Subscribe {
                     change: Change::Replace(change),
                     retained: Vec::new(),
                     reply,
-                    undo: socket::Undo::Live(Box::new(undo)),
+                    undo: client::Undo::Live(Box::new(undo)),
                 }))
             }
             Err(error) => Reaction::Reply(reply::refused(&error)),
@@ -131,9 +131,9 @@ impl Live {
         reply::error(&full.to_string())
     }
 
-    pub(super) fn not_subscribed(socket: &mut Socket, undo: Undo, full: Full) -> Reaction {
-        socket.heard = undo.heard;
-        socket.cancelled = undo.cancelled;
+    pub(super) fn not_subscribed(client: &mut Client, undo: Undo, full: Full) -> Reaction {
+        client.heard = undo.heard;
+        client.cancelled = undo.cancelled;
         Reaction::Reply(reply::refused(&full.to_string()))
     }
 }

@@ -15,7 +15,7 @@ use crate::dialect::{
 };
 use crate::hub::{Address, Answer, Command, Epoch, EventId, Number, Refusal, Scope};
 use crate::metrics::Api;
-use crate::protocol::http1::{Framing, Head, Method, Version};
+use crate::protocol::http1::{BodyLength, Head, Method, Version};
 
 /// A publish that waits for the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Pubsub {
         })?;
         // RFC 9112 §6.3: without either field an HTTP/1.1 body is empty. What an HTTP/1.0 client means
         // by it cannot be known.
-        if head.framing == Framing::None && head.version == Version::Http10 {
+        if head.body_length == BodyLength::None && head.version == Version::Http10 {
             let message = "a publish by HTTP/1.0 needs Content-Length";
             return Err(self.refuse(Problem::new(Kind::LengthRequired, message), to));
         }

@@ -30,7 +30,7 @@ use crate::hub::{
     Address, Command, OrganizationId, Parents, Scope, ScopeName, SessionKey, Transition,
 };
 use crate::limits::{SCOPE_NAME_BYTES_MAX, STRANGER_MESSAGE_BYTES_MAX};
-use crate::protocol::http1::{Framing, Head, Method, Version, decode_segment};
+use crate::protocol::http1::{BodyLength, Head, Method, Version, decode_segment};
 use access::reads;
 use errors::respond_error;
 
@@ -93,7 +93,7 @@ impl Sessions {
         let events = matches!(route, Route::Function(_, Function::Events));
         // RFC 9112 §6.3: without either field an HTTP/1.1 body is empty. What an HTTP/1.0 client means
         // by it cannot be known.
-        let unframed = head.framing == Framing::None && head.version == Version::Http10;
+        let unframed = head.body_length == BodyLength::None && head.version == Version::Http10;
         if events && head.method == Method::Post && unframed {
             let message = "a publish by HTTP/1.0 needs Content-Length";
             respond_error(self, to, 411, "length_required", message);

@@ -9,7 +9,7 @@
 //! stream. Without organizations everyone may do everything, and credentials are not looked at. Users and
 //! their passwords are not for this dialect.
 
-use super::Stream;
+use super::EventService;
 use super::errors::invalid;
 use crate::auth::{Credentials, Grant, Identity};
 use crate::dialect::{CONTRADICTORY, Denial, Offer};
@@ -22,7 +22,7 @@ pub(super) const SUBPROTOCOLS: [&str; 2] = ["Bearer", "bearer"];
 
 const UNKNOWN: &str = "the API token is not known";
 
-impl Stream {
+impl EventService {
     /// Whether a request may publish: judged by its head, so that nobody waits for the body of one that may not.
     pub fn may_publish(&self, head: &Head<'_, '_>) -> Result<(), Status> {
         let identity = self.identify(head, Offer::default())?;

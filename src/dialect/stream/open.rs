@@ -5,12 +5,12 @@ use std::num::NonZeroU16;
 use bytes::Bytes;
 
 use super::access::{SUBPROTOCOLS, allow};
+use super::client::Kind;
 use super::errors::invalid;
-use super::socket::Kind;
-use super::{Form, Route, Socket, Stream, Wanted, put_http_error};
+use super::{Client, EventService, Form, Route, Wanted, put_http_error};
 use crate::auth::Grant;
-use crate::dialect::render::Framing;
-use crate::dialect::socket::{Open, Opening, Streamed};
+use crate::dialect::client::{Open, Opening, Streamed};
+use crate::dialect::render::Envelope;
 use crate::dialect::{
     self, Action, Offer, Refused, Responder, STREAMED, handshake_fields, idempotency_key,
 };
@@ -24,7 +24,7 @@ const CHALLENGE: &[u8] = b"WWW-Authenticate: Bearer\r\n";
 /// RFC 9110 §10.2.3.
 const RETRY_AFTER: &[u8] = b"Retry-After: 1\r\n";
 
-impl Stream {
+impl EventService {
     /// Judges a request by its head: the most bytes its body may have, or a refusal (written).
     pub fn admit(
         &self,
@@ -86,10 +86,10 @@ impl Stream {
             self.respond_error(error.status(), error.headers(), &status, to)
         })?;
         let offer = Offer::read(head, &SUBPROTOCOLS);
-        let socket = session_id(head).and_then(|session_id| {
+        let client = session_id(head).and_then(|session_id| {
             let identity = self.identify(head, offer)?;
             let first = Wanted::from_query(head.query)?;
-            Ok(Socket::new(
+            Ok(Client::new(
                 identity,
                 Form::Json,
                 Kind::Stream,
@@ -98,12 +98,12 @@ impl Stream {
             ))
         });
         // A browser's WebSocket shows nothing of a handshake that fails, so it is told on the open socket.
-        let socket = socket.unwrap_or_else(|status| {
+        let client = client.unwrap_or_else(|status| {
             to.denied = self.denial(&status, head, offer);
-            Socket::refused(status)
+            Client::refused(status)
         });
         let protocol = offer.subprotocol;
-        Ok(open(Opening::WebSocket(handshake, protocol), socket))
+        Ok(open(Opening::WebSocket(handshake, protocol), client))
     }
 
     fn open_response(
@@ -111,7 +111,7 @@ impl Stream {
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
     ) -> Result<Action, Refused> {
-        let socket = session_id(head).and_then(|session_id| {
+        let client = session_id(head).and_then(|session_id| {
             let identity = self.identify(head, Offer::default())?;
             let wanted = Wanted::from_query(head.query)?
                 .ok_or_else(|| invalid("subscribe.name is missing"))?;
@@ -119,7 +119,7 @@ impl Stream {
             allow(identity, Grant::Subscribe)?;
             wanted.names()?;
             let first = Some(wanted);
-            Ok(Socket::new(
+            Ok(Client::new(
                 identity,
                 Form::Json,
                 Kind::Listen,
@@ -127,24 +127,24 @@ impl Stream {
                 first,
             ))
         });
-        let opened = socket.and_then(|socket| Ok((socket, heartbeat(head.query)?)));
-        let (socket, heartbeat) = opened.map_err(|status| {
+        let opened = client.and_then(|client| Ok((client, heartbeat(head.query)?)));
+        let (client, heartbeat) = opened.map_err(|status| {
             to.denied = self.denial_of_call(&status, head);
             self.refuse(&status, to)
         })?;
         let streamed = Streamed {
             content_type: "application/json",
             headers: [&self.cors[..], STREAMED].concat(),
-            framing: Framing::Line,
+            envelope: Envelope::Line,
             messages: Vec::new(),
             encoding: MessageEncoding::Identity,
             heartbeat,
         };
-        Ok(open(Opening::Response(Box::new(streamed)), socket))
+        Ok(open(Opening::Response(Box::new(streamed)), client))
     }
 
     /// A gRPC call begins: a stream, or one publish.
-    pub fn call(&self, publishes: bool, head: &Head<'_, '_>) -> Result<Socket, Status> {
+    pub fn call(&self, publishes: bool, head: &Head<'_, '_>) -> Result<Client, Status> {
         let session_id = session_id(head)?;
         let identity = self.identify(head, Offer::default())?;
         let kind = if publishes {
@@ -152,7 +152,7 @@ impl Stream {
         } else {
             Kind::Stream
         };
-        Ok(Socket::new(identity, Form::Proto, kind, session_id, None))
+        Ok(Client::new(identity, Form::Proto, kind, session_id, None))
     }
 
     /// Refuses a request, in this dialect's form.
@@ -192,10 +192,10 @@ impl Stream {
     }
 }
 
-fn open(opening: Opening, socket: Socket) -> Action {
+fn open(opening: Opening, client: Client) -> Action {
     Action::Open(Box::new(Open {
         opening,
-        socket: dialect::Socket::Stream(Box::new(socket)),
+        client: dialect::Client::Stream(Box::new(client)),
         subscriptions: Vec::new(),
         home: None,
     }))

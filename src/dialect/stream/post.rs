@@ -5,7 +5,7 @@ use super::errors::invalid;
 use super::open::session_id;
 use super::placing::Place;
 use super::refusal::of_refusal;
-use super::{Form, Publish, Stream, put_published};
+use super::{EventService, Form, Publish, put_published};
 use crate::auth::Grant;
 use crate::dialect::calls::respond_web;
 use crate::dialect::{
@@ -45,7 +45,7 @@ impl Coding {
     }
 }
 
-impl Stream {
+impl EventService {
     pub(super) fn post(
         &self,
         head: &Head<'_, '_>,

@@ -6,11 +6,11 @@
 
 use super::reply::{self, Code, Echo};
 use super::request::Request;
-use super::{Login, Socket, Sysadm};
+use super::{Client, Login, Sysadm};
 use crate::auth::{
     Attempt, Grant, Identity, LOGIN_TOKEN_CHARS, LoginToken, Secret, UserId, Verdict,
 };
-use crate::dialect::socket::{self, Change, Reaction, Subscribe};
+use crate::dialect::client::{self, Change, Reaction, Subscribe};
 use crate::dialect::{self, Call, Denial, Tools, denied_by};
 use crate::hub::{Answer, Command, Login as LoginCommand};
 use crate::limits::{PASSWORD_BYTES_MAX, USER_NAME_BYTES_MAX};
@@ -49,12 +49,12 @@ impl Sysadm {
     /// `rpc/auth…`: the former login goes whatever comes of it.
     pub(super) fn log_in(
         &self,
-        socket: &mut Socket,
+        client: &mut Client,
         request: Request,
         tools: &mut Tools<'_>,
     ) -> Reaction {
-        let former = socket.login.and_then(|login| login.token);
-        self.become_stranger(socket, tools.now.instant);
+        let former = client.login.and_then(|login| login.token);
+        self.become_stranger(client, tools.now.instant);
         let step = self.read_step(&request);
         let echo = request.echo;
         match (former, &step) {
@@ -65,7 +65,7 @@ impl Sysadm {
             }
             (None, _) => {}
         }
-        self.take(socket, step, echo, tools)
+        self.take(client, step, echo, tools)
     }
 
     fn read_step(&self, request: &Request) -> Step {
@@ -105,7 +105,7 @@ impl Sysadm {
         })
     }
 
-    fn take(&self, socket: &mut Socket, step: Step, echo: Echo, tools: &mut Tools<'_>) -> Reaction {
+    fn take(&self, client: &mut Client, step: Step, echo: Echo, tools: &mut Tools<'_>) -> Reaction {
         match step {
             Step::Verify(attempt) => {
                 let wait = Wait::Verify(attempt.user, echo);
@@ -119,16 +119,16 @@ impl Sysadm {
                 if code == Code::Unauthorized {
                     tools.denied = Some(Denial::new(Api::Sysadm, RefusalKind::Credentials));
                 }
-                settle(socket, self.errors.reply(&echo, code))
+                settle(client, self.errors.reply(&echo, code))
             }
-            Step::Leave => settle(socket, Vec::new()),
+            Step::Leave => settle(client, Vec::new()),
         }
     }
 
     /// The answer to a call of this dialect.
     pub fn answer(
         &self,
-        socket: &mut Socket,
+        client: &mut Client,
         pending: Pending,
         answer: Answer,
         tools: &mut Tools<'_>,
@@ -136,7 +136,7 @@ impl Sysadm {
         self.note_refusal(&pending.0, &answer, tools);
         let (code, echo) = match (pending.0, answer) {
             // A login that could not be forgotten now ends by its age.
-            (Wait::Clear(step, echo), _) => return self.take(socket, step, echo, tools),
+            (Wait::Clear(step, echo), _) => return self.take(client, step, echo, tools),
             (Wait::Verify(Some(user), echo), Answer::Verified(Verdict::Right)) => {
                 match self.directory.user_of(user) {
                     Some(user) => return issue(user.identity, echo, tools),
@@ -145,16 +145,16 @@ impl Sysadm {
             }
             (Wait::Verify(_, echo), Answer::Verified(Verdict::Blocked { retry_after })) => {
                 let reply = self.errors.later(&echo, Code::TooMany, retry_after);
-                return settle(socket, reply);
+                return settle(client, reply);
             }
             (Wait::Verify(_, echo), Answer::Verified(Verdict::Busy { retry_after })) => {
                 let reply = self.errors.later(&echo, Code::Unavailable, retry_after);
-                return settle(socket, reply);
+                return settle(client, reply);
             }
             (Wait::Verify(_, echo), Answer::Verified(_)) => (Code::Unauthorized, echo),
             (Wait::Issue(token, identity, echo), Answer::Login(Some(_)) | Answer::Done)
             | (Wait::Present(token, echo), Answer::Login(Some(identity))) => {
-                return welcome(socket, identity, token, &echo);
+                return welcome(client, identity, token, &echo);
             }
             (Wait::Present(_, echo), Answer::Login(None)) => match self.directory.anonymous() {
                 // A token of another life of this server: the client waits for one that works.
@@ -163,8 +163,8 @@ impl Sysadm {
             },
             (Wait::Renew(reaction, echo), Answer::Login(None)) => {
                 // It ended by its age, or its token was cleared on another socket.
-                self.become_stranger(socket, tools.now.instant);
-                if socket.login.is_some() {
+                self.become_stranger(client, tools.now.instant);
+                if client.login.is_some() {
                     return *reaction;
                 }
                 (Code::Unauthorized, echo)
@@ -175,7 +175,7 @@ impl Sysadm {
                 (Code::Unavailable, echo)
             }
         };
-        settle(socket, self.errors.reply(&echo, code))
+        settle(client, self.errors.reply(&echo, code))
     }
 
     /// Notes what came of a login, if it was none.
@@ -198,11 +198,11 @@ impl Sysadm {
     }
 
     /// Drops the login; in open mode everyone has one.
-    fn become_stranger(&self, socket: &mut Socket, now: Instant) {
-        if socket.login.is_some() {
-            socket.stranger_since = now;
+    fn become_stranger(&self, client: &mut Client, now: Instant) {
+        if client.login.is_some() {
+            client.stranger_since = now;
         }
-        socket.login = self.directory.anonymous().map(|identity| Login {
+        client.login = self.directory.anonymous().map(|identity| Login {
             identity,
             token: None,
         });
@@ -223,29 +223,29 @@ impl Login {
 }
 
 /// A login is good from now on.
-fn welcome(socket: &mut Socket, identity: Identity, token: LoginToken, echo: &Echo) -> Reaction {
-    socket.login = Some(Login {
+fn welcome(client: &mut Client, identity: Identity, token: LoginToken, echo: &Echo) -> Reaction {
+    client.login = Some(Login {
         identity,
         token: Some(token),
     });
-    settle(socket, reply::logged_in(echo, &token))
+    settle(client, reply::logged_in(echo, &token))
 }
 
 /// Ends a request about logins: a reply, and the end of subscriptions that are nobody's any more.
-fn settle(socket: &mut Socket, reply: Vec<u8>) -> Reaction {
-    let may_hear = socket
+fn settle(client: &mut Client, reply: Vec<u8>) -> Reaction {
+    let may_hear = client
         .login
         .filter(|login| login.identity.grants.allow(Grant::Subscribe))
         .map(|login| login.identity.organization);
-    if socket.classes.is_empty() || may_hear == socket.subscribed_in {
+    if client.classes.is_empty() || may_hear == client.subscribed_in {
         return Reaction::Reply(reply);
     }
-    socket.classes.clear();
+    client.classes.clear();
     Reaction::Subscribe(Box::new(Subscribe {
         change: Change::Replace(Vec::new()),
         retained: Vec::new(),
         reply,
-        undo: socket::Undo::Nothing,
+        undo: client::Undo::Nothing,
     }))
 }
 

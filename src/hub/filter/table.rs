@@ -189,7 +189,7 @@ impl FilterTable {
     /// The second half of [`Self::matches`]: from what was read of this event to its subscribers.
     pub fn find(&mut self, event: &Event, scratch: &mut MatchScratch) {
         scratch.programs.clear();
-        self.gather(event, scratch);
+        self.find_candidates(event, scratch);
         let (address, parents) = (&event.scope.address, &event.parents);
         let (level, name) = place(address);
         let at = self.scopes.find(event.scope.organization, level, name);
@@ -229,7 +229,7 @@ impl FilterTable {
     }
 
     /// The atoms that hold for what was read, and for the name.
-    fn gather(&self, event: &Event, scratch: &mut MatchScratch) {
+    fn find_candidates(&self, event: &Event, scratch: &mut MatchScratch) {
         let facts = &mut scratch.facts;
         facts.clear();
         let organization = event.scope.organization;

@@ -131,7 +131,7 @@ impl SessionTable {
         token: &str,
         hash: u64,
     ) -> Option<SessionIndex> {
-        let found = self.by_key.find(spread(hash), |&i| {
+        let found = self.by_key.find(mix(hash), |&i| {
             let session = &self.slab[i as usize];
             session.hash == hash
                 && session.key.organization == organization
@@ -146,7 +146,7 @@ impl SessionTable {
         token: &str,
         hash: u64,
     ) -> impl Iterator<Item = &Session> {
-        let hashed = self.by_key.iter_hash(spread(hash));
+        let hashed = self.by_key.iter_hash(mix(hash));
         let sessions = hashed.map(|&i| &self.slab[i as usize]);
         sessions.filter(move |s| s.hash == hash && s.key.token.as_str() == token)
     }
@@ -158,12 +158,12 @@ impl SessionTable {
 
     /// Inserts a session whose key is not there yet.
     pub(in super::super) fn insert(&mut self, session: Session) -> SessionIndex {
-        let hash = spread(session.hash);
+        let hash = mix(session.hash);
         self.counts.add(session.key.organization);
         let index = self.slab.insert(session) as u32;
         let slab = &self.slab;
         self.by_key
-            .insert_unique(hash, index, |&i| spread(slab[i as usize].hash));
+            .insert_unique(hash, index, |&i| mix(slab[i as usize].hash));
         self.top = self.top.max(index as usize + 1);
         SessionIndex(index)
     }
@@ -173,7 +173,7 @@ impl SessionTable {
         let Some(session) = self.slab.get(index.index()) else {
             return;
         };
-        let hash = spread(session.hash);
+        let hash = mix(session.hash);
         if let Ok(entry) = self.by_key.find_entry(hash, |&i| i == index.0) {
             entry.remove();
         }
@@ -195,6 +195,6 @@ impl SessionTable {
 
 /// The hash as the index wants it. Placement has spent the high bits (all sessions of a shard agree
 /// in them), but `HashTable` tells entries of one bucket apart by exactly those.
-const fn spread(hash: u64) -> u64 {
+const fn mix(hash: u64) -> u64 {
     hash.rotate_left(32)
 }

@@ -4,13 +4,13 @@
 //! a refusal rather than a repair, even where the RFC would allow repairing.
 
 use super::error::HeadError;
-use super::head::{Framing, Version};
+use super::head::{BodyLength, Version};
 use super::target::is_authority;
 
 /// What the fields of one head decide together.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Decisions {
-    pub(super) framing: Framing,
+    pub(super) body_length: BodyLength,
     pub(super) keep_alive: bool,
     /// Of any use only if there is a body.
     pub(super) expect_continue: bool,
@@ -70,12 +70,12 @@ pub(super) fn decide(
     if version == Version::Http11 && !seen.host {
         return Err(HeadError::HostMissing);
     }
-    let framing = match (seen.length, seen.coding) {
-        (Some(length), Coding::Unsaid) => Framing::Length(length),
+    let body_length = match (seen.length, seen.coding) {
+        (Some(length), Coding::Unsaid) => BodyLength::Length(length),
         // RFC 9112 §6.3 rule 3: such a message ought to be handled as an error.
         (Some(_), _) => return Err(HeadError::LengthAndCoding),
-        (None, Coding::Unsaid) => Framing::None,
-        (None, Coding::Chunked) => Framing::Chunked,
+        (None, Coding::Unsaid) => BodyLength::None,
+        (None, Coding::Chunked) => BodyLength::Chunked,
         // RFC 9112 §6.3 rule 4: where it ends cannot be told.
         (None, Coding::Unknown) => return Err(HeadError::CodingUnsupported),
         // RFC 9112 §6.1: what is not understood SHOULD be answered 501.
@@ -85,7 +85,7 @@ pub(super) fn decide(
         return Err(HeadError::ExpectationUnknown);
     }
     Ok(Decisions {
-        framing,
+        body_length,
         // RFC 9112 §9.3: `close` wins over everything; HTTP/1.0 persists only when asked to.
         keep_alive: match seen.persistence {
             Persistence::Unsaid => version == Version::Http11,

@@ -106,7 +106,7 @@ pub enum Version {
 
 /// How the body of a request is delimited (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
+pub enum BodyLength {
     /// Neither length nor coding: there is no body.
     None,
     /// `Content-Length` bytes follow; zero is possible.
@@ -116,7 +116,7 @@ pub enum Framing {
     Chunked,
 }
 
-impl Framing {
+impl BodyLength {
     /// Whether it is known that no body follows: an empty body is none.
     pub const fn is_bodiless(self) -> bool {
         matches!(self, Self::None | Self::Length(0))
@@ -137,7 +137,7 @@ pub struct Head<'h, 'b> {
     /// The version.
     pub version: Version,
     /// How the body is delimited.
-    pub framing: Framing,
+    pub body_length: BodyLength,
     /// Whether the peer wishes the connection to persist (RFC 9112 §9.3).
     pub keep_alive: bool,
     /// Whether the peer waits for `100 Continue` before it sends the body; false when there is no

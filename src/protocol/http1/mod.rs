@@ -1,7 +1,7 @@
 //! HTTP/1.1 (RFC 9112) as a server speaks it: request heads and bodies in, responses out.
 //!
 //! Reading: [`parse_head`] lends a [`Head`] from the receive buffer, without copying; a body framed as
-//! [`Framing::Chunked`] goes through a [`ChunkedDecoder`], in place. Writing: [`Response`] appends to a
+//! [`BodyLength::Chunked`] goes through a [`ChunkedDecoder`], in place. Writing: [`Response`] appends to a
 //! buffer that the caller owns.
 //!
 //! The grammar is taken strictly. Whatever two implementations could read in two ways is how requests
@@ -23,7 +23,7 @@ pub use body::{ChunkedDecoder, Decoded};
 pub use date::DateCache;
 pub use error::{BodyError, HeadError};
 pub use glimpse::Glimpse;
-pub use head::{Framing, Head, Method, Scratch, Version};
+pub use head::{BodyLength, Head, Method, Scratch, Version};
 pub use parse::parse_head;
 pub use response::{CONTINUE, Response, status_text};
 pub use target::{

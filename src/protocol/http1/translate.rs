@@ -5,7 +5,7 @@
 
 use super::error::HeadError;
 use super::fields::decide;
-use super::head::{Framing, Head, Method, Version};
+use super::head::{BodyLength, Head, Method, Version};
 use super::target::{Target, is_authority, is_same_host};
 use crate::limits::HTTP_HEADERS_MAX;
 
@@ -65,9 +65,9 @@ impl<'h, 'b> Head<'h, 'b> {
         }
         let decisions = decide(Version::Http2, &fields.0)?;
         check_authority(&request, &fields.0)?;
-        let framing = match decisions.framing {
-            Framing::None if !request.ended => Framing::Chunked,
-            framing => framing,
+        let body_length = match decisions.body_length {
+            BodyLength::None if !request.ended => BodyLength::Chunked,
+            body_length => body_length,
         };
         Ok(Self {
             method,
@@ -75,9 +75,11 @@ impl<'h, 'b> Head<'h, 'b> {
             path,
             query,
             version: Version::Http2,
-            framing,
+            body_length,
             keep_alive: false,
-            expect_continue: decisions.expect_continue && !request.ended && !framing.is_bodiless(),
+            expect_continue: decisions.expect_continue
+                && !request.ended
+                && !body_length.is_bodiless(),
             authority: request.authority,
             fields: &fields.0,
         })
@@ -166,13 +168,13 @@ mod tests {
         let fields = StreamFields::new(fields.into_iter()).expect("few");
         let head = Head::of_stream(request("POST", false), &fields).expect("good");
         assert_eq!((head.path, head.query), ("/a/b", Some("c=d")));
-        assert_eq!(head.framing, Framing::Length(3));
+        assert_eq!(head.body_length, BodyLength::Length(3));
         assert_eq!(head.header("Accept"), Some(&b"*/*"[..]));
         let none = StreamFields::new(std::iter::empty()).expect("none");
         let get = Head::of_stream(request("GET", true), &none).expect("good");
-        assert_eq!(get.framing, Framing::None);
+        assert_eq!(get.body_length, BodyLength::None);
         let open = Head::of_stream(request("POST", false), &none).expect("good");
-        assert_eq!(open.framing, Framing::Chunked);
+        assert_eq!(open.body_length, BodyLength::Chunked);
         let unknown = Head::of_stream(request("BREW", true), &none);
         assert_eq!(unknown.err(), Some(HeadError::MethodUnknown));
         let many = (0..=HTTP_HEADERS_MAX).map(|_| ("a", &b"b"[..]));

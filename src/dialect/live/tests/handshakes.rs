@@ -23,7 +23,7 @@ fn opened(action: Action) -> OrganizationId {
     let Action::Open(open) = action else {
         panic!("not opened: {action:?}");
     };
-    let dialect::Socket::Live(socket) = open.socket else {
+    let dialect::Client::Live(client) = open.client else {
         panic!("not of this dialect");
     };
     // Everything of the organization, before any filter.
@@ -32,9 +32,9 @@ fn opened(action: Action) -> OrganizationId {
     assert!(open.subscriptions[0].properties.is_empty());
     assert_eq!(
         open.subscriptions[0].scope.organization,
-        socket.organization
+        client.organization
     );
-    socket.organization
+    client.organization
 }
 
 #[track_caller]

@@ -19,9 +19,9 @@ use crate::dialect::{Action, Message, Open, Opening, Show};
 use crate::hub::{Epoch, EventId, Gap};
 
 /// A room's client and its server.
-pub(super) struct Client {
+pub(super) struct Tester {
     pub(super) dialect: Pubsub,
-    pub(super) room: Room,
+    pub(super) client: Client,
     pub(super) ground: Ground,
     pub(super) home: Option<u64>,
     pub(super) subprotocol: Option<&'static str>,
@@ -39,7 +39,7 @@ fn standing(session: ScopeName, gap: Option<Gap>) -> Standing {
 const WELCOME: &str =
     r#"{"action":"welcome","data":{"epoch":"00000000000000ab","next":12,"heartbeat":25}}"#;
 
-impl Client {
+impl Tester {
     pub(super) fn connect(directory: Directory, query: &str, headers: &str) -> Self {
         let dialect = Pubsub::new(&PubsubConfig::default(), Arc::new(directory));
         let mut ground = Ground::new();
@@ -50,7 +50,7 @@ impl Client {
         };
         let Open {
             opening: Opening::WebSocket(_, subprotocol),
-            socket: dialect::Socket::Room(room),
+            client: dialect::Client::Pubsub(client),
             subscriptions,
             home,
         } = *open
@@ -60,7 +60,7 @@ impl Client {
         assert!(subscriptions.is_empty());
         Self {
             dialect,
-            room: *room,
+            client: *client,
             ground,
             home,
             subprotocol,
@@ -79,16 +79,16 @@ impl Client {
 
     /// Welcomed on a server without organizations.
     pub(super) fn welcomed() -> Self {
-        let mut client = Self::connect(Directory::open(), "?event_id=e&session_id=s", "");
-        client.come_in();
-        client
+        let mut tester = Self::connect(Directory::open(), "?event_id=e&session_id=s", "");
+        tester.come_in();
+        tester
     }
 
     /// Welcomed with a token.
     pub(super) fn welcomed_as(token: &str) -> Self {
-        let mut client = Self::bearer(token, "");
-        client.come_in();
-        client
+        let mut tester = Self::bearer(token, "");
+        tester.come_in();
+        tester
     }
 
     fn come_in(&mut self) {
@@ -101,7 +101,7 @@ impl Client {
 
     pub(super) fn opened(&mut self) -> Reaction {
         let tools = &mut self.ground.tools();
-        self.dialect.opened(&mut self.room, tools)
+        self.dialect.opened(&mut self.client, tools)
     }
 
     pub(super) fn say(&mut self, text: &str) -> Reaction {
@@ -110,7 +110,7 @@ impl Client {
 
     pub(super) fn message(&mut self, message: Message<'_>) -> Reaction {
         let tools = &mut self.ground.tools();
-        self.dialect.message(&mut self.room, message, tools)
+        self.dialect.message(&mut self.client, message, tools)
     }
 
     /// Sends what is replied to at once.
@@ -127,32 +127,33 @@ impl Client {
             panic!("nothing changes: {reaction:?}");
         };
         let Show { wanted, reply } = *show;
-        self.room.wanted = wanted;
-        self.room.waits = false;
+        self.client.wanted = wanted;
+        self.client.waits = false;
         String::from_utf8(reply).expect("text")
     }
 
     pub(super) fn answer(&mut self, pending: Pending, answer: Answer) -> Reaction {
         let tools = &mut self.ground.tools();
-        self.dialect.answer(&mut self.room, pending, answer, tools)
+        self.dialect
+            .answer(&mut self.client, pending, answer, tools)
     }
 
     pub(super) fn followed(&mut self, gap: Option<Gap>) -> Vec<String> {
-        let standing = standing(self.room.place.session.clone(), gap);
-        let said = self.dialect.followed(&mut self.room, &standing);
+        let standing = standing(self.client.place.session.clone(), gap);
+        let said = self.dialect.followed(&mut self.client, &standing);
         let texts = said.into_iter().map(String::from_utf8);
         texts.map(|text| text.expect("text")).collect()
     }
 
     pub(super) fn expire(&mut self) -> Reaction {
         let tools = &mut self.ground.tools();
-        self.dialect.expire(&mut self.room, tools)
+        self.dialect.expire(&mut self.client, tools)
     }
 
     /// Whether an event of that name is wanted.
     pub(super) fn hears(&self, name: &str) -> bool {
         let event = crate::dialect::testing::event(&format!("\"{name}\""), "{}");
-        let wanted = self.room.wanted.as_ref();
+        let wanted = self.client.wanted.as_ref();
         wanted.is_some_and(|wanted| wanted.has(&event))
     }
 }
@@ -163,7 +164,7 @@ pub(super) fn execution(reaction: Reaction) -> (Command, Pending) {
     match reaction {
         Reaction::Execute(call) => {
             assert!(call.idempotency_key.is_none() && call.correlation_id.is_none());
-            let dialect::Pending::Room(pending) = call.pending else {
+            let dialect::Pending::PubsubClient(pending) = call.pending else {
                 panic!("another dialect's");
             };
             (call.command, pending)
@@ -208,11 +209,11 @@ pub(super) fn error_of(text: &str, reference: &str) -> String {
 #[test]
 fn a_room_is_its_sessions_place_and_then_its_log() {
     let query = "?event_id=e%20f&session_id=s%2Ft&last_event=7&epoch=00000000000000ab";
-    let mut client = Client::connect(Directory::open(), query, "");
-    let hash = client.ground.tools().placement.session_hash("s/t");
-    assert_eq!(client.home, Some(hash));
-    assert_eq!(client.room.due(), Instant::NEVER);
-    let (command, pending) = execution(client.opened());
+    let mut tester = Tester::connect(Directory::open(), query, "");
+    let hash = tester.ground.tools().placement.session_hash("s/t");
+    assert_eq!(tester.home, Some(hash));
+    assert_eq!(tester.client.due(), Instant::NEVER);
+    let (command, pending) = execution(tester.opened());
     let Command::Place { scope, parents } = command else {
         panic!("something else is asked");
     };
@@ -220,7 +221,7 @@ fn a_room_is_its_sessions_place_and_then_its_log() {
     assert_eq!(parents.group, Some(ScopeName::new("e f")));
     assert_eq!(parents.project, None);
     assert!(!pending.publishes());
-    let reaction = client.answer(pending, Answer::Parents(parents));
+    let reaction = tester.answer(pending, Answer::Parents(parents));
     let Reaction::Follow(follow) = reaction else {
         panic!("nothing is followed: {reaction:?}");
     };
@@ -242,10 +243,10 @@ fn the_welcome_says_where_the_log_stands_and_what_was_missed() {
     let range = Gap::Range { first: 3, last: 9 };
     let gap = r#"{"action":"gap","data":{"from":3,"to":9}}"#;
     let reset = r#"{"action":"gap","data":{"reset":true}}"#;
-    let mut client = Client::welcomed();
-    assert_eq!(client.followed(None), [WELCOME]);
-    assert_eq!(client.followed(Some(range)), [WELCOME, gap]);
-    assert_eq!(client.followed(Some(Gap::Reset)), [WELCOME, reset]);
+    let mut tester = Tester::welcomed();
+    assert_eq!(tester.followed(None), [WELCOME]);
+    assert_eq!(tester.followed(Some(range)), [WELCOME, gap]);
+    assert_eq!(tester.followed(Some(Gap::Reset)), [WELCOME, reset]);
 }
 
 #[test]
@@ -258,11 +259,11 @@ fn what_the_hub_refuses_is_told_and_closed() {
         (Refusal::Busy, "busy", 1013),
         (Refusal::Leaving, "busy", 1013),
     ] {
-        let mut client = Client::bearer("a-all", "");
-        let (_, pending) = execution(client.opened());
-        let (last, closed, _) = goodbye(client.answer(pending, Answer::Refused(refusal)));
+        let mut tester = Tester::bearer("a-all", "");
+        let (_, pending) = execution(tester.opened());
+        let (last, closed, _) = goodbye(tester.answer(pending, Answer::Refused(refusal)));
         assert_eq!((&*error_of(&last, ""), closed), (code, close));
-        let reaction = client.dialect.not_followed(&mut client.room, refusal);
+        let reaction = tester.dialect.not_followed(&mut tester.client, refusal);
         let (last, closed, _) = goodbye(reaction);
         assert_eq!((&*error_of(&last, ""), closed), (code, close));
     }
@@ -271,17 +272,17 @@ fn what_the_hub_refuses_is_told_and_closed() {
 #[test]
 fn a_publish_is_answered_with_its_id_and_its_number_in_the_room() {
     let id = EventId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001));
-    let mut client = Client::welcomed();
+    let mut tester = Tester::welcomed();
     let ask = r#"{"action":"publish-event","data":{"eventName":"a"},"ref":"x"}"#;
-    let (_, pending) = execution(client.say(ask));
+    let (_, pending) = execution(tester.say(ask));
     assert!(pending.publishes());
     let position = Some((Epoch(1), 7));
-    let answered = client.answer(pending, Answer::Published { id, position });
+    let answered = tester.answer(pending, Answer::Published { id, position });
     let expected = r#"{"action":"published","ref":"x","data":{"id":"01900000-0000-7000-8000-000000000001","number":7}}"#;
     assert_eq!(reply(answered), expected);
-    let (_, pending) = execution(client.say(ask));
+    let (_, pending) = execution(tester.say(ask));
     let position = None;
-    let answered = client.answer(pending, Answer::Published { id, position });
+    let answered = tester.answer(pending, Answer::Published { id, position });
     let expected =
         r#"{"action":"published","ref":"x","data":{"id":"01900000-0000-7000-8000-000000000001"}}"#;
     assert_eq!(reply(answered), expected);
@@ -293,40 +294,40 @@ fn a_publish_is_answered_with_its_id_and_its_number_in_the_room() {
         (Refusal::Leaving, "busy"),
         (Refusal::TooFast { retry_after: 3 }, "rate_limited"),
     ] {
-        let (_, pending) = execution(client.say(ask));
-        let answered = reply(client.answer(pending, Answer::Refused(refusal)));
+        let (_, pending) = execution(tester.say(ask));
+        let answered = reply(tester.answer(pending, Answer::Refused(refusal)));
         assert_eq!(error_of(&answered, "\"x\""), code);
     }
 }
 
 #[test]
 fn a_server_that_leaves_says_until_when_and_closes_then() {
-    let strangers = Client::bearer("", "");
-    for mut client in [Client::welcomed(), Client::welcomed_as("a-all"), strangers] {
-        let start = client.ground.now;
-        let tools = &mut client.ground.tools();
-        let told = client.dialect.drain(&mut client.room, 3_000, tools);
+    let strangers = Tester::bearer("", "");
+    for mut tester in [Tester::welcomed(), Tester::welcomed_as("a-all"), strangers] {
+        let start = tester.ground.now;
+        let tools = &mut tester.ground.tools();
+        let told = tester.dialect.drain(&mut tester.client, 3_000, tools);
         let expected = r#"{"action":"reconnect","data":{"before":1700000003000}}"#;
         assert_eq!(reply(told.expect("it is told")), expected);
-        assert_eq!(client.room.due(), start.instant + Duration::from_secs(3));
+        assert_eq!(tester.client.due(), start.instant + Duration::from_secs(3));
         // Once is enough, and the first time counts.
-        let tools = &mut client.ground.tools();
-        let again = client.dialect.drain(&mut client.room, 4_000, tools);
+        let tools = &mut tester.ground.tools();
+        let again = tester.dialect.drain(&mut tester.client, 4_000, tools);
         assert_eq!(reply(again.expect("it is no other connection")), "");
-        client.ground.wait(3);
-        let left = goodbye(client.expire());
+        tester.ground.wait(3);
+        let left = goodbye(tester.expire());
         assert_eq!(left, (String::new(), 1001, "the server is leaving"));
-        assert_eq!(client.room.due(), Instant::NEVER);
+        assert_eq!(tester.client.due(), Instant::NEVER);
     }
 }
 
 #[test]
 fn who_says_who_they_are_to_a_leaving_server_still_has_to_leave() {
-    let mut client = Client::bearer("", "");
-    client.opened();
-    let tools = &mut client.ground.tools();
-    client.dialect.drain(&mut client.room, 3_000, tools);
-    let due = client.room.due();
-    client.say(r#"{"action":"authenticate","data":{"token":"a-all"}}"#);
-    assert_eq!(client.room.due(), due);
+    let mut tester = Tester::bearer("", "");
+    tester.opened();
+    let tools = &mut tester.ground.tools();
+    tester.dialect.drain(&mut tester.client, 3_000, tools);
+    let due = tester.client.due();
+    tester.say(r#"{"action":"authenticate","data":{"token":"a-all"}}"#);
+    assert_eq!(tester.client.due(), due);
 }

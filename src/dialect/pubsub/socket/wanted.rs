@@ -105,8 +105,8 @@ mod tests {
         assert_eq!(full.with(&many).unwrap(), full);
         let error = full.with(&names(&["x"])).unwrap_err();
         assert_eq!(error.code, Code::TooMany);
-        let room = full.without(&names(&["0"])).unwrap();
-        assert!(room.with(&names(&["x", "x"])).is_ok());
+        let client = full.without(&names(&["0"])).unwrap();
+        assert!(client.with(&names(&["x", "x"])).is_ok());
         assert_eq!(full.without(&many), None);
     }
 

@@ -5,7 +5,7 @@
 use super::super::Pubsub;
 use super::access::SUBPROTOCOL;
 use super::reply::Dismissal;
-use super::{Place, Room, Who};
+use super::{Client, Place, Who};
 use crate::dialect::{
     self, Action, Offer, Open, Opening, Responder, Tools, check_upgrade, query_cursor,
 };
@@ -26,20 +26,20 @@ impl Pubsub {
             return Action::Done;
         };
         let offer = Offer::read(head, &[SUBPROTOCOL]);
-        let (room, home) = match self.read_room(head, offer, tools) {
-            Ok(room) => {
-                let hash = room.place.hash;
-                (room, Some(hash))
+        let (client, home) = match self.read_room(head, offer, tools) {
+            Ok(client) => {
+                let hash = client.place.hash;
+                (client, Some(hash))
             }
             // A page sees nothing of a handshake that fails, so it is told on the open socket.
             Err(dismissal) => {
                 to.denied = dismissal.denial();
-                (Room::dismissed(dismissal), None)
+                (Client::dismissed(dismissal), None)
             }
         };
         Action::Open(Box::new(Open {
             opening: Opening::WebSocket(handshake, offer.subprotocol),
-            socket: dialect::Socket::Room(Box::new(room)),
+            client: dialect::Client::Pubsub(Box::new(client)),
             subscriptions: Vec::new(),
             home,
         }))
@@ -50,7 +50,7 @@ impl Pubsub {
         head: &Head<'_, '_>,
         offer: Offer<'_>,
         tools: &Tools<'_>,
-    ) -> Result<Room, Dismissal> {
+    ) -> Result<Client, Dismissal> {
         let query = head.query.unwrap_or("");
         let place = Place::read(query, tools.placement)?;
         let cursor =
@@ -64,11 +64,11 @@ impl Pubsub {
             },
             |identity| (Who::Known(identity), Instant::NEVER),
         );
-        Ok(Room::new(who, place, cursor, due))
+        Ok(Client::new(who, place, cursor, due))
     }
 }
 
-impl Room {
+impl Client {
     fn new(who: Who, place: Place, cursor: Option<Cursor>, due: Instant) -> Self {
         Self {
             position: None,

@@ -1,12 +1,12 @@
 //! Clients that talk over something that stays open: what is kept of one, and how it reacts.
 //!
-//! A socket is a state machine of its dialect: messages, answers and time in, [`Reaction`]s out. Frames,
+//! A client is a state machine of its dialect: messages, answers and time in, [`Reaction`]s out. Frames,
 //! pings and the goodbye are the connection's business; subscriptions are the shard's.
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use super::render::{Encoding, Framing};
+use super::render::{Encoding, Envelope};
 use super::{Call, Dialects, Pending, Tools, live, pubsub, rpc, stream, sysadm};
 use crate::hub::{
     Answer, Cursor, Epoch, Full, Gap, Number, OrganizationId, Refusal, ScopeName, Subscription,
@@ -18,26 +18,26 @@ use crate::time::Instant;
 
 /// One client of a dialect, from its handshake on.
 #[derive(Debug)]
-pub enum Socket {
+pub enum Client {
     /// Of the sysadm dialect.
-    Sysadm(Box<sysadm::Socket>),
+    Sysadm(Box<sysadm::Client>),
     /// Of the live dialect.
-    Live(live::Socket),
+    Live(live::Client),
     /// Of the stream dialect.
-    Stream(Box<stream::Socket>),
+    Stream(Box<stream::Client>),
     /// Of the pubsub dialect.
-    Room(Box<pubsub::Room>),
+    Pubsub(Box<pubsub::Client>),
     /// Of a service for gRPC's tools.
-    Rpc(rpc::Socket),
+    Rpc(rpc::Client),
 }
 
-/// A request that was accepted: the connection answers it and becomes a socket.
+/// A request that was accepted: the connection answers it and becomes a client.
 #[derive(Debug)]
 pub struct Open {
     /// What is answered, and how messages travel from then on.
     pub opening: Opening,
     /// The client from now on.
-    pub socket: Socket,
+    pub client: Client,
     /// What it hears from the beginning.
     pub subscriptions: Vec<Subscription>,
     /// [`Placement::session_hash`](crate::hub::Placement::session_hash) of the session on whose home it wants to
@@ -45,7 +45,7 @@ pub struct Open {
     pub home: Option<u64>,
 }
 
-/// How a socket begins.
+/// How a client begins.
 #[derive(Debug)]
 pub enum Opening {
     /// As a WebSocket, with the subprotocol that was chosen.
@@ -63,8 +63,8 @@ pub struct Streamed {
     pub content_type: &'static str,
     /// Header lines, each with its CR LF.
     pub headers: Vec<u8>,
-    /// [`Framing::Line`], [`Framing::Grpc`] or [`Framing::WebText`]; put in chunks where HTTP needs it.
-    pub framing: Framing,
+    /// [`Envelope::Line`], [`Envelope::Grpc`] or [`Envelope::WebText`]; put in chunks where HTTP needs it.
+    pub envelope: Envelope,
     /// The messages of the request, each as gRPC frames them.
     pub messages: Vec<u8>,
     /// How they are compressed.
@@ -73,14 +73,14 @@ pub struct Streamed {
     pub heartbeat: Option<NonZeroU16>,
 }
 
-/// What a client's message, an answer or the time makes a socket do.
+/// What a client's message, an answer or the time makes a client do.
 #[derive(Debug)]
 pub enum Reaction {
     /// Send this as one message; nothing if empty.
     Reply(Vec<u8>),
     /// Change what is heard.
     Subscribe(Box<Subscribe>),
-    /// Ask; further messages wait until [`Dialects::answer_socket`] has the answer.
+    /// Ask; further messages wait until [`Dialects::answer_client`] has the answer.
     Execute(Box<Call>),
     /// Read a session's log from now on, at its home; [`Dialects::followed`] has what is said then.
     Follow(Box<Follow>),
@@ -92,7 +92,7 @@ pub enum Reaction {
     End(Vec<u8>, Box<Status>),
 }
 
-/// A log that a socket wants to read.
+/// A log that a client wants to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Follow {
     /// Whose session.
@@ -105,7 +105,7 @@ pub struct Follow {
     pub cursor: Option<Cursor>,
 }
 
-/// How a socket stands to the log that it begins to read.
+/// How a client stands to the log that it begins to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// The session, as the hub calls it: one text for all who hold it.
@@ -118,7 +118,7 @@ pub struct Standing {
     pub gap: Option<Gap>,
 }
 
-/// A change of which events of its log a socket is shown. What was published before it is judged by what was wanted
+/// A change of which events of its log a client is shown. What was published before it is judged by what was wanted
 /// until now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Show {
@@ -128,7 +128,7 @@ pub struct Show {
     pub reply: Vec<u8>,
 }
 
-/// A change of what a socket hears.
+/// A change of what a client hears.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscribe {
     /// What changes.
@@ -156,7 +156,7 @@ pub enum Undo {
     Stream(Option<Box<str>>),
 }
 
-/// How a socket's subscriptions change.
+/// How a client's subscriptions change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// These are all from now on.
@@ -192,22 +192,22 @@ impl Reaction {
     }
 }
 
-impl Socket {
+impl Client {
     /// How this client's events are written, where messages travel in `framing`.
     /// `None` if it never subscribes, but reads a log.
-    pub const fn encoding(&self, framing: Framing) -> Option<Encoding> {
+    pub const fn encoding(&self, envelope: Envelope) -> Option<Encoding> {
         match self {
             Self::Sysadm(_) => Some(Encoding::Sysadm),
             Self::Live(_) => Some(Encoding::Live),
-            Self::Stream(_) | Self::Rpc(_) => Some(Encoding::Stream(framing)),
-            Self::Room(_) => None,
+            Self::Stream(_) | Self::Rpc(_) => Some(Encoding::Stream(envelope)),
+            Self::Pubsub(_) => None,
         }
     }
 
     /// Bytes of the names that it wants of its log. What others subscribe to is counted where it is compiled.
     pub fn wanted_bytes(&self) -> usize {
         match self {
-            Self::Room(room) => room.wanted.as_ref().map_or(0, |wanted| wanted.bytes()),
+            Self::Pubsub(client) => client.wanted.as_ref().map_or(0, |wanted| wanted.bytes()),
             Self::Sysadm(_) | Self::Live(_) | Self::Stream(_) | Self::Rpc(_) => 0,
         }
     }
@@ -215,18 +215,18 @@ impl Socket {
     /// Whether its client says one message and no more: nothing may come of it before that is certain.
     pub fn takes_one_message(&self) -> bool {
         match self {
-            Self::Stream(socket) => socket.takes_one_message(),
-            Self::Rpc(socket) => socket.takes_one_message(),
-            Self::Sysadm(_) | Self::Live(_) | Self::Room(_) => false,
+            Self::Stream(client) => client.takes_one_message(),
+            Self::Rpc(client) => client.takes_one_message(),
+            Self::Sysadm(_) | Self::Live(_) | Self::Pubsub(_) => false,
         }
     }
 
     /// Longest message that its client may send now: as long as it has not said who it is, no more than that takes.
     pub const fn message_bytes_max(&self) -> usize {
         let is_known = match self {
-            Self::Sysadm(socket) => socket.is_logged_in(),
-            Self::Stream(socket) => socket.is_welcome(),
-            Self::Room(room) => room.is_known(),
+            Self::Sysadm(client) => client.is_logged_in(),
+            Self::Stream(client) => client.is_welcome(),
+            Self::Pubsub(client) => client.is_known(),
             Self::Live(_) => true,
             // Whoever asks these services, they have little to ask.
             Self::Rpc(_) => false,
@@ -241,18 +241,18 @@ impl Socket {
     /// Whether its client hears one message and no more.
     pub fn answers_once(&self) -> bool {
         match self {
-            Self::Stream(socket) => socket.takes_one_message(),
-            Self::Rpc(socket) => socket.answers_once(),
-            Self::Sysadm(_) | Self::Live(_) | Self::Room(_) => false,
+            Self::Stream(client) => client.takes_one_message(),
+            Self::Rpc(client) => client.answers_once(),
+            Self::Sysadm(_) | Self::Live(_) | Self::Pubsub(_) => false,
         }
     }
 
-    /// When [`Dialects::expire_socket`] wants to be called.
+    /// When [`Dialects::expire_client`] wants to be called.
     pub fn due(&self) -> Instant {
         match self {
-            Self::Sysadm(socket) => socket.due(),
-            Self::Stream(socket) => socket.due(),
-            Self::Room(room) => room.due(),
+            Self::Sysadm(client) => client.due(),
+            Self::Stream(client) => client.due(),
+            Self::Pubsub(client) => client.due(),
             Self::Live(_) | Self::Rpc(_) => Instant::NEVER,
         }
     }
@@ -260,77 +260,77 @@ impl Socket {
 
 impl Dialects {
     /// A client may be spoken to from now on.
-    pub fn opened(&self, socket: &mut Socket, tools: &mut Tools<'_>) -> Reaction {
-        match socket {
-            Socket::Room(room) => self.pubsub.opened(room, tools),
-            Socket::Stream(socket) => self.stream.opened(socket),
-            Socket::Sysadm(_) | Socket::Live(_) | Socket::Rpc(_) => Reaction::nothing(),
+    pub fn opened(&self, client: &mut Client, tools: &mut Tools<'_>) -> Reaction {
+        match client {
+            Client::Pubsub(client) => self.pubsub.opened(client, tools),
+            Client::Stream(client) => self.stream.opened(client),
+            Client::Sysadm(_) | Client::Live(_) | Client::Rpc(_) => Reaction::nothing(),
         }
     }
 
     /// A client sent a message.
     pub fn message(
         &self,
-        socket: &mut Socket,
+        client: &mut Client,
         message: Message<'_>,
         tools: &mut Tools<'_>,
     ) -> Reaction {
-        match socket {
-            Socket::Sysadm(socket) => self.sysadm.message(socket, message.bytes(), tools),
-            Socket::Live(socket) => self.live.message(socket, message.bytes()),
-            Socket::Stream(socket) => self.stream.message(socket, message, tools),
-            Socket::Room(room) => self.pubsub.message(room, message, tools),
-            Socket::Rpc(socket) => self.rpc.message(socket, message.bytes(), tools.draining),
+        match client {
+            Client::Sysadm(client) => self.sysadm.message(client, message.bytes(), tools),
+            Client::Live(client) => self.live.message(client, message.bytes()),
+            Client::Stream(client) => self.stream.message(client, message, tools),
+            Client::Pubsub(client) => self.pubsub.message(client, message, tools),
+            Client::Rpc(client) => self.rpc.message(client, message.bytes(), tools.draining),
         }
     }
 
     /// A client will send no more messages; its last one was reacted to.
-    pub fn half_closed(&self, socket: &mut Socket) -> Reaction {
-        match socket {
+    pub fn half_closed(&self, client: &mut Client) -> Reaction {
+        match client {
             // A WebSocket has its own way to end.
-            Socket::Sysadm(_) | Socket::Live(_) | Socket::Room(_) => Reaction::nothing(),
-            Socket::Stream(socket) => self.stream.half_closed(socket),
-            Socket::Rpc(socket) => self.rpc.half_closed(socket),
+            Client::Sysadm(_) | Client::Live(_) | Client::Pubsub(_) => Reaction::nothing(),
+            Client::Stream(client) => self.stream.half_closed(client),
+            Client::Rpc(client) => self.rpc.half_closed(client),
         }
     }
 
-    /// The answer to a socket's [`Reaction::Execute`].
-    pub fn answer_socket(
+    /// The answer to a client's [`Reaction::Execute`].
+    pub fn answer_client(
         &self,
-        socket: &mut Socket,
+        client: &mut Client,
         pending: Pending,
         answer: Answer,
         tools: &mut Tools<'_>,
     ) -> Reaction {
-        match (socket, pending) {
-            (Socket::Sysadm(socket), Pending::Sysadm(pending)) => {
-                self.sysadm.answer(socket, *pending, answer, tools)
+        match (client, pending) {
+            (Client::Sysadm(client), Pending::Sysadm(pending)) => {
+                self.sysadm.answer(client, *pending, answer, tools)
             }
-            (Socket::Stream(socket), Pending::Stream(pending)) => {
-                self.stream.answer(socket, pending, answer)
+            (Client::Stream(client), Pending::Stream(pending)) => {
+                self.stream.answer(client, pending, answer)
             }
-            (Socket::Room(room), Pending::Room(pending)) => {
-                self.pubsub.answer(room, pending, answer, tools)
+            (Client::Pubsub(client), Pending::PubsubClient(pending)) => {
+                self.pubsub.answer(client, pending, answer, tools)
             }
             // Nobody asks on another's behalf.
             _ => Reaction::nothing(),
         }
     }
 
-    /// A change of subscriptions was refused; nothing has changed but what the socket itself took note of.
-    pub fn not_subscribed(&self, socket: &mut Socket, undo: Undo, full: Full) -> Reaction {
-        match (socket, undo) {
-            (Socket::Sysadm(socket), Undo::Sysadm(undo)) => {
-                self.sysadm.not_subscribed(socket, *undo, full)
+    /// A change of subscriptions was refused; nothing has changed but what the client itself took note of.
+    pub fn not_subscribed(&self, client: &mut Client, undo: Undo, full: Full) -> Reaction {
+        match (client, undo) {
+            (Client::Sysadm(client), Undo::Sysadm(undo)) => {
+                self.sysadm.not_subscribed(client, *undo, full)
             }
-            (Socket::Stream(socket), Undo::Stream(correlation_id)) => {
+            (Client::Stream(client), Undo::Stream(correlation_id)) => {
                 self.stream
-                    .not_subscribed(socket, correlation_id.as_deref(), full)
+                    .not_subscribed(client, correlation_id.as_deref(), full)
             }
-            (Socket::Live(socket), Undo::Live(undo)) => {
-                live::Live::not_subscribed(socket, *undo, full)
+            (Client::Live(client), Undo::Live(undo)) => {
+                live::Live::not_subscribed(client, *undo, full)
             }
-            (Socket::Live(_), Undo::Opening) => {
+            (Client::Live(_), Undo::Opening) => {
                 let reason = "too many subscriptions, try again";
                 let last = live::Live::not_opened(full);
                 Reaction::Close(last, CloseCode::TRY_AGAIN_LATER, reason)
@@ -344,46 +344,46 @@ impl Dialects {
         }
     }
 
-    /// A socket reads its session's log from now on: what its client is told, each as one message.
-    pub fn followed(&self, socket: &mut Socket, standing: &Standing) -> Vec<Vec<u8>> {
-        match socket {
-            Socket::Room(room) => self.pubsub.followed(room, standing),
+    /// A client reads its session's log from now on: what its client is told, each as one message.
+    pub fn followed(&self, client: &mut Client, standing: &Standing) -> Vec<Vec<u8>> {
+        match client {
+            Client::Pubsub(client) => self.pubsub.followed(client, standing),
             // Nobody else follows.
             _ => Vec::new(),
         }
     }
 
-    /// A socket's log cannot be read.
-    pub fn not_followed(&self, socket: &mut Socket, refusal: Refusal) -> Reaction {
-        match socket {
-            Socket::Room(room) => self.pubsub.not_followed(room, refusal),
+    /// A client's log cannot be read.
+    pub fn not_followed(&self, client: &mut Client, refusal: Refusal) -> Reaction {
+        match client {
+            Client::Pubsub(client) => self.pubsub.not_followed(client, refusal),
             _ => Reaction::nothing(),
         }
     }
 
-    /// The time is [`Socket::due`].
-    pub fn expire_socket(&self, socket: &mut Socket, tools: &mut Tools<'_>) -> Reaction {
-        match socket {
-            Socket::Sysadm(socket) => self.sysadm.expire(socket, tools),
-            Socket::Stream(socket) => self.stream.expire(socket),
-            Socket::Room(room) => self.pubsub.expire(room, tools),
-            Socket::Live(_) | Socket::Rpc(_) => Reaction::nothing(),
+    /// The time is [`Client::due`].
+    pub fn expire_client(&self, client: &mut Client, tools: &mut Tools<'_>) -> Reaction {
+        match client {
+            Client::Sysadm(client) => self.sysadm.expire(client, tools),
+            Client::Stream(client) => self.stream.expire(client),
+            Client::Pubsub(client) => self.pubsub.expire(client, tools),
+            Client::Live(_) | Client::Rpc(_) => Reaction::nothing(),
         }
     }
 
-    /// The server is leaving, and `leave_ms` from now at the latest the socket will be closed. `None` if it may
+    /// The server is leaving, and `leave_ms` from now at the latest the client will be closed. `None` if it may
     /// be closed at once.
-    pub fn drain_socket(
+    pub fn drain_client(
         &self,
-        socket: &mut Socket,
+        client: &mut Client,
         leave_ms: u64,
         tools: &mut Tools<'_>,
     ) -> Option<Reaction> {
-        match socket {
-            Socket::Sysadm(_) | Socket::Live(_) => None,
-            Socket::Stream(socket) => self.stream.drain(socket, leave_ms, tools),
-            Socket::Room(room) => self.pubsub.drain(room, leave_ms, tools),
-            Socket::Rpc(socket) => Some(self.rpc.drain(socket)),
+        match client {
+            Client::Sysadm(_) | Client::Live(_) => None,
+            Client::Stream(client) => self.stream.drain(client, leave_ms, tools),
+            Client::Pubsub(client) => self.pubsub.drain(client, leave_ms, tools),
+            Client::Rpc(client) => Some(self.rpc.drain(client)),
         }
     }
 }

@@ -14,10 +14,10 @@ const PUBLISHED: Answer = Answer::Published {
 
 #[test]
 fn a_subscription_keeps_the_position_until_it_is_in_force() {
-    let mut client = Client::welcomed();
-    assert!(client.room.waits);
-    assert!(matches!(client.say(SUBSCRIBE), Reaction::Show(_)));
-    assert!(client.room.waits);
+    let mut tester = Tester::welcomed();
+    assert!(tester.client.waits);
+    assert!(matches!(tester.say(SUBSCRIBE), Reaction::Show(_)));
+    assert!(tester.client.waits);
 }
 
 #[test]
@@ -32,40 +32,40 @@ fn what_is_not_carried_out_changes_nothing() {
         r#"{"action":"unsubscribe-event","data":{},"ref":1}"#,
         r#"{"action":"publish-event","data":{"eventName":"a","scope":"x"},"ref":1}"#,
     ] {
-        let mut client = Client::welcomed();
-        let reply = client.ask(refused);
+        let mut tester = Tester::welcomed();
+        let reply = tester.ask(refused);
         assert!(reply.starts_with(r#"{"action":"error""#), "{reply}");
-        assert!(client.room.waits, "{refused}");
+        assert!(tester.client.waits, "{refused}");
     }
-    let mut client = Client::welcomed();
-    client.message(Message::Binary(SUBSCRIBE.as_bytes()));
-    assert!(client.room.waits);
-    let mut client = Client::welcomed_as("a-listens");
-    assert_eq!(error_of(&client.ask(PUBLISH), "1"), "forbidden");
-    assert!(client.room.waits);
-    let mut client = Client::welcomed();
-    let (_, pending) = execution(client.say(PUBLISH));
-    client.answer(pending, Answer::Refused(Refusal::Busy));
-    assert!(client.room.waits);
+    let mut tester = Tester::welcomed();
+    tester.message(Message::Binary(SUBSCRIBE.as_bytes()));
+    assert!(tester.client.waits);
+    let mut tester = Tester::welcomed_as("a-listens");
+    assert_eq!(error_of(&tester.ask(PUBLISH), "1"), "forbidden");
+    assert!(tester.client.waits);
+    let mut tester = Tester::welcomed();
+    let (_, pending) = execution(tester.say(PUBLISH));
+    tester.answer(pending, Answer::Refused(Refusal::Busy));
+    assert!(tester.client.waits);
 }
 
 #[test]
 fn to_say_who_one_is_changes_nothing() {
-    for mut client in [Client::welcomed(), Client::welcomed_as("a-all")] {
-        client.ask(AUTHENTICATE);
-        assert!(client.room.waits);
+    for mut tester in [Tester::welcomed(), Tester::welcomed_as("a-all")] {
+        tester.ask(AUTHENTICATE);
+        assert!(tester.client.waits);
     }
 }
 
 #[test]
 fn what_is_carried_out_ends_it() {
-    let mut client = Client::welcomed();
+    let mut tester = Tester::welcomed();
     // It hears nothing of that name: so a client says that it does not want what it missed.
-    client.ask(UNSUBSCRIBE);
-    assert!(!client.room.waits);
-    let mut client = Client::welcomed();
-    let (_, pending) = execution(client.say(PUBLISH));
-    assert!(client.room.waits, "it may be refused");
-    client.answer(pending, PUBLISHED);
-    assert!(!client.room.waits);
+    tester.ask(UNSUBSCRIBE);
+    assert!(!tester.client.waits);
+    let mut tester = Tester::welcomed();
+    let (_, pending) = execution(tester.say(PUBLISH));
+    assert!(tester.client.waits, "it may be refused");
+    tester.answer(pending, PUBLISHED);
+    assert!(!tester.client.waits);
 }

@@ -11,7 +11,7 @@ use super::response::ResponsePeer;
 use super::websocket::WebSocketPeer;
 use super::{Connection, Context, State, Then, Timer};
 use crate::dialect::{
-    Change, Encoding, Exchange, Framing, Open, Opening, Pending, Reaction, Socket, Subscribe, Undo,
+    Change, Client, Encoding, Envelope, Exchange, Open, Opening, Pending, Reaction, Subscribe, Undo,
 };
 use crate::hub::{Answer, Full};
 use crate::protocol::grpc::{Code, Status, put_compressed};
@@ -19,10 +19,10 @@ use crate::protocol::websocket::CloseCode;
 
 /// A dialect's client and what it talks over.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(super) struct OpenClient {
     pub(super) peer: Peer,
-    pub(super) framing: Framing,
-    pub(super) socket: Socket,
+    pub(super) envelope: Envelope,
+    pub(super) client: Client,
     waits: Waits,
 }
 
@@ -50,9 +50,9 @@ enum Waits {
 }
 
 /// What a client costs beside its connection, as long as nothing is under way.
-const _: () = assert!(size_of::<Client>() <= 104);
+const _: () = assert!(size_of::<OpenClient>() <= 104);
 
-impl Client {
+impl OpenClient {
     /// Whether the handshake is answered.
     pub(super) const fn is_open(&self) -> bool {
         !matches!(self.waits, Waits::Opening)
@@ -69,7 +69,7 @@ impl Client {
             Peer::WebSocket(peer) => peer.held_bytes(),
             Peer::Call(_) | Peer::Response(_) => 0,
         };
-        partial + self.socket.wanted_bytes()
+        partial + self.client.wanted_bytes()
     }
 
     /// Whether anything may still be said to it.
@@ -98,7 +98,7 @@ impl Client {
 }
 
 impl Connection {
-    /// Becomes a dialect's socket. The answer to its request and the first subscriptions are left to the
+    /// Becomes a dialect's client. The answer to its request and the first subscriptions are left to the
     /// caller: once the client has its answer, it is to hear everything.
     pub fn open(
         &mut self,
@@ -108,38 +108,38 @@ impl Connection {
     ) -> (Bytes, Subscribe) {
         let Open {
             opening,
-            socket,
+            client,
             subscriptions,
             home: _,
         } = open;
         ctx.metrics.http_requests.add(1);
         self.disarm();
-        let (answer, peer, framing) = match opening {
+        let (answer, peer, envelope) = match opening {
             Opening::WebSocket(handshake, protocol) => (
                 ctx.arena
                     .write(|out| handshake.write_response(out, protocol, b"")),
-                Peer::WebSocket(WebSocketPeer::new(socket.message_bytes_max())),
-                Framing::WebSocket,
+                Peer::WebSocket(WebSocketPeer::new(client.message_bytes_max())),
+                Envelope::WebSocket,
             ),
             Opening::Call(fields) => {
                 if let Some(timeout) = fields.timeout {
                     self.arm_deadline(ctx.now.instant + timeout);
                 }
                 let peer = Peer::Call(CallPeer::new(&fields));
-                (Bytes::new(), peer, Framing::Grpc)
+                (Bytes::new(), peer, Envelope::Grpc)
             }
             Opening::Response(streamed) => {
-                let (head, framing) =
+                let (head, envelope) =
                     Self::begin_response(&streamed, (exchange, self.origin()), ctx);
                 let peer =
                     ResponsePeer::new(streamed.messages, streamed.encoding, streamed.heartbeat);
-                (head, Peer::Response(peer), framing)
+                (head, Peer::Response(peer), envelope)
             }
         };
-        self.state = State::Client(Box::new(Client {
+        self.state = State::Open(Box::new(OpenClient {
             peer,
-            framing,
-            socket,
+            envelope,
+            client,
             waits: Waits::Opening,
         }));
         let first = Subscribe {
@@ -151,9 +151,9 @@ impl Connection {
         (answer, first)
     }
 
-    pub(super) fn client(&mut self) -> Option<&mut Client> {
+    pub(super) fn open_client(&mut self) -> Option<&mut OpenClient> {
         match &mut self.state {
-            State::Client(client) => Some(client),
+            State::Open(open) => Some(open),
             _ => None,
         }
     }
@@ -161,29 +161,29 @@ impl Connection {
     /// How this client's events are written, as long as it may be sent any.
     pub fn hears(&self) -> Option<Encoding> {
         match &self.state {
-            State::Client(client) if client.may_send() => client.socket.encoding(client.framing),
+            State::Open(open) if open.may_send() => open.client.encoding(open.envelope),
             _ => None,
         }
     }
 
     /// Waits for [`subscribed`](Self::subscribed).
     pub fn wait_for_subscription(&mut self) {
-        if let Some(client) = self.client()
-            && client.is_open()
+        if let Some(open) = self.open_client()
+            && open.is_open()
         {
-            client.waits = Waits::Subscription;
+            open.waits = Waits::Subscription;
         }
     }
 
     /// A change of subscriptions is in force: sends the reply, after `first` (whole frames, or the
     /// answer to the request). A client that is leaving is sent neither. Answers what follows.
     pub fn subscribed(&mut self, first: Bytes, reply: &[u8], ctx: &mut Context<'_>) -> Then {
-        let Some(client) = self.client() else {
+        let Some(open) = self.open_client() else {
             return Then::Again;
         };
-        let may_send = client.may_send();
-        let is_web_socket = matches!(client.peer, Peer::WebSocket(_));
-        let waits = std::mem::replace(&mut client.waits, Waits::No);
+        let may_send = open.may_send();
+        let is_web_socket = matches!(open.peer, Peer::WebSocket(_));
+        let waits = std::mem::replace(&mut open.waits, Waits::No);
         if may_send {
             self.send_queue.push(first);
             self.send_message(reply, ctx);
@@ -196,10 +196,10 @@ impl Connection {
         } else {
             self.arm_heartbeat(ctx.now);
         }
-        let Some(client) = self.client() else {
+        let Some(open) = self.open_client() else {
             return Then::Again;
         };
-        let reaction = ctx.dialects.opened(&mut client.socket, &mut ctx.tools);
+        let reaction = ctx.dialects.opened(&mut open.client, &mut ctx.tools);
         self.react(reaction, ctx)
     }
 
@@ -211,13 +211,13 @@ impl Connection {
         full: Full,
         ctx: &mut Context<'_>,
     ) -> Then {
-        let Some(client) = self.client() else {
+        let Some(open) = self.open_client() else {
             return Then::Again;
         };
-        let may_send = client.may_send();
-        client.waits = Waits::No;
-        let socket = &mut client.socket;
-        let reaction = ctx.dialects.not_subscribed(socket, undo, full);
+        let may_send = open.may_send();
+        open.waits = Waits::No;
+        let client = &mut open.client;
+        let reaction = ctx.dialects.not_subscribed(client, undo, full);
         if may_send {
             self.send_queue.push(first);
         }
@@ -231,24 +231,22 @@ impl Connection {
         answer: Answer,
         ctx: &mut Context<'_>,
     ) -> Then {
-        let Some(client) = self.client() else {
+        let Some(open) = self.open_client() else {
             return Then::Again;
         };
-        let socket = &mut client.socket;
+        let client = &mut open.client;
         let reaction = ctx
             .dialects
-            .answer_socket(socket, pending, answer, &mut ctx.tools);
+            .answer_client(client, pending, answer, &mut ctx.tools);
         self.react(reaction, ctx)
     }
 
-    /// The client's own time is up: [`Socket::due`].
+    /// The client's own time is up: [`dialect::Client::due`](crate::dialect::Client::due).
     pub fn expire_client(&mut self, ctx: &mut Context<'_>) -> Then {
-        let Some(client) = self.client() else {
+        let Some(open) = self.open_client() else {
             return Then::Again;
         };
-        let reaction = ctx
-            .dialects
-            .expire_socket(&mut client.socket, &mut ctx.tools);
+        let reaction = ctx.dialects.expire_client(&mut open.client, &mut ctx.tools);
         self.react(reaction, ctx)
     }
 
@@ -277,12 +275,12 @@ impl Connection {
     }
 
     pub(super) fn send_message(&mut self, message: &[u8], ctx: &mut Context<'_>) {
-        let Some(client) = self.client() else {
+        let Some(open) = self.open_client() else {
             return;
         };
-        if !message.is_empty() && client.may_send() {
-            let framing = client.framing;
-            let frame = ctx.arena.write(|out| framing.put(message, out));
+        if !message.is_empty() && open.may_send() {
+            let envelope = open.envelope;
+            let frame = ctx.arena.write(|out| envelope.put(message, out));
             self.send_queue.push(frame);
         }
     }
@@ -290,9 +288,9 @@ impl Connection {
     /// Sends the last message of a client: of a unary call the only one, which may be compressed. Events are not, since
     /// those who hear the same share its bytes.
     fn send_answer(&mut self, message: &[u8], ctx: &mut Context<'_>) {
-        if let Some(client) = self.client()
-            && let Peer::Call(call) = &client.peer
-            && client.socket.answers_once()
+        if let Some(open) = self.open_client()
+            && let Peer::Call(call) = &open.peer
+            && open.client.answers_once()
             && call.compresses(message.len())
         {
             let mut frame = BytesMut::new();
@@ -306,26 +304,26 @@ impl Connection {
 
     /// Sends a message of nothing, which keeps what is on the way from taking the silence for the end.
     pub(super) fn send_empty(&mut self, ctx: &mut Context<'_>) {
-        if let Some(client) = self.client() {
-            let framing = client.framing;
-            let frame = ctx.arena.write(|out| framing.put(b"", out));
+        if let Some(open) = self.open_client() {
+            let envelope = open.envelope;
+            let frame = ctx.arena.write(|out| envelope.put(b"", out));
             self.send_queue.push(frame);
         }
     }
 
     /// Says no more to a client than why.
     pub(super) fn end_client(&mut self, status: Status, ctx: &mut Context<'_>) {
-        let Some(client) = self.client() else {
+        let Some(open) = self.open_client() else {
             return;
         };
-        match &client.peer {
+        match &open.peer {
             Peer::WebSocket(_) => {
                 self.say_goodbye(close_code(status.code), &status.message, ctx);
             }
             Peer::Call(_) => self.end_call(status),
             Peer::Response(_) => {
-                let framing = client.framing;
-                let end = ctx.arena.write(|out| framing.put_end(&status, out));
+                let envelope = open.envelope;
+                let end = ctx.arena.write(|out| envelope.put_end(&status, out));
                 self.send_queue.push(end);
                 self.close();
             }
@@ -366,13 +364,13 @@ impl Connection {
     /// The server is leaving: tells the client so, in the way of its dialect. No if it is to be sent away as
     /// any other connection.
     pub(super) fn drain_client(&mut self, leave_ms: u64, ctx: &mut Context<'_>) -> bool {
-        let Some(client) = self.client() else {
+        let Some(open) = self.open_client() else {
             return false;
         };
-        let socket = &mut client.socket;
-        match ctx.dialects.drain_socket(socket, leave_ms, &mut ctx.tools) {
+        let client = &mut open.client;
+        match ctx.dialects.drain_client(client, leave_ms, &mut ctx.tools) {
             Some(reaction) => {
-                // A socket that is told to leave asks nothing of the hub.
+                // A client that is told to leave asks nothing of the hub.
                 self.react(reaction, ctx);
                 true
             }

@@ -16,9 +16,9 @@ use super::super::Pubsub;
 use super::access::allow;
 use super::reply::{self, Code, Error, Reference};
 use super::request::{Action, Reach, Request};
-use super::{Room, Waiting, Who, execute};
+use super::{Client, Waiting, Who, execute};
 use crate::auth::{Grant, Identity};
-use crate::dialect::socket::{Message, Reaction, Show};
+use crate::dialect::client::{Message, Reaction, Show};
 use crate::dialect::{Denial, Tools};
 use crate::hub::{Address, Command, Parents, Scope};
 use crate::metrics::{Api, RefusalKind};
@@ -60,7 +60,7 @@ impl Pubsub {
     /// A message came.
     pub fn message(
         &self,
-        room: &mut Room,
+        client: &mut Client,
         message: Message<'_>,
         tools: &mut Tools<'_>,
     ) -> Reaction {
@@ -69,18 +69,18 @@ impl Pubsub {
             Message::Binary(_) => Err(Error::invalid("a binary message: requests are JSON text")),
         };
         match request {
-            Ok(request) => self.serve(room, &request, tools),
+            Ok(request) => self.serve(client, &request, tools),
             Err(error) => refuse(None, &error),
         }
     }
 
-    fn serve(&self, room: &mut Room, request: &Request<'_>, tools: &mut Tools<'_>) -> Reaction {
+    fn serve(&self, client: &mut Client, request: &Request<'_>, tools: &mut Tools<'_>) -> Reaction {
         let reference = match &request.reference {
             Ok(reference) => reference.as_ref(),
             Err(error) => return refuse(None, error),
         };
-        let served = match (request.action, &room.who) {
-            (Some(Action::Authenticate), _) => self.authenticate(room, request, reference, tools),
+        let served = match (request.action, &client.who) {
+            (Some(Action::Authenticate), _) => self.authenticate(client, request, reference, tools),
             (_, Who::Stranger | Who::Dismissed(_)) => {
                 let message = "say who you are first: authenticate";
                 Err(Error::new(Code::Unauthorized, message))
@@ -92,26 +92,26 @@ impl Pubsub {
             }
             (Some(Action::Subscribe), &Who::Known(identity)) => {
                 granted(identity, Grant::Subscribe, reference)
-                    .and_then(|reference| room.subscribe(request, reference))
+                    .and_then(|reference| client.subscribe(request, reference))
             }
             (Some(Action::Unsubscribe), &Who::Known(identity)) => {
                 granted(identity, Grant::Subscribe, reference)
-                    .and_then(|reference| room.unsubscribe(request, reference))
+                    .and_then(|reference| client.unsubscribe(request, reference))
             }
             (Some(Action::Publish), &Who::Known(identity)) => {
                 granted(identity, Grant::Publish, reference)
-                    .and_then(|reference| room.publish(identity, request, reference))
+                    .and_then(|reference| client.publish(identity, request, reference))
             }
         };
         served.unwrap_or_else(|error| {
-            tools.denied = tools.denied.or_else(|| denial(error.code, &room.who));
+            tools.denied = tools.denied.or_else(|| denial(error.code, &client.who));
             refuse(reference, &error)
         })
     }
 
     fn authenticate(
         &self,
-        room: &mut Room,
+        client: &mut Client,
         request: &Request<'_>,
         reference: Option<&Reference>,
         tools: &mut Tools<'_>,
@@ -126,10 +126,10 @@ impl Pubsub {
                 return Ok(dismissal.reaction(reference));
             }
         };
-        match &room.who {
-            Who::Stranger => Ok(room.enter(identity)),
+        match &client.who {
+            Who::Stranger => Ok(client.enter(identity)),
             Who::Known(former) if former.organization == identity.organization => {
-                Ok(room.renew(identity, reference))
+                Ok(client.renew(identity, reference))
             }
             Who::Known(_) => {
                 let message = "the API token is of another organization";
@@ -141,7 +141,7 @@ impl Pubsub {
     }
 }
 
-impl Room {
+impl Client {
     /// Another token of the same organization takes the place of the former.
     fn renew(&mut self, identity: Identity, reference: Option<&Reference>) -> Reaction {
         self.who = Who::Known(identity);

@@ -1,12 +1,12 @@
 //! What a room's client hears, for who looks after the server.
 
-use super::{Room, Who};
+use super::{Client, Who};
 use crate::auth::OrganizationId;
 use crate::dialect::Heard;
-use crate::dialect::socket::{Reaction, Show};
+use crate::dialect::client::{Reaction, Show};
 use crate::hub::Address;
 
-impl Room {
+impl Client {
     /// Whose client it is, once that is known.
     pub fn organization(&self) -> Option<OrganizationId> {
         match &self.who {

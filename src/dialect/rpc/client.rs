@@ -1,7 +1,7 @@
 //! One call of a service for tools: messages in, messages out.
 
 use super::{Method, Reflection, health};
-use crate::dialect::socket::Reaction;
+use crate::dialect::client::Reaction;
 use crate::protocol::grpc::{Code, Status};
 
 /// The services, built once.
@@ -12,12 +12,12 @@ pub struct Rpc {
 
 /// One call.
 #[derive(Debug)]
-pub struct Socket {
+pub struct Client {
     method: Method,
     watched: Option<health::Watched>,
 }
 
-impl Socket {
+impl Client {
     /// A call that begins.
     pub const fn new(method: Method) -> Self {
         Self {
@@ -39,14 +39,14 @@ impl Socket {
 
 impl Rpc {
     /// A message came.
-    pub fn message(&self, socket: &mut Socket, message: &[u8], draining: bool) -> Reaction {
+    pub fn message(&self, client: &mut Client, message: &[u8], draining: bool) -> Reaction {
         let serving = !draining;
-        let reply = match socket.method {
+        let reply = match client.method {
             Method::HealthCheck => health::check(message, serving),
             Method::HealthList => Ok(health::list(serving)),
-            Method::HealthWatch => match (socket.watched, health::watch(message)) {
+            Method::HealthWatch => match (client.watched, health::watch(message)) {
                 (None, Ok(watched)) => {
-                    socket.watched = Some(watched);
+                    client.watched = Some(watched);
                     Ok(watched.state(serving))
                 }
                 (None, Err(status)) => Err(status),
@@ -57,7 +57,7 @@ impl Rpc {
             Method::Stream | Method::Publish => Err(Status::cardinality("not served here")),
         };
         match reply {
-            Ok(reply) if socket.method.is_unary_response() => {
+            Ok(reply) if client.method.is_unary_response() => {
                 Reaction::End(reply, Box::new(Status::OK))
             }
             Ok(reply) => Reaction::Reply(reply),
@@ -66,8 +66,8 @@ impl Rpc {
     }
 
     /// The client has said all it will, and had its answers.
-    pub fn half_closed(&self, socket: &Socket) -> Reaction {
-        let status = match (socket.method, socket.watched) {
+    pub fn half_closed(&self, client: &Client) -> Reaction {
+        let status = match (client.method, client.watched) {
             (Method::HealthWatch, Some(_)) => return Reaction::nothing(),
             (Method::Reflection | Method::ReflectionAlpha, _) => Status::OK,
             _ => Status::cardinality("the call ended without a request"),
@@ -76,8 +76,8 @@ impl Rpc {
     }
 
     /// The server is leaving: those who watch are told, and all calls may end.
-    pub fn drain(&self, socket: &Socket) -> Reaction {
-        let last = socket.watched.map(|watched| watched.state(false));
+    pub fn drain(&self, client: &Client) -> Reaction {
+        let last = client.watched.map(|watched| watched.state(false));
         let status = Status::new(Code::Unavailable, "the server is leaving");
         Reaction::End(last.unwrap_or_default(), Box::new(status))
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::auth::Identity;
-use crate::dialect::socket::Reaction;
+use crate::dialect::client::Reaction;
 use crate::dialect::{
     CONTRADICTORY, Denial, LEAVING, RATE_LIMITED, put_text, reserved_name, too_fast,
 };

@@ -36,16 +36,16 @@ fn a_bad_address_is_told_on_the_socket() {
         "?event_id=e&session_id=s&last_event=x",
         "?event_id=e&session_id=s&last_event=1.5",
     ] {
-        let mut client = Client::connect(organizations(), query, "");
-        assert_eq!(client.home, None);
-        assert_eq!(client.room.due(), Instant::NEVER);
-        let (last, code, _) = goodbye(client.opened());
+        let mut tester = Tester::connect(organizations(), query, "");
+        assert_eq!(tester.home, None);
+        assert_eq!(tester.client.due(), Instant::NEVER);
+        let (last, code, _) = goodbye(tester.opened());
         assert_eq!((&*error_of(&last, ""), code), ("invalid", 4400), "{query}");
     }
     let longest = "x".repeat(256);
     let query = format!("?event_id={longest}&session_id={longest}&last_event=&epoch=");
-    let mut client = Client::connect(Directory::open(), &query, "");
-    execution(client.opened());
+    let mut tester = Tester::connect(Directory::open(), &query, "");
+    execution(tester.opened());
 }
 
 #[test]
@@ -64,18 +64,18 @@ fn a_token_stands_in_one_of_three_places() {
             Some("fanfare"),
         ),
     ] {
-        let mut client = Client::connect(organizations(), query, headers);
-        assert_eq!(client.subprotocol, subprotocol, "{headers}");
-        execution(client.opened());
+        let mut tester = Tester::connect(organizations(), query, headers);
+        assert_eq!(tester.subprotocol, subprotocol, "{headers}");
+        execution(tester.opened());
     }
     let alone = "Sec-WebSocket-Protocol: fanfare\r\n";
-    let mut client = Client::connect(organizations(), query, alone);
-    assert_eq!(client.subprotocol, Some("fanfare"));
-    assert_eq!(reply(client.opened()), "");
-    let (command, pending) = execution(client.say(AUTHENTICATE));
+    let mut tester = Tester::connect(organizations(), query, alone);
+    assert_eq!(tester.subprotocol, Some("fanfare"));
+    assert_eq!(reply(tester.opened()), "");
+    let (command, pending) = execution(tester.say(AUTHENTICATE));
     assert!(matches!(command, Command::Place { .. }));
-    assert_eq!(client.room.due(), Instant::NEVER);
-    let reaction = client.answer(pending, Answer::Parents(Parents::default()));
+    assert_eq!(tester.client.due(), Instant::NEVER);
+    let reaction = tester.answer(pending, Answer::Parents(Parents::default()));
     assert!(matches!(reaction, Reaction::Follow(_)));
 }
 
@@ -104,8 +104,8 @@ fn a_token_that_is_not_known_or_not_of_use_is_told_on_the_socket() {
         ),
         ("Authorization: a-nothing\r\n", "forbidden", 4403),
     ] {
-        let mut client = Client::connect(organizations(), query, headers);
-        let (last, code, _) = goodbye(client.opened());
+        let mut tester = Tester::connect(organizations(), query, headers);
+        let (last, code, _) = goodbye(tester.opened());
         assert_eq!(
             (&*error_of(&last, ""), code),
             (error, expected),
@@ -116,10 +116,10 @@ fn a_token_that_is_not_known_or_not_of_use_is_told_on_the_socket() {
 
 #[test]
 fn a_stranger_has_ten_seconds_and_no_rights() {
-    let mut client = Client::bearer("", "");
-    let start = client.ground.now.instant;
-    assert_eq!(reply(client.opened()), "");
-    assert_eq!(client.room.due(), start + Duration::from_secs(10));
+    let mut tester = Tester::bearer("", "");
+    let start = tester.ground.now.instant;
+    assert_eq!(reply(tester.opened()), "");
+    assert_eq!(tester.client.due(), start + Duration::from_secs(10));
     for (text, reference) in [
         (
             r#"{"action":"subscribe-event","data":{"eventName":"a"},"ref":1}"#,
@@ -135,14 +135,14 @@ fn a_stranger_has_ten_seconds_and_no_rights() {
             "",
         ),
     ] {
-        let refused = client.ask(text);
+        let refused = tester.ask(text);
         assert_eq!(error_of(&refused, reference), "unauthorized", "{text}");
     }
     // What is no token is no attempt.
-    let refused = client.ask(r#"{"action":"authenticate","data":{},"ref":3}"#);
+    let refused = tester.ask(r#"{"action":"authenticate","data":{},"ref":3}"#);
     assert_eq!(error_of(&refused, "3"), "invalid");
-    assert_eq!(client.room.due(), start + Duration::from_secs(10));
-    let (last, code, _) = goodbye(client.expire());
+    assert_eq!(tester.client.due(), start + Duration::from_secs(10));
+    let (last, code, _) = goodbye(tester.expire());
     assert_eq!((&*error_of(&last, ""), code), ("unauthorized", 4408));
 }
 
@@ -153,9 +153,9 @@ fn a_first_message_with_a_bad_token_is_the_last() {
         ("", "unauthorized", 4401),
         ("a-nothing", "forbidden", 4403),
     ] {
-        let mut client = Client::bearer("", "");
-        client.opened();
-        let (last, code, _) = goodbye(client.say(&authenticate(token)));
+        let mut tester = Tester::bearer("", "");
+        tester.opened();
+        let (last, code, _) = goodbye(tester.say(&authenticate(token)));
         assert_eq!((&*error_of(&last, ""), code), (error, expected), "{token}");
     }
 }
@@ -164,36 +164,36 @@ fn a_first_message_with_a_bad_token_is_the_last() {
 fn in_open_mode_nobody_needs_a_token() {
     let query = "?event_id=e&session_id=s";
     for headers in ["", "Authorization: Basic !\r\n"] {
-        let mut client = Client::connect(Directory::open(), query, headers);
-        execution(client.opened());
+        let mut tester = Tester::connect(Directory::open(), query, headers);
+        execution(tester.opened());
     }
-    let mut client = Client::welcomed();
+    let mut tester = Tester::welcomed();
     for text in [
         &authenticate("x"),
         r#"{"action":"authenticate"}"#,
         r#"{"action":"authenticate","data":7}"#,
     ] {
-        assert_eq!(client.ask(text), "", "{text}");
+        assert_eq!(tester.ask(text), "", "{text}");
     }
-    let answered = client.ask(AUTHENTICATE);
+    let answered = tester.ask(AUTHENTICATE);
     assert_eq!(answered, r#"{"action":"authenticated","ref":5}"#);
 }
 
 #[test]
 fn a_later_token_of_the_same_organization_takes_the_place_of_the_former() {
-    let mut client = Client::welcomed_as("a-listens");
+    let mut tester = Tester::welcomed_as("a-listens");
     let publish = r#"{"action":"publish-event","data":{"eventName":"a"},"ref":1}"#;
-    assert_eq!(error_of(&client.ask(publish), "1"), "forbidden");
-    assert_eq!(client.ask(&authenticate("a-all")), "");
-    execution(client.say(publish));
-    let answered = client.ask(AUTHENTICATE);
+    assert_eq!(error_of(&tester.ask(publish), "1"), "forbidden");
+    assert_eq!(tester.ask(&authenticate("a-all")), "");
+    execution(tester.say(publish));
+    let answered = tester.ask(AUTHENTICATE);
     assert_eq!(answered, r#"{"action":"authenticated","ref":5}"#);
     // Another organization's changes nothing.
     let other = r#"{"action":"authenticate","data":{"token":"b-listens"},"ref":6}"#;
-    assert_eq!(error_of(&client.ask(other), "6"), "forbidden");
-    execution(client.say(publish));
+    assert_eq!(error_of(&tester.ask(other), "6"), "forbidden");
+    execution(tester.say(publish));
     let bad = r#"{"action":"authenticate","data":{"token":"unknown"},"ref":7}"#;
-    let (last, code, _) = goodbye(client.say(bad));
+    let (last, code, _) = goodbye(tester.say(bad));
     assert_eq!((&*error_of(&last, "7"), code), ("unauthorized", 4401));
 }
 
@@ -218,14 +218,14 @@ fn who_may_no_longer_listen_hears_nothing() {
     let headers = "Authorization: subscribe\r\n";
     let mut config = Config::default();
     config.organizations.push(organization);
-    let mut client = Client::connect(Directory::from_config(&config), query, headers);
-    client.come_in();
-    client.change(r#"{"action":"subscribe-event","data":{"eventName":"a"},"ref":1}"#);
-    assert!(client.hears("a"));
+    let mut tester = Tester::connect(Directory::from_config(&config), query, headers);
+    tester.come_in();
+    tester.change(r#"{"action":"subscribe-event","data":{"eventName":"a"},"ref":1}"#);
+    assert!(tester.hears("a"));
     let text = r#"{"action":"authenticate","data":{"token":"publish"},"ref":2}"#;
-    let answered = client.change(text);
+    let answered = tester.change(text);
     assert_eq!(answered, r#"{"action":"authenticated","ref":2}"#);
-    assert!(!client.hears("a"));
+    assert!(!tester.hears("a"));
     let subscribe = r#"{"action":"subscribe-event","data":{"eventName":"a"},"ref":3}"#;
-    assert_eq!(error_of(&client.ask(subscribe), "3"), "forbidden");
+    assert_eq!(error_of(&tester.ask(subscribe), "3"), "forbidden");
 }

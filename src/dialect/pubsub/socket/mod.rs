@@ -47,7 +47,7 @@ use std::time::Duration;
 
 use super::Pubsub;
 use crate::auth::Identity;
-use crate::dialect::socket::{Follow, Reaction, Standing};
+use crate::dialect::client::{Follow, Reaction, Standing};
 use crate::dialect::{self, Call, Tools};
 use crate::hub::{
     Address, Answer, Command, Cursor, Number, OrganizationId, Parents, ReaderId, Refusal, Scope,
@@ -71,7 +71,7 @@ pub struct Position {
 
 /// One client of a room.
 #[derive(Debug)]
-pub struct Room {
+pub struct Client {
     /// Where it stands, from its welcome on. The connection's to move.
     pub position: Option<Position>,
     /// What it hears; `None` is nothing.
@@ -111,7 +111,7 @@ struct Place {
 }
 
 /// What a client costs beside its connection, as long as it hears nothing.
-const _: () = assert!(size_of::<Room>() <= 120);
+const _: () = assert!(size_of::<Client>() <= 120);
 
 /// A request that waits for the hub.
 #[derive(Debug)]
@@ -149,7 +149,7 @@ impl Place {
     }
 }
 
-impl Room {
+impl Client {
     /// Whether it is known who its client is.
     pub const fn is_known(&self) -> bool {
         matches!(self.who, Who::Known(_))
@@ -180,19 +180,19 @@ fn execute(command: Command, waiting: Waiting) -> Reaction {
         command,
         idempotency_key: None,
         correlation_id: None,
-        pending: dialect::Pending::Room(Pending(waiting)),
+        pending: dialect::Pending::PubsubClient(Pending(waiting)),
     }))
 }
 
 impl Pubsub {
     /// The handshake is answered.
-    pub fn opened(&self, room: &mut Room, _tools: &mut Tools<'_>) -> Reaction {
-        match &room.who {
+    pub fn opened(&self, client: &mut Client, _tools: &mut Tools<'_>) -> Reaction {
+        match &client.who {
             Who::Dismissed(dismissal) => dismissal.reaction(None),
             Who::Stranger => Reaction::nothing(),
             Who::Known(identity) => {
                 let identity = *identity;
-                room.enter(identity)
+                client.enter(identity)
             }
         }
     }
@@ -200,7 +200,7 @@ impl Pubsub {
     /// The answer to a room's [`Reaction::Execute`].
     pub fn answer(
         &self,
-        room: &mut Room,
+        client: &mut Client,
         pending: Pending,
         answer: Answer,
         _tools: &mut Tools<'_>,
@@ -209,20 +209,20 @@ impl Pubsub {
             (Waiting::Place(organization), Answer::Parents(parents)) => {
                 // The same name, but one text for all rooms of the group.
                 if let Some(group) = parents.group {
-                    room.place.group = group;
+                    client.place.group = group;
                 }
                 Reaction::Follow(Box::new(Follow {
                     organization,
-                    token: room.place.session.clone(),
-                    hash: room.place.hash,
-                    cursor: room.cursor.take().map(|cursor| *cursor),
+                    token: client.place.session.clone(),
+                    hash: client.place.hash,
+                    cursor: client.cursor.take().map(|cursor| *cursor),
                 }))
             }
             (Waiting::Place(_), Answer::Refused(refusal)) => {
                 Dismissal::of_refusal(refusal).reaction(None)
             }
             (Waiting::Publish(reference), Answer::Published { id, position }) => {
-                room.waits = false;
+                client.waits = false;
                 let number = position.map(|(_, number)| number);
                 Reaction::Reply(reply::published(&reference, id, number))
             }
@@ -240,23 +240,23 @@ impl Pubsub {
     }
 
     /// The room reads its session's log from now on ([`Reaction::Follow`]): what its client is told, in order.
-    pub fn followed(&self, room: &mut Room, standing: &Standing) -> Vec<Vec<u8>> {
-        room.waits = true;
-        room.place.session = standing.session.clone();
+    pub fn followed(&self, client: &mut Client, standing: &Standing) -> Vec<Vec<u8>> {
+        client.waits = true;
+        client.place.session = standing.session.clone();
         let welcome = reply::welcome(standing.epoch, standing.next);
         let gap = standing.gap.map(reply::gap);
         std::iter::once(welcome).chain(gap).collect()
     }
 
     /// Its session's log cannot be read.
-    pub fn not_followed(&self, _room: &mut Room, refusal: Refusal) -> Reaction {
+    pub fn not_followed(&self, _room: &mut Client, refusal: Refusal) -> Reaction {
         Dismissal::of_refusal(refusal).reaction(None)
     }
 
-    /// The time is [`Room::due`]: whoever was told to be gone, or did not say who they are, is sent away.
-    pub fn expire(&self, room: &mut Room, _tools: &mut Tools<'_>) -> Reaction {
-        room.due = Instant::NEVER;
-        if room.leaves {
+    /// The time is [`Client::due`]: whoever was told to be gone, or did not say who they are, is sent away.
+    pub fn expire(&self, client: &mut Client, _tools: &mut Tools<'_>) -> Reaction {
+        client.due = Instant::NEVER;
+        if client.leaves {
             let reason = "the server is leaving";
             return Reaction::Close(Vec::new(), CloseCode::GOING_AWAY, reason);
         }
@@ -264,12 +264,17 @@ impl Pubsub {
     }
 
     /// The server is leaving: in `leave_ms` at the latest. Tells a client once, whoever it is.
-    pub fn drain(&self, room: &mut Room, leave_ms: u64, tools: &mut Tools<'_>) -> Option<Reaction> {
-        if room.leaves {
+    pub fn drain(
+        &self,
+        client: &mut Client,
+        leave_ms: u64,
+        tools: &mut Tools<'_>,
+    ) -> Option<Reaction> {
+        if client.leaves {
             return Some(Reaction::nothing());
         }
-        room.leaves = true;
-        room.due = tools.now.instant + Duration::from_millis(leave_ms);
+        client.leaves = true;
+        client.due = tools.now.instant + Duration::from_millis(leave_ms);
         let before_ms = tools.now.unix_ms + leave_ms;
         Some(Reaction::Reply(reply::reconnect(before_ms)))
     }

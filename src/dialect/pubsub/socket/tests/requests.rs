@@ -9,71 +9,71 @@ fn request(action: &str, data: &str) -> String {
 
 #[test]
 fn names_are_subscribed_and_unsubscribed() {
-    let mut client = Client::welcomed();
+    let mut tester = Tester::welcomed();
     let subscribed = r#"{"action":"subscribed","ref":1}"#;
     let unsubscribed = r#"{"action":"unsubscribed","ref":1}"#;
     let hello = r#"{"eventName":"hello"}"#;
     assert_eq!(
-        client.change(&request("subscribe-event", hello)),
+        tester.change(&request("subscribe-event", hello)),
         subscribed
     );
-    assert!(client.hears("hello") && !client.hears("hell"));
+    assert!(tester.hears("hello") && !tester.hears("hell"));
     // Twice is no error.
-    assert_eq!(client.ask(&request("subscribe-event", hello)), subscribed);
+    assert_eq!(tester.ask(&request("subscribe-event", hello)), subscribed);
     let several = r#"{"eventNames":["a","b\u0063","a"]}"#;
     assert_eq!(
-        client.change(&request("subscribe-event", several)),
+        tester.change(&request("subscribe-event", several)),
         subscribed
     );
-    assert!(client.hears("a") && client.hears("bc") && client.hears("hello"));
+    assert!(tester.hears("a") && tester.hears("bc") && tester.hears("hello"));
     assert_eq!(
-        client.change(&request("unsubscribe-event", hello)),
+        tester.change(&request("unsubscribe-event", hello)),
         unsubscribed
     );
-    assert!(!client.hears("hello") && client.hears("a"));
+    assert!(!tester.hears("hello") && tester.hears("a"));
     // Neither is leaving what was not heard.
     assert_eq!(
-        client.ask(&request("unsubscribe-event", hello)),
+        tester.ask(&request("unsubscribe-event", hello)),
         unsubscribed
     );
     assert_eq!(
-        client.change(&request("unsubscribe-event", several)),
+        tester.change(&request("unsubscribe-event", several)),
         unsubscribed
     );
-    assert_eq!(client.room.wanted, None);
+    assert_eq!(tester.client.wanted, None);
     assert_eq!(
-        client.ask(&request("unsubscribe-event", several)),
+        tester.ask(&request("unsubscribe-event", several)),
         unsubscribed
     );
 }
 
 #[test]
 fn a_ref_is_repeated_as_it_was_written() {
-    let mut client = Client::welcomed();
+    let mut tester = Tester::welcomed();
     let longest = format!("\"{}\"", "x".repeat(64));
     for reference in ["1", "-1.50e3", "\"\"", "\"a\\u00e9 \\\"\"", &longest] {
         let data = r#"{"eventName":"a"}"#;
         let text = format!(r#"{{"ref": {reference} ,"data":{data},"action":"unsubscribe-event"}}"#);
         let expected = format!(r#"{{"action":"unsubscribed","ref":{reference}}}"#);
-        assert_eq!(client.ask(&text), expected);
+        assert_eq!(tester.ask(&text), expected);
     }
     let long = format!("\"{}\"", "x".repeat(65));
     let digits = "1".repeat(65);
     for reference in ["true", "[1]", "{}", &long, &digits] {
         let text = format!(r#"{{"action":"dance","ref":{reference}}}"#);
-        assert_eq!(error_of(&client.ask(&text), ""), "invalid", "{text}");
+        assert_eq!(error_of(&tester.ask(&text), ""), "invalid", "{text}");
     }
     for action in ["subscribe-event", "unsubscribe-event", "publish-event"] {
         for reference in ["", r#","ref":null"#] {
             let text = format!(r#"{{"action":"{action}","data":{{"eventName":"a"}}{reference}}}"#);
-            assert_eq!(error_of(&client.ask(&text), ""), "missing_ref", "{text}");
+            assert_eq!(error_of(&tester.ask(&text), ""), "missing_ref", "{text}");
         }
     }
 }
 
 #[test]
 fn what_is_no_request_is_told() {
-    let mut client = Client::welcomed();
+    let mut tester = Tester::welcomed();
     for text in [
         "",
         " ",
@@ -84,14 +84,14 @@ fn what_is_no_request_is_told() {
         "\u{feff}{}",
         r#"{"a":01}"#,
     ] {
-        assert_eq!(error_of(&client.ask(text), ""), "invalid_json", "{text}");
+        assert_eq!(error_of(&tester.ask(text), ""), "invalid_json", "{text}");
     }
-    let torn = reply(client.message(Message::Text(b"{\"a\":\"\xff\"}")));
+    let torn = reply(tester.message(Message::Text(b"{\"a\":\"\xff\"}")));
     assert_eq!(error_of(&torn, ""), "invalid_json");
     for text in ["7", "[]", "\"a\"", "null"] {
-        assert_eq!(error_of(&client.ask(text), ""), "invalid", "{text}");
+        assert_eq!(error_of(&tester.ask(text), ""), "invalid", "{text}");
     }
-    let binary = reply(client.message(Message::Binary(b"{}")));
+    let binary = reply(tester.message(Message::Binary(b"{}")));
     assert_eq!(error_of(&binary, ""), "invalid");
     for action in [
         "{}",
@@ -100,19 +100,19 @@ fn what_is_no_request_is_told() {
         r#"{"action":""}"#,
     ] {
         assert_eq!(
-            error_of(&client.ask(action), ""),
+            error_of(&tester.ask(action), ""),
             "unknown_action",
             "{action}"
         );
     }
     let dance = r#"{"action":"dance","ref":"x"}"#;
-    assert_eq!(error_of(&client.ask(dance), "\"x\""), "unknown_action");
+    assert_eq!(error_of(&tester.ask(dance), "\"x\""), "unknown_action");
 }
 
 #[test]
 fn what_is_wrong_with_names_is_told() {
     let long = "x".repeat(PUBSUB_NAME_BYTES_MAX + 1);
-    let mut client = Client::welcomed();
+    let mut tester = Tester::welcomed();
     for action in ["subscribe-event", "unsubscribe-event"] {
         for data in [
             "null",
@@ -133,16 +133,16 @@ fn what_is_wrong_with_names_is_told() {
             &format!(r#"{{"eventName":"{long}"}}"#),
             &format!(r#"{{"eventNames":["a","{long}"]}}"#),
         ] {
-            let refused = client.ask(&request(action, data));
+            let refused = tester.ask(&request(action, data));
             assert_eq!(error_of(&refused, "1"), "invalid", "{action} {data}");
         }
-        let refused = client.ask(&format!(r#"{{"action":"{action}","ref":1}}"#));
+        let refused = tester.ask(&format!(r#"{{"action":"{action}","ref":1}}"#));
         assert_eq!(error_of(&refused, "1"), "invalid");
     }
-    assert_eq!(client.room.wanted, None);
+    assert_eq!(tester.client.wanted, None);
     let longest = format!(r#"{{"eventName":"{}"}}"#, &long[1..]);
-    client.change(&request("subscribe-event", &longest));
-    assert!(client.hears(&long[1..]));
+    tester.change(&request("subscribe-event", &longest));
+    assert!(tester.hears(&long[1..]));
 }
 
 #[test]
@@ -151,22 +151,22 @@ fn names_are_bounded() {
         let names: Vec<String> = (0..count).map(|i| format!("\"{i}\"")).collect();
         format!(r#"{{"eventNames":[{}]}}"#, names.join(","))
     };
-    let mut client = Client::welcomed();
+    let mut tester = Tester::welcomed();
     for count in [PUBSUB_NAMES_MAX + 1, PUBSUB_NAMES_MAX + 2, 5_000] {
-        let refused = client.ask(&request("subscribe-event", &list(count)));
+        let refused = tester.ask(&request("subscribe-event", &list(count)));
         assert_eq!(error_of(&refused, "1"), "too_many", "{count}");
     }
-    client.change(&request("subscribe-event", &list(PUBSUB_NAMES_MAX)));
-    let refused = client.ask(&request("subscribe-event", r#"{"eventName":"one more"}"#));
+    tester.change(&request("subscribe-event", &list(PUBSUB_NAMES_MAX)));
+    let refused = tester.ask(&request("subscribe-event", r#"{"eventName":"one more"}"#));
     assert_eq!(error_of(&refused, "1"), "too_many");
-    assert!(!client.hears("one more") && client.hears("255"));
+    assert!(!tester.hears("one more") && tester.hears("255"));
 }
 
 #[test]
 fn an_event_is_published_as_it_was_written() {
-    let mut client = Client::welcomed();
+    let mut tester = Tester::welcomed();
     let data = r#"{"eventName":"h\u00e9","data": { "a" : 1.50 , "b":[] } }"#;
-    let (command, _) = execution(client.say(&request("publish-event", data)));
+    let (command, _) = execution(tester.say(&request("publish-event", data)));
     let Command::Publish {
         scope,
         parents,
@@ -188,7 +188,7 @@ fn an_event_is_published_as_it_was_written() {
         (r#","data":"x""#, r#""x""#),
     ] {
         let data = format!(r#"{{"eventName":"a"{given}}}"#);
-        let (command, _) = execution(client.say(&request("publish-event", &data)));
+        let (command, _) = execution(tester.say(&request("publish-event", &data)));
         let Command::Publish { drafts, .. } = command else {
             panic!("something else");
         };
@@ -198,7 +198,7 @@ fn an_event_is_published_as_it_was_written() {
 
 #[test]
 fn a_scope_widens_a_publish() {
-    let mut client = Client::welcomed();
+    let mut tester = Tester::welcomed();
     let group = || Address::Group(ScopeName::new("e"));
     let session = || Address::Session(ScopeName::new("s"));
     for (reach, address) in [
@@ -208,7 +208,7 @@ fn a_scope_widens_a_publish() {
         (r#""organization""#, Address::Organization),
     ] {
         let data = format!(r#"{{"eventName":"a","scope":{reach}}}"#);
-        let (command, _) = execution(client.say(&request("publish-event", &data)));
+        let (command, _) = execution(tester.say(&request("publish-event", &data)));
         let Command::Publish { scope, parents, .. } = command else {
             panic!("something else");
         };
@@ -221,7 +221,7 @@ fn a_scope_widens_a_publish() {
 fn what_is_wrong_with_an_event_is_told() {
     let long = "x".repeat(PUBSUB_NAME_BYTES_MAX + 1);
     let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
-    let mut client = Client::welcomed();
+    let mut tester = Tester::welcomed();
     for data in [
         "7",
         "{}",
@@ -233,20 +233,20 @@ fn what_is_wrong_with_an_event_is_told() {
         r#"{"eventName":"a","scope":{"type":"event"}}"#,
         &format!(r#"{{"eventName":"{long}"}}"#),
     ] {
-        let refused = client.ask(&request("publish-event", data));
+        let refused = tester.ask(&request("publish-event", data));
         assert_eq!(error_of(&refused, "1"), "invalid", "{data}");
     }
     let deep = |depth| format!(r#"{{"eventName":"a","data":{}}}"#, nested(depth));
-    let refused = client.ask(&request("publish-event", &deep(JSON_DEPTH_MAX + 1)));
+    let refused = tester.ask(&request("publish-event", &deep(JSON_DEPTH_MAX + 1)));
     assert_eq!(error_of(&refused, "1"), "invalid");
-    execution(client.say(&request("publish-event", &deep(JSON_DEPTH_MAX))));
+    execution(tester.say(&request("publish-event", &deep(JSON_DEPTH_MAX))));
 }
 
 #[test]
 fn rights_are_looked_at_request_by_request() {
-    let mut client = Client::welcomed_as("a-listens");
-    client.change(&request("subscribe-event", r#"{"eventName":"a"}"#));
-    let refused = client.ask(&request("publish-event", r#"{"eventName":"a"}"#));
+    let mut tester = Tester::welcomed_as("a-listens");
+    tester.change(&request("subscribe-event", r#"{"eventName":"a"}"#));
+    let refused = tester.ask(&request("publish-event", r#"{"eventName":"a"}"#));
     assert_eq!(error_of(&refused, "1"), "forbidden");
-    client.change(&request("unsubscribe-event", r#"{"eventName":"a"}"#));
+    tester.change(&request("unsubscribe-event", r#"{"eventName":"a"}"#));
 }

@@ -17,11 +17,11 @@ use super::errors::invalid;
 use super::placing::Place;
 use super::refusal::of_refusal;
 use super::{
-    Asked, Form, Publish, Reply, Request, Stream, Wanted, WantedKey, put_fatal, put_published,
-    put_reply,
+    Asked, EventService, Form, Publish, Reply, Request, Wanted, WantedKey, put_fatal,
+    put_published, put_reply,
 };
 use crate::auth::{Grant, Grants, Identity, OrganizationId};
-use crate::dialect::socket::{Change, Message, Reaction, Subscribe, Undo};
+use crate::dialect::client::{Change, Message, Reaction, Subscribe, Undo};
 use crate::dialect::{self, Call, Denial, Tools};
 use crate::hub::{Address, Answer, Command, EventId, Full, Names, Parents, Subscription};
 use crate::limits::{STREAM_SUBSCRIPTIONS_MAX, WILDCARDS_PER_CLIENT_MAX};
@@ -31,7 +31,7 @@ use crate::time::Instant;
 
 /// One client.
 #[derive(Debug)]
-pub struct Socket {
+pub struct Client {
     pub(super) identity: Identity,
     form: Form,
     pub(super) kind: Kind,
@@ -89,9 +89,9 @@ enum Step {
 }
 
 /// What a client costs beside its connection.
-const _: () = assert!(size_of::<Socket>() <= 112);
+const _: () = assert!(size_of::<Client>() <= 112);
 
-impl Socket {
+impl Client {
     /// Whether it is more than somebody who is told why not.
     pub const fn is_welcome(&self) -> bool {
         !matches!(self.kind, Kind::Refused(_))
@@ -325,14 +325,14 @@ fn wait(correlation_id: Option<Box<str>>, place: Place, command: Command, step: 
     }))
 }
 
-impl Stream {
+impl EventService {
     /// The client may be spoken to.
-    pub fn opened(&self, socket: &mut Socket) -> Reaction {
-        if let Kind::Refused(status) = &socket.kind {
-            return socket.end(Status::clone(status));
+    pub fn opened(&self, client: &mut Client) -> Reaction {
+        if let Kind::Refused(status) = &client.kind {
+            return client.end(Status::clone(status));
         }
-        match socket.first.take() {
-            Some(wanted) => socket.subscribe(None, *wanted),
+        match client.first.take() {
+            Some(wanted) => client.subscribe(None, *wanted),
             None => Reaction::nothing(),
         }
     }
@@ -340,62 +340,62 @@ impl Stream {
     /// A message came.
     pub fn message(
         &self,
-        socket: &mut Socket,
+        client: &mut Client,
         message: Message<'_>,
         tools: &mut Tools<'_>,
     ) -> Reaction {
-        match socket.kind {
+        match client.kind {
             Kind::Stream => {}
             Kind::Publish(_) => {
-                socket.note_denial(Grant::Publish, tools);
-                return match Publish::read(socket.form, message.bytes()) {
-                    Ok(publish) => socket.publish(None, Box::new(publish)),
-                    Err(status) => socket.end(status),
+                client.note_denial(Grant::Publish, tools);
+                return match Publish::read(client.form, message.bytes()) {
+                    Ok(publish) => client.publish(None, Box::new(publish)),
+                    Err(status) => client.end(status),
                 };
             }
             Kind::Listen | Kind::Refused(_) => return Reaction::nothing(),
         }
-        if let (Form::Json, Message::Binary(_)) = (socket.form, message) {
+        if let (Form::Json, Message::Binary(_)) = (client.form, message) {
             let message = "a binary frame: messages are JSON text";
-            return socket.refuse(None, invalid(message));
+            return client.refuse(None, invalid(message));
         }
         let Request {
             correlation_id,
             asked,
-        } = Request::read(socket.form, message.bytes());
+        } = Request::read(client.form, message.bytes());
         let correlation = correlation_id.as_deref();
         match &asked {
-            Ok(Asked::Subscribe(_)) => socket.note_denial(Grant::Subscribe, tools),
-            Ok(Asked::Publish(_)) => socket.note_denial(Grant::Publish, tools),
+            Ok(Asked::Subscribe(_)) => client.note_denial(Grant::Subscribe, tools),
+            Ok(Asked::Publish(_)) => client.note_denial(Grant::Publish, tools),
             _ => {}
         }
         match asked {
-            Ok(Asked::Ping(text)) => Reaction::Reply(socket.say(correlation, &Reply::Pong(&text))),
-            Ok(Asked::Subscribe(wanted)) => socket.subscribe(correlation_id, wanted),
-            Ok(Asked::Unsubscribe(wanted)) => socket.unsubscribe(correlation, &wanted),
-            Ok(Asked::Publish(publish)) => socket.publish(correlation_id, publish),
-            Err(status) => socket.refuse(correlation, status),
+            Ok(Asked::Ping(text)) => Reaction::Reply(client.say(correlation, &Reply::Pong(&text))),
+            Ok(Asked::Subscribe(wanted)) => client.subscribe(correlation_id, wanted),
+            Ok(Asked::Unsubscribe(wanted)) => client.unsubscribe(correlation, &wanted),
+            Ok(Asked::Publish(publish)) => client.publish(correlation_id, publish),
+            Err(status) => client.refuse(correlation, status),
         }
     }
 
     /// The last subscription was over a bound of the organization's.
     pub fn not_subscribed(
         &self,
-        socket: &mut Socket,
+        client: &mut Client,
         correlation_id: Option<&str>,
         full: Full,
     ) -> Reaction {
-        socket.wanted.pop();
+        client.wanted.pop();
         let status = Status::new(Code::ResourceExhausted, full.to_string());
-        socket.refuse(correlation_id, status)
+        client.refuse(correlation_id, status)
     }
 
     /// The client has said all it will, and had its answers.
-    pub fn half_closed(&self, socket: &mut Socket) -> Reaction {
-        match socket.kind {
-            Kind::Publish(_) => socket.end(Status::cardinality("the call ended without a request")),
+    pub fn half_closed(&self, client: &mut Client) -> Reaction {
+        match client.kind {
+            Kind::Publish(_) => client.end(Status::cardinality("the call ended without a request")),
             // Who hears something goes on to.
-            Kind::Stream if socket.wanted.is_empty() => {
+            Kind::Stream if client.wanted.is_empty() => {
                 Reaction::End(Vec::new(), Box::new(Status::OK))
             }
             Kind::Stream | Kind::Listen | Kind::Refused(_) => Reaction::nothing(),
@@ -403,7 +403,7 @@ impl Stream {
     }
 
     /// The hub's answer to a request.
-    pub fn answer(&self, socket: &mut Socket, pending: Pending, answer: Answer) -> Reaction {
+    pub fn answer(&self, client: &mut Client, pending: Pending, answer: Answer) -> Reaction {
         let Waiting {
             correlation_id,
             mut place,
@@ -413,35 +413,35 @@ impl Stream {
         match (step, answer) {
             (step, Answer::Refused(refusal)) => {
                 let status = of_refusal(refusal, &place.asked(&step));
-                socket.refuse(correlation, status)
+                client.refuse(correlation, status)
             }
             (Step::Project(wanted, names), _) => {
-                socket.ask_scope(correlation_id, place, wanted, names)
+                client.ask_scope(correlation_id, place, wanted, names)
             }
             (Step::Scope(wanted, names), Answer::Parents(parents)) => {
                 place.parents = above(&place.scope.address, parents);
-                socket.heed(correlation, place, &wanted, names)
+                client.heed(correlation, place, &wanted, names)
             }
-            (Step::Declared(publish), _) => socket.publish_at(correlation_id, place, publish),
+            (Step::Declared(publish), _) => client.publish_at(correlation_id, place, publish),
             (Step::Published(publish), Answer::Published { id, .. }) => {
-                socket.published(correlation, id, &publish)
+                client.published(correlation, id, &publish)
             }
             // The hub answers each question by its own kind.
             (Step::Scope(..) | Step::Published(_), _) => {
                 let status = Status::new(Code::Internal, "the hub gave another answer");
-                socket.refuse(correlation, status)
+                client.refuse(correlation, status)
             }
         }
     }
 
     /// The server is leaving: tells a stream until when to be gone. `None` if nobody need be told.
-    pub fn drain(&self, socket: &mut Socket, leave_ms: u64, tools: &Tools<'_>) -> Option<Reaction> {
-        if matches!(socket.kind, Kind::Publish(_)) || socket.due != Instant::NEVER {
+    pub fn drain(&self, client: &mut Client, leave_ms: u64, tools: &Tools<'_>) -> Option<Reaction> {
+        if matches!(client.kind, Kind::Publish(_)) || client.due != Instant::NEVER {
             // It ends by itself, or knows already.
             return Some(Reaction::nothing());
         }
-        socket.due = tools.now.instant + Duration::from_millis(leave_ms);
-        Some(Reaction::Reply(socket.say(
+        client.due = tools.now.instant + Duration::from_millis(leave_ms);
+        Some(Reaction::Reply(client.say(
             None,
             &Reply::ReconnectBefore {
                 reauthenticate: false,
@@ -450,9 +450,9 @@ impl Stream {
         )))
     }
 
-    /// The time is [`Socket::due`]: whoever was told to be gone is not.
-    pub fn expire(&self, socket: &mut Socket) -> Reaction {
-        socket.due = Instant::NEVER;
+    /// The time is [`Client::due`]: whoever was told to be gone is not.
+    pub fn expire(&self, client: &mut Client) -> Reaction {
+        client.due = Instant::NEVER;
         let status = Status::new(Code::Unavailable, "the server is leaving");
         Reaction::End(Vec::new(), Box::new(status))
     }

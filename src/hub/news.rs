@@ -8,7 +8,7 @@ use super::scope::{OrganizationId, Parents, Scope, ScopeName, ShardId};
 
 /// Something other shards' hubs must be told, in the order given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub enum News {
     /// To all: append an accepted event to the sessions beneath its scope, and offer it to live
     /// subscriptions: `Hub::append_from_mail`.
     Append(Arc<Event>),

@@ -39,8 +39,8 @@ fn nearly_requests() -> impl Strategy<Value = String> {
 }
 
 /// That a message is answered, one way or another.
-fn check(client: &mut Client, message: Message<'_>) -> Result<(), TestCaseError> {
-    match client.message(message) {
+fn check(tester: &mut Tester, message: Message<'_>) -> Result<(), TestCaseError> {
+    match tester.message(message) {
         Reaction::Reply(text) => {
             if !text.is_empty() {
                 let text = std::str::from_utf8(&text).expect("text");
@@ -62,16 +62,16 @@ fn check(client: &mut Client, message: Message<'_>) -> Result<(), TestCaseError>
 proptest! {
     #[test]
     fn any_message_is_answered(bytes in proptest::collection::vec(any::<u8>(), 0..80), known: bool) {
-        let mut client = if known { Client::welcomed_as("a-all") } else { Client::bearer("", "") };
-        check(&mut client, Message::Binary(&bytes))?;
-        check(&mut client, Message::Text(&bytes))?;
+        let mut tester = if known { Tester::welcomed_as("a-all") } else { Tester::bearer("", "") };
+        check(&mut tester, Message::Binary(&bytes))?;
+        check(&mut tester, Message::Text(&bytes))?;
     }
 
     #[test]
     fn what_is_nearly_a_request_is_answered(texts in proptest::collection::vec(nearly_requests(), 1..6)) {
-        let mut client = Client::welcomed_as("a-all");
+        let mut tester = Tester::welcomed_as("a-all");
         for text in texts {
-            check(&mut client, Message::Text(text.as_bytes()))?;
+            check(&mut tester, Message::Text(text.as_bytes()))?;
         }
     }
 }

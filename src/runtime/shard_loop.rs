@@ -27,7 +27,7 @@ use crate::shard::{ConnectionId, Flushed, Released, Shard};
 use crate::time::{Instant, Now};
 
 /// A shard, its sockets, and its ends of the mesh.
-pub(super) struct Driver {
+pub(super) struct ShardLoop {
     pub(super) shard: Shard,
     pub(super) clock: Clock,
     /// The time of this turn, once somebody asked.
@@ -128,7 +128,7 @@ pub(super) enum Attention {
     Leave,
 }
 
-impl Driver {
+impl ShardLoop {
     pub(super) fn new(
         shard: Shard,
         clock: Clock,
@@ -378,7 +378,7 @@ impl Driver {
         self.shard.metrics().ticks.add(1);
         self.serve_ready(now);
         self.serve_deadlines(now);
-        self.gather();
+        self.look_again();
         self.answer_questions(now);
         self.shard.end_tick(now);
         let (slots, blocked) = (&self.slots, &mut self.blocked);

@@ -29,7 +29,7 @@ pub struct Machine {
 
 /// When the event is due.
 #[derive(Debug)]
-pub(super) struct StateSchedule {
+pub(super) struct SystemStateSchedule {
     interval: Duration,
     first: Duration,
     /// Known once the time is.
@@ -39,7 +39,7 @@ pub(super) struct StateSchedule {
     last: (Instant, u64),
 }
 
-impl StateSchedule {
+impl SystemStateSchedule {
     /// The schedule of one shard; `None` if the event is another's to publish, or nobody's.
     pub(super) fn of(shard: ShardId, config: &SysadmConfig) -> Option<Self> {
         let interval = config.state_interval.filter(|_| shard == ShardId(0))?;
@@ -56,7 +56,7 @@ impl StateSchedule {
 impl Shard {
     /// Whether [`publish_state`](Self::publish_state) should be called.
     pub fn wants_state(&mut self, now: Now) -> bool {
-        let Some(schedule) = &mut self.state_schedule else {
+        let Some(schedule) = &mut self.system_state else {
             return false;
         };
         if schedule.started.is_none() {
@@ -72,7 +72,7 @@ impl Shard {
         let sum = |name: fn(&crate::metrics::Metrics) -> u64| self.metrics.iter().map(name).sum();
         let published: u64 = sum(|metrics| metrics.events_published.value());
         let connections = sum(|metrics| metrics.connections.value());
-        let Some(schedule) = &mut self.state_schedule else {
+        let Some(schedule) = &mut self.system_state else {
             return;
         };
         schedule.due = now.instant + schedule.interval;
