@@ -17,6 +17,7 @@ use super::password::{PasswordMemory, Work, verify_password};
 use super::rate_limit::RateLimit;
 use super::token::TokenDigest;
 use crate::config::{Config, HubConfig, OrganizationConfig};
+use crate::time::Instant;
 
 /// One user of the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -91,6 +92,7 @@ impl Directory {
             let identity = |grants: &[String]| Identity {
                 organization: id,
                 grants: Grants::of_words(grants),
+                ends: Instant::NEVER,
             };
             for token in &configured.tokens {
                 if let Some(digest) = TokenDigest::parse(&token.sha256) {
@@ -122,6 +124,7 @@ impl Directory {
         self.open.then_some(Identity {
             organization: OrganizationId(0),
             grants: Grants::ALL,
+            ends: Instant::NEVER,
         })
     }
 
@@ -202,7 +205,6 @@ mod tests {
     use super::super::password::{PASSWORD_SALT_BYTES, hash_password};
     use super::*;
     use crate::config::{TokenConfig, UserConfig};
-    use crate::time::Instant;
 
     fn words(words: &[&str]) -> Vec<String> {
         words.iter().map(|word| (*word).to_owned()).collect()
