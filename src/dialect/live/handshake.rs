@@ -3,10 +3,9 @@
 use super::{Client, Heard, Live};
 use crate::auth::{Attempt, Credentials, Grant, Identity, UserId, Verdict};
 use crate::dialect::{
-    self, Action, CONTRADICTORY, Call, Denial, Open, Opening, Refused, Responder, Tools,
-    check_upgrade, read_credentials, respond_error, retry_after_line,
+    self, Action, CONTRADICTORY, Call, Denial, Open, Opening, Operation, Outcome, Refused,
+    Responder, Tools, check_upgrade, read_credentials, respond_error, retry_after_line,
 };
-use crate::hub::{Answer, Command};
 use crate::metrics::{Api, RefusalKind};
 use crate::protocol::http1::Head;
 use crate::protocol::websocket::Handshake;
@@ -66,7 +65,7 @@ impl Live {
                     password,
                 };
                 Action::Execute(Box::new(Call {
-                    command: Command::Verify(attempt),
+                    operation: Operation::Verify(attempt),
                     idempotency_key: None,
                     correlation_id: None,
                     pending: dialect::Pending::Live(super::Pending::Handshake(pending)),
@@ -85,11 +84,11 @@ impl Live {
     pub(super) fn answer_handshake(
         &self,
         pending: Pending,
-        answer: &Answer,
+        outcome: &Outcome,
         to: &mut Responder<'_>,
     ) -> Action {
         let Pending { handshake, user } = pending;
-        match self.verified(user, answer, to) {
+        match self.verified(user, outcome, to) {
             Ok(identity) => self.open(handshake, identity, to),
             Err(Refused) => Action::Done,
         }
@@ -99,11 +98,11 @@ impl Live {
     pub(super) fn verified(
         &self,
         user: Option<UserId>,
-        answer: &Answer,
+        outcome: &Outcome,
         to: &mut Responder<'_>,
     ) -> Result<Identity, Refused> {
-        let verdict = match answer {
-            Answer::Verified(verdict) => *verdict,
+        let verdict = match outcome {
+            Outcome::Verified(verdict) => *verdict,
             _ => Verdict::Busy { retry_after: 1 },
         };
         self.note_verdict(verdict, user, to);
