@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::http1::Reading;
 use super::{Connection, Context, Parked, State, Then, Timer};
-use crate::dialect::{Exchange, Pending, Responder};
-use crate::hub::{Answer, Refusal};
+use crate::dialect::{Exchange, Outcome, Pending, Responder};
+use crate::hub::Refusal;
 use crate::time::Instant;
 
 impl Connection {
@@ -33,20 +33,20 @@ impl Connection {
         }
     }
 
-    /// Responds with the hub's answer, or returns what is to be done next: [`Then::Again`] is nothing.
+    /// Responds with an operation's outcome, or returns what is to be done next: [`Then::Again`] is nothing.
     pub fn answer(
         &mut self,
         pending: Pending,
-        answer: Answer,
+        outcome: Outcome,
         exchange: Exchange,
         ctx: &mut Context<'_>,
     ) -> Then {
         if matches!(self.state, State::Open(_)) {
-            return self.answer_client(pending, answer, ctx);
+            return self.answer_client(pending, outcome, ctx);
         }
         let mut then = Then::Again;
         self.respond(exchange, ctx, |ctx, to| {
-            let action = ctx.dialects.answer(pending, answer, &mut ctx.tools, to);
+            let action = ctx.dialects.answer(pending, outcome, &mut ctx.tools, to);
             then = Then::after(action, exchange);
         });
         then

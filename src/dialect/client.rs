@@ -7,9 +7,9 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use super::render::{Encoding, Envelope};
-use super::{Call, Dialects, Pending, Tools, live, pubsub, rpc, stream, sysadm};
+use super::{Call, Dialects, Outcome, Pending, Tools, live, pubsub, rpc, stream, sysadm};
 use crate::hub::{
-    Answer, Cursor, Epoch, Full, Gap, Number, OrganizationId, Refusal, ScopeName, Subscription,
+    Cursor, Epoch, Full, Gap, Number, OrganizationId, Refusal, ScopeName, Subscription,
 };
 use crate::limits::{STRANGER_MESSAGE_BYTES_MAX, WEBSOCKET_MESSAGE_BYTES_MAX};
 use crate::protocol::grpc::{CallFields, MessageEncoding, Status};
@@ -294,23 +294,24 @@ impl Dialects {
         }
     }
 
-    /// The answer to a client's [`Reaction::Execute`].
+    /// The outcome of a client's [`Reaction::Execute`].
     pub fn answer_client(
         &self,
         client: &mut Client,
         pending: Pending,
-        answer: Answer,
+        outcome: Outcome,
         tools: &mut Tools<'_>,
     ) -> Reaction {
         match (client, pending) {
             (Client::Sysadm(client), Pending::Sysadm(pending)) => {
-                self.sysadm.answer(client, *pending, answer, tools)
+                self.sysadm.answer(client, *pending, outcome, tools)
             }
             (Client::Stream(client), Pending::Stream(pending)) => {
-                self.stream.answer(client, pending, answer)
+                self.stream.answer(client, pending, outcome.into_answer())
             }
             (Client::Pubsub(client), Pending::PubsubClient(pending)) => {
-                self.pubsub.answer(client, pending, answer, tools)
+                self.pubsub
+                    .answer(client, pending, outcome.into_answer(), tools)
             }
             // Nobody asks on another's behalf.
             _ => Reaction::nothing(),

@@ -1,6 +1,6 @@
 //! The dialects: where protocols meet the hub, and nowhere else.
 //!
-//! A dialect turns a request into an [`Action`] and an [`Answer`] into a response.
+//! A dialect turns a request into an [`Action`] and an [`Outcome`] into a response.
 //! It owns no connection and no log. To add one: a folder beside `sessions/`, a variant of [`Route`],
 //! its line in [`Dialects::route`], and its transcripts under `tests/dialects/`.
 
@@ -13,6 +13,7 @@ mod denial;
 mod describe;
 pub mod live;
 mod offer;
+mod operation;
 pub mod pubsub;
 mod refusals;
 pub mod render;
@@ -35,7 +36,7 @@ use std::sync::Arc;
 
 use crate::auth::Directory;
 use crate::config::Config;
-use crate::hub::{Answer, Command, Ids, Placement};
+use crate::hub::{Ids, Placement};
 use crate::metrics::Metrics;
 use crate::protocol::grpc::{Code, Status};
 use crate::protocol::http1::{Head, Method};
@@ -50,6 +51,7 @@ pub use cursor::{FOREIGN, QueryError, query_cursor, query_text};
 pub use denial::{CONTRADICTORY, Denial, Judge, denied_by};
 pub use describe::{ConnectionState, Heard, SubscriptionState};
 pub use offer::Offer;
+pub use operation::{LoginChange, Operation, Outcome};
 pub use refusals::{
     KEY_REUSED, KEY_REUSED_CODE, LEAVING, RATE_LIMITED, RESERVED_NAME, idempotency_key, keys_held,
     reserved_name, retry_after_line, too_fast,
@@ -122,7 +124,7 @@ pub enum Route<'b> {
 pub enum Action {
     /// Nothing: the response is written.
     Done,
-    /// Ask the hub, then come back with the answer.
+    /// Carry out an operation, then come back with its outcome.
     Execute(Box<Call>),
     /// Attach to a session's log.
     Listen(Box<sessions::Listen>),
@@ -130,16 +132,16 @@ pub enum Action {
     Open(Box<Open>),
 }
 
-/// A command and what is to be done with its answer.
+/// An operation and what is to be done with its outcome.
 #[derive(Debug)]
 pub struct Call {
-    /// What to ask.
-    pub command: Command,
+    /// The operation.
+    pub operation: Operation,
     /// A repeat with the same key gets the first answer.
     pub idempotency_key: Option<Box<[u8]>>,
     /// What the sender's own copy of the events it publishes is marked with.
     pub correlation_id: Option<Box<str>>,
-    /// Who turns the answer into a response.
+    /// The request that waits for the outcome.
     pub pending: Pending,
 }
 
@@ -397,19 +399,19 @@ impl Dialects {
         }
     }
 
-    /// Turns the hub's answer into a response, or into the next command.
+    /// Turns an operation's outcome into a response, or into the next operation.
     pub fn answer(
         &self,
         pending: Pending,
-        answer: Answer,
+        outcome: Outcome,
         tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {
         match pending {
-            Pending::Sessions(pending) => self.sessions.answer(pending, answer, tools, to),
-            Pending::Live(pending) => self.live.answer(pending, answer, to),
-            Pending::Posted(posted) => self.stream.answer_post(*posted, &answer, to),
-            Pending::Pubsub(posted) => self.pubsub.answer_post(posted, &answer, to),
+            Pending::Sessions(pending) => self.sessions.answer(pending, outcome, tools, to),
+            Pending::Live(pending) => self.live.answer(pending, outcome, to),
+            Pending::Posted(posted) => self.stream.answer_post(*posted, &outcome.into_answer(), to),
+            Pending::Pubsub(posted) => self.pubsub.answer_post(posted, &outcome.into_answer(), to),
             // A socket's answers go to the socket.
             Pending::Sysadm(_) | Pending::Stream(_) | Pending::PubsubClient(_) => Action::Done,
         }

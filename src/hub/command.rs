@@ -1,13 +1,10 @@
 //! What may be asked of a scope's home shard, and what it answers.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::bounds::{Full, Whose};
 use super::event::{Draft, Epoch, EventId, Number};
-use super::question::{Question, Report};
-use super::scope::{OrganizationId, Parents, Scope, ScopeName, SessionKey};
-use crate::auth::{Attempt, Identity, LoginToken, Verdict};
+use super::scope::{Address, OrganizationId, Parents, Placement, Scope, ScopeName, SessionKey};
 
 /// A request to the home shard of the scope it names. Plain data: it may travel between shards.
 #[derive(Clone, Debug)]
@@ -94,13 +91,6 @@ pub enum Command {
         /// Which.
         session: SessionKey,
     },
-    /// Find this shard's sessions whose token begins with `prefix`. Answered by [`Answer::Found`].
-    Find {
-        /// Whose.
-        organization: OrganizationId,
-        /// At least 8 bytes.
-        prefix: String,
-    },
     /// Tell an organization's live subscribers something that no log is to keep. Answered by
     /// [`Answer::Published`].
     Notify {
@@ -109,29 +99,33 @@ pub enum Command {
         /// What.
         draft: Draft,
     },
-    /// Check a user's password, which takes long. Answered by [`Answer::Verified`]. Not the hub's to
-    /// execute.
-    Verify(Attempt),
-    /// Remember, renew or forget a login; its home is that of the token. Not the hub's to execute.
-    Login {
-        /// The token.
-        token: LoginToken,
-        /// What to do.
-        login: Login,
-    },
-    /// Look at what there is, or end some of it. Answered by [`Answer::Report`]. Not one hub's to execute.
-    Inspect(Arc<Question>),
 }
 
-/// What to do with a login. Answered by [`Answer::Login`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Login {
-    /// Remember it.
-    Issue(Identity),
-    /// Use it once more.
-    Renew,
-    /// Forget it.
-    Clear,
+impl Placement {
+    /// The hash that places a command, of the scope that it is for: [`home_of_hash`](Self::home_of_hash) is where it
+    /// is to be executed. A session's is [`session_hash`](Self::session_hash) of its token.
+    pub fn hash_of(&self, command: &Command) -> u64 {
+        match command {
+            Command::Publish { scope, .. } | Command::Place { scope, .. } => {
+                self.scope_hash(scope.organization, &scope.address)
+            }
+            Command::Declare {
+                organization,
+                project,
+                ..
+            } => self.scope_hash(*organization, &Address::Project(project.clone())),
+            Command::Create { session, .. }
+            | Command::Read { session }
+            | Command::Transition { session, .. }
+            | Command::Resume { session, .. }
+            | Command::SetLabels { session, .. }
+            | Command::Delete { session } => self.session_hash(session.token.as_str()),
+            Command::ReadAny { token } => self.session_hash(token.as_str()),
+            Command::Notify { organization, .. } => {
+                self.scope_hash(*organization, &Address::Organization)
+            }
+        }
+    }
 }
 
 /// What a session's publisher may do to its status.
@@ -193,14 +187,6 @@ pub enum Answer {
     Session(Box<SessionView>),
     /// Done; there is nothing to say.
     Done,
-    /// Up to two tokens that match, so that the asker can tell one from several.
-    Found(Vec<ScopeName>),
-    /// What came of the password.
-    Verified(Verdict),
-    /// Whose login it is, if it is good.
-    Login(Option<Identity>),
-    /// What was looked at.
-    Report(Box<Report>),
     /// Not done, and why.
     Refused(Refusal),
 }

@@ -30,6 +30,7 @@ impl Hub {
         &mut self,
         now: Now,
         scope: &Scope,
+        hash: u64,
         parents: &Parents,
     ) -> Result<Answer, Refusal> {
         let organization = scope.organization;
@@ -42,11 +43,10 @@ impl Hub {
             organization,
             token: token.clone(),
         };
-        let parents = if let Ok(index) = self.use_key(now, &key) {
+        let parents = if let Ok(index) = self.use_key(now, &key, hash) {
             self.foresee(organization, Child::Session(index), parents)?;
             self.learn_session(index, &key, parents)?
         } else {
-            let hash = self.placement.session_hash(token.as_str());
             self.check_readable(now, organization, hash)?;
             let index = self.insert(now, key, hash, parents, None)?;
             self.tree.parents(index)

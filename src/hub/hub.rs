@@ -149,6 +149,12 @@ impl Hub {
 
     /// Executes a command for a scope that this shard is home to. A refused command changes nothing.
     pub fn execute(&mut self, now: Now, command: Command) -> Answer {
+        let hash = self.placement.hash_of(&command);
+        self.execute_placed(now, command, hash)
+    }
+
+    /// [`execute`](Self::execute), if [`Placement::hash_of`] the command is known.
+    pub fn execute_placed(&mut self, now: Now, command: Command, hash: u64) -> Answer {
         self.tree.set_now(now.instant);
         let result = match command {
             // Here all dialects meet.
@@ -163,13 +169,12 @@ impl Hub {
             } => match &scope.address {
                 Address::Session(token) => {
                     let (organization, token) = (scope.organization, token.as_str());
-                    let hash = self.placement.session_hash(token);
                     let drafts = drafts.into_iter();
                     return self.publish_session(now, organization, token, hash, &parents, drafts);
                 }
                 _ => self.publish_above(now, &scope, &parents, drafts),
             },
-            Command::Place { scope, parents } => self.place(now, &scope, &parents),
+            Command::Place { scope, parents } => self.place(now, &scope, hash, &parents),
             Command::Declare {
                 organization,
                 project,
@@ -181,31 +186,26 @@ impl Hub {
                 labels,
                 expires_ms,
                 retention,
-            } => self.create(now, session, &parents, labels, expires_ms, retention),
-            Command::Read { session } => self.read(now, &session),
-            Command::ReadAny { token } => self.read_any(now, token),
+            } => {
+                let details = (labels, expires_ms, retention);
+                self.create(now, session, hash, &parents, details)
+            }
+            Command::Read { session } => self.read(now, &session, hash),
+            Command::ReadAny { token } => self.read_any(now, token, hash),
             Command::Transition {
                 session,
                 transition,
-            } => self.transition(now, &session, transition),
+            } => self.transition(now, &session, hash, transition),
             Command::Resume {
                 session,
                 resume_token,
-            } => self.resume(now, &session, resume_token),
-            Command::SetLabels { session, labels } => self.set_labels(now, &session, labels),
-            Command::Delete { session } => self.delete(now, &session),
-            Command::Find {
-                organization,
-                prefix,
-            } => Ok(self.find_by_prefix(now, organization, &prefix)),
+            } => self.resume(now, &session, hash, resume_token),
+            Command::SetLabels { session, labels } => self.set_labels(now, &session, hash, labels),
+            Command::Delete { session } => self.delete(now, &session, hash),
             Command::Notify {
                 organization,
                 draft,
             } => Ok(self.notify(now, organization, draft)),
-            // The shard keeps these from the hub.
-            Command::Verify { .. } | Command::Login { .. } | Command::Inspect(_) => {
-                Err(Refusal::NotFound)
-            }
         };
         result.unwrap_or_else(Answer::Refused)
     }
@@ -306,10 +306,13 @@ impl Hub {
     }
 
     /// [`use_session`](Self::use_session), by key.
-    pub(super) fn use_key(&mut self, now: Now, key: &SessionKey) -> Result<SessionIndex, Refusal> {
-        let token = key.token.as_str();
-        let hash = self.placement.session_hash(token);
-        self.use_session(now, key.organization, token, hash)
+    pub(super) fn use_key(
+        &mut self,
+        now: Now,
+        key: &SessionKey,
+        hash: u64,
+    ) -> Result<SessionIndex, Refusal> {
+        self.use_session(now, key.organization, key.token.as_str(), hash)
             .ok_or(Refusal::NotFound)
     }
 

@@ -36,7 +36,7 @@ mod tree;
 
 pub use bounds::{Bounds, Full, Table, Whose};
 pub use catalogue::Catalogue;
-pub use command::{Answer, Command, Login, Refusal, SessionView, Status, Transition};
+pub use command::{Answer, Command, Refusal, SessionView, Status, Transition};
 pub use event::{Correlation, Draft, Epoch, Event, EventId, EventName, Number};
 pub use filter::{FilterTable, MatchScratch};
 pub use hub::{Hub, HubConfig};

@@ -165,13 +165,16 @@ impl Placement {
 
     /// The home shard of a scope.
     pub fn home(&self, scope: &Scope) -> ShardId {
-        let hash = match &scope.address {
-            Address::Organization => self.hash(scope.organization, 0, ""),
-            Address::Group(name) => self.hash(scope.organization, 1, name.as_str()),
-            Address::Project(name) => self.hash(scope.organization, 2, name.as_str()),
+        self.home_of_hash(self.scope_hash(scope.organization, &scope.address))
+    }
+
+    pub(super) fn scope_hash(&self, organization: OrganizationId, address: &Address) -> u64 {
+        match address {
+            Address::Organization => self.hash(organization, 0, ""),
+            Address::Group(name) => self.hash(organization, 1, name.as_str()),
+            Address::Project(name) => self.hash(organization, 2, name.as_str()),
             Address::Session(name) => self.session_hash(name.as_str()),
-        };
-        self.home_of_hash(hash)
+        }
     }
 
     /// The shard that remembers a login.

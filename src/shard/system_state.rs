@@ -108,13 +108,19 @@ impl Shard {
 
     /// Executes a command at its home; nobody waits for the answer.
     fn command_home(&mut self, now: Now, command: Command) {
-        let home = self.home_of(&command);
+        let hash = self.placement.hash_of(&command);
+        let home = self.placement.home_of_hash(hash);
         if home == self.id {
-            self.execute(now, command);
+            self.execute(now, command, hash);
             self.spread(now);
         } else if self.has_room(home) {
             let reply = ReplyTo::Nobody;
-            self.send(home, Mail::Command { reply, command });
+            let mail = Mail::Command {
+                reply,
+                command,
+                hash,
+            };
+            self.send(home, mail);
         }
     }
 }

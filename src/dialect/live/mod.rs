@@ -23,8 +23,8 @@ use std::sync::Arc;
 use crate::auth::{Directory, OrganizationId};
 use crate::config::LiveConfig;
 use crate::dialect::client::{self, Change, Reaction, Subscribe};
-use crate::dialect::{Action, Cors, Responder};
-use crate::hub::{Answer, Full};
+use crate::dialect::{Action, Cors, Outcome, Responder};
+use crate::hub::Full;
 use request::{Filter, Limits, Request};
 
 pub use state::StatePath;
@@ -93,11 +93,11 @@ impl Live {
         &self.cors
     }
 
-    /// The answer to a handshake's or request's call.
-    pub fn answer(&self, pending: Pending, answer: Answer, to: &mut Responder<'_>) -> Action {
+    /// The outcome of a handshake's or request's call.
+    pub fn answer(&self, pending: Pending, outcome: Outcome, to: &mut Responder<'_>) -> Action {
         match pending {
-            Pending::Handshake(pending) => self.answer_handshake(pending, &answer, to),
-            Pending::State(pending) => self.answer_state(*pending, answer, to),
+            Pending::Handshake(pending) => self.answer_handshake(pending, &outcome, to),
+            Pending::State(pending) => self.answer_state(*pending, outcome, to),
         }
     }
 

@@ -23,7 +23,7 @@ pub use listen::{Form, Listen};
 pub use route::{Function, Route};
 
 pub use super::handshake_fields;
-use super::{Action, Call, Cors, Refused, Responder, Tools};
+use super::{Action, Call, Cors, Operation, Refused, Responder, Tools};
 use crate::auth::Directory;
 use crate::config::SessionsConfig;
 use crate::hub::{
@@ -276,11 +276,11 @@ impl Sessions {
             address: Address::Session(ScopeName::new(token)),
         };
         Ok(Action::Execute(Box::new(Call {
-            command: Command::Publish {
+            operation: Operation::Command(Command::Publish {
                 scope,
                 parents: Parents::default(),
                 drafts,
-            },
+            }),
             idempotency_key,
             correlation_id: None,
             pending: super::Pending::Sessions(Pending::Publish),
@@ -307,9 +307,9 @@ impl Sessions {
     }
 }
 
-fn execute(command: Command, pending: Pending) -> Action {
+fn execute(operation: impl Into<Operation>, pending: Pending) -> Action {
     Action::Execute(Box::new(Call {
-        command,
+        operation: operation.into(),
         idempotency_key: None,
         correlation_id: None,
         pending: super::Pending::Sessions(pending),

@@ -329,7 +329,7 @@ fn wait(correlation_id: Option<Box<str>>, place: Place, command: Command, step: 
         step,
     };
     Reaction::Execute(Box::new(Call {
-        command,
+        operation: command.into(),
         idempotency_key: None,
         correlation_id: None,
         pending: dialect::Pending::Stream(Pending(Box::new(waiting))),

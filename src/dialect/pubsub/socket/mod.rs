@@ -177,7 +177,7 @@ impl Client {
 /// Asks the hub.
 fn execute(command: Command, waiting: Waiting) -> Reaction {
     Reaction::Execute(Box::new(Call {
-        command,
+        operation: command.into(),
         idempotency_key: None,
         correlation_id: None,
         pending: dialect::Pending::PubsubClient(Pending(waiting)),

@@ -15,7 +15,7 @@ use super::*;
 use crate::auth::Directory;
 use crate::config::PubsubConfig;
 use crate::dialect::testing::{Ground, UPGRADE, organizations, reply};
-use crate::dialect::{Action, Message, Open, Opening, Show};
+use crate::dialect::{Action, Message, Open, Opening, Operation, Show};
 use crate::hub::{Epoch, EventId, Gap};
 
 /// A room's client and its server.
@@ -167,7 +167,10 @@ pub(super) fn execution(reaction: Reaction) -> (Command, Pending) {
             let dialect::Pending::PubsubClient(pending) = call.pending else {
                 panic!("another dialect's");
             };
-            (call.command, pending)
+            match call.operation {
+                Operation::Command(command) => (command, pending),
+                other => panic!("not the hub's: {other:?}"),
+            }
         }
         other => panic!("nothing is asked: {other:?}"),
     }
