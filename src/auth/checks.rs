@@ -5,8 +5,8 @@
 //!  submit ─► blocked? ─► Verdict::Blocked
 //!            no room? ─► Verdict::Busy
 //!            the same is waiting already ─► joins it
-//!            otherwise ─► the line of its network ─► fresh networks in turn  ─┐
-//!                                                    suspect ones in turn    ─┴► begin ─► finish ─► Verdicts
+//!            otherwise ─► network's line ─► fresh networks in turn ─┐
+//!                                           suspect ones in turn   ─┴► begin ─► finish ─► Verdicts
 //! ```
 //!
 //! * Networks have their turns one after the other, however many checks each has waiting. Those
