@@ -1,4 +1,4 @@
-//! An order of things that is kept only while somebody asks for it.
+//! An order of things that is kept only while it is asked for.
 //!
 //! The things are in a table whose places mean nothing to outsiders. Only when a set of them is
 //! walked, an ordered index is built beside the table, some places at a time, and kept true from

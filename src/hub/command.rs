@@ -86,7 +86,7 @@ pub enum Command {
     },
     /// Replace a session's labels.
     SetLabels {
-        /// Which.
+        /// The session.
         session: SessionKey,
         /// The new labels.
         labels: Vec<String>,
@@ -121,8 +121,8 @@ pub enum Command {
         /// The operation.
         login: Login,
     },
-    /// Look at what there is, or end some of it. Answered by [`Answer::Report`]. Not one hub's to
-    /// execute.
+    /// Inspect things of an organization, or end one. Answered by [`Answer::Report`]. Not one hub's
+    /// to execute.
     Inspect(Arc<Question>),
 }
 
@@ -225,9 +225,9 @@ pub enum Refusal {
     Status(Status),
     /// A bound is reached (`limits.rs`); try again later.
     Busy,
-    /// The organization, or everyone together, has as much of something as may be.
+    /// The organization, or all together, have as much of something as may be.
     Full(Full),
-    /// This node is about to leave: nobody would hear what is published.
+    /// This node is about to leave: nobody would hear the event.
     Leaving,
     /// The idempotency key was used, for the same target, to publish something else.
     KeyReused,

@@ -1,4 +1,4 @@
-//! Fan-out: what was accepted, on its way to live subscriptions, here and on other shards.
+//! Fan-out: accepted events on their way to live subscriptions, here and on other shards.
 //!
 //! An event is offered once: to this shard's filter table, if its organization has subscriptions
 //! here, and by [`News::Hear`] to every shard that listens to that organization. Shards without
@@ -20,7 +20,7 @@ use super::subscription::{Names, Subscription};
 use crate::limits::SUBSCRIPTIONS_MAX;
 use crate::time::Now;
 
-/// What a shard knows about live subscriptions: its own, and which other shards have any.
+/// A shard's knowledge of live subscriptions: its own, and which other shards have any.
 #[derive(Debug)]
 pub(super) struct Fanout {
     filters: FilterTable,

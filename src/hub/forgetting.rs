@@ -1,4 +1,4 @@
-//! Groups and projects that nobody uses are forgotten, on all shards, without contradiction.
+//! Unused groups and projects are forgotten, on all shards, without contradiction.
 //!
 //! A node is in use on a shard while it has sessions beneath it there, or subscriptions at or
 //! beneath it. A shard that uses a node says so to the node's home a few times in the time that an

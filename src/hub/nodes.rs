@@ -33,7 +33,7 @@ impl NodeId {
     }
 }
 
-/// How far below the top a node stands.
+/// The level of a node, top first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Level {
     Organization,
@@ -210,7 +210,7 @@ impl Nodes {
         self.order.next(after)
     }
 
-    /// A share of the housekeeping: gives the order up if nobody asks for it.
+    /// A share of the housekeeping: gives up an order that is no longer asked for.
     pub(super) fn sweep_order(&mut self, now: Now) {
         self.order.sweep(now);
     }

@@ -120,7 +120,7 @@ pub enum Report {
     },
     /// One thing.
     One(Item),
-    /// What was to end has ended.
+    /// The thing has been ended.
     Done,
     /// No answer; the reason.
     Not(Why),

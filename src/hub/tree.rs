@@ -19,7 +19,7 @@ pub(super) use super::nodes::Standing;
 /// The reason why the tree did not learn. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LearnError {
-    /// The call contradicts what was learned.
+    /// The call contradicts known facts.
     Contradiction,
     /// There is no room for another group or project.
     Full,
@@ -216,7 +216,7 @@ impl ScopeTree {
 
     /// Learns, or checks, the parents of a session or project, all or nothing; returns the parents
     /// as they stand now. A child that is not known yet is added. A project or group is itself part
-    /// of the answer, which so is what stands above a session in it.
+    /// of the answer, which is thus the parents of a session in it.
     pub fn learn(
         &mut self,
         organization: OrganizationId,
@@ -286,7 +286,7 @@ impl ScopeTree {
         }
     }
 
-    /// Removes a session. What is above it stays known.
+    /// Removes a session. Its parents stay known.
     pub fn remove(&mut self, session: SessionIndex) {
         let leaf = self.leaves.get_mut(session.index()).and_then(Option::take);
         if let Some(leaf) = leaf {

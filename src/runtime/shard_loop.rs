@@ -86,7 +86,7 @@ pub(super) struct NodeState {
     pub(super) left: Box<[AtomicBool]>,
     /// Connections released by one shard and not yet adopted by another.
     pub(super) in_transit: AtomicUsize,
-    /// Most connections of all shards together: what the descriptors allow.
+    /// Most connections of all shards together, as the descriptors allow.
     pub(super) connections_max: u64,
 }
 

@@ -53,7 +53,7 @@ impl Socket {
         unsafe { BorrowedFd::borrow_raw(self.fd) }
     }
 
-    /// Receives what is there, without waiting. `Ok(0)` is the peer's end.
+    /// Receives the bytes that are there, without waiting. `Ok(0)` is the peer's end.
     pub(super) fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
         let fd = self.fd();
         let socket = SockRef::from(&fd);

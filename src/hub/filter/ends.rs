@@ -51,7 +51,7 @@ impl Default for Known {
 }
 
 impl Known {
-    /// What is needed to recognize a text.
+    /// A text in the form that recognizes it.
     pub(super) fn of(text: &str) -> Self {
         if text.len() <= SHORT_BYTES {
             Self::Short(text.len() as u8, Ends::of(text.as_bytes()))

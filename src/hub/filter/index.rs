@@ -38,7 +38,7 @@ impl Keyed for Handle {
 #[derive(Debug)]
 struct Segment<T> {
     table: HashTable<T>,
-    /// How many top bits of the uneven hash all entries share.
+    /// Number of top bits of the uneven hash that all entries share.
     depth: u32,
 }
 

@@ -97,8 +97,7 @@ impl Method {
 pub enum Version {
     /// HTTP/1.0: closes by default, knows no chunks.
     Http10,
-    /// HTTP/1.1: persists by default. What is called HTTP/1.2 and above is this, too (RFC 9110
-    /// §2.5).
+    /// HTTP/1.1: persists by default. HTTP/1.2 and above count as this, too (RFC 9110 §2.5).
     Http11,
     /// HTTP/2: frames its bodies itself, and its connection is managed elsewhere. A head of it says
     /// the same things in other bytes (RFC 9113 §8.3), so it is the same value here.

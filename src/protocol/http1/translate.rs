@@ -119,7 +119,7 @@ fn check_authority(
 pub struct ResponseHead<'b> {
     /// The status.
     pub status: u16,
-    /// How many bytes the text has; the body follows.
+    /// Length of the text in bytes; the body follows.
     pub bytes: usize,
     /// Names as written, and values; none that are about the connection.
     pub fields: Vec<(&'b str, &'b [u8])>,

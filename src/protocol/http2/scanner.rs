@@ -85,7 +85,7 @@ impl FrameKind {
     }
 }
 
-/// How many frames of each kind there were.
+/// The number of frames of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameTally([u32; FrameKind::ALL.len()]);
 
