@@ -4,6 +4,8 @@
 //! Each rule is one test. A failure names file and line and what to write instead. Where a rule is
 //! wrong, change it, or its table in `tidy/house.rs`, in the same commit, and say why.
 
+#[path = "tidy/circles.rs"]
+mod circles;
 #[path = "tidy/house.rs"]
 mod house;
 #[path = "tidy/pages.rs"]
@@ -18,8 +20,8 @@ mod tables;
 use std::fs;
 
 use house::{
-    BANNED_BUT_HERE, BANNED_PATHS, BANNED_WORDS, DIALECTS, FILE_LINES_MAX, HOMES, RANKS, SAME_RANK,
-    TOP_LEVEL, UNSAFE_HOMES,
+    BANNED_BUT_HERE, BANNED_PATHS, BANNED_WORDS, CIRCLES, DIALECTS, FILE_LINES_MAX, HOMES, RANKS,
+    SAME_RANK, TOP_LEVEL, UNSAFE_HOMES,
 };
 use paths::{crate_paths, paths_from};
 use source::{Source, files, read, root, sources, words};
@@ -131,6 +133,22 @@ fn dialects_do_not_know_each_other() {
         }
     }
     assert_none("a dialect never imports another:", findings);
+}
+
+#[test]
+fn no_two_files_of_a_folder_need_each_other() {
+    let mut found = circles::circles(&sources(&["src"]));
+    for (folder, files) in CIRCLES {
+        let files = files.iter().map(|&file| file.to_owned()).collect();
+        found.remove(&(folder.to_owned(), files));
+    }
+    let findings = found
+        .into_iter()
+        .map(|(folder, files)| format!("{folder}: {}", files.join(" ⇄ ")));
+    assert_none(
+        "move what these files share below them, or into one of them:",
+        findings.collect(),
+    );
 }
 
 #[test]

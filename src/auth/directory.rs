@@ -13,16 +13,12 @@ use std::num::NonZeroU32;
 use uuid::Uuid;
 
 use super::checks::Attempt;
-use super::identity::{Grants, Identity, OrganizationId};
+use super::identity::{Grants, Identity, OrganizationId, UserId};
 use super::password::{PasswordMemory, Work, verify_password};
 use super::rate_limit::RateLimit;
 use super::token::TokenDigest;
 use crate::config::{Config, HubConfig, OrganizationConfig};
 use crate::time::Instant;
-
-/// One user of the directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct UserId(pub u32);
 
 /// An organization as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -77,6 +77,10 @@ pub struct Identity {
     pub ends: Instant,
 }
 
+/// One user of the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UserId(pub u32);
+
 /// A text that must not be logged: it shows as `***`, and is compared in constant time.
 #[derive(Clone)]
 pub struct Secret(Box<str>);

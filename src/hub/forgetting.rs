@@ -21,22 +21,11 @@
 //! forgotten.
 
 use super::hub::Hub;
-use super::news::News;
+use super::news::{News, ScopeNews};
 use super::scope::{Parents, Scope, ShardId};
 use super::tree::Standing;
 use crate::limits::SCOPE_FORGET_GRACE;
 use crate::time::Now;
-
-/// News about a group or project, from one shard to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScopeNews {
-    /// To its home: the sender uses it.
-    Used,
-    /// To its home: the sender knows it, and does not use it.
-    Idle,
-    /// From its home: the receiver is to forget it unless it uses it.
-    Forget,
-}
 
 impl Hub {
     /// Examines up to `budget` groups and projects, going on where the last call stopped.

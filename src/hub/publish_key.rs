@@ -51,7 +51,7 @@ impl PublishKey {
     }
 
     /// Returns the first 64 bits of the key's digest, by which tables and shards look it up.
-    pub(super) fn prefix(&self) -> u64 {
+    pub fn prefix(&self) -> u64 {
         let mut first = [0; 8];
         first.copy_from_slice(&self.id[..8]);
         u64::from_be_bytes(first)

@@ -27,6 +27,38 @@ pub(crate) const SAME_RANK: [(&str, &str); 1] = [("config", "limits")];
 /// The folders (or files) of `dialect` that are dialects; they never know each other.
 pub(crate) const DIALECTS: [&str; 6] = ["sessions", "sysadm", "live", "stream", "pubsub", "admin"];
 
+/// Circles between the files of a folder that are still there: folder, and its files in order.
+pub(crate) const CIRCLES: [(&str, &[&str]); 10] = [
+    ("config", &["cors", "model", "write"]),
+    (
+        "connection",
+        &[
+            "http1",
+            "http2",
+            "open_client",
+            "response",
+            "timer",
+            "websocket",
+        ],
+    ),
+    ("connection/http2", &["request", "stream"]),
+    (
+        "dialect",
+        &[
+            "calls", "client", "describe", "live", "pubsub", "render", "rpc", "stream", "sysadm",
+        ],
+    ),
+    ("dialect/pubsub", &["assets", "route"]),
+    ("dialect/sessions", &["answer", "lifecycle"]),
+    (
+        "dialect/stream",
+        &["publish", "read_json", "read_proto", "request"],
+    ),
+    ("dialect/stream", &["render", "reply"]),
+    ("hub", &["command", "question"]),
+    ("shard", &["denials", "effect"]),
+];
+
 /// Outside crates that have a home: crate, modules that may name it, and what others do instead.
 pub(crate) const HOMES: [(&str, &[&str], &str); 23] = [
     (

@@ -7,11 +7,13 @@
 //! `pieces` (names with stars), and `table`, which puts them together.
 
 mod access;
+mod atom;
 mod atoms;
 mod audience;
 mod compile;
 mod ends;
 mod index;
+mod lengths;
 mod list;
 mod pages;
 mod pieces;
@@ -22,4 +24,4 @@ mod scopes;
 mod table;
 mod wild;
 
-pub use table::{FilterTable, MatchScratch, SubscriberId, SubscriptionId};
+pub use table::{FilterTable, MatchScratch};

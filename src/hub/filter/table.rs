@@ -6,7 +6,8 @@
 //! splits in large steps: adding one subscription takes microseconds, however many there are.
 
 use super::access::Access;
-use super::atoms::{Atoms, Facts, Kind};
+use super::atom::Kind;
+use super::atoms::{Atoms, Facts};
 use super::audience::Audience;
 use super::compile::{Clause, compile, release};
 use super::programs::Programs;
@@ -16,16 +17,7 @@ use super::scopes::{Level, Scopes, place};
 use super::wild::WildScratch;
 use crate::hub::event::Event;
 use crate::hub::scope::{Address, OrganizationId, Parents, Scope, ScopeName};
-use crate::hub::subscription::{NamePattern, Subscription};
-
-/// A subscriber: a number chosen by the caller, best a small one, because the table keeps four
-/// bytes for each number near those it knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubscriberId(pub u32);
-
-/// One subscription in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubscriptionId(pub(super) u32);
+use crate::hub::subscription::{NamePattern, SubscriberId, Subscription, SubscriptionId};
 
 /// Scratch memory of matching, kept by the caller for one table, so that matching allocates
 /// nothing.
