@@ -121,7 +121,7 @@ impl Judge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::histogram;
+    use crate::load::histogram;
 
     fn judged(judge: Judge, must_hold: bool) -> Report {
         let mut report = Report::new("hostile", &[]);

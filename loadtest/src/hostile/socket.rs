@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Filler, PIECE_BYTES, Says, Talker, Told};
+use super::{Attacker, Filler, PIECE_BYTES, Says, Told};
 use crate::http::{Head, Response};
 use crate::websocket::{
     Frame, Opcode, close_code, encode_control, encode_text, handshake_fields, is_accepted,
@@ -160,7 +160,7 @@ fn is_error(text: &[u8]) -> bool {
     start.any(|piece| piece == ERROR)
 }
 
-impl Talker for Socket {
+impl Attacker for Socket {
     fn say(&mut self, buf: &mut Vec<u8>) {
         buf.append(&mut self.handshake);
         if !self.is_open {

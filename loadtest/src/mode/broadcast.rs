@@ -12,10 +12,9 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::kind::Kind;
 use crate::machine::{pin, reserve_descriptors};
-use crate::mode::{configured, session};
+use crate::mode::{Readers, configured, read, session};
 use crate::pump::Pump;
 use crate::report::{Cell, Report, median};
-use crate::swarm::Swarm;
 use crate::target::{Target, TargetArgs};
 
 /// The most that 99 of 100 probes may take while a broadcast is under way, in milliseconds.
@@ -80,7 +79,7 @@ const COLUMNS: [&str; 11] = [
 /// The server, and everyone who asks it.
 struct Scene {
     /// Before the server, so that it is dropped first: nobody is left for a leaving server to wait for.
-    swarm: Swarm,
+    fleet: Readers,
     probe: Client,
     publisher: Client,
     target: Target,
@@ -141,8 +140,8 @@ pub(crate) fn run(args: &BroadcastArgs) -> Result<Report, Failure> {
             "missed"
         }
     ));
-    let Scene { swarm, target, .. } = scene;
-    drop(swarm);
+    let Scene { fleet, target, .. } = scene;
+    drop(fleet);
     target.stop()?;
     Ok(report)
 }
@@ -166,7 +165,7 @@ impl Scene {
             }
         }
         let step = args.sessions / args.readers.max(1);
-        let swarm = Swarm::open(address, Kind::Websocket, args.readers, |i| {
+        let fleet = read(address, Kind::Websocket, args.readers, |i| {
             session(i * step)
         })?;
         let probe = Client::connect(address)?;
@@ -179,7 +178,7 @@ impl Scene {
         let body = format!(r#"{{"name":"broadcast","payload":{{"text":"{text}"}}}}"#);
         let broadcast = publisher.post("/event/v2/publish", &body);
         Ok(Self {
-            swarm,
+            fleet,
             probe,
             publisher,
             target,
@@ -192,7 +191,7 @@ impl Scene {
     fn windows(&mut self, args: &BroadcastArgs) -> Result<(Latencies, Latencies), Failure> {
         self.settle()?;
         let quiet = self.probe(args)?;
-        let heard = self.swarm.heard().events;
+        let heard = self.fleet.check().totals().events;
         self.publisher.send(&self.broadcast)?;
         let busy = self.probe(args)?;
         self.publisher.recv()?;
@@ -204,9 +203,10 @@ impl Scene {
     /// of the processor, and nanoseconds of that for each session.
     fn alone(&mut self, sessions: usize) -> Result<[f64; 4], Failure> {
         let before = self.settle()?;
-        let heard = self.swarm.heard().events;
+        let heard = self.fleet.check().totals().events;
         let start = Instant::now();
-        self.publisher.ask(&self.broadcast)?;
+        self.publisher.send(&self.broadcast)?;
+        self.publisher.recv()?;
         let answered = start.elapsed();
         self.hear(heard)?;
         let all = start.elapsed();
@@ -218,17 +218,17 @@ impl Scene {
 
     /// Waits until every reader has heard one event more than it had.
     fn hear(&mut self, before: u64) -> Result<(), Failure> {
-        let wanted = before + self.swarm.count();
-        self.swarm.pump_until("all readers heard it", |swarm| {
-            swarm.heard().events >= wanted
+        let wanted = before + self.fleet.count();
+        self.fleet.pump_until("all readers heard it", |fleet| {
+            fleet.check().totals().events >= wanted
         })
     }
 
     fn settle(&mut self) -> Result<crate::machine::Usage, Failure> {
-        let Self { target, swarm, .. } = self;
+        let Self { target, fleet, .. } = self;
         target.settle(|duration| {
             // An epoll without sockets waits, too.
-            swarm.pump_for(duration)
+            fleet.pump_for(duration)
         })
     }
 
@@ -248,7 +248,7 @@ impl Scene {
                 asked.push_back(due);
                 due += interval;
             }
-            if self.probe.take()?
+            if self.probe.take()?.is_some()
                 && let Some(due) = asked.pop_front()
             {
                 let latency = start.elapsed().saturating_sub(due);

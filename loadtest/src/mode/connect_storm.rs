@@ -6,14 +6,14 @@
 
 use std::time::Instant;
 
-use crate::audience::Audience;
 use crate::failure::Failure;
 use crate::kind::Kind;
 use crate::machine::{Usage, pin, reserve_descriptors};
-use crate::mode::{pause, session};
-use crate::peer::fan_out::{PeersArgs, Running, Started};
+use crate::mode::arena::subscribers_of_peer;
+use crate::mode::{pause, read, session};
+use crate::peer::server::Running;
+use crate::peer::{PeersArgs, Started};
 use crate::report::{Cell, Report, median, median_ratio};
-use crate::swarm::Swarm;
 use crate::target::{Target, TargetArgs, settle};
 
 /// How many connect, and how.
@@ -162,17 +162,17 @@ impl Subject {
         let ended = |used: Usage| (start.elapsed().as_secs_f64(), used.since(before));
         let (took, used) = match &self.server {
             Server::Ours(target) => {
-                let swarm = Swarm::open(target.address, args.kind, connections, |index| {
+                let fleet = read(target.address, args.kind, connections, |index| {
                     session(index % args.sessions)
                 })?;
                 let ended = ended(self.usage()?);
-                drop(swarm);
+                drop(fleet);
                 ended
             }
             Server::Peer(running) => {
-                let audience = Audience::open_peer(&**running, connections, 1)?;
+                let fleet = subscribers_of_peer(&**running, connections, 1)?;
                 let ended = ended(self.usage()?);
-                drop(audience);
+                drop(fleet);
                 ended
             }
         };

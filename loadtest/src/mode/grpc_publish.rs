@@ -26,7 +26,7 @@ pub(crate) struct GrpcPublishArgs {
     connections: Vec<usize>,
     /// Calls in flight on each connection, at most 100.
     #[arg(long, default_value_t = 64)]
-    in_flight: usize,
+    in_flight: u64,
     /// Bytes of a payload, as compact JSON.
     #[arg(long, default_value_t = 128)]
     payload: usize,
@@ -53,7 +53,7 @@ const COLUMNS: [&str; 10] = [
 
 /// Runs it.
 pub(crate) fn run(args: &GrpcPublishArgs) -> Result<Report, Failure> {
-    if args.in_flight == 0 || args.in_flight > STREAMS_PER_CONNECTION_MAX {
+    if args.in_flight == 0 || args.in_flight > STREAMS_PER_CONNECTION_MAX as u64 {
         return Err(Failure::new("grpc-publish: 1 to 100 calls are in flight"));
     }
     reserve_descriptors(2 * args.connections.iter().copied().max().unwrap_or(0))?;
@@ -123,7 +123,7 @@ fn turn(
     subject: &Subject,
     callers: &mut Callers,
     seconds: u64,
-    in_flight: usize,
+    in_flight: u64,
 ) -> Result<(Called, Usage), Failure> {
     let target = &subject.target;
     let named = |failure: Failure| subject.blame(&failure);

@@ -8,19 +8,21 @@
 //! and servers take turns.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::crowd::{Crowd, Opening, Plan};
-use crate::ear::{Cursor, Ear};
 use crate::failure::Failure;
 use crate::frames::sequence_field;
 use crate::kind::Kind;
 use crate::machine::{Usage, pin, reserve_descriptors};
-use crate::mode::load::{Measured, Pace, measure, note_waiting};
+use crate::mode::load::{ExactFleet, Measured, Pace, measure, note_waiting, open_planned};
 use crate::mode::session;
-use crate::peer::fan_out::Running;
 use crate::peer::nchan::{self, Nchan};
+use crate::peer::server::Running;
+use crate::publisher::Plan;
 use crate::report::{Cell, Report, median, median_ratio};
 use crate::target::{Target, TargetArgs};
+use crate::voice::session::SessionVoice;
 
 /// The least that this server must bear of what nchan does.
 const RATIO_TARGET: f64 = 2.0;
@@ -83,7 +85,7 @@ enum Server {
 /// Everyone who waits on one server, and what was found.
 struct Arena<'s> {
     server: &'s Server,
-    crowd: Crowd,
+    fleet: ExactFleet,
     per_second: Vec<f64>,
     per_cpu_second: Vec<f64>,
     waited: Vec<f64>,
@@ -239,7 +241,7 @@ fn measure_shape(
             };
             let server = arena.server;
             let pace = shape.pace(args, cycles);
-            let measured = measure(&|| server.usage(), &mut arena.crowd, pace)?;
+            let measured = measure(&|| server.usage(), &mut arena.fleet, pace)?;
             // In the first round pages are touched: not what is measured.
             if round > 0 {
                 report.row(arena.add(shape, round, &measured));
@@ -284,37 +286,30 @@ fn measure_shape(
 impl<'s> Arena<'s> {
     fn open(args: &LongPollArgs, shape: Shape, server: &'s Server) -> Result<Self, Failure> {
         let (address, is_nchan) = (server.address(), server.is_nchan());
-        let (host, sessions) = (address.to_string(), shape.sessions(args.polls));
-        let opening = |index: usize| {
+        let (host, sessions) = (Arc::from(address.to_string()), shape.sessions(args.polls));
+        let subscriber = |index: usize| {
             let group = index % sessions;
             let session = session(group);
-            let ear = if is_nchan {
-                Ear::polls(&format!("/sub?id={session}"), &host, Cursor::Validators)
+            let voice = if is_nchan {
+                SessionVoice::of_nchan(&host, &format!("/sub?id={session}"))
             } else {
-                Ear::of(Kind::Poll, &host, &session)
+                SessionVoice::by_sequence(Kind::Poll, &host, &session)
             };
-            Opening {
-                ear,
-                group,
-                hello: None,
-                greetings: 0,
-                answer: "",
-                is_told: false,
-            }
+            (group, voice)
         };
-        let round = Round {
+        let plan: Rc<dyn Plan> = Rc::new(Round {
             sessions,
             is_nchan,
             padding: "x".repeat(args.padding),
-        };
+        });
         let publishers = match shape {
             Shape::Own => args.publishers,
             Shape::One => 1,
         };
-        let openings = (0..args.polls).map(opening).collect();
+        let subscribers = (0..args.polls).map(subscriber).collect();
         Ok(Self {
             server,
-            crowd: Crowd::open(address, openings, publishers, Box::new(round))?,
+            fleet: open_planned(address, subscribers, publishers, &plan)?,
             per_second: Vec::new(),
             per_cpu_second: Vec::new(),
             waited: Vec::new(),

@@ -5,13 +5,13 @@
 
 use std::path::Path;
 
+use crate::client;
 use crate::failure::Failure;
 use crate::machine::{Usage, pin};
 use crate::mode::session;
-use crate::peer::fan_out::Running;
 use crate::peer::nchan::{self, Nchan};
+use crate::peer::server::Running;
 use crate::peer::wrk::{self, Counted, Load};
-use crate::publisher;
 use crate::report::{Cell, Report, median, median_ratio};
 use crate::target::{Target, TargetArgs};
 
@@ -128,20 +128,20 @@ fn contenders(target: &Target, nchan: Option<&Nchan>) -> Vec<Contender> {
             name: "fanfare",
             is_peer: false,
             url: format!("http://{address}/api/sessions/{session}/events"),
-            body: publisher::event(),
+            body: client::event(),
         },
         Contender {
             name: "pubsub",
             is_peer: false,
             url: format!("http://{address}/api/v1/pub_subs"),
-            body: publisher::pubsub_event(&session),
+            body: client::pubsub_event(&session),
         },
     ];
     all.extend(nchan.map(|nchan| Contender {
         name: "nchan",
         is_peer: true,
         url: format!("http://{}/pub?id=probe", nchan.address),
-        body: publisher::event(),
+        body: client::event(),
     }));
     all
 }

@@ -6,16 +6,15 @@
 
 use std::time::{Duration, Instant};
 
-use crate::bystander::Bystander;
 use crate::client::Client;
+use crate::control::Control;
 use crate::failure::{During, Failure};
 use crate::kind::Kind;
+use crate::load::{Load, micros_at};
 use crate::machine::{pin, reserve_descriptors};
-use crate::mode::session;
+use crate::mode::{read, session};
 use crate::pump::Pump;
 use crate::report::{Cell, Report, median};
-use crate::schedule::{Load, micros_at};
-use crate::swarm::Swarm;
 use crate::target::{Target, TargetArgs};
 
 /// The most that 99 of 100 of the bystander's events may take while somebody walks, in milliseconds.
@@ -86,13 +85,13 @@ pub(crate) fn run(args: &WalkArgs) -> Result<Report, Failure> {
         args.sessions, args.limit, args.rate, args.target.driver, args.shards
     ));
     create(&target, args.sessions)?;
-    let mut swarm = Swarm::open(target.address, Kind::Websocket, connections, |index| {
+    let mut fleet = read(target.address, Kind::Websocket, connections, |index| {
         session(index % args.sessions.max(1))
     })?;
     let mut client = Client::connect(target.address)?;
     let (mut p99s, mut pages) = (Vec::new(), Vec::new());
     for round in 0..=args.rounds {
-        target.settle(|duration| swarm.pump_for(duration))?;
+        target.settle(|duration| fleet.pump_for(duration))?;
         let begun = target.usage()?;
         let walked = walk(&mut client, args)?;
         let cpu = target.usage()?.since(begun).cpu.as_secs_f64() * 1e3;
@@ -127,7 +126,7 @@ pub(crate) fn run(args: &WalkArgs) -> Result<Report, Failure> {
         P99_TARGET_MS,
     );
     judge(&mut report, "cpu of a page", median(&pages), PAGE_TARGET_MS);
-    drop((swarm, client));
+    drop((fleet, client));
     target.stop()?;
     Ok(report)
 }
@@ -167,9 +166,9 @@ fn beside(
     args: &WalkArgs,
     work: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<Load, Failure> {
-    let bystander = Bystander::start(target.address, &session(args.sessions + 1), args.rate)?;
+    let control = Control::start(target.address, &session(args.sessions + 1), args.rate)?;
     work()?;
-    bystander.finish()
+    control.finish()
 }
 
 /// Walks all sessions, then all connections.

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use crate::failure::Failure;
-use crate::hostile::Horde;
-use crate::hostile::guests::{Errand, Guests, PUBLISH_INTERVAL};
-use crate::hostile::horde::Manner;
+use crate::hostile::Attackers;
+use crate::hostile::attackers::Manner;
 use crate::hostile::judge::{Judge, SLACK_MIB, millis_at};
+use crate::hostile::legitimate::{LegitimateClients, PUBLISH_INTERVAL, Task};
 use crate::machine::reserve_descriptors;
 use crate::mode::configured;
 use crate::report::{Cell, Report};
@@ -143,21 +143,21 @@ fn one(
     if let (Access::Member, Some(all)) = (args.access, organizations) {
         wants.token = Some(all.attackers.clone());
     }
-    let guests = || {
+    let clients = || {
         let requests = way.calmly(address, &fields, args.access == Access::Member);
-        let guests = Guests::send(&[], address, "", duration);
-        guests.and_publish(address, requests, PUBLISH_INTERVAL, duration)
+        let clients = LegitimateClients::start(&[], address, "", duration);
+        clients.and_publish(address, requests, PUBLISH_INTERVAL, duration)
     };
     let open = || {
-        Horde::open(address, connections, Manner::default(), move |index| {
-            way.talker(&Wants {
+        Attackers::open(address, connections, Manner::default(), move |index| {
+            way.attacker(&Wants {
                 index,
                 ..wants.clone()
             })
         })
     };
-    let witnessed = witness(&target, duration, guests, open)?;
-    let seen = witnessed.of(Errand::Load)?;
+    let witnessed = witness(&target, duration, clients, open)?;
+    let seen = witnessed.of(Task::Load)?;
     // Who has not logged in has no share of what may wait.
     let budget_mib = if args.access == Access::Stranger {
         0

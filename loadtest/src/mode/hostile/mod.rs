@@ -15,10 +15,10 @@ mod ways;
 use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
-use crate::hostile::guests::{Errand, Guests, Seen};
 use crate::hostile::judge::mib;
+use crate::hostile::legitimate::{LegitimateClients, Seen, Task};
 use crate::hostile::peak::Peak;
-use crate::hostile::{Horde, Told};
+use crate::hostile::{Attackers, Told};
 use crate::machine::{Usage, pin};
 use crate::mode::pause;
 use crate::pump::Pump;
@@ -126,9 +126,9 @@ impl Resident {
 
 /// What was seen of an attack.
 struct Witnessed {
-    seen: Vec<(Errand, Seen)>,
+    seen: Vec<(Task, Seen)>,
     resident: Resident,
-    /// The horde as it was when the bystanders' time was over.
+    /// The attackers as it was when the bystanders' time was over.
     told: Told,
     connected: usize,
     sent_bytes: u64,
@@ -139,8 +139,8 @@ struct Witnessed {
 }
 
 impl Witnessed {
-    fn of(&self, errand: Errand) -> Result<&Seen, Failure> {
-        let found = self.seen.iter().find(|(found, _)| *found == errand);
+    fn of(&self, task: Task) -> Result<&Seen, Failure> {
+        let found = self.seen.iter().find(|(found, _)| *found == task);
         found
             .map(|(_, seen)| seen)
             .ok_or_else(|| Failure::new("no bystander was sent for this"))
@@ -157,34 +157,34 @@ impl Witnessed {
     }
 }
 
-/// Lets a horde attack for so long, while bystanders go about their errands.
+/// Lets a attackers attack for so long, while bystanders go about their tasks.
 fn witness(
     target: &Target,
     duration: Duration,
-    guests: impl FnOnce() -> Guests,
-    open: impl FnOnce() -> Result<Horde, Failure>,
+    clients: impl FnOnce() -> LegitimateClients,
+    open: impl FnOnce() -> Result<Attackers, Failure>,
 ) -> Result<Witnessed, Failure> {
     let before = target.memory()?.resident;
     let (usage, peak, start) = (target.usage()?, Peak::watch(target.pid()), Instant::now());
-    let mut horde = open()?;
+    let mut attackers = open()?;
     // It is under way when bystanders come.
-    horde.pump_for(duration.min(10 * PUMP_SLICE))?;
-    let guests = guests();
-    horde.pump_for(duration)?;
+    attackers.pump_for(duration.min(10 * PUMP_SLICE))?;
+    let clients = clients();
+    attackers.pump_for(duration)?;
     // Polls end by their own time, and the attack goes on as long as they wait; where nothing is
     // answered any more, it ends first.
     for _ in 0..PATIENCE_SLICES {
-        if guests.are_back() {
+        if clients.are_done() {
             break;
         }
-        horde.pump_for(PUMP_SLICE)?;
+        attackers.pump_for(PUMP_SLICE)?;
     }
     let took = start.elapsed();
     let waited_percent = waited_percent(target, usage, took)?;
-    let (told, connected) = (horde.told().clone(), horde.connected());
-    let sent_bytes = horde.sent_bytes();
-    drop(horde);
-    let seen = guests.finish()?;
+    let (told, connected) = (attackers.told().clone(), attackers.connected());
+    let sent_bytes = attackers.sent_bytes();
+    drop(attackers);
+    let seen = clients.finish()?;
     let peak = peak.finish()?;
     pause(AFTER_PAUSE)?;
     let after = target.memory()?.resident;

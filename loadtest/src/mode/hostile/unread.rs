@@ -7,15 +7,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::failure::Failure;
-use crate::hostile::guests::{Errand, Guests};
-use crate::hostile::horde::Manner;
+use crate::client::Client;
+use crate::failure::{During, Failure};
+use crate::hostile::attackers::Manner;
 use crate::hostile::http1::{Deaf, Pipelined, event_stream, post};
 use crate::hostile::http2::{Call, Habits, Streams, block};
 use crate::hostile::judge::{FloodBounds, Judge, SLACK_MIB, millis_at};
-use crate::hostile::line::Line;
+use crate::hostile::legitimate::{LegitimateClients, Task};
 use crate::hostile::socket::{After, Dialect, Socket};
-use crate::hostile::{Horde, Says, Talker};
+use crate::hostile::{Attacker, Attackers, Says};
 use crate::machine::reserve_descriptors;
 use crate::report::{Cell, Report};
 use crate::rpc;
@@ -93,7 +93,7 @@ impl Way {
         }
     }
 
-    fn talker(self, address: SocketAddr, connections: usize) -> Box<dyn Talker> {
+    fn attacker(self, address: SocketAddr, connections: usize) -> Box<dyn Attacker> {
         let polls = POLLS.div_ceil(connections) as u64;
         match self {
             Self::Http1Polls => {
@@ -152,7 +152,7 @@ fn grpc(address: SocketAddr, window: u32, reads: bool) -> Streams {
     Streams::new(Says::Same(call), habits)
 }
 
-fn socket(dialect: Dialect, address: SocketAddr) -> Box<dyn Talker> {
+fn socket(dialect: Dialect, address: SocketAddr) -> Box<dyn Attacker> {
     let hello = dialect.subscribe(NAME);
     let count = u64::from(hello.is_some());
     let after = After::Messages(Says::Same(hello.unwrap_or_default()), count);
@@ -241,9 +241,9 @@ fn one(args: &UnreadArgs, way: Way, judge: &mut Judge, report: &mut Report) -> R
     fill(&target, args.log_kib, args.event_kib)?;
     let connections = args.connections.unwrap_or(way.connections());
     let duration = Duration::from_secs(args.seconds);
-    let guests = || {
+    let clients = || {
         let interval = Duration::from_secs(1) / args.rate;
-        Guests::send(&[Errand::Open], address, "", duration).and_publish(
+        LegitimateClients::start(&[Task::Open], address, "", duration).and_publish(
             address,
             Says::Same(large_event(address, args.event_kib)),
             interval,
@@ -255,12 +255,12 @@ fn one(args: &UnreadArgs, way: Way, judge: &mut Judge, report: &mut Report) -> R
         is_narrow: true,
     };
     let open = || {
-        Horde::open(address, connections, manner, move |_| {
-            way.talker(address, connections)
+        Attackers::open(address, connections, manner, move |_| {
+            way.attacker(address, connections)
         })
     };
-    let witnessed = witness(&target, duration, guests, open)?;
-    let (seen, load) = (witnessed.of(Errand::Open)?, witnessed.of(Errand::Load)?);
+    let witnessed = witness(&target, duration, clients, open)?;
+    let (seen, load) = (witnessed.of(Task::Open)?, witnessed.of(Task::Load)?);
     let memory_bound = f64::from(args.budget_mib) + SLACK_MIB;
     let grown = witnessed.resident.grown();
     let memory = judge.at_most(
@@ -302,13 +302,10 @@ fn fill(target: &Target, log_kib: usize, event_kib: usize) -> Result<(), Failure
     let body = format!(r#"{{"type":"probe","data":"{padding}"}}"#);
     let path = format!("/api/sessions/{SESSION}/events");
     let request = post(address, &path, "", &body);
-    let mut line = Line::open(address, None)?;
+    let mut client = Client::connect(address)?;
     for _ in 0..log_kib.div_ceil(event_kib) {
-        let (status, body) = line.ask(&request)?;
-        if status != 200 {
-            let body = String::from_utf8_lossy(&body);
-            return Err(Failure::new(format!("filling a log: {status} {body}")));
-        }
+        client.send(&request)?;
+        client.recv().during("filling a log")?;
     }
     Ok(())
 }
@@ -341,17 +338,17 @@ mod tests {
     #[test]
     fn polls_are_shared_out_and_answers_left() {
         let address = SocketAddr::from(([127, 0, 0, 1], 7400));
-        let mut talker = Way::Http1Polls.talker(address, 10);
+        let mut attacker = Way::Http1Polls.attacker(address, 10);
         let mut buf = Vec::new();
-        talker.say(&mut buf);
+        attacker.say(&mut buf);
         let text = String::from_utf8(buf).expect("text");
         assert_eq!(text.matches("GET /api").count(), POLLS / 10);
-        assert!(!talker.reads());
+        assert!(!attacker.reads());
         for way in [Way::Sse, Way::Grpc] {
-            assert!(!way.talker(address, 1).reads(), "{way:?}");
+            assert!(!way.attacker(address, 1).reads(), "{way:?}");
         }
         for way in [Way::Http2Polls, Way::GrpcWindow] {
-            assert!(way.talker(address, 1).reads(), "{way:?}");
+            assert!(way.attacker(address, 1).reads(), "{way:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::hostile::http1::post;
 use crate::hostile::socket::{After, Dialect};
-use crate::hostile::{Says, Talker};
+use crate::hostile::{Attacker, Says};
 
 use super::wants::{Wants, key, node, session};
 
@@ -115,7 +115,7 @@ impl Way {
     }
 
     /// An attacker that wants this.
-    pub(super) fn talker(self, wants: &Wants) -> Box<dyn Talker> {
+    pub(super) fn attacker(self, wants: &Wants) -> Box<dyn Attacker> {
         let fragment = |dialect| wants.socket(dialect, After::Fragment(wants.bytes));
         let unreached = wants.bytes + 1;
         match self {
@@ -174,11 +174,11 @@ mod tests {
 
     /// Everything that is said without being answered.
     fn said(way: Way, wants: &Wants) -> String {
-        let mut talker = way.talker(wants);
+        let mut attacker = way.attacker(wants);
         let mut all = Vec::new();
         loop {
             let mut piece = Vec::new();
-            talker.say(&mut piece);
+            attacker.say(&mut piece);
             if piece.is_empty() {
                 return String::from_utf8_lossy(&all).into_owned();
             }
