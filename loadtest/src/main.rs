@@ -21,6 +21,7 @@ mod kind;
 mod load;
 mod machine;
 mod mode;
+mod names;
 mod partial;
 mod peer;
 mod publisher;

@@ -149,6 +149,20 @@ impl Report {
     }
 }
 
+/// The word for whether a target was reached.
+pub(crate) fn verdict(is_met: bool) -> &'static str {
+    if is_met { "met" } else { "missed" }
+}
+
+/// Cells of figures, each with the digits that are worth printing.
+pub(crate) fn figures<const N: usize>(
+    figures: [f64; N],
+    digits: [usize; N],
+) -> impl Iterator<Item = Cell> {
+    let figures = figures.into_iter().zip(digits);
+    figures.map(|(figure, digits)| Cell::Figure(figure, digits))
+}
+
 /// The middle of what was measured; of an even count, the mean of the two middle ones.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();

@@ -30,17 +30,6 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
-    /// Its name in tables.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Sessions => "sessions",
-            Self::Sysadm => "sysadm",
-            Self::Live => "live",
-            Self::Stream => "stream",
-            Self::Pubsub => "pubsub",
-        }
-    }
-
     /// The request that opens a socket; `fields` are more header lines, each ended by CRLF.
     pub(crate) fn handshake(self, host: SocketAddr, session: &str, fields: &str) -> Vec<u8> {
         let path = match self {

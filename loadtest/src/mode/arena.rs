@@ -56,11 +56,51 @@ pub(crate) struct Attendance {
     pub(crate) is_array: bool,
 }
 
-/// A server.
-enum Server {
-    /// With how its subscribers open, and the session that is published to.
-    Ours(Target, Opening, String),
+/// A server that takes its turn.
+pub(crate) enum Server {
+    /// One of ours.
+    Ours(Target),
+    /// Somebody else's.
     Peer(Box<dyn Running>),
+}
+
+impl Server {
+    /// Whether it is somebody else's.
+    pub(crate) fn is_peer(&self) -> bool {
+        matches!(self, Self::Peer(_))
+    }
+
+    /// Where subscribers connect.
+    pub(crate) fn address(&self) -> SocketAddr {
+        match self {
+            Self::Ours(target) => target.address,
+            Self::Peer(running) => running.subscribing().address,
+        }
+    }
+
+    /// cpu used so far.
+    pub(crate) fn usage(&self) -> Result<Usage, Failure> {
+        match self {
+            Self::Ours(target) => target.usage(),
+            Self::Peer(running) => running.usage(),
+        }
+    }
+
+    /// Waits until it does nothing, and returns what it had used when it fell quiet.
+    pub(crate) fn settle(
+        &self,
+        wait: impl FnMut(Duration) -> Result<(), Failure>,
+    ) -> Result<Usage, Failure> {
+        settle(|| self.usage(), wait)
+    }
+
+    /// Stops it.
+    pub(crate) fn stop(self) -> Result<(), Failure> {
+        match self {
+            Self::Ours(target) => target.stop(),
+            Self::Peer(_) => Ok(()),
+        }
+    }
 }
 
 /// One server with everybody connected to it, unless there is no room for everybody of every server.
@@ -70,23 +110,27 @@ pub(crate) struct Arena {
     attendance: Attendance,
     /// Before the server, so that it is dropped first: nobody is left for a leaving server to wait for.
     fleet: Option<CountingFleet>,
+    /// How subscribers of ours open, and the session that is published to.
+    opening: Opening,
+    session: String,
     server: Server,
 }
 
 impl Arena {
-    /// One of ours, with nobody connected.
+    /// One of ours, with nobody connected, of which this session is published to.
     pub(crate) fn ours(
         name: String,
         target: Target,
         (opening, session): (Opening, String),
         attendance: Attendance,
     ) -> Self {
-        let server = Server::Ours(target, opening, session);
         Self {
             name,
             attendance,
             fleet: None,
-            server,
+            opening,
+            session,
+            server: Server::Ours(target),
         }
     }
 
@@ -96,6 +140,8 @@ impl Arena {
             name: name.to_owned(),
             attendance,
             fleet: None,
+            opening: Opening::default(),
+            session: String::new(),
             server: Server::Peer(running),
         }
     }
@@ -103,7 +149,7 @@ impl Arena {
     /// Our server, if it is one.
     pub(crate) fn target(&self) -> Option<&Target> {
         match &self.server {
-            Server::Ours(target, ..) => Some(target),
+            Server::Ours(target) => Some(target),
             Server::Peer(_) => None,
         }
     }
@@ -131,9 +177,11 @@ impl Arena {
             is_array,
         } = self.attendance;
         match &self.server {
-            Server::Ours(target, opening, session) => {
-                let mut fleet = subscribers(target.address, opening.clone(), count, window)?;
-                let publishing = HttpPublishing::to_session(target.address, session, is_array);
+            Server::Ours(target) => {
+                let opening = self.opening.clone();
+                let mut fleet = subscribers(target.address, opening, count, window)?;
+                let publishing =
+                    HttpPublishing::to_session(target.address, &self.session, is_array);
                 fleet.attach(Box::new(publishing), padding)?;
                 Ok(fleet)
             }
@@ -147,33 +195,23 @@ impl Arena {
 
     /// cpu used so far.
     pub(crate) fn usage(&self) -> Result<Usage, Failure> {
-        match &self.server {
-            Server::Ours(target, ..) => target.usage(),
-            Server::Peer(running) => running.usage(),
-        }
+        self.server.usage()
     }
 
     /// Serves everybody until the server does nothing, and gives what it had used when it fell quiet.
     pub(crate) fn settle(&mut self) -> Result<Usage, Failure> {
         self.fleet()?;
         let fleet = &mut self.fleet;
-        let wait = |duration: Duration| match fleet {
+        self.server.settle(|duration| match fleet {
             Some(fleet) => fleet.pump_for(duration),
             None => Ok(()),
-        };
-        match &self.server {
-            Server::Ours(target, ..) => target.settle(wait),
-            Server::Peer(running) => settle(|| running.usage(), wait),
-        }
+        })
     }
 
     /// Lets everybody go and stops the server.
     pub(crate) fn stop(self) -> Result<(), Failure> {
         drop(self.fleet);
-        match self.server {
-            Server::Ours(target, ..) => target.stop(),
-            Server::Peer(_) => Ok(()),
-        }
+        self.server.stop()
     }
 
     /// The failure, with the name of the server that it is about.

@@ -14,7 +14,7 @@ use crate::kind::Kind;
 use crate::machine::{pin, reserve_descriptors};
 use crate::mode::{Readers, configured, read, session};
 use crate::pump::Pump;
-use crate::report::{Cell, Report, median};
+use crate::report::{Cell, Report, median, verdict};
 use crate::target::{Target, TargetArgs};
 
 /// The most that 99 of 100 probes may take while a broadcast is under way, in milliseconds.
@@ -134,11 +134,7 @@ pub(crate) fn run(args: &BroadcastArgs) -> Result<Report, Failure> {
     let p99_ms = meanwhile.quantile(0.99) / 1e3;
     report.note(format!(
         "target, p99 during broadcasts at most {P99_TARGET_MS} ms: {p99_ms:.2} ms, {}",
-        if p99_ms <= P99_TARGET_MS {
-            "met"
-        } else {
-            "missed"
-        }
+        verdict(p99_ms <= P99_TARGET_MS)
     ));
     let Scene { fleet, target, .. } = scene;
     drop(fleet);

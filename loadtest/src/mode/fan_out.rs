@@ -16,6 +16,7 @@ use crate::floor::Floor;
 use crate::machine::{pin, reserve_descriptors};
 use crate::mode::arena::{Arena, Attendance, is_room_for};
 use crate::mode::session;
+use crate::names::Named;
 use crate::peer::{PeersArgs, Started};
 use crate::report::{Cell, Report, median_ratio};
 use crate::scrape::Counters;
@@ -35,14 +36,6 @@ enum Dialect {
 }
 
 impl Dialect {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Stream => "stream",
-            Self::Room => "room",
-        }
-    }
-
     /// The path of its socket.
     fn path(self) -> &'static str {
         match self {
@@ -258,7 +251,7 @@ fn ours(
     };
     let name = match args.dialect[..] {
         [_] => driver.to_owned(),
-        _ => format!("{driver} {}", dialect.as_str()),
+        _ => format!("{driver} {}", dialect.name()),
     };
     Ok(Arena::ours(name, target, (opening, session), attendance))
 }
@@ -393,7 +386,7 @@ fn compare_dialects(subjects: &[Subject], window: u16, report: &mut Report) {
             && base != dialect
         {
             let ratio = median_ratio(&subject.figures.micros, &first.figures.micros);
-            let (driver, ours, theirs) = (&subject.driver, dialect.as_str(), base.as_str());
+            let (driver, ours, theirs) = (&subject.driver, dialect.name(), base.name());
             report.note(format!(
                 "window {window}, {driver}: {ours} costs {ratio:.3} of {theirs}"
             ));

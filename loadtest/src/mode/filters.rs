@@ -15,7 +15,7 @@ use crate::machine::{pin, reserve_descriptors};
 use crate::mode::load::{COLUMNS, ExactFleet, P99, Pace, Rounds, measure, open_planned};
 use crate::mode::session;
 use crate::publisher::{Plan, one_of};
-use crate::report::Report;
+use crate::report::{Report, verdict};
 use crate::target::{Target, TargetArgs};
 use crate::voice::session::SessionVoice;
 
@@ -177,11 +177,7 @@ pub(crate) fn run(args: &FiltersArgs) -> Result<Report, Failure> {
     }
     for (driver, rounds) in &all {
         let p99 = rounds.sum_up(&mut report)[P99];
-        let verdict = if p99 <= P99_TARGET_MICROS {
-            "met"
-        } else {
-            "missed"
-        };
+        let verdict = verdict(p99 <= P99_TARGET_MICROS);
         report.note(format!(
             "target, p99 at most {P99_TARGET_MICROS} us at {rate} events/s: {driver} {p99:.0} us, {verdict}"
         ));

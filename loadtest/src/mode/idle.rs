@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::kind::Kind;
 use crate::machine::{Memory, pin, reserve_descriptors};
 use crate::mode::{Readers, pause, read, session};
+use crate::names::Named;
 use crate::pump::Pump;
 use crate::report::{Cell, Report};
 use crate::target::{Target, TargetArgs};
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &IdleArgs) -> Result<Report, Failure> {
     pin(args.target.probe_core)?;
     let mut report = Report::new("idle", &COLUMNS);
     report.note(&target.banner);
-    let kind = args.kind.as_str();
+    let kind = args.kind.name();
     let (connections, driver) = (args.connections, &args.target.driver);
     report.note(format!(
         "idle: {connections} x {kind} on {sessions} session(s), driver {driver}, 1 shard"

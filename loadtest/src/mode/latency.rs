@@ -14,7 +14,7 @@ use crate::machine::{Usage, pin, reserve_descriptors};
 use crate::mode::arena::{Arena, Attendance, CountingFleet};
 use crate::mode::session;
 use crate::peer::{PeersArgs, Started};
-use crate::report::{Cell, Report};
+use crate::report::{self, Cell, Report};
 use crate::target::{Target, TargetArgs};
 use crate::voice::frame::Opening;
 
@@ -246,8 +246,7 @@ fn figures(rate: u64, load: &Load, used: Usage) -> Figures {
 }
 
 fn row(name: &str, load: &Cell, figures: Figures, digits: [usize; 9]) -> Vec<Cell> {
-    let figures = figures.into_iter().zip(digits);
-    let cells = figures.map(|(figure, digits)| Cell::Figure(figure, digits));
+    let cells = report::figures(figures, digits);
     [Cell::text(name), load.clone()]
         .into_iter()
         .chain(cells)

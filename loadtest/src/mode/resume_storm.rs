@@ -17,8 +17,9 @@ use crate::kind::Kind;
 use crate::load::{Load, micros_at};
 use crate::machine::{pin, reserve_descriptors};
 use crate::mode::{close, configured, pause, session};
+use crate::names::Named;
 use crate::pump::Pump;
-use crate::report::{Cell, Report, median};
+use crate::report::{self, Cell, Report, median};
 use crate::target::{Target, TargetArgs};
 
 /// Events of each session that everyone hears before the storm.
@@ -91,7 +92,7 @@ pub(crate) fn run(args: &ResumeStormArgs) -> Result<Report, Failure> {
     report.note(format!(
         "resume-storm: {} x {} on {} sessions miss {} events each {}, {} retained, driver {}, 1 shard",
         args.readers,
-        args.kind.as_str(),
+        args.kind.name(),
         args.sessions,
         args.missed,
         if args.restart {
@@ -209,7 +210,6 @@ fn storm(
 
 fn row(name: Cell, figures: [f64; 9]) -> Vec<Cell> {
     let digits = [0, 1, 2, 0, 0, 0, 0, 0, 0];
-    let figures = figures.into_iter().zip(digits);
-    let cells = figures.map(|(figure, digits)| Cell::Figure(figure, digits));
+    let cells = report::figures(figures, digits);
     std::iter::once(name).chain(cells).collect()
 }

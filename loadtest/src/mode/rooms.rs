@@ -13,6 +13,7 @@ use crate::kind::Kind;
 use crate::machine::{pin, reserve_descriptors};
 use crate::mode::load::{COLUMNS, ExactFleet, Pace, Rounds, measure, open_planned};
 use crate::mode::session;
+use crate::names::Named;
 use crate::publisher::{Plan, one_of};
 use crate::report::Report;
 use crate::target::{Target, TargetArgs};
@@ -99,7 +100,7 @@ pub(crate) fn run(args: &RoomsArgs) -> Result<Report, Failure> {
     for driver in args.target.drivers() {
         for &dialect in &args.dialect {
             let rounds = paces.iter();
-            let rounds = rounds.map(|&pace| (pace, Rounds::new(&driver, dialect.as_str(), pace)));
+            let rounds = rounds.map(|&pace| (pace, Rounds::new(&driver, &dialect.name(), pace)));
             all.push((driver.clone(), dialect, rounds.collect::<Vec<_>>()));
         }
     }

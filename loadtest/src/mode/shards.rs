@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::kind::Kind;
 use crate::machine::{Usage, reserve_descriptors};
 use crate::mode::{Readers, read, session};
+use crate::names::Named;
 use crate::pump::Pump;
 use crate::report::{Cell, Report, median, median_ratio};
 use crate::target::{Target, TargetArgs};
@@ -70,7 +71,7 @@ pub(crate) fn run(args: &ShardsArgs) -> Result<Report, Failure> {
     }
     reserve_descriptors(args.shards.len() * (args.readers + 1) * args.sessions)?;
     let mut report = Report::new("shards", &COLUMNS);
-    let (kind, driver) = (args.kind.as_str(), &args.target.driver);
+    let (kind, driver) = (args.kind.name(), &args.target.driver);
     let (sessions, readers) = (args.sessions, args.readers);
     report.note(format!(
         "shards: {sessions} sessions with {readers} {kind} readers each, driver {driver}"

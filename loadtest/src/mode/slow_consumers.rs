@@ -14,6 +14,7 @@ use crate::kind::Kind;
 use crate::load::{Load, micros_at};
 use crate::machine::{pin, reserve_descriptors};
 use crate::mode::{close, configured, session};
+use crate::names::Named;
 use crate::pump::Pump;
 use crate::report::{Cell, Report, median_ratio};
 use crate::scrape::Counters;
@@ -105,7 +106,7 @@ pub(crate) fn run(args: &SlowConsumersArgs) -> Result<Report, Failure> {
         "slow-consumers: {slow} of {} x {} stop reading; {} events/s of {} bytes and some, {} s each phase, driver {}, 1 \
          shard, send queue {} KiB, {} events retained",
         args.subscribers,
-        args.dialect.as_str(),
+        args.dialect.name(),
         args.rate,
         args.padding,
         args.seconds,

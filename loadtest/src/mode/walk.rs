@@ -14,7 +14,7 @@ use crate::load::{Load, micros_at};
 use crate::machine::{pin, reserve_descriptors};
 use crate::mode::{read, session};
 use crate::pump::Pump;
-use crate::report::{Cell, Report, median};
+use crate::report::{Cell, Report, median, verdict};
 use crate::target::{Target, TargetArgs};
 
 /// The most that 99 of 100 of the bystander's events may take while somebody walks, in milliseconds.
@@ -132,11 +132,7 @@ pub(crate) fn run(args: &WalkArgs) -> Result<Report, Failure> {
 }
 
 fn judge(report: &mut Report, what: &str, found_ms: f64, target_ms: f64) {
-    let verdict = if found_ms <= target_ms {
-        "met"
-    } else {
-        "missed"
-    };
+    let verdict = verdict(found_ms <= target_ms);
     report.note(format!(
         "target, {what} at most {target_ms} ms: {found_ms:.2} ms, {verdict}"
     ));

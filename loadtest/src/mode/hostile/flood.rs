@@ -17,6 +17,7 @@ use crate::hostile::socket::{After, Dialect, Socket};
 use crate::hostile::{Attacker, Attackers, Filler, Says};
 use crate::machine::reserve_descriptors;
 use crate::mode::configured;
+use crate::names::Named;
 use crate::report::{Cell, Report};
 use crate::target::Target;
 
@@ -46,17 +47,7 @@ enum Kind {
     Upload,
 }
 
-impl Kind {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Http1 => "http1",
-            Self::Http2 => "http2",
-            Self::Websocket => "websocket",
-            Self::Discarded => "discarded",
-            Self::Upload => "upload",
-        }
-    }
-}
+impl Kind {}
 
 /// Who floods, and for how long.
 #[derive(Clone, Debug, clap::Args)]
@@ -172,32 +163,32 @@ fn one(
     )?;
     for (task, seen) in &witnessed.seen {
         let bound = bound(args, *task);
-        let what = format!("{} beside {}", task.as_str(), kind.as_str());
+        let what = format!("{} beside {}", task.as_str(), kind.name());
         let verdict = match (seen.refused(), bound) {
             // Who is refused was not served in time.
             (refused @ 1.., Some(bound)) => judge.broken(&what, refused, bound),
             _ => judge.at_most(&what, millis_at(&seen.latencies, 0.99), bound),
         };
-        report.row(row(*task, kind.as_str(), seen, verdict));
+        report.row(row(*task, &kind.name(), seen, verdict));
     }
     let (told, resident) = (&witnessed.told, witnessed.resident);
     let rate = told.answers as f64 / witnessed.took.as_secs_f64();
     let mib = witnessed.sent_bytes as f64 / witnessed.took.as_secs_f64() / 1024.0 / 1024.0;
     report.note(format!(
         "{}: {rate:.0} answers/s to the flood, which sent {mib:.1} MiB/s; {} still connected; refused: {}; ended: {}",
-        kind.as_str(),
+        kind.name(),
         witnessed.connected,
         told.refusals.sentence(),
         told.endings.sentence()
     ));
     report.note(format!(
         "{}: rss {:.1} MiB before, {:.1} at most, {:.1} after",
-        kind.as_str(),
+        kind.name(),
         resident.before,
         resident.peak,
         resident.after
     ));
-    witnessed.note_waited(kind.as_str(), report);
+    witnessed.note_waited(&kind.name(), report);
     target.stop()
 }
 

@@ -15,7 +15,7 @@ mod ways;
 use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
-use crate::hostile::judge::mib;
+use crate::hostile::judge::{Judge, mib};
 use crate::hostile::legitimate::{LegitimateClients, Seen, Task};
 use crate::hostile::peak::Peak;
 use crate::hostile::{Attackers, Told};
@@ -65,6 +65,47 @@ struct Common {
     /// Fail when a bound is missed.
     #[arg(long)]
     judge: bool,
+}
+
+/// What attacks on memory have as well.
+#[derive(Clone, Debug, clap::Args)]
+struct Memory {
+    #[command(flatten)]
+    common: Common,
+    /// Connections of each way; without it as many as suit the way.
+    #[arg(long)]
+    connections: Option<usize>,
+    /// MiB that the server is configured to let wait; it may grow by that and 64 MiB.
+    #[arg(long, default_value_t = 256)]
+    budget_mib: u32,
+}
+
+impl Memory {
+    /// The columns of such an attack, the last of which are its own.
+    const fn columns(own: [&'static str; 6]) -> [&'static str; 14] {
+        let mut all = [
+            "way",
+            "connections",
+            "rss before MiB",
+            "peak MiB",
+            "after MiB",
+            "grown MiB",
+            "bound MiB",
+            "memory",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+        ];
+        let mut place = 0;
+        while place < own.len() {
+            all[all.len() - own.len() + place] = own[place];
+            place += 1;
+        }
+        all
+    }
 }
 
 /// Runs it.
@@ -144,6 +185,21 @@ impl Witnessed {
         found
             .map(|(_, seen)| seen)
             .ok_or_else(|| Failure::new("no bystander was sent for this"))
+    }
+
+    /// The cells that attacks on memory have in common; the server may grow by `bound`.
+    fn memory(
+        &self,
+        way: &str,
+        connections: usize,
+        bound: Option<f64>,
+        judge: &mut Judge,
+    ) -> Vec<Cell> {
+        let mut row = vec![Cell::text(way), Cell::Count(connections as u64)];
+        row.extend(self.resident.cells());
+        let what = format!("MiB grown by {way}");
+        row.extend(judge.at_most(&what, self.resident.grown(), bound));
+        row
     }
 
     /// A note where the machine was not idle.
