@@ -294,19 +294,7 @@ const SEQUENCE_DIGITS: usize = 10;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn text(payload: &str) -> Vec<u8> {
-        let length = payload.len();
-        let mut frame = vec![0x81];
-        if length < 126 {
-            frame.push(u8::try_from(length).expect("short"));
-        } else {
-            frame.push(126);
-            frame.extend_from_slice(&u16::try_from(length).expect("medium").to_be_bytes());
-        }
-        frame.extend_from_slice(payload.as_bytes());
-        frame
-    }
+    use crate::websocket::server::text;
 
     /// Lengths of frames, frames, replies, and how it ended.
     type Outcome = (Vec<usize>, Vec<Vec<u8>>, Vec<u8>, Result<(), CountError>);

@@ -221,9 +221,9 @@ fn put_text(text: &str, buf: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::websocket::server;
 
-    const ACCEPTED: &[u8] = b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
-        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    const ACCEPTED: &[u8] = server::ACCEPTED.as_bytes();
 
     fn socket(after: After) -> Socket {
         Socket::new(b"GET".to_vec(), after)
@@ -276,8 +276,7 @@ mod tests {
         let mut socket = socket(After::Fragment(1));
         socket.hear(ACCEPTED, &mut told).expect("sound");
         let error = br#"{"error":{"code":8}}"#;
-        let mut frames = vec![0x81, u8::try_from(error.len()).expect("short")];
-        frames.extend_from_slice(error);
+        let frames = server::frame(0x81, error);
         socket.hear(&frames, &mut told).expect("sound");
         assert_eq!(told.refusals.total(), 2);
         let ended = socket.hear(b"\x88\x06\x03\xf1long", &mut told);

@@ -12,15 +12,13 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::kind::Kind;
 use crate::machine::{pin, reserve_descriptors};
-use crate::mode::{Readers, configured, read, session};
+use crate::mode::{FIRST_EVENT, Readers, configured, create_sessions, events_path, read, session};
 use crate::pump::Pump;
-use crate::report::{Cell, Report, median, verdict};
+use crate::report::{Cell, Report, Rounds, verdict};
 use crate::target::{Target, TargetArgs};
 
 /// The most that 99 of 100 probes may take while a broadcast is under way, in milliseconds.
 const P99_TARGET_MS: f64 = 20.0;
-/// Requests that create sessions in one write.
-const CREATE_BATCH: usize = 250;
 
 /// What the probe asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -113,7 +111,7 @@ pub(crate) fn run(args: &BroadcastArgs) -> Result<Report, Failure> {
         args.window_ms, args.target.driver
     ));
     let (mut idle, mut meanwhile) = (Latencies::default(), Latencies::default());
-    let mut columns: [Vec<f64>; 4] = Default::default();
+    let mut rounds = Rounds::default();
     for round in 0..=args.rounds {
         let (quiet, busy) = scene.windows(args)?;
         let figures = scene.alone(sessions)?;
@@ -125,12 +123,10 @@ pub(crate) fn run(args: &BroadcastArgs) -> Result<Report, Failure> {
         report.row(row(name, &quiet, &busy, &figures));
         idle.0.extend(quiet.0);
         meanwhile.0.extend(busy.0);
-        for (column, figure) in columns.iter_mut().zip(figures) {
-            column.push(figure);
-        }
+        rounds.add(figures);
     }
-    let medians = columns.each_ref().map(|column| median(column));
-    report.row(row(Cell::text("all"), &idle, &meanwhile, &medians));
+    let all = Cell::text("all");
+    report.row(row(all, &idle, &meanwhile, &rounds.medians()));
     let p99_ms = meanwhile.quantile(0.99) / 1e3;
     report.note(format!(
         "target, p99 during broadcasts at most {P99_TARGET_MS} ms: {p99_ms:.2} ms, {}",
@@ -147,19 +143,7 @@ impl Scene {
     fn open(args: &BroadcastArgs, target: Target) -> Result<Self, Failure> {
         let address = target.address;
         let mut publisher = Client::connect(address)?;
-        let all: Vec<usize> = (0..args.sessions).collect();
-        let event = r#"{"type":"first","data":0}"#;
-        let path = |index| format!("/api/sessions/{}/events", session(index));
-        for batch in all.chunks(CREATE_BATCH) {
-            let requests: Vec<u8> = batch
-                .iter()
-                .flat_map(|&index| publisher.post(&path(index), event))
-                .collect();
-            publisher.send(&requests)?;
-            for _ in batch {
-                publisher.recv()?;
-            }
-        }
+        create_sessions(&mut publisher, args.sessions)?;
         let step = args.sessions / args.readers.max(1);
         let fleet = read(address, Kind::Websocket, args.readers, |i| {
             session(i * step)
@@ -167,7 +151,7 @@ impl Scene {
         let probe = Client::connect(address)?;
         let question = match args.ask {
             // One that the server comes to late, whichever way it goes.
-            Ask::Publish => probe.post(&path(args.sessions / 2 + 1), event),
+            Ask::Publish => probe.post(&events_path(args.sessions / 2 + 1), FIRST_EVENT),
             Ask::Health => format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\n\r\n").into_bytes(),
         };
         let text = "x".repeat(args.payload.saturating_sub(11));

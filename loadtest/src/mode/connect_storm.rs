@@ -13,7 +13,7 @@ use crate::mode::arena::{Server, subscribers_of_peer};
 use crate::mode::{pause, read, session};
 use crate::names::Named;
 use crate::peer::{PeersArgs, Started};
-use crate::report::{self, Cell, Report, median, median_ratio};
+use crate::report::{self, Cell, Report, Rounds};
 use crate::target::{Target, TargetArgs};
 
 /// How many connect, and how.
@@ -51,7 +51,7 @@ struct Subject {
     name: String,
     server: Server,
     /// The columns from `connections/s` on, a figure for each round.
-    columns: [Vec<f64>; 3],
+    columns: Rounds<3>,
     /// Whether it turned somebody away.
     is_out: bool,
 }
@@ -93,9 +93,7 @@ pub(crate) fn run(args: &ConnectStormArgs) -> Result<Report, Failure> {
                 figures,
                 digits,
             ));
-            for (column, figure) in subject.columns.iter_mut().zip(figures) {
-                column.push(figure);
-            }
+            subject.columns.add(figures);
         }
     }
     sum_up(&subjects, &mut report);
@@ -116,7 +114,7 @@ fn subjects(args: &ConnectStormArgs, report: &mut Report) -> Result<Vec<Subject>
     let subject = |name, server| Subject {
         name,
         server,
-        columns: Default::default(),
+        columns: Rounds::default(),
         is_out: false,
     };
     let mut subjects = Vec::new();
@@ -166,14 +164,17 @@ impl Subject {
 fn sum_up(subjects: &[Subject], report: &mut Report) {
     let present = || subjects.iter().filter(|subject| !subject.is_out);
     for Subject { name, columns, .. } in present() {
-        let medians = columns.each_ref().map(|column| median(column));
-        report.row(row(name, Cell::text("median"), medians, [0, 2, 0]));
+        report.row(row(
+            name,
+            Cell::text("median"),
+            columns.medians(),
+            [0, 2, 0],
+        ));
     }
     for peer in present().filter(|subject| subject.server.is_peer()) {
         for ours in present().filter(|subject| !subject.server.is_peer()) {
             let name = format!("fanfare {} / {}", ours.name, peer.name);
-            let ratio = |index: usize| median_ratio(&ours.columns[index], &peer.columns[index]);
-            let ratios = std::array::from_fn(ratio);
+            let ratios = ours.columns.ratios(&peer.columns);
             report.row(row(&name, Cell::text("ratio"), ratios, [3; 3]));
         }
     }

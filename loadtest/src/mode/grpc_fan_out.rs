@@ -14,7 +14,7 @@ use crate::fleet::Fleet;
 use crate::machine::{Usage, pin, reserve_descriptors};
 use crate::peer::tonic::{PeerArgs, Subject, start};
 use crate::pump::Pump;
-use crate::report::{Cell, Report, median, median_ratio};
+use crate::report::{Cell, Report, Rounds};
 use crate::rpc::STREAMS_PER_CONNECTION_MAX;
 use crate::rpc::publishing::StreamPublishing;
 use crate::target::TargetArgs;
@@ -171,7 +171,7 @@ fn measure(
     };
     let mut fleets: Vec<StreamFleet> = subjects.iter().map(open).collect::<Result<_, _>>()?;
     for &window in &args.windows {
-        let mut figures: Vec<Figures> = subjects.iter().map(|_| Figures::default()).collect();
+        let mut figures = vec![Rounds::default(); subjects.len()];
         let named = |name: &str, what: Cell| {
             let mut row = [const { Cell::Empty }; 10];
             row[0] = Cell::text(name);
@@ -187,7 +187,13 @@ fn measure(
                 // In the first round pages are touched and windows opened: not what is measured.
                 if round > 0 {
                     let mut row = named(subject.name, Cell::Count(round.into()));
-                    figures.add(&found, &mut row);
+                    let per_second = found.deliveries as f64 / found.seconds;
+                    let both = [per_second, found.used.micros_per(found.deliveries)];
+                    figures.add(both);
+                    row[4..7].clone_from_slice(&rates(both));
+                    let busy = found.used.cpu.as_secs_f64() * 100.0 / found.seconds;
+                    row[7] = Cell::Figure(found.used.system_percent(), 0);
+                    row[8] = Cell::Figure(busy, 0);
                     row[9] = Cell::Count(fleet.check().frame_bytes() as u64);
                     report.row(row);
                 }
@@ -195,18 +201,12 @@ fn measure(
         }
         for (subject, figures) in subjects.iter().zip(&figures) {
             let mut row = named(subject.name, Cell::text("median"));
-            row[4] = Cell::Figure(median(&figures.per_second), 0);
-            row[5] = Cell::Figure(median(&figures.micros), 3);
-            row[6] = Cell::Figure(1e6 / median(&figures.micros), 0);
+            row[4..7].clone_from_slice(&rates(figures.medians()));
             report.row(row);
         }
         if let [ours, theirs] = &figures[..] {
             let mut row = named("ratio", Cell::text("median"));
-            let dearer = median_ratio(&ours.micros, &theirs.micros);
-            let faster = median_ratio(&ours.per_second, &theirs.per_second);
-            row[4] = Cell::Figure(faster, 3);
-            row[5] = Cell::Figure(dearer, 3);
-            row[6] = Cell::Figure(median_ratio(&theirs.micros, &ours.micros), 3);
+            row[4..7].clone_from_slice(&rate_ratios(ours, theirs));
             report.row(row);
         }
     }
@@ -245,25 +245,19 @@ fn turn(
     })
 }
 
-/// The figures of which medians are printed.
-#[derive(Default)]
-struct Figures {
-    per_second: Vec<f64>,
-    micros: Vec<f64>,
+/// The cells of deliveries or calls per second, of the cpu that each takes, and of how many a second of cpu bears.
+pub(super) fn rates([per_second, micros]: [f64; 2]) -> [Cell; 3] {
+    [
+        Cell::Figure(per_second, 0),
+        Cell::Figure(micros, 3),
+        Cell::Figure(1e6 / micros, 0),
+    ]
 }
 
-impl Figures {
-    fn add(&mut self, turn: &Turn, row: &mut [Cell; 10]) {
-        let per_second = turn.deliveries as f64 / turn.seconds;
-        let micros = turn.used.micros_per(turn.deliveries);
-        self.per_second.push(per_second);
-        self.micros.push(micros);
-        row[4] = Cell::Figure(per_second, 0);
-        row[5] = Cell::Figure(micros, 3);
-        row[6] = Cell::Figure(1e6 / micros, 0);
-        row[7] = Cell::Figure(turn.used.system_percent(), 0);
-        row[8] = Cell::Figure(turn.used.cpu.as_secs_f64() * 100.0 / turn.seconds, 0);
-    }
+/// The same of how ours stand to a peer's.
+pub(super) fn rate_ratios(ours: &Rounds<2>, theirs: &Rounds<2>) -> [Cell; 3] {
+    let ([faster, dearer], [_, cheaper]) = (ours.ratios(theirs), theirs.ratios(ours));
+    [faster, dearer, cheaper].map(|ratio| Cell::Figure(ratio, 3))
 }
 
 #[cfg(test)]

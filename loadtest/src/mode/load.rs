@@ -16,7 +16,7 @@ use crate::load::{Load, micros_at};
 use crate::machine::Usage;
 use crate::publisher::{HttpPublishing, Plan};
 use crate::pump::Pump;
-use crate::report::{Cell, Report, median};
+use crate::report::{self, Cell, Report};
 use crate::target::settle;
 use crate::voice::session::SessionVoice;
 
@@ -197,7 +197,7 @@ impl Measured {
 #[derive(Debug)]
 pub(super) struct Rounds {
     names: [String; 3],
-    rounds: Vec<[f64; FIGURES]>,
+    rounds: report::Rounds<FIGURES>,
 }
 
 impl Rounds {
@@ -205,25 +205,21 @@ impl Rounds {
     pub(super) fn new(driver: &str, dialect: &str, pace: Pace) -> Self {
         Self {
             names: [driver.to_owned(), dialect.to_owned(), pace.name()],
-            rounds: Vec::new(),
+            rounds: report::Rounds::default(),
         }
     }
 
     /// Adds a round, and its row.
     pub(super) fn add(&mut self, measured: &Measured, report: &mut Report) {
         let figures = measured.figures();
-        self.rounds.push(figures);
-        let round = Cell::Count(self.rounds.len() as u64);
+        self.rounds.add(figures);
+        let round = Cell::Count(self.rounds.count());
         report.row(self.row(round, figures));
     }
 
     /// Adds the row of medians, gives them, and notes it if the server was not the limit.
     pub(super) fn sum_up(&self, report: &mut Report) -> [f64; FIGURES] {
-        let mut medians = [0.0; FIGURES];
-        for (place, median_of) in medians.iter_mut().enumerate() {
-            let column: Vec<f64> = self.rounds.iter().map(|round| round[place]).collect();
-            *median_of = median(&column);
-        }
+        let medians = self.rounds.medians();
         report.row(self.row(Cell::text("median"), medians));
         let (busy, lag, waited) = (medians[CLIENT], medians[LAG], medians[WAITED]);
         let names = self.names.join(", ");
@@ -278,12 +274,14 @@ mod tests {
         figures[P99] = 100.0;
         for (lag, is_noted) in [(f64::NAN, false), (49.0, false), (51.0, true)] {
             figures[LAG] = lag;
-            rounds.rounds = vec![figures];
+            rounds.rounds = report::Rounds::default();
+            rounds.rounds.add(figures);
             rounds.sum_up(&mut report);
             assert_eq!(report.notes().len(), usize::from(is_noted), "{lag}");
         }
         figures[WAITED] = 3.0;
-        rounds.rounds = vec![figures];
+        rounds.rounds = report::Rounds::default();
+        rounds.rounds.add(figures);
         rounds.sum_up(&mut report);
         let last = report.notes().last().expect("a note");
         assert!(last.contains("not idle"), "{last}");

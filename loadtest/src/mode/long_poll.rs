@@ -20,7 +20,7 @@ use crate::mode::session;
 use crate::names::Named;
 use crate::peer::nchan::{self, Nchan};
 use crate::publisher::Plan;
-use crate::report::{Cell, Report, median, median_ratio, verdict};
+use crate::report::{Cell, Report, Rounds, verdict};
 use crate::target::{Target, TargetArgs};
 use crate::voice::session::SessionVoice;
 
@@ -80,9 +80,8 @@ struct Arena<'s> {
     name: &'s str,
     server: &'s Server,
     fleet: ExactFleet,
-    per_second: Vec<f64>,
-    per_cpu_second: Vec<f64>,
-    waited: Vec<f64>,
+    /// Cycles per second, per second of the server's cpu, and the share of time in which it waited.
+    rounds: Rounds<3>,
 }
 
 /// Events of all sessions in turn.
@@ -207,11 +206,11 @@ fn measure_shape(
         }
     }
     for arena in &arenas {
-        let figures = [&arena.per_second, &arena.per_cpu_second].map(|figures| median(figures));
         let name = arena.name;
-        report.row(summary(name, shape, figures));
+        let [per_second, per_cpu_second, waited] = arena.rounds.medians();
+        report.row(summary(name, shape, [per_second, per_cpu_second]));
         let names = format!("{name}, {}", shape.name());
-        note_waiting(&names, median(&arena.waited), report);
+        note_waiting(&names, waited, report);
     }
     let Some((peer, ours)) = arenas
         .split_last()
@@ -221,8 +220,7 @@ fn measure_shape(
     };
     for arena in ours {
         let name = arena.name;
-        let faster = median_ratio(&arena.per_second, &peer.per_second);
-        let ratio = median_ratio(&arena.per_cpu_second, &peer.per_cpu_second);
+        let [faster, ratio, _] = arena.rounds.ratios(&peer.rounds);
         let mut row = summary(&format!("{name} / nchan"), shape, [faster, ratio]);
         row[3] = Cell::Figure(faster, 3);
         row[4] = Cell::Empty;
@@ -269,17 +267,14 @@ impl<'s> Arena<'s> {
             name,
             server,
             fleet: open_planned(address, subscribers, publishers, &plan)?,
-            per_second: Vec::new(),
-            per_cpu_second: Vec::new(),
-            waited: Vec::new(),
+            rounds: Rounds::default(),
         })
     }
 
     fn add(&mut self, shape: Shape, round: u32, measured: &Measured) -> [Cell; 9] {
         let (per_second, micros) = (measured.per_second(), measured.micros());
-        self.per_second.push(per_second);
-        self.per_cpu_second.push(1e6 / micros);
-        self.waited.push(measured.waited());
+        self.rounds
+            .add([per_second, 1e6 / micros, measured.waited()]);
         let mut row = summary(self.name, shape, [per_second, 1e6 / micros]);
         row[2] = Cell::Count(round.into());
         row[6] = Cell::Figure(measured.core_busy(), 0);

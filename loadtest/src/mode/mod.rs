@@ -31,12 +31,16 @@ use tempfile::TempDir;
 
 use crate::check::in_order::InOrder;
 use crate::check::resumable::Resumable;
+use crate::client::Client;
 use crate::failure::{During, Failure};
 use crate::fleet::Fleet;
 use crate::kind::Kind;
 use crate::report::Report;
 use crate::target::TargetArgs;
 use crate::voice::session::SessionVoice;
+
+/// Requests that create sessions in one write.
+const CREATE_BATCH: usize = 250;
 
 #[expect(
     clippy::unnecessary_wraps,
@@ -50,6 +54,30 @@ fn pause(duration: Duration) -> Result<(), Failure> {
 /// A session's token: the same run after run would find old events in a server that stays.
 fn session(index: usize) -> String {
     format!("probe-{}-{index}", std::process::id())
+}
+
+/// What creates a session.
+const FIRST_EVENT: &str = r#"{"type":"first","data":0}"#;
+
+/// Where a session is published to.
+fn events_path(index: usize) -> String {
+    format!("/api/sessions/{}/events", session(index))
+}
+
+/// Publishes once to each of so many sessions.
+fn create_sessions(publisher: &mut Client, sessions: usize) -> Result<(), Failure> {
+    let all: Vec<usize> = (0..sessions).collect();
+    for batch in all.chunks(CREATE_BATCH) {
+        let requests = batch
+            .iter()
+            .flat_map(|&index| publisher.post(&events_path(index), FIRST_EVENT));
+        let requests: Vec<u8> = requests.collect();
+        publisher.send(&requests)?;
+        for _ in batch {
+            publisher.recv()?;
+        }
+    }
+    Ok(())
 }
 
 /// Readers of logs.

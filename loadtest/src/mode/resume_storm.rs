@@ -19,7 +19,7 @@ use crate::machine::{pin, reserve_descriptors};
 use crate::mode::{close, configured, pause, session};
 use crate::names::Named;
 use crate::pump::Pump;
-use crate::report::{self, Cell, Report, median};
+use crate::report::{self, Cell, Report, Rounds};
 use crate::target::{Target, TargetArgs};
 
 /// Events of each session that everyone hears before the storm.
@@ -113,7 +113,7 @@ pub(crate) fn run(args: &ResumeStormArgs) -> Result<Report, Failure> {
     let mut fleet = Churning::of(target.address, &sessions, &members)?;
     fleet.attach_publishers(target.address, &sessions, 0)?;
     fleet.join_all()?;
-    let mut columns: [Vec<f64>; 9] = Default::default();
+    let mut rounds = Rounds::default();
     for round in 0..=args.rounds {
         fleet.publish_to_all(EVENTS_BEFORE * args.sessions as u64)?;
         fleet.catch_up()?;
@@ -127,13 +127,10 @@ pub(crate) fn run(args: &ResumeStormArgs) -> Result<Report, Failure> {
         // In the first round pages are touched: not what is measured.
         if round > 0 {
             report.row(row(Cell::Count(round.into()), figures));
-            for (column, figure) in columns.iter_mut().zip(figures) {
-                column.push(figure);
-            }
+            rounds.add(figures);
         }
     }
-    let medians = columns.each_ref().map(|column| median(column));
-    report.row(row(Cell::text("median"), medians));
+    report.row(row(Cell::text("median"), rounds.medians()));
     let tally = fleet.check().tally(Group::Healthy);
     report.note(format!("{} gaps were told", tally.gaps));
     if !args.restart && tally.ended() > 0 {

@@ -13,7 +13,7 @@ use crate::kind::Kind;
 use crate::machine::{pin, reserve_descriptors};
 use crate::mode::{Readers, read, session};
 use crate::pump::Pump;
-use crate::report::{Cell, Report, median, median_ratio};
+use crate::report::{Cell, Report, Rounds};
 use crate::target::{Target, TargetArgs};
 
 /// Polls that wait, and how often they are woken.
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &WakeArgs) -> Result<Report, Failure> {
     report.note(format!(
         "wake: {polls} polls on 1 session, driver {driver}, 1 shard"
     ));
-    let mut figures = Figures::default();
+    let mut rounds = Rounds::default();
     for round in 0..=args.rounds {
         // Connecting was asking.
         let asks_again = round > 0;
@@ -79,11 +79,14 @@ pub(crate) fn run(args: &WakeArgs) -> Result<Report, Failure> {
         let cpu = floor.answer(fleet.sample())?;
         // In the first round pages are touched and windows opened: not what is measured.
         if round > 0 {
-            let floor_micros = cpu.as_secs_f64() * 1e6;
-            report.row(figures.add(round, &wake, floor_micros));
+            let (answer, floor) = (wake.micros_per_answer, cpu.as_secs_f64() * 1e6);
+            let figures = [answer, floor, answer / floor, wake.wall_millis];
+            rounds.add(figures);
+            let bytes = Cell::Count(wake.bytes_per_answer);
+            report.row(row(Cell::Count(round.into()), figures, bytes));
         }
     }
-    report.row(figures.medians());
+    report.row(row(Cell::text("median"), rounds.medians(), Cell::Empty));
     target.settle(|duration| fleet.pump_for(duration))?;
     drop((fleet, publisher));
     target.stop()?;
@@ -126,37 +129,14 @@ fn wake(
     })
 }
 
-/// The figures of which medians are printed.
-#[derive(Default)]
-struct Figures {
-    answers: Vec<f64>,
-    floors: Vec<f64>,
-    walls: Vec<f64>,
-}
-
-impl Figures {
-    fn add(&mut self, round: u32, wake: &Wake, floor_micros: f64) -> [Cell; 6] {
-        self.answers.push(wake.micros_per_answer);
-        self.floors.push(floor_micros);
-        self.walls.push(wake.wall_millis);
-        [
-            Cell::Count(round.into()),
-            Cell::Figure(wake.micros_per_answer, 3),
-            Cell::Figure(floor_micros, 3),
-            Cell::Figure(wake.micros_per_answer / floor_micros, 3),
-            Cell::Count(wake.bytes_per_answer),
-            Cell::Figure(wake.wall_millis, 1),
-        ]
-    }
-
-    fn medians(&self) -> [Cell; 6] {
-        [
-            Cell::text("median"),
-            Cell::Figure(median(&self.answers), 3),
-            Cell::Figure(median(&self.floors), 3),
-            Cell::Figure(median_ratio(&self.answers, &self.floors), 3),
-            Cell::Empty,
-            Cell::Figure(median(&self.walls), 1),
-        ]
-    }
+/// The figures of a round, or their medians, beside what the answers had in bytes.
+fn row(round: Cell, [answer, floor, ratio, wall]: [f64; 4], bytes: Cell) -> [Cell; 6] {
+    [
+        round,
+        Cell::Figure(answer, 3),
+        Cell::Figure(floor, 3),
+        Cell::Figure(ratio, 3),
+        bytes,
+        Cell::Figure(wall, 1),
+    ]
 }

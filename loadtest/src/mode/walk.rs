@@ -12,7 +12,7 @@ use crate::failure::{During, Failure};
 use crate::kind::Kind;
 use crate::load::{Load, micros_at};
 use crate::machine::{pin, reserve_descriptors};
-use crate::mode::{read, session};
+use crate::mode::{create_sessions, read, session};
 use crate::pump::Pump;
 use crate::report::{Cell, Report, median, verdict};
 use crate::target::{Target, TargetArgs};
@@ -21,8 +21,6 @@ use crate::target::{Target, TargetArgs};
 const P99_TARGET_MS: f64 = 5.0;
 /// The most of the processor that a page may take, in milliseconds.
 const PAGE_TARGET_MS: f64 = 10.0;
-/// Requests that create sessions in one write.
-const CREATE_BATCH: usize = 250;
 
 /// How much there is, and how it is walked.
 #[derive(Clone, Debug, clap::Args)]
@@ -84,7 +82,7 @@ pub(crate) fn run(args: &WalkArgs) -> Result<Report, Failure> {
          driver {}, {} shard(s)",
         args.sessions, args.limit, args.rate, args.target.driver, args.shards
     ));
-    create(&target, args.sessions)?;
+    create_sessions(&mut Client::connect(target.address)?, args.sessions)?;
     let mut fleet = read(target.address, Kind::Websocket, connections, |index| {
         session(index % args.sessions.max(1))
     })?;
@@ -136,24 +134,6 @@ fn judge(report: &mut Report, what: &str, found_ms: f64, target_ms: f64) {
     report.note(format!(
         "target, {what} at most {target_ms} ms: {found_ms:.2} ms, {verdict}"
     ));
-}
-
-/// Publishes once to each session.
-fn create(target: &Target, sessions: usize) -> Result<(), Failure> {
-    let mut publisher = Client::connect(target.address)?;
-    let all: Vec<usize> = (0..sessions).collect();
-    for batch in all.chunks(CREATE_BATCH) {
-        let mut requests = Vec::new();
-        for &index in batch {
-            let path = format!("/api/sessions/{}/events", session(index));
-            requests.extend(publisher.post(&path, r#"{"type":"first","data":0}"#));
-        }
-        publisher.send(&requests)?;
-        for _ in batch {
-            publisher.recv()?;
-        }
-    }
-    Ok(())
 }
 
 /// How a bystander fares while something else is done.

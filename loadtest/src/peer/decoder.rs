@@ -207,23 +207,11 @@ pub(crate) fn assert_told<D: Decoder>(decoder: impl Fn() -> D, transcript: &[u8]
     }
 }
 
-/// A frame as a server sends it, whose payload is at most 65,535 bytes.
-#[cfg(test)]
-pub(crate) fn server_frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(payload.len()).expect("medium");
-    let mut frame = vec![first];
-    match u8::try_from(length) {
-        Ok(short @ ..=125) => frame.push(short),
-        _ => frame.extend([&[126], &length.to_be_bytes()[..]].concat()),
-    }
-    frame.extend_from_slice(payload);
-    frame
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::frames::sequence_field;
+    use crate::websocket::server::frame;
 
     /// Lines; one with a word before the event is not where the last one was.
     fn line(bytes: &[u8]) -> Result<Option<(Message<'_>, usize)>, String> {
@@ -263,7 +251,7 @@ mod tests {
         // All in one frame, and each byte in one.
         for piece in [text.len(), 1] {
             let frames = text.as_bytes().chunks(piece);
-            let frames: Vec<Vec<u8>> = frames.map(|piece| server_frame(0x82, piece)).collect();
+            let frames: Vec<Vec<u8>> = frames.map(|piece| frame(0x82, piece)).collect();
             let expected = (told.clone(), wire(true, b"pong"));
             assert_told(|| decoder(true), &frames.concat(), &expected);
         }
@@ -280,7 +268,7 @@ mod tests {
         let mut transcript = vec![0x89, 2, b'h', b'i'];
         for (number, message) in &messages {
             let first = 0x81 + u8::from(number % 2 == 1);
-            transcript.extend(server_frame(first, message.as_bytes()));
+            transcript.extend(frame(first, message.as_bytes()));
         }
         let events = messages.each_ref();
         let events = events.map(|(number, message)| Some((*number, message.len())));
@@ -289,7 +277,7 @@ mod tests {
         let expected = (events.to_vec(), pong);
         assert_told(EventDecoder::of_events, &transcript, &expected);
         for (bytes, word) in [
-            (server_frame(0x81, b"hello"), "hello"),
+            (frame(0x81, b"hello"), "hello"),
             (vec![0x88, 2, 0x03, 0xf5], "1013"),
             (vec![0x81, 0x80], "masked"),
         ] {
@@ -302,7 +290,7 @@ mod tests {
     fn what_is_wrong_is_said() {
         assert_eq!(told(decoder(false), [&b"no\n"[..]]), Err("no".to_owned()));
         assert!(told(decoder(false), [&b"an event\n"[..]]).is_err());
-        assert!(told(decoder(true), [&server_frame(0x82, b"no\n")[..]]).is_err());
+        assert!(told(decoder(true), [&frame(0x82, b"no\n")[..]]).is_err());
         let closed = told(decoder(true), [&[0x88, 2, 0x03, 0xf5][..]]);
         assert_eq!(closed, Err("closed with code 1013".to_owned()));
     }

@@ -232,8 +232,9 @@ impl Publishing for Publisher {
 mod tests {
     use super::*;
     use crate::frames::sequence_field;
-    use crate::peer::decoder::{assert_told, server_frame, told};
+    use crate::peer::decoder::{assert_told, told};
     use crate::peer::server::tests::hears_every_event;
+    use crate::websocket::server::frame;
 
     /// An event of so many bytes more than its number.
     fn packet(number: u64, padding: usize) -> Vec<u8> {
@@ -256,9 +257,9 @@ mod tests {
         let event = |number: usize| Some((number as u64, lengths[number]));
         let expected = (vec![None, event(0), event(1)], Vec::new());
         assert_told(|| decoder(false), &parts.concat(), &expected);
-        let each: Vec<Vec<u8>> = parts.iter().map(|part| server_frame(0x82, part)).collect();
+        let each: Vec<Vec<u8>> = parts.iter().map(|part| frame(0x82, part)).collect();
         assert_told(|| decoder(true), &each.concat(), &expected);
-        let one = server_frame(0x82, &parts.concat());
+        let one = frame(0x82, &parts.concat());
         assert_told(|| decoder(true), &one, &expected);
         let long = told(decoder(false), events[2].chunks(1_000));
         assert_eq!(long, Ok((vec![event(2)], Vec::new())));

@@ -200,8 +200,9 @@ impl Publishing for Publisher {
 mod tests {
     use super::*;
     use crate::frames::sequence_field;
-    use crate::peer::decoder::{assert_told, server_frame, told};
+    use crate::peer::decoder::{assert_told, told};
     use crate::peer::server::tests::hears_every_event;
+    use crate::websocket::server::frame;
 
     fn message(number: u64) -> String {
         let payload = format!("{{{}}}", sequence_field(number));
@@ -225,9 +226,9 @@ mod tests {
         let expected = (heard.clone(), b"PONG\r\n".to_vec());
         assert_told(|| decoder(false), parts.concat().as_bytes(), &expected);
         let expected = (heard, wire(true, b"PONG\r\n"));
-        let one = server_frame(0x82, parts.concat().as_bytes());
+        let one = frame(0x82, parts.concat().as_bytes());
         assert_told(|| decoder(true), &one, &expected);
-        let each = parts.map(|part| server_frame(0x82, part.as_bytes()));
+        let each = parts.map(|part| frame(0x82, part.as_bytes()));
         assert_told(|| decoder(true), &each.concat(), &expected);
     }
 

@@ -215,8 +215,9 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::frames::sequence_field;
-    use crate::peer::decoder::{assert_told, server_frame, told};
+    use crate::peer::decoder::{assert_told, told};
     use crate::peer::server::tests::hears_every_event;
+    use crate::websocket::server::frame;
 
     fn event(number: u64) -> String {
         let payload = format!(
@@ -237,7 +238,7 @@ mod tests {
             &event(1),
             &event(2),
         ];
-        let frames = texts.map(|text| server_frame(0x81, text.as_bytes()));
+        let frames = texts.map(|text| frame(0x81, text.as_bytes()));
         let bytes = event(0).len();
         let told = |number| Some((number, bytes));
         let mut pong = Vec::new();
@@ -254,7 +255,7 @@ mod tests {
             "no JSON",
         ];
         for text in texts {
-            let frame = server_frame(0x81, text.as_bytes());
+            let frame = frame(0x81, text.as_bytes());
             let why = told(decoder(), [&*frame]).expect_err(text);
             assert!(why.contains(text), "{why}");
         }

@@ -182,9 +182,7 @@ mod tests {
     use super::*;
     use crate::frames::sequence_field;
     use crate::voice::{told, told_however_cut};
-
-    const ACCEPTED: &str = "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
-        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    use crate::websocket::server::{ACCEPTED, text};
 
     fn voice(index: usize, path: Option<&str>, hello: Option<&str>) -> FrameVoice {
         let opening = Opening {
@@ -194,13 +192,6 @@ mod tests {
             unasked: 1,
         };
         FrameVoice::new(&Rc::new(opening), &Arc::from("h"), index)
-    }
-
-    /// A text frame of at most 125 bytes.
-    fn text(payload: &str) -> Vec<u8> {
-        let mut bytes = vec![0x81, u8::try_from(payload.len()).expect("short")];
-        bytes.extend_from_slice(payload.as_bytes());
-        bytes
     }
 
     fn frame(sequence: u64) -> Vec<u8> {

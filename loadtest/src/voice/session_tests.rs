@@ -4,9 +4,7 @@ use super::*;
 use crate::voice::poll::parse_gap;
 use crate::voice::{told, told_however_cut};
 use crate::websocket::encode_text;
-
-const UPGRADE: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nFanfare-Epoch: e1\r\n\
-    Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+use crate::websocket::server::{ACCEPTED, text};
 
 fn voice(kind: Kind) -> SessionVoice {
     SessionVoice::new(kind, &Arc::from("h"), "s")
@@ -23,13 +21,6 @@ fn answer(fields: &str, body: &str) -> String {
 
 fn event(number: u64) -> String {
     format!(r#"{{"type":"probe","data":{{"number":99}},"number":{number}}}"#)
-}
-
-/// A text frame of at most 125 bytes.
-fn text(payload: &str) -> Vec<u8> {
-    let mut bytes = vec![0x81, u8::try_from(payload.len()).expect("short")];
-    bytes.extend_from_slice(payload.as_bytes());
-    bytes
 }
 
 /// What is heard, in short; what is said; and how it ended.
@@ -140,7 +131,7 @@ fn streams_tell_in_events_chunked_or_not() {
 
 #[test]
 fn sockets_tell_in_messages_and_answer_pings() {
-    let mut bytes = UPGRADE.as_bytes().to_vec();
+    let mut bytes = ACCEPTED.as_bytes().to_vec();
     bytes.extend(text(r#"{"type":"fanfare:gap","data":{"from":3,"to":4}}"#));
     bytes.extend([0x89, 1, b'p']);
     bytes.extend(text(&event(5)));
@@ -151,7 +142,7 @@ fn sockets_tell_in_messages_and_answer_pings() {
 
 #[test]
 fn a_room_is_open_once_it_is_subscribed() {
-    let mut bytes = UPGRADE.replace("Fanfare-Epoch: e1\r\n", "").into_bytes();
+    let mut bytes = ACCEPTED.as_bytes().to_vec();
     bytes.extend(text(
         r#"{"action":"welcome","data":{"epoch":"e2","next":4}}"#,
     ));
@@ -174,7 +165,7 @@ fn a_room_is_open_once_it_is_subscribed() {
 
 #[test]
 fn who_filters_is_open_once_that_is_answered() {
-    let mut bytes = UPGRADE.as_bytes().to_vec();
+    let mut bytes = ACCEPTED.as_bytes().to_vec();
     let mut expected = Vec::new();
     encode_text(&Kind::Live.hello("s").expect("a filter"), &mut expected);
     bytes.extend(text(r#"{"type":"probe","time":1}"#));
@@ -200,7 +191,7 @@ fn who_filters_is_open_once_that_is_answered() {
     let (_, _, fed) = told(voice(Kind::Live), [&*refused]);
     assert_eq!(fed, Err(NO_EVENT.into()));
     let other = voice(Kind::Live).saying("other".to_owned());
-    let (_, replies, _) = told(other, [UPGRADE.as_bytes()]);
+    let (_, replies, _) = told(other, [ACCEPTED.as_bytes()]);
     assert_eq!(replies.len(), 2 + 4 + 5);
 }
 
@@ -238,7 +229,7 @@ fn refusals_and_nonsense_are_faults() {
             .to_string()
             .contains("not accepted")
     );
-    let closed = [UPGRADE.as_bytes(), &[0x88, 2, 0x03, 0xe9]].concat();
+    let closed = [ACCEPTED.as_bytes(), &[0x88, 2, 0x03, 0xe9]].concat();
     let (_, _, fed) = hear(|| voice(Kind::Websocket), &closed);
     assert_eq!(fed, Err(Fault::Closed(1001)));
 }
