@@ -1,7 +1,7 @@
-//! An open load: when which event is due, and who is late for it.
+//! How fast events are published: a closed window, or an open schedule; and how long each is on its way.
 //!
-//! An event is due at its time, whatever became of those before it, so that a server that stalls is late for all
-//! that fell due meanwhile. Sockets are somebody else's.
+//! Of an open load an event is due at its time, whatever became of those before it, so that a server that stalls is late
+//! for all that fell due meanwhile. Sockets are somebody else's.
 
 use std::time::{Duration, Instant};
 
@@ -31,16 +31,107 @@ pub(crate) struct Schedule {
     pub(crate) rate: u64,
 }
 
-/// Who publishes and hears what a schedule has fall due.
-pub(crate) trait Listeners: Pump {
+/// What was heard when, as far as somebody wants to know.
+#[derive(Debug)]
+pub(crate) struct Timing {
+    /// When what is looked at was received, once somebody has asked.
+    now: Option<Instant>,
+    /// The open load under way.
+    schedule: Option<Schedule>,
+    latencies: Histogram<u64>,
+}
+
+impl Timing {
+    /// No load is under way.
+    pub(crate) fn new() -> Result<Self, Failure> {
+        Ok(Self {
+            now: None,
+            schedule: None,
+            latencies: histogram()?,
+        })
+    }
+
+    /// Something else was received.
+    #[inline]
+    pub(crate) fn received(&mut self) {
+        self.now = None;
+    }
+
+    /// The time at which what is looked at was received.
+    pub(crate) fn now(&mut self) -> Instant {
+        *self.now.get_or_insert_with(Instant::now)
+    }
+
+    /// An open load begins.
+    pub(crate) fn begin(&mut self, schedule: Schedule) {
+        self.schedule = Some(schedule);
+    }
+
+    /// When an event of the open load under way is due.
+    #[inline]
+    pub(crate) fn due(&self, event: u64) -> Option<Instant> {
+        let schedule = self.schedule.filter(|schedule| event >= schedule.first)?;
+        Some(schedule.due(event))
+    }
+
+    /// An event of the open load, if there is one, is heard.
+    #[inline]
+    pub(crate) fn heard(&mut self, event: u64) {
+        if let Some(due) = self.due(event) {
+            self.since(due);
+        }
+    }
+
+    /// An event that was due at this time is heard.
+    pub(crate) fn since(&mut self, due: Instant) {
+        let late = self.now().saturating_duration_since(due);
+        self.latencies.saturating_record(nanos(late));
+    }
+
+    /// A load ends that began at this time; events were sent late by `lags`.
+    pub(crate) fn end(
+        &mut self,
+        start: Instant,
+        lags: Option<Histogram<u64>>,
+    ) -> Result<Load, Failure> {
+        self.schedule = None;
+        Ok(Load {
+            elapsed: start.elapsed(),
+            latencies: std::mem::replace(&mut self.latencies, histogram()?),
+            lags: lags.map_or_else(histogram, Ok)?,
+        })
+    }
+}
+
+/// Subscribers to whom events can be published.
+pub(crate) trait Audience: Pump {
     /// Events that were published; the number of the next.
     fn started(&self) -> u64;
-    /// Events that everyone has heard who was to.
+    /// Events that all have heard who are to.
     fn finished(&self) -> u64;
     /// How many may be on their way.
     fn in_flight_max(&self) -> u64;
     /// Publishes so many more.
     fn start(&mut self, events: u64) -> Result<(), Failure>;
+}
+
+/// Publishes `events` and keeps `window` of them in flight, each until the last one has heard it.
+pub(crate) fn keep_in_flight(
+    to: &mut impl Audience,
+    events: u64,
+    window: u64,
+) -> Result<(), Failure> {
+    let goal = to.started() + events;
+    while to.finished() < goal {
+        let before = to.finished();
+        let room = before + window - to.started();
+        let due = room.min(goal - to.started());
+        if due > 0 {
+            to.start(due)?;
+        }
+        to.pump_until("everyone has heard who is to", |to| to.finished() > before)?;
+    }
+    Ok(())
 }
 
 impl Schedule {
@@ -50,33 +141,33 @@ impl Schedule {
     }
 
     /// Publishes `events`, each when it is due, and gives by how many nanoseconds each was late; nothing if the
-    /// listeners fall behind, when publishing ends. On return not all are heard.
+    /// subscribers fall behind, when publishing ends. On return not all are heard.
     pub(crate) fn offer(
         &self,
-        listeners: &mut impl Listeners,
+        to: &mut impl Audience,
         events: u64,
     ) -> Result<Option<Histogram<u64>>, Failure> {
         let mut lags = histogram()?;
         let end = self.first + events;
-        while listeners.started() < end {
-            let (first, now) = (listeners.started(), Instant::now());
+        while to.started() < end {
+            let (first, now) = (to.started(), Instant::now());
             let due = (first..end).take_while(|&event| self.due(event) <= now);
             let due = due
                 .inspect(|&event| lags.saturating_record(nanos(now - self.due(event))))
                 .count() as u64;
-            if first + due - listeners.finished() > listeners.in_flight_max() {
+            if first + due - to.finished() > to.in_flight_max() {
                 return Ok(None);
             }
             if due > 0 {
-                listeners.start(due)?;
+                to.start(due)?;
             }
             // epoll counts in milliseconds, which is too coarse to wait for the next one.
-            listeners.pump(Duration::ZERO)?;
+            to.pump(Duration::ZERO)?;
         }
         Ok(Some(lags))
     }
 
-    /// The failure of listeners who must not fall behind.
+    /// The failure of subscribers who must not fall behind.
     pub(crate) fn fell_behind(rate: u64) -> Failure {
         Failure::new(format!(
             "fell behind: at {rate} events/s too many were on their way"
@@ -109,11 +200,12 @@ mod tests {
         started: u64,
         finished: u64,
         deaf_after: u64,
+        in_flight_most: u64,
         /// When each was published.
         times: Vec<Instant>,
     }
 
-    impl Listeners for Echo {
+    impl Audience for Echo {
         fn started(&self) -> u64 {
             self.started
         }
@@ -126,6 +218,7 @@ mod tests {
         fn start(&mut self, events: u64) -> Result<(), Failure> {
             self.times.extend((0..events).map(|_| Instant::now()));
             self.started += events;
+            self.in_flight_most = self.in_flight_most.max(self.started - self.finished);
             Ok(())
         }
     }
@@ -173,6 +266,43 @@ mod tests {
         let offered = schedule(100_000).offer(&mut echo, 100);
         assert_eq!(offered.expect("no sockets"), None);
         assert!(echo.started <= 10);
+    }
+
+    #[test]
+    fn a_window_is_kept_and_no_more() {
+        let mut echo = Echo {
+            deaf_after: u64::MAX,
+            ..Echo::default()
+        };
+        for (events, window) in [(10, 4), (1, 8), (0, 1)] {
+            let before = echo.started;
+            keep_in_flight(&mut echo, events, window).expect("no sockets");
+            assert_eq!(
+                (echo.started, echo.finished),
+                (before + events, echo.started)
+            );
+        }
+        assert_eq!(echo.in_flight_most, 4);
+    }
+
+    #[test]
+    fn latencies_begin_when_an_event_was_due() {
+        let mut timing = Timing::new().expect("a histogram");
+        timing.heard(3);
+        let start = Instant::now();
+        timing.begin(Schedule {
+            first: 5,
+            start,
+            rate: 1,
+        });
+        (4..6).for_each(|event| timing.heard(event));
+        assert_eq!(
+            (timing.due(4), timing.due(6)),
+            (None, Some(start + Duration::from_secs(1)))
+        );
+        let load = timing.end(start, None).expect("a histogram");
+        assert_eq!((load.latencies.len(), load.lags.len()), (1, 0));
+        assert_eq!(timing.due(5), None);
     }
 
     #[test]

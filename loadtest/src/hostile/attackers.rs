@@ -1,4 +1,4 @@
-//! The sockets of many attackers on one thread: each says what its [`Talker`] wants, as fast as the
+//! The sockets of many attackers on one thread: each says what its [`Attacker`] wants, as fast as the
 //! server takes it.
 //!
 //! Attackers take turns of a few pieces, so that all of them flood and not the first one only.
@@ -9,18 +9,14 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Interest, Token};
 use socket2::SockRef;
 
-use super::{Talker, Told};
+use super::{Attacker, Told};
 use crate::failure::{During, Failure};
-use crate::pump::{Pump, wait};
-use crate::swarm::connect_later;
+use crate::pump::Pump;
+use crate::sockets::{Sockets, connect_later};
 
-/// Events taken from the kernel at a time.
-const EVENTS_BATCH: usize = 1_024;
-/// Where everything is received.
-const SCRATCH_BYTES: usize = 64 * 1024;
 /// Pieces that an attacker sends, or receives, before it is the next one's turn.
 const ROUNDS: usize = 4;
 /// What is kept of a server that is not understood.
@@ -35,7 +31,7 @@ const SEND_BUFFER_BYTES: usize = 256 * 1024;
 struct Member {
     /// None once it was ended.
     stream: Option<TcpStream>,
-    talker: Box<dyn Talker>,
+    attacker: Box<dyn Attacker>,
     unsent: Vec<u8>,
     /// How many of those are sent.
     sent: usize,
@@ -62,13 +58,11 @@ pub(crate) struct Manner {
 }
 
 /// All attackers of a server.
-pub(crate) struct Horde {
+pub(crate) struct Attackers {
     address: SocketAddr,
     manner: Manner,
-    make: Box<dyn FnMut(usize) -> Box<dyn Talker>>,
-    poll: Poll,
-    events: Events,
-    scratch: Vec<u8>,
+    make: Box<dyn FnMut(usize) -> Box<dyn Attacker>>,
+    sockets: Sockets,
     members: Vec<Member>,
     queue: VecDeque<usize>,
     /// Who comes again, and when.
@@ -77,21 +71,19 @@ pub(crate) struct Horde {
     sent_bytes: u64,
 }
 
-impl Horde {
+impl Attackers {
     /// Opens `count` connections; attacker `i` is `make(i)`.
     pub(crate) fn open(
         address: SocketAddr,
         count: usize,
         manner: Manner,
-        make: impl FnMut(usize) -> Box<dyn Talker> + 'static,
+        make: impl FnMut(usize) -> Box<dyn Attacker> + 'static,
     ) -> Result<Self, Failure> {
-        let mut horde = Self {
+        let mut attackers = Self {
             address,
             manner,
             make: Box::new(make),
-            poll: Poll::new().during("creating an epoll")?,
-            events: Events::with_capacity(EVENTS_BATCH),
-            scratch: vec![0; SCRATCH_BYTES],
+            sockets: Sockets::new()?,
             members: Vec::with_capacity(count),
             queue: VecDeque::new(),
             away: VecDeque::new(),
@@ -99,18 +91,18 @@ impl Horde {
             sent_bytes: 0,
         };
         for index in 0..count {
-            let talker = (horde.make)(index);
-            horde.members.push(Member {
+            let attacker = (attackers.make)(index);
+            attackers.members.push(Member {
                 stream: None,
-                talker,
+                attacker,
                 unsent: Vec::new(),
                 sent: 0,
                 held: Vec::new(),
                 is_queued: false,
             });
-            horde.connect(index)?;
+            attackers.connect(index)?;
         }
-        Ok(horde)
+        Ok(attackers)
     }
 
     /// What they were told so far.
@@ -130,16 +122,12 @@ impl Horde {
     }
 
     fn connect(&mut self, index: usize) -> Result<(), Failure> {
-        let stream = connect_later(self.address, index, self.manner.is_narrow)?;
+        let mut stream = connect_later(self.address, index, self.manner.is_narrow)?;
         SockRef::from(&stream)
             .set_send_buffer_size(SEND_BUFFER_BYTES)
             .during("choosing a socket's room")?;
-        let mut stream = TcpStream::from_std(stream);
         let both = Interest::READABLE | Interest::WRITABLE;
-        let registry = self.poll.registry();
-        registry
-            .register(&mut stream, Token(index), both)
-            .during("watching a socket")?;
+        self.sockets.watch(&mut stream, Token(index), both)?;
         self.members[index].stream = Some(stream);
         Ok(())
     }
@@ -150,9 +138,9 @@ impl Horde {
             && when <= Instant::now()
         {
             self.away.pop_front();
-            let talker = (self.make)(index);
+            let attacker = (self.make)(index);
             let member = &mut self.members[index];
-            member.talker = talker;
+            member.attacker = attacker;
             member.unsent.clear();
             member.sent = 0;
             member.held.clear();
@@ -174,7 +162,11 @@ impl Horde {
     fn serve(&mut self, index: usize) {
         let member = &mut self.members[index];
         member.is_queued = false;
-        let served = member.serve(&mut self.scratch, &mut self.told, &mut self.sent_bytes);
+        let served = member.serve(
+            &mut self.sockets.scratch,
+            &mut self.told,
+            &mut self.sent_bytes,
+        );
         match served {
             Ok(Turn::Over) => {}
             Ok(Turn::Unfinished) => self.enqueue(index),
@@ -189,7 +181,7 @@ impl Horde {
     }
 }
 
-impl Pump for Horde {
+impl Pump for Attackers {
     fn pump(&mut self, timeout: Duration) -> Result<(), Failure> {
         self.come_again();
         let timeout = if self.queue.is_empty() {
@@ -198,11 +190,11 @@ impl Pump for Horde {
         } else {
             Duration::ZERO
         };
-        wait(&mut self.poll, &mut self.events, timeout)?;
-        let ready: Vec<usize> = self.events.iter().map(|event| event.token().0).collect();
-        for index in ready {
-            self.enqueue(index);
+        let events = self.sockets.wait(timeout)?;
+        for event in &events {
+            self.enqueue(event.token().0);
         }
+        self.sockets.give_back(events);
         // Those who are not finished wait for the next batch.
         for _ in 0..self.queue.len() {
             if let Some(index) = self.queue.pop_front() {
@@ -259,7 +251,7 @@ impl Member {
         if self.sent == self.unsent.len() {
             self.unsent.clear();
             self.sent = 0;
-            self.talker.say(&mut self.unsent);
+            self.attacker.say(&mut self.unsent);
             if self.unsent.is_empty() {
                 return Ok(false);
             }
@@ -280,7 +272,7 @@ impl Member {
         let Some(stream) = &mut self.stream else {
             return Ok(false);
         };
-        if !self.talker.reads() {
+        if !self.attacker.reads() {
             // Whether the server has gone can be seen without reading.
             let gone = stream.take_error().ok().flatten();
             return gone.map_or(Ok(false), |error| Err(error.to_string()));
@@ -292,11 +284,11 @@ impl Member {
             Err(error) => return Err(error.to_string()),
         };
         if self.held.is_empty() {
-            let used = self.talker.hear(received, told)?;
+            let used = self.attacker.hear(received, told)?;
             self.held.extend_from_slice(&received[used..]);
         } else {
             self.held.extend_from_slice(received);
-            let used = self.talker.hear(&self.held, told)?;
+            let used = self.attacker.hear(&self.held, told)?;
             self.held.drain(..used);
         }
         if self.held.len() > HELD_BYTES_MAX {
@@ -315,5 +307,5 @@ fn is_later(kind: ErrorKind) -> bool {
 }
 
 #[cfg(test)]
-#[path = "horde_tests.rs"]
+#[path = "attackers_tests.rs"]
 mod tests;

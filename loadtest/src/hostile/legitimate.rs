@@ -1,10 +1,9 @@
-//! Bystanders: each asks for something small at set times, on a thread of its own that blocks, and
-//! notes how long it took.
+//! Legitimate clients, the bystanders of an attack: each asks for something small at set times, on a thread of its own that
+//! blocks, and notes how long it took.
 //!
-//! Who waits for an answer does not ask meanwhile, so a stall would be seen once however long it
-//! is. It is counted as often as somebody who asks at the same interval would have met it
-//! (`record_correct` of the histogram). `lag` is how late a bystander itself was when nothing kept
-//! it but its own core.
+//! A client that waits for an answer does not ask meanwhile, so a stall would be seen once however long it is. It is
+//! counted as often as somebody who asks at the same interval would have met it (`record_correct` of the histogram). `lag`
+//! is how late a client itself was when nothing kept it but its own core.
 
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
@@ -12,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
+use crate::client::{Answer, Client};
 use crate::failure::{During, Failure};
-use crate::schedule::{histogram, nanos};
+use crate::load::{histogram, nanos};
 
 use super::http1::post;
-use super::line::Line;
 use super::{Says, Told};
 
 /// Polls that wait at the same time.
@@ -28,7 +27,7 @@ pub(crate) const PUBLISH_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What a bystander does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Errand {
+pub(crate) enum Task {
     /// Asks how the server is, on a connection that is open.
     Open,
     /// The same on a new connection.
@@ -42,7 +41,7 @@ pub(crate) enum Errand {
     Load,
 }
 
-impl Errand {
+impl Task {
     /// All of them, as tables have them.
     pub(crate) const ALL: [Self; 4] = [Self::Open, Self::New, Self::Poll, Self::Publish];
 
@@ -138,9 +137,9 @@ impl Seen {
         Ok(())
     }
 
-    fn note(&mut self, answer: Result<(u16, Vec<u8>), Failure>) -> bool {
+    fn note(&mut self, answer: Result<Answer, Failure>) -> bool {
         match answer {
-            Ok((status, body)) => {
+            Ok(Answer { status, body, .. }) => {
                 self.told.answer(status, &body);
                 let code = error_code(&body).map_or(String::new(), |code| format!(" {code}"));
                 self.last = format!("{status}{code}");
@@ -163,37 +162,37 @@ fn error_code(body: &[u8]) -> Option<String> {
 
 /// Bystanders at work until a time that is set.
 #[derive(Debug)]
-pub(crate) struct Guests {
-    threads: Vec<(Errand, JoinHandle<Result<Seen, Failure>>)>,
+pub(crate) struct LegitimateClients {
+    threads: Vec<(Task, JoinHandle<Result<Seen, Failure>>)>,
 }
 
-impl Guests {
-    /// Sends them on these errands from now on; `fields` say who they are.
-    pub(crate) fn send(
-        errands: &[Errand],
+impl LegitimateClients {
+    /// Starts them on these tasks; `fields` say who they are.
+    pub(crate) fn start(
+        tasks: &[Task],
         address: SocketAddr,
         fields: &str,
         duration: Duration,
     ) -> Self {
         let start = Instant::now();
         let mut threads = Vec::new();
-        for &errand in errands {
-            let count = if errand == Errand::Poll { POLLS } else { 1 };
+        for &task in tasks {
+            let count = if task == Task::Poll { POLLS } else { 1 };
             for index in 0..count {
                 // Their times are spread.
-                let first = start + errand.interval() * index / count;
-                let request = errand.request(address, index, fields);
+                let first = start + task.interval() * index / count;
+                let request = task.request(address, index, fields);
                 let end = start + duration;
                 let times = Times {
                     first,
                     end,
-                    interval: errand.interval(),
+                    interval: task.interval(),
                 };
-                let thread = thread::spawn(move || match errand {
-                    Errand::Poll => poll(address, &request, times),
-                    _ => ask_on_time(errand == Errand::New, address, Says::Same(request), times),
+                let thread = thread::spawn(move || match task {
+                    Task::Poll => poll(address, &request, times),
+                    _ => ask_on_time(task == Task::New, address, Says::Same(request), times),
                 });
-                threads.push((errand, thread));
+                threads.push((task, thread));
             }
         }
         Self { threads }
@@ -214,25 +213,25 @@ impl Guests {
             interval,
         };
         let thread = thread::spawn(move || ask_on_time(false, address, requests, times));
-        self.threads.push((Errand::Load, thread));
+        self.threads.push((Task::Load, thread));
         self
     }
 
     /// Whether none of them is still at it.
-    pub(crate) fn are_back(&self) -> bool {
+    pub(crate) fn are_done(&self) -> bool {
         self.threads.iter().all(|(_, thread)| thread.is_finished())
     }
 
-    /// Waits for them, and gives what each sort has seen, in the order of the errands.
-    pub(crate) fn finish(self) -> Result<Vec<(Errand, Seen)>, Failure> {
-        let mut all: Vec<(Errand, Seen)> = Vec::new();
-        for (errand, thread) in self.threads {
+    /// Waits for them, and gives what each sort has seen, in the order of the tasks.
+    pub(crate) fn finish(self) -> Result<Vec<(Task, Seen)>, Failure> {
+        let mut all: Vec<(Task, Seen)> = Vec::new();
+        for (task, thread) in self.threads {
             let seen = thread
                 .join()
                 .map_err(|_| Failure::new("a bystander's thread ended"))??;
             match all.last_mut() {
-                Some((last, sum)) if *last == errand => sum.add(&seen)?,
-                _ => all.push((errand, seen)),
+                Some((last, sum)) if *last == task => sum.add(&seen)?,
+                _ => all.push((task, seen)),
             }
         }
         Ok(all)
@@ -261,15 +260,15 @@ fn ask_on_time(
         interval,
     } = times;
     let (mut seen, mut due) = (Seen::new()?, first);
-    let (mut line, mut asked) = (None, 0);
+    let (mut client, mut asked) = (None, 0);
     while due < end {
         rest_until(due, &mut seen.lags);
         let sent = Instant::now();
-        let answer = requests.with(asked, |request| ask(&mut line, address, request, afresh));
+        let answer = requests.with(asked, |request| ask(&mut client, address, request, afresh));
         asked += 1;
         seen.record(sent.elapsed(), interval)?;
         if !seen.note(answer) {
-            line = None;
+            client = None;
         }
         // It does not catch up: its own questions are not to wait for each other.
         due = (due + interval).max(Instant::now());
@@ -280,15 +279,15 @@ fn ask_on_time(
 /// Polls, and polls again, as long as an answer can be due before the end; at least once.
 fn poll(address: SocketAddr, request: &[u8], times: Times) -> Result<Seen, Failure> {
     let (mut seen, wait) = (Seen::new()?, Duration::from_secs(POLL_SECONDS));
-    let mut line = None;
+    let mut client = None;
     rest_until(times.first, &mut seen.lags);
     loop {
         let due = Instant::now() + wait;
-        let answer = ask(&mut line, address, request, false);
+        let answer = ask(&mut client, address, request, false);
         let late = Instant::now().saturating_duration_since(due);
         seen.latencies.saturating_record(nanos(late));
         if !seen.note(answer) {
-            line = None;
+            client = None;
         }
         if Instant::now() + wait > times.end {
             return Ok(seen);
@@ -305,23 +304,23 @@ fn rest_until(due: Instant, lags: &mut Histogram<u64>) {
     }
 }
 
-/// One question and its answer's status and body, on the line that is there, or on a new one.
+/// One question and its answer, on the connection that is there, or on a new one.
 fn ask(
-    line: &mut Option<Line>,
+    client: &mut Option<Client>,
     address: SocketAddr,
     request: &[u8],
     afresh: bool,
-) -> Result<(u16, Vec<u8>), Failure> {
+) -> Result<Answer, Failure> {
     if afresh {
-        *line = None;
+        *client = None;
     }
-    let line = match line {
-        Some(line) => line,
-        None => line.insert(Line::open(address, None)?),
+    let client = match client {
+        Some(client) => client,
+        None => client.insert(Client::connect(address)?),
     };
-    line.ask(request)
+    client.ask(request)
 }
 
 #[cfg(test)]
-#[path = "guests_tests.rs"]
+#[path = "legitimate_tests.rs"]
 mod tests;

@@ -11,7 +11,7 @@ struct Chatter {
     heard: u64,
 }
 
-impl Talker for Chatter {
+impl Attacker for Chatter {
     fn say(&mut self, buf: &mut Vec<u8>) {
         buf.resize(4_096, self.letter);
     }
@@ -52,39 +52,42 @@ fn everybody_floods_and_who_is_thrown_out_comes_again() {
         comes_again: true,
         ..Manner::default()
     };
-    let make = |index: usize| -> Box<dyn Talker> {
+    let make = |index: usize| -> Box<dyn Attacker> {
         let letter = b'a' + u8::try_from(index).expect("few");
         Box::new(Chatter { letter, heard: 0 })
     };
-    let mut horde = Horde::open(address, 3, manner, make).expect("a listener");
-    horde
-        .pump_until("six were thrown out", |horde| {
-            horde.told().endings.total() >= 6
+    let mut attackers = Attackers::open(address, 3, manner, make).expect("a listener");
+    attackers
+        .pump_until("six were thrown out", |attackers| {
+            attackers.told().endings.total() >= 6
         })
         .expect("they are");
     let letters = server.join().expect("it ended");
     for letter in *b"abc" {
         assert!(letters.contains(&letter), "{letters:?}");
     }
-    assert!(horde.sent_bytes() >= 6 * 1_024);
+    assert!(attackers.sent_bytes() >= 6 * 1_024);
 }
 
 #[test]
 fn who_does_not_come_again_is_gone() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
-    let make = |_| -> Box<dyn Talker> {
+    let make = |_| -> Box<dyn Attacker> {
         Box::new(Chatter {
             letter: b'a',
             heard: 0,
         })
     };
-    let mut horde = Horde::open(address, 2, Manner::default(), make).expect("a listener");
-    assert_eq!(horde.connected(), 2);
+    let mut attackers = Attackers::open(address, 2, Manner::default(), make).expect("a listener");
+    assert_eq!(attackers.connected(), 2);
     drop(listener);
-    horde
-        .pump_until("both are gone", |horde| horde.connected() == 0)
+    attackers
+        .pump_until("both are gone", |attackers| attackers.connected() == 0)
         .expect("they are");
-    horde.pump_for(3 * RETRY_AFTER).expect("nothing to do");
-    assert_eq!((horde.connected(), horde.told().endings.total()), (0, 2));
+    attackers.pump_for(3 * RETRY_AFTER).expect("nothing to do");
+    assert_eq!(
+        (attackers.connected(), attackers.told().endings.total()),
+        (0, 2)
+    );
 }

@@ -1,8 +1,9 @@
-//! One subscriber and its publisher who have nothing to do with what is going on, and how long their events take.
+//! The control of an experiment, printed as the bystander: one subscriber and its publisher who have nothing to do with
+//! what is going on, and how long their events take.
 //!
-//! It is a live one, to whom events are pushed: how far logs reach is not its concern.
-//! Two threads that block, one sends each event when it is due, the other notes when it is heard: so they are woken
-//! by the kernel when it is time, whatever else the probe does on its core. `lag` says how late the sender itself was.
+//! It is a live one, to whom events are pushed: how far logs reach is not its concern. Two threads that block, one sends
+//! each event when it is due, the other notes when it is heard: so they are woken by the kernel when it is time, whatever
+//! else the probe does on its core. `lag` says how late the sender itself was.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -15,10 +16,11 @@ use hdrhistogram::Histogram;
 
 use crate::client::Client;
 use crate::failure::{During, Failure};
-use crate::frames::{sequence, sequence_field};
+use crate::frames::sequence_field;
 use crate::kind::Kind;
-use crate::listener::{Heard, Listener, ReaderError};
-use crate::schedule::{Load, Schedule, histogram, nanos};
+use crate::load::{Load, Schedule, histogram, nanos};
+use crate::voice::session::SessionVoice;
+use crate::voice::{Heard, Voice};
 
 /// How often the reader looks whether it is to end.
 const READ_TIMEOUT: Duration = Duration::from_millis(100);
@@ -29,31 +31,20 @@ const SCRATCH_BYTES: usize = 16 * 1024;
 
 /// The two of them, at work.
 #[derive(Debug)]
-pub(crate) struct Bystander {
+pub(crate) struct Control {
     start: Instant,
     is_over: Arc<AtomicBool>,
     publisher: JoinHandle<Result<(u64, Histogram<u64>), Failure>>,
     reader: JoinHandle<Result<Histogram<u64>, Failure>>,
 }
 
-impl Bystander {
+impl Control {
     /// Begins: events of a session of their own at this rate, until told to stop.
     pub(crate) fn start(address: SocketAddr, session: &str, rate: u64) -> Result<Self, Failure> {
-        let what = "connecting a bystander";
-        let mut stream = TcpStream::connect(address).during(what)?;
-        stream.set_nodelay(true).during(what)?;
-        stream.set_read_timeout(Some(READ_TIMEOUT)).during(what)?;
-        let request = Kind::Live.request(&address.to_string(), session, None);
-        stream.write_all(&request).during(what)?;
-        let mut ear = Ear {
-            stream,
-            listener: Listener::new(Kind::Live, session),
-            is_open: false,
-            next: 0,
-        };
+        let mut subscriber = Subscriber::connect(address, session)?;
         let deadline = Instant::now() + LAST_TIMEOUT;
-        while !ear.is_open {
-            ear.recv(deadline, |_| {})?;
+        while !subscriber.is_open {
+            subscriber.recv(deadline, |_| {})?;
         }
         let client = Client::connect(address)?;
         let (start, path) = (Instant::now(), format!("/api/sessions/{session}/events"));
@@ -66,7 +57,7 @@ impl Bystander {
             ended.store(true, Ordering::Release);
             published
         });
-        let reader = thread::spawn(move || listen(ear, schedule, &all_sent));
+        let reader = thread::spawn(move || listen(subscriber, schedule, &all_sent));
         Ok(Self {
             start,
             is_over,
@@ -113,7 +104,7 @@ fn publish(
         let request = client.post(path, &event);
         client.send(&request)?;
         published += 1;
-        while client.take()? {
+        while client.take()?.is_some() {
             answered += 1;
         }
     }
@@ -126,7 +117,7 @@ fn publish(
 
 /// Hears until what was published before the end is heard; silence says so.
 fn listen(
-    mut ear: Ear,
+    mut subscriber: Subscriber,
     schedule: Schedule,
     is_over: &AtomicBool,
 ) -> Result<Histogram<u64>, Failure> {
@@ -135,7 +126,7 @@ fn listen(
         let ends = is_over.load(Ordering::Acquire);
         let before = latencies.len();
         let deadline = Instant::now() + READ_TIMEOUT;
-        ear.recv(deadline, |event| {
+        subscriber.recv(deadline, |event| {
             latencies.saturating_record(nanos(schedule.due(event).elapsed()));
         })?;
         if ends && latencies.len() == before {
@@ -144,15 +135,35 @@ fn listen(
     }
 }
 
-/// The reader's connection.
-struct Ear {
+/// The subscriber's connection.
+struct Subscriber {
     stream: TcpStream,
-    listener: Listener,
+    voice: SessionVoice,
     is_open: bool,
     next: u64,
 }
 
-impl Ear {
+impl Subscriber {
+    fn connect(address: SocketAddr, session: &str) -> Result<Self, Failure> {
+        let what = "connecting a bystander";
+        let mut stream = TcpStream::connect(address).during(what)?;
+        stream.set_nodelay(true).during(what)?;
+        stream.set_read_timeout(Some(READ_TIMEOUT)).during(what)?;
+        let host = Arc::from(address.to_string());
+        let (mut voice, mut request) = (
+            SessionVoice::by_sequence(Kind::Live, &host, session),
+            Vec::new(),
+        );
+        voice.hello(&mut request);
+        stream.write_all(&request).during(what)?;
+        Ok(Self {
+            stream,
+            voice,
+            is_open: false,
+            next: 0,
+        })
+    }
+
     /// Waits for something until the deadline, and tells `each` of every event in it.
     fn recv(&mut self, deadline: Instant, mut each: impl FnMut(u64)) -> Result<(), Failure> {
         let mut scratch = [0; SCRATCH_BYTES];
@@ -171,27 +182,25 @@ impl Ear {
         };
         let mut replies = Vec::new();
         let (is_open, next) = (&mut self.is_open, &mut self.next);
-        let fed = self
-            .listener
-            .feed(&scratch[..count], &mut replies, |heard| {
-                match heard {
-                    Heard::Opened => *is_open = true,
-                    Heard::Hole(_) => return Err(ReaderError::Gap),
-                    Heard::Event { text, .. } => {
-                        let (expected, found) = (*next, sequence(text).ok_or(ReaderError::Event)?);
-                        if expected != found {
-                            return Err(ReaderError::Order { expected, found });
-                        }
-                        *next += 1;
-                        each(found);
+        let mut hear = |_: usize, heard: Heard<'_>| {
+            match heard {
+                Heard::Opened => *is_open = true,
+                Heard::Answered => {}
+                Heard::Hole(_) => return Err("told of a gap".to_owned()),
+                Heard::Event(event) => {
+                    let (expected, found) = (*next, event.sequence);
+                    if found != Some(expected) {
+                        return Err(format!("expected event {expected}, found {found:?}"));
                     }
-                    Heard::Epoch(_) | Heard::Answered => {}
+                    *next += 1;
+                    each(expected);
                 }
-                Ok(())
-            });
+            }
+            Ok(())
+        };
+        let fed = self.voice.feed(&scratch[..count], &mut replies, &mut hear);
         fed.during("what a bystander is told")?;
-        self.stream
-            .write_all(&replies)
-            .during("a bystander's connection")
+        let sent = self.stream.write_all(&replies);
+        sent.during("a bystander's connection")
     }
 }

@@ -29,8 +29,8 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]";
 fn a_stall_counts_as_often_as_it_would_have_been_met() {
     let address = serve(Duration::from_millis(100), 1, OK);
     // Nothing more is due when the first answer comes.
-    let guests = Guests::send(&[Errand::Open], address, "", Duration::from_millis(50));
-    let seen = guests.finish().expect("it answers").remove(0).1;
+    let clients = LegitimateClients::start(&[Task::Open], address, "", Duration::from_millis(50));
+    let seen = clients.finish().expect("it answers").remove(0).1;
     assert_eq!((seen.asked(), seen.refused()), (1, 0));
     // After 100, 90, 80 ... 10 ms.
     assert!(seen.latencies.len() >= 10, "{}", seen.latencies.len());
@@ -44,8 +44,8 @@ fn a_stall_counts_as_often_as_it_would_have_been_met() {
 fn questions_do_not_wait_for_each_other() {
     // Each answer takes three times as long as there is between two questions.
     let address = serve(Duration::from_millis(30), 1, OK);
-    let guests = Guests::send(&[Errand::Open], address, "", Duration::from_millis(300));
-    let seen = guests.finish().expect("it answers").remove(0).1;
+    let clients = LegitimateClients::start(&[Task::Open], address, "", Duration::from_millis(300));
+    let seen = clients.finish().expect("it answers").remove(0).1;
     // Thirty were due: who catches up asks them all, the last of them half a second late.
     assert!((1..=11).contains(&seen.asked()), "{}", seen.asked());
 }
@@ -58,8 +58,8 @@ fn refusals_are_seen_and_named() {
     let whole = b"HTTP/1.1 503 No\r\nContent-Length: 29\r\n\r\n{\"error\":{\"code\":\"too_busy\"}}";
     let address = serve(Duration::ZERO, 1, whole);
     let duration = Duration::from_millis(120);
-    let guests = Guests::send(&[Errand::Publish], address, "", duration);
-    let seen = guests.finish().expect("it answers").remove(0).1;
+    let clients = LegitimateClients::start(&[Task::Publish], address, "", duration);
+    let seen = clients.finish().expect("it answers").remove(0).1;
     assert!((1..=3).contains(&seen.refused()) && seen.told.answers == 0);
     assert_eq!(seen.last, "503 too_busy");
 }
@@ -68,7 +68,7 @@ fn refusals_are_seen_and_named() {
 fn a_poll_is_late_by_what_it_takes_beyond_its_second() {
     let address = serve(Duration::from_millis(1_100), 1, OK);
     let now = Instant::now();
-    let request = Errand::Poll.request(address, 0, "");
+    let request = Task::Poll.request(address, 0, "");
     let times = Times {
         first: now,
         end: now,
@@ -85,8 +85,8 @@ fn who_is_cut_off_connects_again() {
     // The server leaves after one answer that is no HTTP.
     let address = serve(Duration::ZERO, 100, b"nonsense\r\n\r\n");
     let duration = Duration::from_millis(500);
-    let guests = Guests::send(&[Errand::Open], address, "", duration);
-    let seen = guests.finish().expect("it goes on").remove(0).1;
+    let clients = LegitimateClients::start(&[Task::Open], address, "", duration);
+    let seen = clients.finish().expect("it goes on").remove(0).1;
     assert!(seen.refused() >= 2 && seen.told.answers == 0);
     assert!(seen.last.contains("not an HTTP/1.1 status line"));
 }

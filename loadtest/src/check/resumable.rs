@@ -1,17 +1,23 @@
-//! Every published event times every subscriber entitled to it: heard once and in order, or explained.
+//! Subscribers that stop reading, leave, come back or are thrown out: every published event times every subscriber
+//! entitled to it was heard once and in order, or its loss is explained.
 //!
-//! What explains a loss is a gap that says which numbers are missing, a reset (the cursor is from another life of the
-//! log), news of how many were dropped, or, where there is no cursor, that the subscriber was away. A topic is a
-//! session whose events have sequence numbers from 0 in their payload, all published by one publisher. An account is
-//! one subscriber of a topic: what it is to hear next, and what was owned up to before that; so memory does not grow with
-//! what was heard. The log's own numbers are a second set of books. No sockets, no clocks.
+//! A loss is explained by a gap that says which numbers are missing, a reset (the cursor is from another life of the log),
+//! news of how many were dropped, or, where there is no cursor, by the subscriber's absence. A topic is a session whose
+//! events have sequences from 0 in their payload, all published by one publisher. Of each subscriber it is known what
+//! comes next and which loss was explained before that, so memory does not grow with what was heard. The log's own
+//! numbers are checked as well.
 
-use crate::listener::Hole;
+use std::collections::BTreeMap;
+use std::time::Instant;
 
-/// Unexplained holes that an account remembers, so that what comes late is told from what comes twice.
+use super::DeliveryCheck;
+use crate::load::Timing;
+use crate::voice::{Heard, Hole};
+
+/// Unexplained holes that are remembered of a subscriber, so that what comes late is told from what comes twice.
 const MISSING_REMEMBERED: usize = 4;
 
-/// What was owned up to before the next event.
+/// The losses already explained before the next event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Explained {
     #[default]
@@ -24,10 +30,42 @@ enum Explained {
     Reset,
 }
 
+/// Whether a subscriber does as it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// It reads whatever comes, at once; its latencies count.
+    Healthy,
+    /// It will stop reading.
+    Slow,
+}
+
+/// What happened to a group of subscribers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    /// Times that one was told that it listens.
+    pub(crate) opened: u64,
+    /// Gaps that were told.
+    pub(crate) gaps: u64,
+    /// Times that one was told how many were dropped.
+    pub(crate) drops: u64,
+    /// Connections that the server ended, by close code; 0 without one.
+    pub(crate) endings: BTreeMap<u16, u64>,
+}
+
+impl Tally {
+    /// Connections that the server ended.
+    pub(crate) fn ended(&self) -> u64 {
+        self.endings.values().sum()
+    }
+}
+
 /// One subscriber.
 #[derive(Clone, Debug)]
 struct Account {
     topic: u32,
+    group: Group,
+    /// Since when it listens, while it does.
+    open_since: Option<Instant>,
     /// Whether it comes back to where it was.
     has_cursor: bool,
     /// It is entitled to what is published from here on, and perhaps heard of what was before.
@@ -100,34 +138,38 @@ impl Totals {
     }
 }
 
-/// All accounts.
+/// All subscribers.
 #[derive(Clone, Debug)]
-pub(crate) struct Audit {
+pub(crate) struct Resumable {
     /// Events of each topic that were published so far.
     published: Vec<u64>,
     accounts: Vec<Account>,
     totals: Totals,
-    /// What was wrong first, for whoever looks into it.
+    /// Of the healthy, and of the slow.
+    tallies: [Tally; 2],
+    /// What was wrong first.
     first_violation: Option<String>,
 }
 
-impl Audit {
-    /// Books of so many topics, to which nothing was published.
+impl Resumable {
+    /// So many topics, to which nothing was published.
     pub(crate) fn new(topics: usize) -> Self {
         Self {
             published: vec![0; topics],
             accounts: Vec::new(),
             totals: Totals::default(),
+            tallies: Default::default(),
             first_violation: None,
         }
     }
 
-    /// Opens the account of a subscriber who is away, and gives its index. With a cursor it is entitled to all that is
-    /// ever published.
-    pub(crate) fn subscribe(&mut self, topic: usize, has_cursor: bool) -> usize {
+    /// Adds a subscriber who is away. With a cursor it is entitled to all that is ever published.
+    pub(crate) fn subscribe(&mut self, topic: usize, group: Group, has_cursor: bool) {
         let topic = u32::try_from(topic).unwrap_or(u32::MAX);
         self.accounts.push(Account {
             topic,
+            group,
+            open_since: None,
             has_cursor,
             entitled: if has_cursor { 0 } else { u64::MAX },
             next: 0,
@@ -135,35 +177,49 @@ impl Audit {
             explained: Explained::Nothing,
             missing: Vec::new(),
         });
-        self.accounts.len() - 1
     }
 
-    /// So many more events are on their way to a topic.
-    pub(crate) fn publish(&mut self, topic: usize, events: u64) {
-        self.published[topic] += events;
+    /// The group of a subscriber.
+    pub(crate) fn group(&self, index: usize) -> Group {
+        self.accounts[index].group
+    }
+
+    /// What happened to a group.
+    pub(crate) fn tally(&self, group: Group) -> &Tally {
+        &self.tallies[group as usize]
+    }
+
+    /// Events that were published, to one topic after the other.
+    pub(crate) fn started(&self) -> u64 {
+        self.published.iter().sum()
+    }
+
+    /// One more event is on its way: returns its topic, and its sequence there.
+    pub(crate) fn start(&mut self) -> (usize, u64) {
+        let topic = self.started() % self.published.len() as u64;
+        // Less than a length.
+        let topic = usize::try_from(topic).unwrap_or_default();
+        self.published[topic] += 1;
+        (topic, self.published[topic] - 1)
     }
 
     /// A subscriber was told that it listens. Without a cursor it is entitled to what is published from now on.
-    pub(crate) fn attach(&mut self, index: usize) {
+    fn attach(&mut self, index: usize, now: Instant) {
         let account = &mut self.accounts[index];
+        account.open_since = Some(now);
         if !account.has_cursor {
             account.entitled = self.published[account.topic as usize];
         }
     }
 
     /// A subscriber is gone. One without a cursor has no claim to what it has not heard.
-    pub(crate) fn detach(&mut self, index: usize) {
+    fn detach(&mut self, index: usize) {
         let account = &mut self.accounts[index];
+        account.open_since = None;
         if !account.has_cursor {
             account.explained = Explained::Nothing;
             account.entitled = u64::MAX;
         }
-    }
-
-    /// The last number that a subscriber heard or was told of, -1 if none: its cursor.
-    pub(crate) fn cursor(&self, index: usize) -> i64 {
-        let number = self.accounts[index].number.unwrap_or(0);
-        i64::try_from(number).map_or(i64::MAX, |next| next - 1)
     }
 
     /// Whether a subscriber has heard all that was published and that it is entitled to.
@@ -174,7 +230,7 @@ impl Audit {
     }
 
     /// A subscriber is told that events are missing.
-    pub(crate) fn hole(&mut self, index: usize, hole: Hole) {
+    fn hole(&mut self, index: usize, hole: Hole) {
         let account = &mut self.accounts[index];
         match hole {
             Hole::Range { first, last } => {
@@ -206,7 +262,7 @@ impl Audit {
     }
 
     /// A subscriber hears an event. Whether it was the one it should be.
-    pub(crate) fn hear(&mut self, index: usize, sequence: u64, number: Option<u64>) -> bool {
+    fn hear(&mut self, index: usize, sequence: u64, number: Option<u64>) -> bool {
         let account = &mut self.accounts[index];
         if sequence >= self.published[account.topic as usize] {
             self.totals.unknown += 1;
@@ -232,7 +288,7 @@ impl Audit {
         true
     }
 
-    /// Closes the books: all who are present should have heard all. Gives the totals, and what was wrong first.
+    /// Ends the check: all who are present should have heard all. Returns the totals, and what was wrong first.
     pub(crate) fn finish(mut self) -> (Totals, Option<String>) {
         for index in 0..self.accounts.len() {
             let end = self.published[self.accounts[index].topic as usize];
@@ -242,14 +298,9 @@ impl Audit {
         debug_assert_eq!(
             self.totals.due,
             self.totals.accounted(),
-            "books that balance"
+            "every delivery is accounted for"
         );
         (self.totals, self.first_violation)
-    }
-
-    /// What was wrong first.
-    pub(crate) fn first_violation(&self) -> Option<&str> {
-        self.first_violation.as_deref()
     }
 
     /// What was found so far.
@@ -326,6 +377,63 @@ impl Audit {
     }
 }
 
+impl DeliveryCheck for Resumable {
+    fn heard(&mut self, index: usize, heard: Heard<'_>, timing: &mut Timing) -> Result<(), String> {
+        let group = self.accounts[index].group;
+        let tally = &mut self.tallies[group as usize];
+        match heard {
+            Heard::Opened => {
+                tally.opened += 1;
+                self.attach(index, timing.now());
+            }
+            Heard::Answered => {}
+            Heard::Hole(hole) => {
+                match hole {
+                    Hole::Dropped(_) => tally.drops += 1,
+                    Hole::Range { .. } | Hole::Reset => tally.gaps += 1,
+                }
+                self.hole(index, hole);
+            }
+            Heard::Event(event) => {
+                let sequence = event
+                    .sequence
+                    .ok_or("an event that nobody published here")?;
+                let is_new = self.hear(index, sequence, event.number);
+                let Account {
+                    topic, open_since, ..
+                } = self.accounts[index];
+                // Of those that fell due before it listened nobody knows how long they would have taken.
+                let place = sequence * self.published.len() as u64 + u64::from(topic);
+                if let Some(due) = timing.due(place)
+                    && is_new
+                    && group == Group::Healthy
+                    && open_since.is_some_and(|since| since <= due)
+                {
+                    timing.since(due);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, index: usize, code: u16, _: &str) -> Result<(), String> {
+        let group = self.accounts[index].group;
+        let endings = &mut self.tallies[group as usize].endings;
+        *endings.entry(code).or_default() += 1;
+        Ok(())
+    }
+
+    fn left(&mut self, index: usize) {
+        self.detach(index);
+    }
+
+    fn progress(&self) -> String {
+        let first = self.first_violation.as_deref().unwrap_or("none");
+        let totals = self.totals.sentence();
+        format!("the first violation: {first}; {totals}")
+    }
+}
+
 #[cfg(test)]
-#[path = "audit_tests.rs"]
+#[path = "resumable_tests.rs"]
 mod tests;
