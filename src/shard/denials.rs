@@ -94,7 +94,7 @@ impl Shard {
             network,
             organization,
         });
-        self.effects.push_back(Effect::Tell(Told {
+        self.connections.push_effect(Effect::Tell(Told {
             kind,
             one,
             left_out,
@@ -105,7 +105,7 @@ impl Shard {
     pub(super) fn tell_left_out(&mut self, now: Now) {
         while let Some((kind, left_out)) = self.throttle.overdue(now.instant) {
             let one = None;
-            self.effects.push_back(Effect::Tell(Told {
+            self.connections.push_effect(Effect::Tell(Told {
                 kind,
                 one,
                 left_out,

@@ -44,7 +44,7 @@ pub enum Mail {
     /// Find the receiver's sessions whose token begins with `prefix`.
     Find {
         /// The sender's search.
-        survey: u32,
+        search: u32,
         /// The organization of the sessions.
         organization: OrganizationId,
         /// The beginning of their tokens.
@@ -53,7 +53,7 @@ pub enum Mail {
     /// The receiver's part of what the sender's search found.
     Found {
         /// The receiver's search.
-        survey: u32,
+        search: u32,
         /// Tokens that match, two at most.
         tokens: Vec<ScopeName>,
     },

@@ -17,6 +17,7 @@ use crate::hub::{
 };
 use crate::limits::INTEREST_IDLE_MAX;
 use crate::metrics::Metrics;
+use crate::shard::carry_on::Next;
 use crate::shard::{ConnectionId, Flushed, Mail, ReplyTo, Shard, ShardSettings, Slices};
 use crate::time::{Instant, Now};
 
@@ -99,7 +100,10 @@ impl Three {
             // Nobody's here, so that nothing follows from the answer by itself.
             pending: Pending::Sessions(sessions::Pending::Simple),
         };
-        self.shards[0].call(self.now, client.id.index, call, Exchange::upgraded())
+        matches!(
+            self.shards[0].call(self.now, client.id.index, call, Exchange::upgraded()),
+            Next::Ready
+        )
     }
 
     /// Subscribes with the answer.
