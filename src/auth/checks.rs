@@ -23,9 +23,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::directory::UserId;
 use super::failures::Failures;
-use super::identity::Secret;
+use super::identity::{Secret, UserId};
 use super::network::Network;
 use crate::limits::{
     PASSWORD_CHECKS_MAX, PASSWORD_CHECKS_PER_NETWORK_MAX, PASSWORD_CHECKS_PER_SUSPECT_MAX,

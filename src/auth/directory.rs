@@ -12,15 +12,12 @@ use std::num::NonZeroU32;
 use uuid::Uuid;
 
 use super::checks::Attempt;
-use super::identity::{Grants, Identity, OrganizationId};
+use super::identity::{Grants, Identity, OrganizationId, UserId};
 use super::password::{PasswordMemory, Work, verify_password};
 use super::rate_limit::RateLimit;
 use super::token::TokenDigest;
 use crate::config::{Config, HubConfig, OrganizationConfig};
-
-/// One user of the directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct UserId(pub u32);
+use crate::time::Instant;
 
 /// An organization as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +88,7 @@ impl Directory {
             let identity = |grants: &[String]| Identity {
                 organization: id,
                 grants: Grants::of_words(grants),
+                ends: Instant::NEVER,
             };
             for token in &configured.tokens {
                 if let Some(digest) = TokenDigest::parse(&token.sha256) {
@@ -122,6 +120,7 @@ impl Directory {
         self.open.then_some(Identity {
             organization: OrganizationId(0),
             grants: Grants::ALL,
+            ends: Instant::NEVER,
         })
     }
 
@@ -202,7 +201,6 @@ mod tests {
     use super::super::password::{PASSWORD_SALT_BYTES, hash_password};
     use super::*;
     use crate::config::{TokenConfig, UserConfig};
-    use crate::time::Instant;
 
     fn words(words: &[&str]) -> Vec<String> {
         words.iter().map(|word| (*word).to_owned()).collect()

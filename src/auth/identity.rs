@@ -4,6 +4,8 @@ use std::fmt;
 
 use subtle::ConstantTimeEq as _;
 
+use crate::time::Instant;
+
 /// One tenant. Organizations never hear each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrganizationId(pub u32);
@@ -64,15 +66,20 @@ impl Grants {
     }
 }
 
-/// Who somebody is, as far as this server cares. Grants narrowed to scopes and names, and the end of a
-/// JWT, will be fields of their own.
+/// Who somebody is, as far as this server cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Whose.
+    /// The organization they belong to.
     pub organization: OrganizationId,
     /// What they may do there.
     pub grants: Grants,
+    /// When it ends, on the clock of this server.
+    pub ends: Instant,
 }
+
+/// One user of the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UserId(pub u32);
 
 /// A text that must not be logged: it shows as `***`, and is compared in constant time.
 #[derive(Clone)]

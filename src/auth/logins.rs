@@ -222,6 +222,7 @@ mod tests {
         Identity {
             organization: OrganizationId(organization),
             grants: Grants::ALL,
+            ends: Instant::NEVER,
         }
     }
 

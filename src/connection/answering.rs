@@ -78,7 +78,7 @@ impl Connection {
             keep_alive: exchange.keep_alive && !ctx.draining,
             ..exchange
         };
-        let date = ctx.date;
+        let (date, now) = (ctx.date, ctx.now);
         let origin = self.origin();
         let mut arena = std::mem::take(ctx.arena);
         let (mut status, mut denied) = (0, None);
@@ -86,6 +86,7 @@ impl Connection {
             let mut to = Responder {
                 out,
                 date,
+                now,
                 exchange,
                 origin,
                 status: 0,

@@ -62,11 +62,12 @@ impl Connection {
         ctx: &mut Context<'_>,
     ) -> (Bytes, Envelope) {
         let mut envelope = streamed.envelope;
-        let date = ctx.date;
+        let (date, now) = (ctx.date, ctx.now);
         let head = ctx.arena.write(|out| {
             let mut to = Responder {
                 out,
                 date,
+                now,
                 exchange,
                 origin,
                 status: 0,

@@ -263,7 +263,7 @@ impl Dialects {
     pub fn opened(&self, client: &mut Client, tools: &mut Tools<'_>) -> Reaction {
         match client {
             Client::Pubsub(client) => self.pubsub.opened(client, tools),
-            Client::Stream(client) => self.stream.opened(client),
+            Client::Stream(client) => self.stream.opened(client, tools),
             Client::Sysadm(_) | Client::Live(_) | Client::Rpc(_) => Reaction::nothing(),
         }
     }

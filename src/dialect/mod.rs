@@ -49,7 +49,7 @@ pub use client::{
 };
 pub use cors::{AllowedOrigin, Cors};
 pub use cursor::{FOREIGN, QueryError, query_cursor, query_text};
-pub use denial::{CONTRADICTORY, Denial, denied_by};
+pub use denial::{CONTRADICTORY, Denial, Judge, denied_by};
 pub use describe::{ConnectionState, Heard, SubscriptionState};
 pub use node_report::{NodeReport, ReportTimes};
 pub use offer::Offer;
@@ -192,6 +192,16 @@ pub struct Tools<'t> {
     pub draining: bool,
     /// Where a refusal of access is noted.
     pub denied: Option<Denial>,
+}
+
+impl Tools<'_> {
+    /// What judges a request that these are for.
+    pub fn judge(&mut self) -> Judge<'_> {
+        Judge {
+            now: self.now,
+            denied: &mut self.denied,
+        }
+    }
 }
 
 impl Dialects {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::filter::SubscriberId;
 use super::scope::{Parents, Scope, ShardId};
+use super::subscription::SubscriberId;
 use crate::json;
 
 /// Identity of an event: a `UUIDv7`.

@@ -12,11 +12,11 @@ use std::time::Duration;
 use super::bounds::{Bounds, Full, Table, Whose};
 use super::command::Answer;
 use super::event::{Draft, Event, EventName};
-use super::filter::{FilterTable, MatchScratch, SubscriberId, SubscriptionId};
+use super::filter::{FilterTable, MatchScratch};
 use super::hub::Hub;
 use super::news::News;
 use super::scope::{Address, OrganizationId, Parents, Scope, ShardId};
-use super::subscription::{Names, Subscription};
+use super::subscription::{Names, SubscriberId, Subscription, SubscriptionId};
 use crate::limits::SUBSCRIPTIONS_MAX;
 use crate::time::Now;
 

@@ -19,22 +19,11 @@
 //! All of it follows from the time that comes with commands and sweeps. Declared scopes are not forgotten.
 
 use super::hub::Hub;
-use super::news::News;
+use super::news::{News, ScopeNews};
 use super::scope::{Parents, Scope, ShardId};
 use super::tree::Standing;
 use crate::limits::SCOPE_FORGET_GRACE;
 use crate::time::Now;
-
-/// What one shard says to another of a group or project.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScopeNews {
-    /// To its home: the sender uses it.
-    Used,
-    /// To its home: the sender knows it, and does not use it.
-    Idle,
-    /// From its home: the receiver is to forget it unless it uses it.
-    Forget,
-}
 
 impl Hub {
     /// Looks at `budget` groups and projects, going on where the last call stopped.

@@ -38,13 +38,12 @@ pub use bounds::{Bounds, Full, Table, Whose};
 pub use catalogue::Catalogue;
 pub use command::{Answer, Command, Refusal, SessionView, Status, Transition};
 pub use event::{Correlation, Draft, Epoch, Event, EventId, EventName, Number};
-pub use filter::{FilterTable, MatchScratch, SubscriberId, SubscriptionId};
-pub use forgetting::ScopeNews;
+pub use filter::{FilterTable, MatchScratch};
 pub use hub::{Hub, HubConfig};
 pub use idempotency::{Begin, Idempotency};
 pub use ids::Ids;
 pub use inspect::NodeState;
-pub use news::News;
+pub use news::{News, ScopeNews};
 pub use publish_key::PublishKey;
 pub use question::{
     Ask, Identity, Item, Kind, Named, Question, Report, SessionState, Set, Why, subscription_key,
@@ -53,5 +52,8 @@ pub use scope::{
     Address, OrganizationId, Parents, Placement, Scope, ScopeName, SessionKey, ShardId,
 };
 pub use session::{Cursor, Gap, Log, ReaderId, Resume, Retention, SessionIndex};
-pub use subscription::{NamePattern, Names, Property, PropertyFilter, Subscription, ValueFilter};
+pub use subscription::{
+    NamePattern, Names, Property, PropertyFilter, SubscriberId, Subscription, SubscriptionId,
+    ValueFilter,
+};
 pub use tree::{Child, Foreseen, LearnError, ScopeTree};

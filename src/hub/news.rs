@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::event::Event;
-use super::forgetting::ScopeNews;
 use super::scope::{OrganizationId, Parents, Scope, ScopeName, ShardId};
 
 /// Something other shards' hubs must be told, in the order given.
@@ -37,4 +36,15 @@ pub enum News {
         /// What is said.
         news: ScopeNews,
     },
+}
+
+/// What one shard says to another of a group or project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScopeNews {
+    /// To its home: the sender uses it.
+    Used,
+    /// To its home: the sender knows it, and does not use it.
+    Idle,
+    /// From its home: the receiver is to forget it unless it uses it.
+    Forget,
 }

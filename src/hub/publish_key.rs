@@ -50,7 +50,7 @@ impl PublishKey {
     }
 
     /// The first 64 bits of the key at its target: where tables and shards look for it.
-    pub(super) fn prefix(&self) -> u64 {
+    pub fn prefix(&self) -> u64 {
         let mut first = [0; 8];
         first.copy_from_slice(&self.id[..8]);
         u64::from_be_bytes(first)

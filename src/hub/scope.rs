@@ -5,7 +5,6 @@ use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use super::publish_key::PublishKey;
 use crate::auth::LoginToken;
 pub use crate::auth::OrganizationId;
 
@@ -183,9 +182,9 @@ impl Placement {
         self.home_of_hash(self.hasher.hash_one((4u8, token.0)))
     }
 
-    /// The shard that remembers an idempotency key.
-    pub fn home_of_key(&self, key: &PublishKey) -> ShardId {
-        self.home_of_hash(self.hasher.hash_one((5u8, key.prefix())))
+    /// The shard that remembers an idempotency key, by the first bits of its digest.
+    pub fn home_of_key(&self, prefix: u64) -> ShardId {
+        self.home_of_hash(self.hasher.hash_one((5u8, prefix)))
     }
 
     fn hash(&self, organization: OrganizationId, level: u8, name: &str) -> u64 {

@@ -6,6 +6,15 @@
 use super::scope::{Parents, Scope};
 use crate::limits::WILDCARD_NAME_CHARS_MAX;
 
+/// Who is to be told: chosen by the caller, best as small numbers, because the table keeps four bytes for
+/// each number in the neighbourhood of those it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriberId(pub u32);
+
+/// One subscription in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionId(pub(super) u32);
+
 /// One live subscription, as a dialect asks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {

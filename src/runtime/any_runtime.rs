@@ -1,5 +1,6 @@
 //! Which of monoio's drivers a shard runs on.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::sync::Once;
@@ -9,7 +10,6 @@ use monoio::time::TimeDriver;
 use monoio::{IoUringDriver, LegacyDriver, Runtime, RuntimeBuilder};
 use tracing::warn;
 
-use super::thread::DriverKind;
 use crate::config::Driver;
 
 /// Entries of the submission queue, the first that the kernel grants: more are submitted in several calls. Each is
@@ -21,6 +21,24 @@ const PROBE_ENTRIES: u32 = 2;
 
 /// `ETIME` of Linux: the wait was over before anything came.
 const ETIME: i32 = 62;
+
+/// What a shard waits on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DriverKind {
+    /// `io_uring`.
+    IoUring,
+    /// epoll.
+    Epoll,
+}
+
+impl fmt::Display for DriverKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::IoUring => "io_uring",
+            Self::Epoll => "epoll",
+        })
+    }
+}
 
 /// A monoio runtime of either kind.
 pub(super) enum AnyRuntime {

@@ -25,5 +25,6 @@ mod thread;
 mod verifier;
 mod watchdog;
 
-pub use thread::{DriverKind, Leaving, Node, StartError, start};
+pub use any_runtime::DriverKind;
+pub use thread::{Leaving, Node, StartError, start};
 pub use watchdog::abort_on_panic;

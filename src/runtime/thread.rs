@@ -15,7 +15,7 @@ use std::time::Duration;
 use monoio::net::{TcpListener, UnixStream};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::any_runtime::AnyRuntime;
+use super::any_runtime::{AnyRuntime, DriverKind};
 use super::clock::Clock;
 use super::mesh::{self, Mesh, Waker};
 use super::shard_loop::{NodeState, ShardLoop};
@@ -28,24 +28,6 @@ use crate::hub::{Placement, ShardId};
 use crate::limits::{LISTEN_BACKLOG, LISTEN_PATIENCE, LISTEN_RETRY_INTERVAL, SHARDS_MAX};
 use crate::metrics::Metrics;
 use crate::shard::{Shard, ShardSettings, Slices};
-
-/// What a shard waits on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DriverKind {
-    /// `io_uring`.
-    IoUring,
-    /// epoll.
-    Epoll,
-}
-
-impl fmt::Display for DriverKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::IoUring => "io_uring",
-            Self::Epoll => "epoll",
-        })
-    }
-}
 
 /// Why a node did not start.
 #[derive(Debug)]

@@ -305,6 +305,11 @@ impl Connections {
         }
     }
 
+    /// Whether the kernel, or whatever takes its place, takes no more of a connection's bytes.
+    pub(super) fn is_blocked(&self, index: u32) -> bool {
+        self.get(index).is_some_and(Entry::is_blocked)
+    }
+
     /// The kernel took less of a connection's bytes than it was offered: its peer has some time to take them.
     pub(super) fn block(&mut self, now: Now, index: u32) {
         if let Some(entry) = self.get_mut(index) {

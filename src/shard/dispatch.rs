@@ -101,7 +101,7 @@ impl Shard {
             return self.ask(now, ReplyTo::Connection(connection), command);
         };
         let key = Box::new(PublishKey::of(&key, scope, drafts));
-        let home = self.post.placement.home_of_key(&key);
+        let home = self.post.placement.home_of_key(key.prefix());
         if home == self.id {
             let shard = self.id;
             let ticket = Ticket { shard, connection };

@@ -56,8 +56,7 @@ mod subscriptions;
 mod tick;
 
 pub use arrivals::Released;
-pub use denials::{Told, ToldDenial};
-pub use effect::{Effect, PasswordCheck};
+pub use effect::{Effect, PasswordCheck, Told, ToldDenial};
 pub use flush::Flushed;
 pub use mail::{Mail, RelayMail, ReplyTo};
 pub use node_report::Machine;

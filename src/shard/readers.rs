@@ -135,6 +135,7 @@ impl Shard {
                         let mut to = crate::dialect::Responder {
                             out,
                             date,
+                            now,
                             exchange,
                             origin,
                             status: 0,
@@ -200,7 +201,7 @@ impl Shard {
                     key.headers,
                     || log.range(from),
                     (exchange, key.origin.clone()),
-                    &self.date,
+                    (&self.date, now),
                     &mut out,
                 );
                 let (size, count) = (out.capacity(), count as u64);

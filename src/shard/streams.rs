@@ -8,7 +8,6 @@
 //!
 //! A stream is woken (`h2` says so) when it has input, has room again, or is given up by its peer.
 
-use super::connections::Entry;
 use super::relays::Served;
 use super::{ConnectionId, Shard};
 use crate::auth::Network;
@@ -135,8 +134,7 @@ impl Shard {
                 }
             }
         }
-        let entry = self.connections.get(index);
-        if entry.is_some_and(Entry::is_blocked) {
+        if self.connections.is_blocked(index) {
             // It may have been woken because there is room: the next write will tell.
             self.connections.set_blocked(index, false);
             self.touch(index);

@@ -140,12 +140,7 @@ impl Connection {
                         let message = format!("no such method: {}", head.path);
                         return Err(Status::new(Code::Unimplemented, message));
                     };
-                    let client = ctx
-                        .dialects
-                        .begin_call(method, head)
-                        .inspect_err(|status| {
-                            ctx.tools.denied = ctx.dialects.denial_of_call(status, head);
-                        })?;
+                    let client = ctx.dialects.begin_call(method, head, ctx.tools.judge())?;
                     Ok((client, fields))
                 });
                 begun = match opened {

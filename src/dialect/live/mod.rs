@@ -6,6 +6,7 @@
 //! `filter` (what it means), `reply`. A socket has no state but whose it is: each filter message says
 //! all that is to be heard.
 
+mod access;
 mod describe;
 mod filter;
 mod handshake;

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use super::access::problem;
 use super::body::{self, Publish};
 use super::errors::{Kind, Problem};
 use super::{Pubsub, Route};
@@ -49,9 +50,9 @@ impl Pubsub {
         if !Route::Publish.allows(head.method) {
             return Err(self.refuse_method(Route::Publish.allow(), to));
         }
-        self.publisher(head).map_err(|(denial, problem)| {
-            to.denied = Some(denial);
-            self.refuse(problem, to)
+        self.publisher(head, to.now).map_err(|denied| {
+            to.denied = Some(Denial::of(Api::Pubsub, denied));
+            self.refuse(problem(denied), to)
         })?;
         // RFC 9112 §6.3: without either field an HTTP/1.1 body is empty. What an HTTP/1.0 client means
         // by it cannot be known.
@@ -83,8 +84,8 @@ impl Pubsub {
         to: &mut Responder<'_>,
     ) -> Result<Action, Vec<Problem>> {
         let one = |problem| vec![problem];
-        let identity = self.publisher(head);
-        let identity = identity.map_err(|(_, problem)| one(problem))?;
+        let identity = self.publisher(head, to.now);
+        let identity = identity.map_err(|denied| one(problem(denied)))?;
         let invalid_key = |message| one(Problem::new(Kind::InvalidIdempotencyKey, message));
         let idempotency_key = idempotency_key(head).map_err(invalid_key)?;
         let publish = body::read(body)?;

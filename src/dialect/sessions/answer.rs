@@ -19,6 +19,7 @@ use crate::hub::{
 };
 use crate::protocol::http1::DateCache;
 use crate::protocol::websocket::Handshake;
+use crate::time::Now;
 
 /// Shortest part of a token that `GET /api/sessions/<fragment>` looks for.
 const FRAGMENT_BYTES_MIN: usize = 8;
@@ -186,7 +187,7 @@ impl Sessions {
         headers: LogHeaders,
         events: impl Fn() -> I,
         (exchange, origin): (Exchange, Option<AllowedOrigin>),
-        date: &DateCache,
+        (date, now): (&DateCache, Now),
         out: &mut BytesMut,
     ) -> usize {
         let Part {
@@ -197,6 +198,7 @@ impl Sessions {
         let mut to = Responder {
             out,
             date,
+            now,
             exchange,
             origin,
             status: 200,

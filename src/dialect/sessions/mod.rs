@@ -1,7 +1,7 @@
 //! The sessions dialect: numbered events by HTTP long poll, server-sent events or WebSocket.
 //!
 //! Its origin is the Sessions API of the WAVE test runner (web-platform-tests, `tools/wave`), whose
-//! browser client works unmodified; what goes beyond it is in the README. A request's way: [`Route`]
+//! browser client works unmodified; what goes beyond it is in `README.md`. A request's way: [`Route`]
 //! (path), [`Sessions::admit`] (head, and who sends it), [`Sessions::handle`] (whole request),
 //! [`Sessions::answer`] (the hub's word). [`Listen`] leaves this module to be served by the shard, which comes back for
 //! [`Sessions::respond_events`] and [`render`].

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::access::allow;
+use super::access::note;
 use super::errors::invalid;
 use super::placing::Place;
 use super::refusal::of_refusal;
@@ -22,10 +22,9 @@ use super::{
 };
 use crate::auth::{Grant, Grants, Identity, OrganizationId};
 use crate::dialect::client::{Change, Message, Reaction, Subscribe, Undo};
-use crate::dialect::{self, Call, Denial, Tools};
+use crate::dialect::{self, Call, Tools};
 use crate::hub::{Address, Answer, Command, EventId, Full, Names, Parents, Subscription};
 use crate::limits::{STREAM_SUBSCRIPTIONS_MAX, WILDCARDS_PER_CLIENT_MAX};
-use crate::metrics::Api;
 use crate::protocol::grpc::{Code, Status};
 use crate::time::Instant;
 
@@ -89,7 +88,7 @@ enum Step {
 }
 
 /// What a client costs beside its connection.
-const _: () = assert!(size_of::<Client>() <= 112);
+const _: () = assert!(size_of::<Client>() <= 120);
 
 impl Client {
     /// Whether it is more than somebody who is told why not.
@@ -97,11 +96,9 @@ impl Client {
         !matches!(self.kind, Kind::Refused(_))
     }
 
-    /// Notes that the client lacks a grant, if it does.
-    fn note_denial(&self, needed: Grant, tools: &mut Tools<'_>) {
-        if !self.identity.grants.allow(needed) {
-            tools.denied = Some(Denial::of_grant(Api::Stream, self.identity));
-        }
+    /// Whether the client may do something; a refusal is noted.
+    fn allowed(&self, needed: Grant, tools: &mut Tools<'_>) -> Result<Identity, Status> {
+        note(self.identity.with_grant(tools.now, needed), tools.judge())
     }
 
     pub(super) fn new(
@@ -127,6 +124,7 @@ impl Client {
         let nobody = Identity {
             organization: OrganizationId::default(),
             grants: Grants::NONE,
+            ends: Instant::NEVER,
         };
         let kind = Kind::Refused(Box::new(status));
         Self::new(nobody, Form::Json, kind, None, None)
@@ -172,9 +170,17 @@ impl Client {
         Reaction::End(last, Box::new(status))
     }
 
-    fn subscribe(&mut self, correlation_id: Option<Box<str>>, wanted: Wanted) -> Reaction {
+    fn subscribe(
+        &mut self,
+        correlation_id: Option<Box<str>>,
+        wanted: Wanted,
+        tools: &mut Tools<'_>,
+    ) -> Reaction {
         let correlation = correlation_id.as_deref();
-        let names = match allow(self.identity, Grant::Subscribe).and_then(|()| wanted.names()) {
+        let names = match self
+            .allowed(Grant::Subscribe, tools)
+            .and_then(|_| wanted.names())
+        {
             Ok(names) => Names::Any(names),
             Err(status) => return self.refuse(correlation, status),
         };
@@ -266,8 +272,13 @@ impl Client {
         }))
     }
 
-    fn publish(&mut self, correlation_id: Option<Box<str>>, publish: Box<Publish>) -> Reaction {
-        if let Err(status) = allow(self.identity, Grant::Publish) {
+    fn publish(
+        &mut self,
+        correlation_id: Option<Box<str>>,
+        publish: Box<Publish>,
+        tools: &mut Tools<'_>,
+    ) -> Reaction {
+        if let Err(status) = self.allowed(Grant::Publish, tools) {
             return self.refuse(correlation_id.as_deref(), status);
         }
         let place = Place::of(self.identity.organization, publish.target.as_ref());
@@ -327,12 +338,12 @@ fn wait(correlation_id: Option<Box<str>>, place: Place, command: Command, step: 
 
 impl EventService {
     /// The client may be spoken to.
-    pub fn opened(&self, client: &mut Client) -> Reaction {
+    pub fn opened(&self, client: &mut Client, tools: &mut Tools<'_>) -> Reaction {
         if let Kind::Refused(status) = &client.kind {
             return client.end(Status::clone(status));
         }
         match client.first.take() {
-            Some(wanted) => client.subscribe(None, *wanted),
+            Some(wanted) => client.subscribe(None, *wanted, tools),
             None => Reaction::nothing(),
         }
     }
@@ -347,9 +358,8 @@ impl EventService {
         match client.kind {
             Kind::Stream => {}
             Kind::Publish(_) => {
-                client.note_denial(Grant::Publish, tools);
                 return match Publish::read(client.form, message.bytes()) {
-                    Ok(publish) => client.publish(None, Box::new(publish)),
+                    Ok(publish) => client.publish(None, Box::new(publish), tools),
                     Err(status) => client.end(status),
                 };
             }
@@ -364,16 +374,11 @@ impl EventService {
             asked,
         } = Request::read(client.form, message.bytes());
         let correlation = correlation_id.as_deref();
-        match &asked {
-            Ok(Asked::Subscribe(_)) => client.note_denial(Grant::Subscribe, tools),
-            Ok(Asked::Publish(_)) => client.note_denial(Grant::Publish, tools),
-            _ => {}
-        }
         match asked {
             Ok(Asked::Ping(text)) => Reaction::Reply(client.say(correlation, &Reply::Pong(&text))),
-            Ok(Asked::Subscribe(wanted)) => client.subscribe(correlation_id, wanted),
+            Ok(Asked::Subscribe(wanted)) => client.subscribe(correlation_id, wanted, tools),
             Ok(Asked::Unsubscribe(wanted)) => client.unsubscribe(correlation, &wanted),
-            Ok(Asked::Publish(publish)) => client.publish(correlation_id, publish),
+            Ok(Asked::Publish(publish)) => client.publish(correlation_id, publish, tools),
             Err(status) => client.refuse(correlation, status),
         }
     }

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use bytes::Bytes;
 
-use super::access::{SUBPROTOCOLS, allow};
+use super::access::{SUBPROTOCOLS, note};
 use super::client::Kind;
 use super::errors::invalid;
 use super::{Client, EventService, Form, Route, Wanted, put_http_error};
@@ -12,7 +12,7 @@ use crate::auth::Grant;
 use crate::dialect::client::{Open, Opening, Streamed};
 use crate::dialect::render::Envelope;
 use crate::dialect::{
-    self, Action, Offer, Refused, Responder, STREAMED, handshake_fields, idempotency_key,
+    self, Action, Judge, Offer, Refused, Responder, STREAMED, handshake_fields, idempotency_key,
 };
 use crate::limits::{STREAM_HEARTBEAT_SECONDS_MAX, STREAM_SESSION_ID_BYTES_MAX};
 use crate::protocol::grpc::{Code, MessageEncoding, Status};
@@ -49,11 +49,8 @@ impl EventService {
             return Err(self.respond_error(405, header.as_bytes(), &status, to));
         }
         if route == Route::Publish {
-            let allowed = self.may_publish(head);
-            allowed.map_err(|status| {
-                to.denied = self.denial_of_call(&status, head);
-                self.refuse(&status, to)
-            })?;
+            self.publisher(head, to.judge())
+                .map_err(|status| self.refuse(&status, to))?;
         }
         Ok(bytes_max)
     }
@@ -87,7 +84,7 @@ impl EventService {
         })?;
         let offer = Offer::read(head, &SUBPROTOCOLS);
         let client = session_id(head).and_then(|session_id| {
-            let identity = self.identify(head, offer)?;
+            let identity = self.known(head, offer, to.judge())?;
             let first = Wanted::from_query(head.query)?;
             Ok(Client::new(
                 identity,
@@ -98,10 +95,7 @@ impl EventService {
             ))
         });
         // A browser's WebSocket shows nothing of a handshake that fails, so it is told on the open socket.
-        let client = client.unwrap_or_else(|status| {
-            to.denied = self.denial(&status, head, offer);
-            Client::refused(status)
-        });
+        let client = client.unwrap_or_else(Client::refused);
         let protocol = offer.subprotocol;
         Ok(open(Opening::WebSocket(handshake, protocol), client))
     }
@@ -112,11 +106,11 @@ impl EventService {
         to: &mut Responder<'_>,
     ) -> Result<Action, Refused> {
         let client = session_id(head).and_then(|session_id| {
-            let identity = self.identify(head, Offer::default())?;
+            let identity = self.known(head, Offer::default(), to.judge())?;
             let wanted = Wanted::from_query(head.query)?
                 .ok_or_else(|| invalid("subscribe.name is missing"))?;
             // What is known to fail now is a refusal that every client understands.
-            allow(identity, Grant::Subscribe)?;
+            note(identity.with_grant(to.now, Grant::Subscribe), to.judge())?;
             wanted.names()?;
             let first = Some(wanted);
             Ok(Client::new(
@@ -128,10 +122,7 @@ impl EventService {
             ))
         });
         let opened = client.and_then(|client| Ok((client, heartbeat(head.query)?)));
-        let (client, heartbeat) = opened.map_err(|status| {
-            to.denied = self.denial_of_call(&status, head);
-            self.refuse(&status, to)
-        })?;
+        let (client, heartbeat) = opened.map_err(|status| self.refuse(&status, to))?;
         let streamed = Streamed {
             content_type: "application/json",
             headers: [&self.cors[..], STREAMED].concat(),
@@ -144,9 +135,14 @@ impl EventService {
     }
 
     /// A gRPC call begins: a stream, or one publish.
-    pub fn call(&self, publishes: bool, head: &Head<'_, '_>) -> Result<Client, Status> {
+    pub fn call(
+        &self,
+        publishes: bool,
+        head: &Head<'_, '_>,
+        judge: Judge<'_>,
+    ) -> Result<Client, Status> {
         let session_id = session_id(head)?;
-        let identity = self.identify(head, Offer::default())?;
+        let identity = self.known(head, Offer::default(), judge)?;
         let kind = if publishes {
             Kind::Publish(idempotency_key(head).map_err(invalid)?)
         } else {

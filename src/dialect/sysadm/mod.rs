@@ -34,7 +34,7 @@ use super::{
     Action, CONTRADICTORY, Cors, Denial, Open, Opening, Responder, Tools, check_upgrade,
     read_credentials, respond_error,
 };
-use crate::auth::{Credentials, Directory, Grant, Identity, LoginToken, OrganizationId};
+use crate::auth::{Denied, Directory, Grant, Identity, LoginToken, OrganizationId};
 use crate::config::{SysadmConfig, SysadmErrors};
 use crate::dialect::ReportTimes;
 use crate::dialect::client::Reaction;
@@ -146,19 +146,16 @@ impl Sysadm {
         let Ok(handshake) = check_upgrade(head, &self.cors, to) else {
             return Action::Done;
         };
-        let credentials = read_credentials(head);
-        let presented = match credentials {
+        let identified = self
+            .directory
+            .identify(tools.now, || read_credentials(head));
+        let identity = match identified {
+            Ok(identity) => Some(identity),
             // A user logs in by message; the original never looks at the handshake.
-            Credentials::None | Credentials::Basic { .. } => Ok(None),
-            Credentials::Bearer(token) => self.directory.bearer(token).map(Some).ok_or(()),
-            Credentials::Malformed | Credentials::Contradictory => Err(()),
-        };
-        let identity = match (self.directory.anonymous(), presented) {
-            (Some(anyone), _) => Some(anyone),
-            (None, Ok(identity)) => identity,
-            (None, Err(())) => {
-                to.denied = Some(Denial::of_credentials(Api::Sysadm, &credentials));
-                if credentials == Credentials::Contradictory {
+            Err(Denied::Missing | Denied::Password) => None,
+            Err(denied) => {
+                to.denied = Some(Denial::of(Api::Sysadm, denied));
+                if denied == Denied::Contradictory {
                     let code = "contradictory_credentials";
                     respond_error(to, &[&self.cors], 400, code, CONTRADICTORY);
                 } else {
@@ -202,8 +199,10 @@ impl Sysadm {
             tools.denied = Some(Denial::new(Api::Sysadm, RefusalKind::Credentials));
             return Reaction::Reply(self.errors.reply(&request.echo, Code::Unauthorized));
         };
-        if request.is_events() && !login.identity.grants.allow(Grant::Subscribe) {
-            tools.denied = Some(Denial::of_grant(Api::Sysadm, login.identity));
+        if request.is_events()
+            && let Err(denied) = login.identity.with_grant(tools.now, Grant::Subscribe)
+        {
+            tools.denied = Some(Denial::of(Api::Sysadm, denied));
         }
         let reaction = self.serve(client, &request, login.identity);
         login.renewed_with(request.echo, reaction)

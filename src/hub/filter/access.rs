@@ -8,7 +8,8 @@
 //! of a node, in the index of children: most values are asked for by few. (Bursting as in a burst trie; access predicates as in Le Subscribe;
 //! clauses that several atoms can meet as in a BE-tree.)
 
-use super::atoms::{Atom, Facts};
+use super::atom::Atom;
+use super::atoms::Facts;
 use super::index::{Index, Keyed};
 use super::list::{Entry, List};
 use super::pages::Pool;

@@ -4,7 +4,7 @@
 //! millionth joins as fast as the second.
 
 use super::pages::{Paged, Pool, Stamps};
-use super::table::{SubscriberId, SubscriptionId};
+use crate::hub::subscription::{SubscriberId, SubscriptionId};
 
 /// Programs whose subscribers are compared with each other.
 const FEW: usize = 32;

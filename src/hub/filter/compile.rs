@@ -3,7 +3,8 @@
 //! A program is a conjunction of clauses, a clause a set of alternative atoms. Here names and values
 //! are put in a canonical form, so that subscriptions that say the same in other words share a program.
 
-use super::atoms::{Atom, Atoms, Kind};
+use super::atom::{Atom, Kind};
+use super::atoms::Atoms;
 use super::properties::Properties;
 use crate::hub::scope::OrganizationId;
 use crate::hub::subscription::{NamePattern, Names, PropertyFilter, Subscription, ValueFilter};

@@ -3,7 +3,8 @@
 //! Beside the entries stand tags, the low byte of the first atom that must hold: most entries that do not
 //! match are passed over by these alone, 64 to a cache line, without being touched.
 
-use super::atoms::{Atom, Facts};
+use super::atom::Atom;
+use super::atoms::Facts;
 use super::programs::{Clauses, Programs};
 
 /// An entry whose program has clauses that do not fit the entry.

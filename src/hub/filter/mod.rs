@@ -6,11 +6,13 @@
 //! `programs`, `access` and `list`, `scan`, `wild` and `pieces` (names with stars), and `table`, which puts them together.
 
 mod access;
+mod atom;
 mod atoms;
 mod audience;
 mod compile;
 mod ends;
 mod index;
+mod lengths;
 mod list;
 mod pages;
 mod pieces;
@@ -21,4 +23,4 @@ mod scopes;
 mod table;
 mod wild;
 
-pub use table::{FilterTable, MatchScratch, SubscriberId, SubscriptionId};
+pub use table::{FilterTable, MatchScratch};

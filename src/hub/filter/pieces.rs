@@ -9,11 +9,11 @@
 //! The cost of a name is bounded by the length of names in which pieces are sought, how many patterns an
 //! organization may have, and how many stars each of them: see [`limits`](crate::limits).
 
-use super::atoms::Atom;
+use super::atom::Atom;
 use super::ends::Ends;
 use super::index::{Handle, Index};
+use super::lengths::Lengths;
 use super::pages::Pool;
-use super::wild::Lengths;
 use crate::limits::WILDCARD_NAME_CHARS_MAX;
 
 /// The prime 2^61 − 1. Modulo a power of two, anybody could write texts that collide whatever the base is.

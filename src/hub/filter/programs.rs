@@ -4,7 +4,8 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 
-use super::atoms::{Atom, Atoms, Facts, fold};
+use super::atom::{Atom, fold};
+use super::atoms::{Atoms, Facts};
 use super::compile::Clause;
 use super::index::{Handle, Index};
 use super::pages::Pool;

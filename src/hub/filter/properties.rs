@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
-use super::atoms::{Atom, Kind, fold};
+use super::atom::{Atom, Kind, fold};
 use super::ends::Ends;
 use super::index::{Handle, Index};
 use super::pages::Pool;

@@ -4,7 +4,8 @@
 
 use std::borrow::Cow;
 
-use super::atoms::{Atoms, Facts, Kind};
+use super::atom::Kind;
+use super::atoms::{Atoms, Facts};
 use super::properties::{Found, GROUP, PAYLOAD, PROJECT, Properties, SESSION, TIME};
 use crate::hub::event::{Event, EventName};
 use crate::hub::scope::{Address, ScopeName};

@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::FixedState;
 
-use super::atoms::fold;
+use super::atom::fold;
 use super::ends::Ends;
 use super::index::{Handle, Index};
 use super::pages::{Paged, Pool};

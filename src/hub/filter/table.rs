@@ -6,7 +6,8 @@
 //! parts in large steps: adding one subscription takes microseconds, whatever is there already.
 
 use super::access::Access;
-use super::atoms::{Atoms, Facts, Kind};
+use super::atom::Kind;
+use super::atoms::{Atoms, Facts};
 use super::audience::Audience;
 use super::compile::{Clause, compile, release};
 use super::programs::Programs;
@@ -16,16 +17,7 @@ use super::scopes::{Level, Scopes, place};
 use super::wild::WildScratch;
 use crate::hub::event::Event;
 use crate::hub::scope::{Address, OrganizationId, Parents, Scope, ScopeName};
-use crate::hub::subscription::{NamePattern, Subscription};
-
-/// Who is to be told: chosen by the caller, best as small numbers, because the table keeps four bytes for
-/// each number in the neighbourhood of those it knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubscriberId(pub u32);
-
-/// One subscription in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubscriptionId(pub(super) u32);
+use crate::hub::subscription::{NamePattern, SubscriberId, Subscription, SubscriptionId};
 
 /// What matching needs room for, kept by the caller for one table, so that matching allocates nothing.
 #[derive(Debug, Default)]

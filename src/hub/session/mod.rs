@@ -4,13 +4,14 @@
 //! if there is one. Readers pull from logs and hold no queue of their own.
 
 mod cursor;
+mod index;
 mod log;
 mod readers;
 mod table;
 
 pub use cursor::{Cursor, Gap};
+pub use index::SessionIndex;
 pub use log::{Log, Resume, Retention};
 pub use readers::ReaderId;
 pub(super) use readers::{ReaderList, Readers};
-pub use table::SessionIndex;
 pub(super) use table::{Session, SessionTable};

@@ -5,7 +5,7 @@
 
 use slab::Slab;
 
-use super::table::SessionIndex;
+use super::index::SessionIndex;
 
 /// A reader that is attached. Reused after it is detached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

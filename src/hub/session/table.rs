@@ -12,28 +12,10 @@ use slab::Slab;
 use super::super::bounds::Counts;
 use super::super::command::Status;
 use super::super::scope::{OrganizationId, SessionKey};
+use super::index::SessionIndex;
 use super::log::Log;
 use super::readers::ReaderList;
 use crate::time::{Instant, Now};
-
-/// A session of this shard, for as long as it exists; reused afterwards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionIndex(u32);
-
-impl SessionIndex {
-    /// Behind all others.
-    pub const LAST: Self = Self(u32::MAX);
-
-    /// The session at place `index` of the shard's table, below 2³².
-    pub const fn new(index: usize) -> Self {
-        Self(index as u32)
-    }
-
-    /// The place in the shard's table: small, dense.
-    pub const fn index(self) -> usize {
-        self.0 as usize
-    }
-}
 
 /// A leaf of the tree. What is above it is the tree's to know.
 #[derive(Debug)]
@@ -137,7 +119,7 @@ impl SessionTable {
                 && session.key.organization == organization
                 && session.key.token.as_str() == token
         });
-        found.map(|&i| SessionIndex(i))
+        found.map(|&i| SessionIndex::new(i as usize))
     }
 
     /// All organizations' sessions of a token, given its hash; in no order to rely on.
@@ -165,7 +147,7 @@ impl SessionTable {
         self.by_key
             .insert_unique(hash, index, |&i| mix(slab[i as usize].hash));
         self.top = self.top.max(index as usize + 1);
-        SessionIndex(index)
+        SessionIndex::new(index as usize)
     }
 
     /// Forgets a session's key, so that it is found by its index only.
@@ -174,7 +156,10 @@ impl SessionTable {
             return;
         };
         let hash = mix(session.hash);
-        if let Ok(entry) = self.by_key.find_entry(hash, |&i| i == index.0) {
+        if let Ok(entry) = self
+            .by_key
+            .find_entry(hash, |&i| i as usize == index.index())
+        {
             entry.remove();
         }
     }

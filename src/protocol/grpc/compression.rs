@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
-use super::frame::MessageError;
+use super::error::MessageError;
 
 /// The name of no encoding.
 pub(super) const IDENTITY: &str = "identity";

@@ -7,6 +7,7 @@
 //! Nothing here knows HTTP's own framing, which methods there are, or what a message means.
 
 mod compression;
+mod error;
 mod fields;
 mod frame;
 mod quote;
@@ -14,10 +15,11 @@ mod status;
 mod web;
 
 pub use compression::{ACCEPT_ENCODING, ENCODING, MessageEncoding};
+pub use error::MessageError;
 pub use fields::{CallFields, CallRefusal, Kind, Timeout};
 pub use frame::{
-    MESSAGE_HEADER_BYTES, Message, MessageError, is_compressed, parse_message, put_compressed,
-    put_message, truncated,
+    MESSAGE_HEADER_BYTES, Message, is_compressed, parse_message, put_compressed, put_message,
+    truncated,
 };
 pub use quote::quoted;
 pub use status::{Code, Status};

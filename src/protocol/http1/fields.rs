@@ -5,6 +5,7 @@
 
 use super::error::HeadError;
 use super::head::{BodyLength, Version};
+use super::list::elements;
 use super::target::is_authority;
 
 /// What the fields of one head decide together.
@@ -181,14 +182,6 @@ fn parse_length(value: &[u8]) -> Result<u64, HeadError> {
             length.checked_mul(10)?.checked_add(digit)
         })
         .ok_or(HeadError::LengthInvalid)
-}
-
-/// The elements of a comma-separated list, trimmed; empty ones are skipped (RFC 9110 §5.6.1.2).
-pub(super) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value
-        .split(|&byte| byte == b',')
-        .map(<[u8]>::trim_ascii)
-        .filter(|element| !element.is_empty())
 }
 
 /// `tchar` of RFC 9110 §5.6.2.

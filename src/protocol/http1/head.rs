@@ -6,7 +6,7 @@
 use std::mem::MaybeUninit;
 
 use super::error::HeadError;
-use super::fields::elements;
+use super::list::elements;
 use crate::limits::HTTP_HEADERS_MAX;
 use crate::protocol::media::prefers;
 

@@ -14,6 +14,7 @@ mod error;
 mod fields;
 mod glimpse;
 mod head;
+mod list;
 mod parse;
 mod response;
 mod target;

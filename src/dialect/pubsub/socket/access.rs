@@ -10,59 +10,72 @@
 //! who has neither may not stay. Without organizations everyone may do everything, and tokens are not looked at.
 
 use super::super::Pubsub;
-use super::super::access::{Presented, presented};
+use super::super::access::presented;
 use super::reply::{Code, Dismissal, Error};
-use crate::auth::{Grant, Identity};
+use crate::auth::{Credentials, Denied, Grant, Identity};
 use crate::dialect::Offer;
 use crate::protocol::http1::Head;
+use crate::time::Now;
 
 /// The subprotocol whose neighbour in the offer is a token.
 pub(super) const SUBPROTOCOL: &str = "fanfare";
 
 impl Pubsub {
-    /// Whose handshake this is; `None` if it does not say.
+    /// The identity of a handshake's client; `None` if it does not say.
     pub(super) fn identify(
         &self,
         head: &Head<'_, '_>,
         offer: Offer<'_>,
+        now: Now,
     ) -> Result<Option<Identity>, Dismissal> {
-        if let Some(everyone) = self.directory.anonymous() {
-            return Ok(Some(everyone));
+        match self.judge(now, || offered(head, offer)) {
+            Ok(identity) => Ok(Some(identity)),
+            Err(Dismissal::Denied(Denied::Missing)) => Ok(None),
+            Err(dismissal) => Err(dismissal),
         }
-        let token = match presented(head) {
-            Presented::Token(token) => Some(token),
-            Presented::Nothing => None,
-            Presented::Garbage => return Err(Dismissal::Garbage),
-            Presented::Contradictory => return Err(Dismissal::Contradictory),
-        };
-        let token = match (token, offer.token) {
-            (Some(one), Some(other)) if one != other => return Err(Dismissal::Contradictory),
-            (one, other) => one.or(other),
-        };
-        token.map(|token| self.bearer(token)).transpose()
     }
 
-    /// Whose token this is, if it is of use here.
-    pub(super) fn bearer(&self, token: &str) -> Result<Identity, Dismissal> {
-        let known = self.directory.bearer(token);
-        let identity = known.ok_or(Dismissal::Unknown)?;
+    /// The identity that a token stands for, if it is of use here.
+    pub(super) fn bearer(&self, token: &str, now: Now) -> Result<Identity, Dismissal> {
+        self.judge(now, || Credentials::Bearer(token))
+    }
+
+    fn judge<'b>(
+        &self,
+        now: Now,
+        presented: impl FnOnce() -> Credentials<'b>,
+    ) -> Result<Identity, Dismissal> {
+        let identity = self.directory.identify(now, presented);
+        let identity = identity.map_err(Dismissal::Denied)?;
         let useful = [Grant::Subscribe, Grant::Publish];
-        if useful.iter().any(|&grant| identity.grants.allow(grant)) {
-            return Ok(identity);
+        let denied = useful.map(|grant| identity.with_grant(now, grant).err());
+        match denied {
+            [Some(denied), Some(_)] => Err(Dismissal::Denied(denied)),
+            _ => Ok(identity),
         }
-        Err(Dismissal::Forbidden(identity))
+    }
+}
+
+/// The token that a handshake presents, in a field or in the offer of subprotocols; both must be the same.
+fn offered<'b>(head: &Head<'_, 'b>, offer: Offer<'b>) -> Credentials<'b> {
+    match (presented(head), offer.token) {
+        (Credentials::Bearer(one), Some(other)) if one != other => Credentials::Contradictory,
+        (Credentials::None, Some(token)) => Credentials::Bearer(token),
+        (credentials, _) => credentials,
     }
 }
 
 /// Whether somebody may do something.
-pub(super) fn allow(identity: Identity, grant: Grant) -> Result<(), Error> {
-    if identity.grants.allow(grant) {
-        return Ok(());
-    }
-    let message = match grant {
-        Grant::Subscribe => "this API token does not have the grant \"subscribe\"",
-        Grant::Publish => "this API token does not have the grant \"publish\"",
-        Grant::Admin => "this API token does not have the grant \"admin\"",
+pub(super) fn allow(identity: Identity, grant: Grant, now: Now) -> Result<(), Error> {
+    let message = match identity.with_grant(now, grant) {
+        Ok(_) => return Ok(()),
+        Err(Denied::Lacks(_, Grant::Subscribe)) => {
+            "this API token does not have the grant \"subscribe\""
+        }
+        Err(Denied::Lacks(_, Grant::Publish)) => {
+            "this API token does not have the grant \"publish\""
+        }
+        Err(_) => "this API token has ended",
     };
     Err(Error::new(Code::Forbidden, message))
 }

@@ -55,7 +55,7 @@ impl Pubsub {
         let place = Place::read(query, tools.placement)?;
         let cursor =
             query_cursor(query).map_err(|(_, message)| Dismissal::Address(message.into()))?;
-        let (who, due) = self.identify(head, offer)?.map_or_else(
+        let (who, due) = self.identify(head, offer, tools.now)?.map_or_else(
             || {
                 (
                     Who::Stranger,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::auth::Identity;
+use crate::auth::Denied;
 use crate::dialect::client::Reaction;
 use crate::dialect::{
     CONTRADICTORY, Denial, LEAVING, RATE_LIMITED, put_text, reserved_name, too_fast,
@@ -124,14 +124,8 @@ const BUSY: &str = "a bound is reached, try again";
 pub(super) enum Dismissal {
     /// The query cannot be understood; says why.
     Address(Box<str>),
-    /// The token is not known.
-    Unknown,
-    /// What is presented is no token.
-    Garbage,
-    /// There are several tokens that are not the same.
-    Contradictory,
-    /// The token allows nothing here.
-    Forbidden(Identity),
+    /// What is presented is not known, contradicts itself, or allows nothing here.
+    Denied(Denied),
     /// There is no such session or event.
     NotFound,
     /// The session belongs to another event.
@@ -164,11 +158,9 @@ impl Dismissal {
 
     /// What the operator is told, if it is for want of access.
     pub(super) fn denial(&self) -> Option<Denial> {
-        let new = |kind| Some(Denial::new(Api::Pubsub, kind));
         match self {
-            Self::Unknown => new(RefusalKind::Token),
-            Self::Garbage | Self::Contradictory | Self::TooLate => new(RefusalKind::Credentials),
-            Self::Forbidden(identity) => Some(Denial::of_grant(Api::Pubsub, *identity)),
+            Self::Denied(denied) => Some(Denial::of(Api::Pubsub, *denied)),
+            Self::TooLate => Some(Denial::new(Api::Pubsub, RefusalKind::Credentials)),
             Self::Address(_) | Self::NotFound | Self::Elsewhere | Self::Busy | Self::Full(_) => {
                 None
             }
@@ -179,13 +171,18 @@ impl Dismissal {
     pub(super) fn reaction(&self, reference: Option<&Reference>) -> Reaction {
         let (close, code, reason) = match self {
             Self::Address(_) => (CLOSE_ADDRESS, Code::Invalid, "the address is not a room's"),
-            Self::Contradictory => (CLOSE_ADDRESS, Code::Invalid, CONTRADICTORY),
-            Self::Unknown | Self::Garbage => (
+            Self::Denied(Denied::Contradictory) => (CLOSE_ADDRESS, Code::Invalid, CONTRADICTORY),
+            Self::Denied(
+                Denied::Missing | Denied::Malformed | Denied::Password | Denied::Unknown,
+            ) => (
                 CLOSE_UNKNOWN,
                 Code::Unauthorized,
                 "the API token is not known",
             ),
-            Self::Forbidden(_) => (
+            Self::Denied(Denied::Ended(_)) => {
+                (CLOSE_UNKNOWN, Code::Unauthorized, "the API token has ended")
+            }
+            Self::Denied(Denied::Lacks(..)) => (
                 CLOSE_FORBIDDEN,
                 Code::Forbidden,
                 "this API token has neither the grant \"subscribe\" nor \"publish\"",

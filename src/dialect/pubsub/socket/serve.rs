@@ -22,6 +22,7 @@ use crate::dialect::client::{Message, Reaction, Show};
 use crate::dialect::{Denial, Tools};
 use crate::hub::{Address, Command, Parents, Scope};
 use crate::metrics::{Api, RefusalKind};
+use crate::time::Now;
 
 /// An error that is a reply.
 fn refuse(reference: Option<&Reference>, error: &Error) -> Reaction {
@@ -33,10 +34,11 @@ fn granted(
     identity: Identity,
     grant: Grant,
     reference: Option<&Reference>,
+    now: Now,
 ) -> Result<&Reference, Error> {
     let message = "this action needs a \"ref\", which its reply repeats";
     let reference = reference.ok_or_else(|| Error::new(Code::MissingRef, message))?;
-    allow(identity, grant)?;
+    allow(identity, grant, now)?;
     Ok(reference)
 }
 
@@ -91,15 +93,15 @@ impl Pubsub {
                 Err(Error::new(Code::UnknownAction, message))
             }
             (Some(Action::Subscribe), &Who::Known(identity)) => {
-                granted(identity, Grant::Subscribe, reference)
+                granted(identity, Grant::Subscribe, reference, tools.now)
                     .and_then(|reference| client.subscribe(request, reference))
             }
             (Some(Action::Unsubscribe), &Who::Known(identity)) => {
-                granted(identity, Grant::Subscribe, reference)
+                granted(identity, Grant::Subscribe, reference, tools.now)
                     .and_then(|reference| client.unsubscribe(request, reference))
             }
             (Some(Action::Publish), &Who::Known(identity)) => {
-                granted(identity, Grant::Publish, reference)
+                granted(identity, Grant::Publish, reference, tools.now)
                     .and_then(|reference| client.publish(identity, request, reference))
             }
         };
@@ -119,7 +121,7 @@ impl Pubsub {
         if self.directory.anonymous().is_some() {
             return Ok(Reaction::Reply(authenticated(reference)));
         }
-        let identity = match self.bearer(&request.token()?) {
+        let identity = match self.bearer(&request.token()?, tools.now) {
             Ok(identity) => identity,
             Err(dismissal) => {
                 tools.denied = dismissal.denial();
