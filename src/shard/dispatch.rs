@@ -242,9 +242,7 @@ impl Shard {
                 }
                 ReplyTo::Nobody => {}
             },
-            Mail::Find { .. } | Mail::Found { .. } | Mail::Login { .. } | Mail::LoggedIn { .. } => {
-                self.mail_of_operations(now, from, mail);
-            }
+            Mail::Operation(mail) => self.operation_mail(now, from, mail),
             Mail::Asked { number, question } => self.asked(from, number, question),
             Mail::Told { number, report } => self.told(now, number, report),
             Mail::Unasked { number } => self.unasked(from, number),

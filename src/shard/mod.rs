@@ -58,7 +58,7 @@ mod tick;
 pub use arrivals::Released;
 pub use effect::{Effect, PasswordCheck, Told, ToldDenial};
 pub use flush::Flushed;
-pub use mail::{Mail, RelayMail, ReplyTo};
+pub use mail::{Mail, OperationMail, RelayMail, ReplyTo};
 pub use node_report::Machine;
 pub use settings::{ShardSettings, Slices};
 pub use shard::Shard;

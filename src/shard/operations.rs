@@ -1,6 +1,6 @@
 //! Operations that no single hub decides: a search of all shards, logins, and passwords.
 
-use super::{ConnectionId, Effect, Mail, PasswordCheck, Shard};
+use super::{ConnectionId, Effect, Mail, OperationMail, PasswordCheck, Shard};
 use crate::auth::{Attempt, LoginToken, Verdict};
 use crate::dialect::{LoginChange, Outcome};
 use crate::hub::{OrganizationId, Refusal, ShardId};
@@ -23,10 +23,12 @@ impl Shard {
             return Some(Outcome::refused(Refusal::Busy));
         }
         let search = self.post.begin_search(connection, found);
-        self.post.send_to_others(|| Mail::Find {
-            search,
-            organization,
-            prefix: prefix.into(),
+        self.post.send_to_others(|| {
+            Mail::Operation(OperationMail::Find {
+                search,
+                organization,
+                prefix: prefix.into(),
+            })
         });
         None
     }
@@ -46,12 +48,12 @@ impl Shard {
         if !self.post.has_room(home) {
             return Some(Outcome::refused(Refusal::Busy));
         }
-        let mail = Mail::Login {
+        let mail = OperationMail::Login {
             connection,
             token,
             change,
         };
-        self.post.send(home, mail);
+        self.post.send(home, Mail::Operation(mail));
         None
     }
 
@@ -88,40 +90,38 @@ impl Shard {
     }
 
     /// Another shard takes part in an operation.
-    pub(super) fn mail_of_operations(&mut self, now: Now, from: ShardId, mail: Mail) {
+    pub(super) fn operation_mail(&mut self, now: Now, from: ShardId, mail: OperationMail) {
         match mail {
-            Mail::Find {
+            OperationMail::Find {
                 search,
                 organization,
                 prefix,
             } => {
                 let tokens = self.hub.find(now, organization, &prefix);
-                self.post.send(from, Mail::Found { search, tokens });
+                let mail = OperationMail::Found { search, tokens };
+                self.post.send(from, Mail::Operation(mail));
             }
-            Mail::Found { search, tokens } => {
+            OperationMail::Found { search, tokens } => {
                 if let Some((connection, found)) = self.post.found(search, tokens) {
                     self.deliver(now, connection, Outcome::Found(found));
                 }
             }
-            Mail::Login {
+            OperationMail::Login {
                 connection,
                 token,
                 change,
             } => {
                 let outcome = self.change_login(now, &token, change);
-                self.post.send(
-                    from,
-                    Mail::LoggedIn {
-                        connection,
-                        outcome,
-                    },
-                );
+                let mail = OperationMail::LoggedIn {
+                    connection,
+                    outcome,
+                };
+                self.post.send(from, Mail::Operation(mail));
             }
-            Mail::LoggedIn {
+            OperationMail::LoggedIn {
                 connection,
                 outcome,
             } => self.deliver(now, connection, outcome),
-            _ => {}
         }
     }
 }

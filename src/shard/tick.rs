@@ -73,11 +73,17 @@ impl Shard {
             || self.connections.has_backlog()
             || self.connections.has_unserved()
             || self.overview.has_work()
-            || self.has_left_over()
+            || self.came_up()
+    }
+
+    /// Whether another tick should be ended and flushed at once: something came up in the flush, and that has written
+    /// to all.
+    pub fn has_left_over(&self) -> bool {
+        self.came_up() && !self.connections.has_backlog()
     }
 
     /// Whether something came up after the end of the tick that the end of another one sees to.
-    pub fn has_left_over(&self) -> bool {
+    fn came_up(&self) -> bool {
         self.connections.resumed() > 0 || self.fanout.addressed() > 0 || self.hub.has_woken()
     }
 

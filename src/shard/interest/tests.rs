@@ -190,8 +190,7 @@ impl Three {
 fn kind(mail: &Mail) -> &'static str {
     match mail {
         Mail::Command { .. } | Mail::Keyed { .. } => "command",
-        Mail::Find { .. } | Mail::Found { .. } => "search",
-        Mail::Login { .. } | Mail::LoggedIn { .. } => "login",
+        Mail::Operation(_) => "operation",
         Mail::Answer { answer, .. } => match answer {
             Answer::Parents(parents) if parents.is_empty() => "nothing above",
             _ => "answer",
