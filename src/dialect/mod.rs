@@ -13,6 +13,7 @@ mod cursor;
 mod denial;
 mod describe;
 pub mod live;
+mod node_report;
 mod offer;
 mod operation;
 pub mod pubsub;
@@ -51,6 +52,7 @@ pub use cors::{AllowedOrigin, Cors};
 pub use cursor::{FOREIGN, QueryError, query_cursor, query_text};
 pub use denial::{CONTRADICTORY, Denial, Judge, denied_by};
 pub use describe::{ConnectionState, Heard, SubscriptionState};
+pub use node_report::{NodeReport, ReportTimes};
 pub use offer::Offer;
 pub use operation::{LoginChange, Operation, Outcome};
 pub use refusals::{

@@ -401,8 +401,8 @@ impl TestNode {
         }
         for shard in &mut self.shards {
             shard.advance(self.now);
-            if shard.wants_state(self.now) {
-                shard.publish_state(self.now, machine());
+            if shard.wants_report(self.now) {
+                shard.publish_report(self.now, machine());
             }
         }
     }

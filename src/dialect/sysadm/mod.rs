@@ -36,6 +36,7 @@ use super::{
     read_credentials, respond_error,
 };
 use crate::auth::{Denied, Directory, Grant, Identity, LoginToken, OrganizationId};
+use crate::dialect::ReportTimes;
 use crate::dialect::client::Reaction;
 use crate::hub::NamePattern;
 use crate::limits::{LOGIN_TIMEOUT, SYSADM_IDLE_TIMEOUT};
@@ -49,7 +50,7 @@ pub use login::Pending;
 use reply::{Code, Errors};
 use request::Request;
 
-pub use state::{SYSTEM_STATE, SystemState};
+pub use state::report;
 pub use subscribe::Undo;
 
 /// The paths of this dialect's socket.
@@ -77,6 +78,7 @@ pub struct Sysadm {
     errors: Errors,
     known: Vec<NamePattern>,
     retained: Vec<Box<str>>,
+    report_times: Option<ReportTimes>,
 }
 
 /// One client.
@@ -118,7 +120,16 @@ impl Sysadm {
                 .map(NamePattern::parse)
                 .collect(),
             retained: config.retained.iter().map(|c| c.as_str().into()).collect(),
+            report_times: config.state_interval.map(|interval| ReportTimes {
+                first: config.state_first,
+                interval,
+            }),
         }
+    }
+
+    /// When the node reports, if it is to.
+    pub const fn report_times(&self) -> Option<ReportTimes> {
+        self.report_times
     }
 
     /// What every answer tells browsers.
