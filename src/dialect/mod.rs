@@ -52,7 +52,7 @@ pub use cors::{AllowedOrigin, Cors};
 pub use cursor::{FOREIGN, QueryError, query_cursor, query_text};
 pub use denial::{CONTRADICTORY, Denial, Judge, denied_by};
 pub use describe::{ConnectionState, Heard, SubscriptionState};
-pub use node_report::{NodeReport, ReportTimes};
+pub use node_report::{NodeReport, Reporting};
 pub use offer::Offer;
 pub use operation::{LoginChange, Operation, Outcome};
 pub use refusals::{

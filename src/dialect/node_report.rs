@@ -24,23 +24,20 @@ pub struct NodeReport {
     pub events_per_second: f64,
 }
 
-/// When a node reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReportTimes {
+/// How a dialect has a node report.
+#[derive(Clone, Copy, Debug)]
+pub struct Reporting {
     /// From the start to the first report.
     pub first: Duration,
     /// From one report to the next.
     pub interval: Duration,
+    /// A report as the dialect's event.
+    pub event: fn(&NodeReport) -> Draft,
 }
 
 impl Dialects {
-    /// When the node reports, if it is to.
-    pub const fn report_times(&self) -> Option<ReportTimes> {
-        self.sysadm.report_times()
-    }
-
-    /// A report as an event.
-    pub fn report(&self, report: &NodeReport) -> Draft {
-        super::sysadm::report(report)
+    /// How the node reports, if it is to.
+    pub const fn reporting(&self) -> Option<Reporting> {
+        self.sysadm.reporting()
     }
 }

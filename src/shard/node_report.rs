@@ -5,7 +5,7 @@
 
 use super::{Mail, ReplyTo, Shard};
 use crate::auth::OrganizationId;
-use crate::dialect::{Dialects, NodeReport, ReportTimes};
+use crate::dialect::{Dialects, NodeReport, Reporting};
 use crate::hub::{Command, ShardId};
 use crate::time::{Instant, Now};
 
@@ -25,7 +25,7 @@ pub struct Machine {
 /// When the report is due.
 #[derive(Debug)]
 pub(super) struct ReportSchedule {
-    times: ReportTimes,
+    reporting: Reporting,
     /// Known once the time is.
     started: Option<Instant>,
     due: Instant,
@@ -37,7 +37,7 @@ impl ReportSchedule {
     /// The schedule of one shard; `None` if the report is another's to publish, or nobody's.
     pub(super) fn of(shard: ShardId, dialects: &Dialects) -> Option<Self> {
         Some(Self {
-            times: dialects.report_times().filter(|_| shard == ShardId(0))?,
+            reporting: dialects.reporting().filter(|_| shard == ShardId(0))?,
             started: None,
             due: Instant::NEVER,
             last: (Instant::default(), 0),
@@ -48,7 +48,7 @@ impl ReportSchedule {
     fn is_due(&mut self, now: Instant) -> bool {
         if self.started.is_none() {
             self.started = Some(now);
-            self.due = now + self.times.first;
+            self.due = now + self.reporting.first;
             self.last.0 = now;
         }
         now >= self.due
@@ -71,11 +71,11 @@ impl Shard {
         let Some(schedule) = &mut self.report else {
             return;
         };
-        schedule.due = now.instant + schedule.times.interval;
+        schedule.due = now.instant + schedule.reporting.interval;
         let (since, before) = std::mem::replace(&mut schedule.last, (now.instant, published));
         let seconds = now.instant.since(since).as_secs_f64().max(1e-3);
         let started = schedule.started.unwrap_or(now.instant);
-        let draft = self.dialects.report(&NodeReport {
+        let draft = (schedule.reporting.event)(&NodeReport {
             hostname: machine.hostname,
             uptime: now.instant.since(started),
             load: machine.load,

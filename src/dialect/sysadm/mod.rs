@@ -36,7 +36,7 @@ use super::{
     read_credentials, respond_error,
 };
 use crate::auth::{Denied, Directory, Grant, Identity, LoginToken, OrganizationId};
-use crate::dialect::ReportTimes;
+use crate::dialect::Reporting;
 use crate::dialect::client::Reaction;
 use crate::hub::NamePattern;
 use crate::limits::{LOGIN_TIMEOUT, SYSADM_IDLE_TIMEOUT};
@@ -50,7 +50,6 @@ pub use login::Pending;
 use reply::{Code, Errors};
 use request::Request;
 
-pub use state::report;
 pub use subscribe::Undo;
 
 /// The paths of this dialect's socket.
@@ -78,7 +77,7 @@ pub struct Sysadm {
     errors: Errors,
     known: Vec<NamePattern>,
     retained: Vec<Box<str>>,
-    report_times: Option<ReportTimes>,
+    reporting: Option<Reporting>,
 }
 
 /// One client.
@@ -120,16 +119,17 @@ impl Sysadm {
                 .map(NamePattern::parse)
                 .collect(),
             retained: config.retained.iter().map(|c| c.as_str().into()).collect(),
-            report_times: config.state_interval.map(|interval| ReportTimes {
+            reporting: config.state_interval.map(|interval| Reporting {
                 first: config.state_first,
                 interval,
+                event: state::report,
             }),
         }
     }
 
-    /// When the node reports, if it is to.
-    pub const fn report_times(&self) -> Option<ReportTimes> {
-        self.report_times
+    /// How the node reports, if it is to.
+    pub const fn reporting(&self) -> Option<Reporting> {
+        self.reporting
     }
 
     /// What every answer tells browsers.

@@ -12,7 +12,7 @@ use crate::hub::{Draft, EventName};
 const SYSTEM_STATE: &str = "system-state";
 
 /// The event.
-pub fn report(report: &NodeReport) -> Draft {
+pub(super) fn report(report: &NodeReport) -> Draft {
     Draft {
         name: EventName::from_text(SYSTEM_STATE),
         payload: to_json(report).into(),
