@@ -44,16 +44,7 @@ pub(crate) const CIRCLES: [(&str, &[&str]); 7] = [
     (
         "dialect",
         &[
-            "calls",
-            "client",
-            "describe",
-            "live",
-            "node_report",
-            "pubsub",
-            "render",
-            "rpc",
-            "stream",
-            "sysadm",
+            "calls", "client", "describe", "live", "pubsub", "render", "rpc", "stream", "sysadm",
         ],
     ),
     ("dialect/pubsub", &["assets", "route"]),
