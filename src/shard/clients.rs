@@ -188,7 +188,7 @@ impl Shard {
         }
         if self.listeners.len() <= index as usize {
             self.listeners
-                .resize_with(index as usize + 1, Listener::default);
+                .resize(index as usize + 1, Listener::nobody(encoding));
         }
         let listener = &mut self.listeners[index as usize];
         listener.encoding = encoding;

@@ -36,8 +36,7 @@ impl Shard {
             self.mark_own(id, correlation_id, &mut command);
         }
         // Who follows a log hears nothing but what its home has.
-        let follows = matches!(pending, Pending::PubsubClient(_));
-        let answer = if !follows && asks_where_a_session_stands(&command) {
+        let answer = if !pending.follows_log() && asks_where_a_session_stands(&command) {
             self.find_place(now, id, command)
         } else {
             self.dispatch(now, id, command, idempotency_key)

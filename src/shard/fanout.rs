@@ -20,17 +20,16 @@ pub(super) struct Listener {
     pub(super) serial: u32,
 }
 
-impl Default for Listener {
-    fn default() -> Self {
+impl Listener {
+    /// Nobody, who would hear in that encoding.
+    pub(super) const fn nobody(encoding: Encoding) -> Self {
         Self {
             group: GroupId::NONE,
-            encoding: Encoding::Live,
+            encoding,
             serial: 0,
         }
     }
-}
 
-impl Listener {
     /// One piece more, the first of this tick or not.
     #[inline]
     fn hear(
@@ -198,7 +197,7 @@ impl Shard {
     /// Nothing waits for a connection that is gone.
     pub(super) fn forget_group(&mut self, index: u32) {
         if let Some(listener) = self.listeners.get_mut(index as usize) {
-            *listener = Listener::default();
+            *listener = Listener::nobody(listener.encoding);
         }
     }
 }

@@ -28,6 +28,8 @@ mod flush;
 mod groups;
 mod input;
 mod interest;
+#[cfg(test)]
+mod listed_tests;
 mod mail;
 mod overview;
 mod readers;
@@ -49,7 +51,7 @@ use crate::buf::Arena;
 use crate::config::SlowConsumer;
 use crate::connection::{Connection, Context};
 use crate::dialect::pubsub::Wanted;
-use crate::dialect::{AllMetrics, Dialects};
+use crate::dialect::{AllMetrics, Dialects, Parts};
 use crate::hub::{
     self, Event, Hub, Idempotency, Identity, Ids, MatchScratch, Placement, SessionIndex, ShardId,
 };
@@ -262,6 +264,7 @@ impl Shard {
         let idempotency = Idempotency::new(ids.table_seed(), keys_max);
         let shards = usize::from(placement.shards());
         let budget = Budget::new(config.server.held_bytes_max);
+        let dialects = Dialects::new(&Parts::new(&config, &directory, &hostname, &metrics));
         Self {
             id: shard,
             hub: Hub::new(hub_config(&config, slices), placement.clone(), shard, seed),
@@ -269,7 +272,7 @@ impl Shard {
             ids,
             idempotency,
             logins: Logins::default(),
-            dialects: Dialects::new(&config, &directory, hostname, Arc::clone(&metrics)),
+            dialects,
             connections: Slab::new(),
             connections_max: config.server.connections_max.min(CONNECTIONS_MAX),
             next_serial: 0,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::{Mail, ReplyTo, Shard};
 use crate::auth::OrganizationId;
 use crate::config::SysadmConfig;
-use crate::dialect::sysadm::{SYSTEM_STATE, SystemState};
+use crate::dialect::{SYSTEM_STATE, SystemState};
 use crate::hub::{Command, Draft, EventName, ShardId};
 use crate::time::{Instant, Now};
 
