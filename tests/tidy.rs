@@ -6,6 +6,8 @@
 
 #[path = "tidy/circles.rs"]
 mod circles;
+#[path = "tidy/dialects.rs"]
+mod dialects;
 #[path = "tidy/house.rs"]
 mod house;
 #[path = "tidy/pages.rs"]
@@ -20,8 +22,8 @@ mod tables;
 use std::fs;
 
 use house::{
-    BANNED_BUT_HERE, BANNED_PATHS, BANNED_WORDS, CIRCLES, DIALECTS, FILE_LINES_MAX, HOMES, RANKS,
-    SAME_RANK, TOP_LEVEL, UNSAFE_HOMES,
+    BANNED_BUT_HERE, BANNED_PATHS, BANNED_WORDS, CIRCLES, FILE_LINES_MAX, HOMES, RANKS, SAME_RANK,
+    TOP_LEVEL, UNSAFE_HOMES,
 };
 use paths::{crate_paths, paths_from};
 use source::{Source, files, read, root, sources, words};
@@ -110,20 +112,22 @@ fn imports_point_down_the_ladder() {
 
 #[test]
 fn dialects_do_not_know_each_other() {
+    let list = dialects::listed();
+    let is_dialect = |name: &str| list.iter().any(|dialect| dialect.module == name);
     let mut findings = Vec::new();
     for source in rungs() {
         let module = source.module();
         let ["dialect", own, ..] = module[..] else {
             continue;
         };
-        if !DIALECTS.contains(&own) {
+        if !is_dialect(own) {
             continue;
         }
         for path in crate_paths(&source) {
             let segments: Vec<&str> = path.segments.iter().map(String::as_str).collect();
             if let ["crate", "dialect", other, ..] = segments[..]
                 && other != own
-                && DIALECTS.contains(&other)
+                && is_dialect(other)
             {
                 let at = source.at(path.position);
                 findings.push(format!(
@@ -141,9 +145,10 @@ fn no_two_files_of_a_folder_need_each_other() {
     for (folder, files) in CIRCLES {
         let files = files.iter().map(|&file| file.to_owned()).collect();
         let known = (folder.to_owned(), files);
+        let there = found.clone();
         assert!(
             found.remove(&known),
-            "{known:?} is gone: strike it out in tests/tidy/house.rs"
+            "{known:?} is gone: correct tests/tidy/house.rs; there are {there:?}"
         );
     }
     let findings = found
@@ -151,6 +156,27 @@ fn no_two_files_of_a_folder_need_each_other() {
         .map(|(folder, files)| format!("{folder}: {}", files.join(" ⇄ ")));
     assert_none(
         "move what these files share below them, or into one of them:",
+        findings.collect(),
+    );
+}
+
+#[test]
+fn nothing_above_the_dialects_names_one() {
+    let list = dialects::listed();
+    let above = rungs().filter(|source| rank(source.module()[0]).is_some_and(|rank| rank > 4));
+    let findings = above.flat_map(|source| dialects::named_above(&source, &list));
+    assert_none(
+        "ask the dialect by a method of `Dialect` (src/dialect/contract.rs):",
+        findings.collect(),
+    );
+}
+
+#[test]
+fn a_dialect_has_an_arm_of_its_own() {
+    let list = dialects::listed();
+    let findings = rungs().flat_map(|source| dialects::catch_alls(&source, &list));
+    assert_none(
+        "name every dialect, or `dispatch!`; another one would be forgotten here:",
         findings.collect(),
     );
 }

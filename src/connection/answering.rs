@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::http1::Reading;
 use super::{Connection, Context, Parked, State, Then, Timer};
-use crate::dialect::{Exchange, Outcome, Pending, Responder};
+use crate::dialect::{Dialects, Exchange, Outcome, Pending, Responder, Tools};
 use crate::hub::Refusal;
 use crate::time::Instant;
 
@@ -45,8 +45,8 @@ impl Connection {
             return self.answer_client(pending, outcome, ctx);
         }
         let mut then = Then::Again;
-        self.respond(exchange, ctx, |ctx, to| {
-            let action = ctx.dialects.answer(pending, outcome, &mut ctx.tools, to);
+        self.respond(exchange, ctx, |dialects, tools, to| {
+            let action = dialects.answer(pending, outcome, tools, to);
             then = Then::after(action, exchange);
         });
         then
@@ -72,13 +72,13 @@ impl Connection {
         &mut self,
         exchange: Exchange,
         ctx: &mut Context<'_>,
-        write: impl FnOnce(&mut Context<'_>, &mut Responder<'_>),
+        write: impl for<'o> FnOnce(&'o Dialects, &mut Tools<'_>, &mut Responder<'o>),
     ) {
         let exchange = Exchange {
             keep_alive: exchange.keep_alive && !ctx.draining,
             ..exchange
         };
-        let (date, now) = (ctx.date, ctx.now);
+        let (dialects, date, now) = (ctx.dialects, ctx.date, ctx.now);
         let origin = self.origin();
         let mut arena = std::mem::take(ctx.arena);
         let (mut status, mut denied) = (0, None);
@@ -89,10 +89,11 @@ impl Connection {
                 now,
                 exchange,
                 origin,
+                lines: b"",
                 status: 0,
                 denied: None,
             };
-            write(ctx, &mut to);
+            write(dialects, &mut ctx.tools, &mut to);
             (status, denied) = (to.status, to.denied);
         });
         ctx.tools.denied = ctx.tools.denied.or(denied);
@@ -135,8 +136,8 @@ impl Connection {
 
     /// Refuses to attach, in the dialect's form.
     pub fn refuse_listen(&mut self, refusal: Refusal, exchange: Exchange, ctx: &mut Context<'_>) {
-        self.respond(exchange, ctx, |ctx, to| {
-            ctx.dialects.sessions.respond_refused(refusal, to);
+        self.respond(exchange, ctx, |dialects, _, to| {
+            dialects.refuse_listen(refusal, to);
         });
     }
 

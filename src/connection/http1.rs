@@ -4,17 +4,14 @@
 //! receive buffer itself. Otherwise the bytes so far are held, and only their number is remembered:
 //! the head is parsed again when the rest has come, which costs less than keeping it parsed.
 
-use super::websocket::WebSocketPeer;
 use super::{Connection, Context, State, Step, Then};
-use crate::dialect::sessions::handshake_fields;
 use crate::dialect::{Dialects, Exchange, Responder, Route};
-use crate::limits::{ECHO_MESSAGE_BYTES_MAX, HTTP_HEAD_BYTES_MAX};
+use crate::limits::HTTP_HEAD_BYTES_MAX;
 use crate::protocol::Parsed;
 use crate::protocol::http1::{
     BodyError, BodyLength, CONTINUE, ChunkedDecoder, Glimpse, Head, HeadError, Scratch, parse_head,
 };
 use crate::protocol::http2::is_preface;
-use crate::protocol::websocket::Handshake;
 
 /// How far the reading of a request has come.
 #[derive(Debug, Default)]
@@ -71,7 +68,12 @@ impl BodyRefusal {
     }
 
     /// Writes it, in the form of whoever serves the path.
-    pub(super) fn respond(&self, route: Route<'_>, dialects: &Dialects, to: &mut Responder<'_>) {
+    pub(super) fn respond<'o>(
+        &self,
+        route: Route<'_>,
+        dialects: &'o Dialects,
+        to: &mut Responder<'o>,
+    ) {
         let Self(status, code, message) = self;
         dialects.refuse(route, to, *status, code, message);
     }
@@ -178,8 +180,8 @@ impl Connection {
         let mut exchange = Exchange::of(head);
         // The body of a refused request is not read, so nothing can follow it.
         exchange.keep_alive &= bodiless;
-        self.respond(exchange, ctx, |ctx, to| {
-            admitted = ctx.dialects.admit(route, head, to);
+        self.respond(exchange, ctx, |dialects, _, to| {
+            admitted = dialects.admit(route, head, to);
         });
         let Ok(body_bytes_max) = admitted else {
             return Body::Refused {
@@ -190,8 +192,8 @@ impl Connection {
             BodyLength::None => return Body::Here(0),
             BodyLength::Length(bytes) if bytes > body_bytes_max => {
                 let refusal = BodyRefusal::too_long(Some(bytes), body_bytes_max);
-                self.respond(exchange, ctx, |ctx, to| {
-                    refusal.respond(route, ctx.dialects, to);
+                self.respond(exchange, ctx, |dialects, _, to| {
+                    refusal.respond(route, dialects, to);
                 });
                 return Body::Refused { used: available };
             }
@@ -286,35 +288,12 @@ impl Connection {
     fn handle(&mut self, head: &Head<'_, '_>, body: &[u8], ctx: &mut Context<'_>) -> Then {
         let exchange = Exchange::of(head);
         let route = ctx.dialects.route(head.path);
-        if route == Route::Echo && head.wants_upgrade("websocket") {
-            self.open_echo(head, exchange, ctx);
-            return Then::Again;
-        }
         let mut then = Then::Again;
-        self.respond(exchange, ctx, |ctx, to| {
-            let action = ctx.dialects.handle(route, head, body, &mut ctx.tools, to);
+        self.respond(exchange, ctx, |dialects, tools, to| {
+            let action = dialects.handle(route, head, body, tools, to);
             then = Then::after(action, exchange);
         });
         then
-    }
-
-    fn open_echo(&mut self, head: &Head<'_, '_>, exchange: Exchange, ctx: &mut Context<'_>) {
-        match Handshake::check(handshake_fields(head)) {
-            Ok(handshake) => {
-                let response = ctx
-                    .arena
-                    .write(|out| handshake.write_response(out, None, b""));
-                ctx.metrics.http_requests.add(1);
-                self.send_queue.push(response);
-                self.become_echo(WebSocketPeer::new(ECHO_MESSAGE_BYTES_MAX), ctx);
-            }
-            Err(error) => self.respond(exchange, ctx, |_, to| {
-                let keep_alive = to.exchange.keep_alive;
-                to.begin(error.status())
-                    .raw(error.headers())
-                    .empty(keep_alive);
-            }),
-        }
     }
 
     /// RFC 9112 §2.2: after a head that cannot be read, nothing that follows can.
@@ -338,10 +317,9 @@ impl Connection {
     ) {
         let route = ctx.dialects.route(glimpse.path.unwrap_or(""));
         self.set_origin(ctx.dialects.allowed_origin(route, glimpse.origin));
-        self.respond(exchange, ctx, |ctx, to| {
+        self.respond(exchange, ctx, |dialects, _, to| {
             let (status, message) = (error.status(), error.to_string());
-            ctx.dialects
-                .refuse(route, to, status, "bad_request", &message);
+            dialects.refuse(route, to, status, "bad_request", &message);
         });
     }
 
@@ -350,8 +328,8 @@ impl Connection {
         let glimpse = Glimpse::of(request);
         let route = ctx.dialects.route(glimpse.path.unwrap_or(""));
         self.set_origin(ctx.dialects.allowed_origin(route, glimpse.origin));
-        self.respond(Exchange::broken(glimpse), ctx, |ctx, to| {
-            refusal.respond(route, ctx.dialects, to);
+        self.respond(Exchange::broken(glimpse), ctx, |dialects, _, to| {
+            refusal.respond(route, dialects, to);
         });
     }
 

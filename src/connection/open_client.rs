@@ -16,7 +16,7 @@ use crate::dialect::{
 };
 use crate::hub::Full;
 use crate::protocol::grpc::{Code, Status, put_compressed};
-use crate::protocol::websocket::CloseCode;
+use crate::protocol::websocket::{CloseCode, Opcode, encode_header};
 
 /// A dialect's client and what it talks over.
 #[derive(Debug)]
@@ -258,6 +258,10 @@ impl Connection {
                 self.send_message(&message, ctx);
                 Then::Again
             }
+            Reaction::Send(is_text, message) => {
+                self.send_frame(is_text, message, ctx);
+                Then::Again
+            }
             Reaction::Subscribe(change) => Then::Subscribe(change),
             Reaction::Execute(call) => Then::Call(call, Exchange::upgraded()),
             Reaction::Follow(follow) => Then::Follow(follow),
@@ -284,6 +288,20 @@ impl Connection {
             let frame = ctx.arena.write(|out| envelope.put(message, out));
             self.send_queue.push(frame);
         }
+    }
+
+    /// Sends a message of a WebSocket as it is, even if it is empty.
+    fn send_frame(&mut self, is_text: bool, message: Bytes, ctx: &mut Context<'_>) {
+        let opcode = if is_text {
+            Opcode::Text
+        } else {
+            Opcode::Binary
+        };
+        let header = ctx
+            .arena
+            .write(|out| encode_header(out, opcode, message.len()));
+        self.send_queue.push(header);
+        self.send_queue.push(message);
     }
 
     /// Sends the last message of a client: of a unary call the only one, which may be compressed. Events are not, since

@@ -70,6 +70,7 @@ impl Connection {
                 now,
                 exchange,
                 origin,
+                lines: b"",
                 status: 0,
                 denied: None,
             };

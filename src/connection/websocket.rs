@@ -10,8 +10,7 @@ use crate::dialect::{Client, Message, Reaction};
 use crate::hub::{Number, ReaderId};
 use crate::limits::STRANGER_MESSAGE_BYTES_MAX;
 use crate::protocol::websocket::{
-    CloseCode, CloseState, Item, Opcode, Receiver, encode_close, encode_header, encode_ping,
-    encode_pong,
+    CloseCode, CloseState, Item, Opcode, Receiver, encode_close, encode_ping, encode_pong,
 };
 use crate::time::Now;
 
@@ -31,8 +30,6 @@ pub(super) struct WebSocketPeer {
 enum Use<'s> {
     /// Unwanted: the peer only listens.
     Refuse,
-    /// To be sent back.
-    Echo,
     /// For the dialect.
     Talk(&'s mut Client),
 }
@@ -41,7 +38,6 @@ enum Use<'s> {
 enum Outcome {
     None,
     Send(Bytes),
-    Echo(Opcode, Bytes),
     Close(Option<CloseCode>, &'static str),
     React(Reaction),
 }
@@ -80,11 +76,6 @@ impl Connection {
         self.arm(Self::feed_timer(encoding), now);
     }
 
-    pub(super) fn become_echo(&mut self, peer: WebSocketPeer, ctx: &Context<'_>) {
-        self.state = State::Echo(Box::new(peer));
-        self.arm(Timer::Ping, ctx.now);
-    }
-
     fn web_socket(&mut self) -> Option<(&mut WebSocketPeer, Use<'_>)> {
         match &mut self.state {
             State::Feed(feed) => feed.web_socket.as_mut().map(|peer| (peer, Use::Refuse)),
@@ -95,7 +86,7 @@ impl Connection {
                     Peer::Call(_) | Peer::Response(_) => None,
                 }
             }
-            State::Echo(peer) => Some((peer, Use::Echo)),
+            State::Echo(peer) => Some((peer, Use::Refuse)),
             _ => None,
         }
     }
@@ -137,13 +128,6 @@ impl Connection {
             Outcome::None => {}
             Outcome::Send(frame) => self.send_queue.push(frame),
             Outcome::React(reaction) => then = self.react(reaction, ctx),
-            Outcome::Echo(opcode, payload) => {
-                let header = ctx
-                    .arena
-                    .write(|out| encode_header(out, opcode, payload.len()));
-                self.send_queue.push(header);
-                self.send_queue.push(payload);
-            }
             Outcome::Close(code, reason) => {
                 if let Some(code) = code {
                     self.push_close(code, reason, ctx);
@@ -219,9 +203,7 @@ impl Connection {
             }
             State::Parked(parked) => {
                 let exchange = parked.exchange;
-                self.respond(exchange, ctx, |ctx, to| {
-                    ctx.dialects.sessions.respond_gone(to);
-                });
+                self.respond(exchange, ctx, |dialects, _, to| dialects.respond_gone(to));
             }
             State::Feed(feed) => {
                 let encoding = feed.encoding;
@@ -304,7 +286,6 @@ fn judge(
         return Outcome::None;
     }
     match purpose {
-        Use::Echo => Outcome::Echo(opcode, message.into_bytes()),
         Use::Talk(client) => {
             let message = match opcode {
                 Opcode::Text => Message::Text(&message),

@@ -18,7 +18,8 @@ use crate::protocol::http1::{Head, is_same_host};
 #[derive(Debug)]
 pub struct Cors {
     lines: Bytes,
-    preflight: Bytes,
+    /// What the answer to a question beforehand says besides.
+    max_age: Box<[u8]>,
     origins: Origins,
 }
 
@@ -86,17 +87,17 @@ impl Cors {
             config.allow_methods,
         );
         let seconds = config.max_age.as_secs();
-        let preflight = format!("{lines}Access-Control-Max-Age: {seconds}\r\n");
+        let max_age = format!("Access-Control-Max-Age: {seconds}\r\n");
         Self {
             lines: lines.into(),
-            preflight: preflight.into(),
+            max_age: max_age.into_bytes().into(),
             origins,
         }
     }
 
-    /// The header lines for an answer to `OPTIONS`.
-    pub fn preflight(&self) -> &[u8] {
-        &self.preflight
+    /// The header line that an answer to `OPTIONS` has besides.
+    pub fn max_age(&self) -> &[u8] {
+        &self.max_age
     }
 
     /// The origin that the answer is to name, if it depends on the request.

@@ -65,6 +65,12 @@ pub enum Outcome {
     Login(Option<Identity>),
 }
 
+impl From<Answer> for Outcome {
+    fn from(answer: Answer) -> Self {
+        Self::Answer(answer)
+    }
+}
+
 impl Outcome {
     /// An operation that was not carried out.
     pub const fn refused(refusal: Refusal) -> Self {

@@ -95,12 +95,22 @@ impl Ground {
         request: &str,
         handle: impl FnOnce(&Head<'_, '_>, &mut Tools<'_>, &mut Responder<'_>) -> Action,
     ) -> (Action, String) {
+        self.request_with(b"", request, handle)
+    }
+
+    /// The same, where every answer begins with these lines.
+    pub(super) fn request_with(
+        &mut self,
+        lines: &[u8],
+        request: &str,
+        handle: impl FnOnce(&Head<'_, '_>, &mut Tools<'_>, &mut Responder<'_>) -> Action,
+    ) -> (Action, String) {
         let text = format!("{request}\r\nHost: a\r\n\r\n").replace("\r\n\r\nHost", "\r\nHost");
         let mut scratch = Scratch::new();
         let Ok(Parsed::Complete(head, _)) = parse_head(text.as_bytes(), &mut scratch) else {
             panic!("no request: {text}");
         };
-        respond(Exchange::of(&head), |to| {
+        respond(lines, Exchange::of(&head), |to| {
             handle(&head, &mut self.tools(), to)
         })
     }
@@ -108,6 +118,7 @@ impl Ground {
 
 /// What a handler does and writes.
 pub(super) fn respond(
+    lines: &[u8],
     exchange: Exchange,
     handle: impl FnOnce(&mut Responder<'_>) -> Action,
 ) -> (Action, String) {
@@ -118,6 +129,7 @@ pub(super) fn respond(
         now: Now::default(),
         exchange,
         origin: None,
+        lines,
         status: 0,
         denied: None,
     };

@@ -19,17 +19,17 @@ pub fn handshake_fields<'b>(head: &Head<'_, 'b>) -> HandshakeFields<'b> {
     }
 }
 
-/// Judges a request that is to become a WebSocket; a refusal, with the dialect's own header lines, is
-/// written.
-pub fn check_upgrade(
-    head: &Head<'_, '_>,
-    headers: &[u8],
-    to: &mut Responder<'_>,
-) -> Result<Handshake, Refused> {
+/// Judges a request that is to become a WebSocket; a refusal is written.
+pub fn check_upgrade(head: &Head<'_, '_>, to: &mut Responder<'_>) -> Result<Handshake, Refused> {
     Handshake::check(handshake_fields(head)).map_err(|error| {
-        let headers = [headers, error.headers()];
         let message = error.to_string();
-        respond_error(to, &headers, error.status(), "handshake", &message)
+        respond_error(
+            to,
+            &[error.headers()],
+            error.status(),
+            "handshake",
+            &message,
+        )
     })
 }
 

@@ -29,7 +29,7 @@ impl Shard {
                     self.mark_own(id, correlation_id, &mut command);
                 }
                 // Who follows a log hears nothing but what its home has.
-                let follows = matches!(pending, Pending::PubsubClient(_));
+                let follows = pending.follows_log();
                 let answer = match subscribes_at_a_session(&command).filter(|_| !follows) {
                     Some(organization) => self.find_place(now, id, organization, command),
                     None => self.dispatch(now, id, command, idempotency_key),

@@ -23,17 +23,16 @@ struct Listener {
     serial: u32,
 }
 
-impl Default for Listener {
-    fn default() -> Self {
+impl Listener {
+    /// Nobody, who would hear in that encoding.
+    const fn nobody(encoding: Encoding) -> Self {
         Self {
             group: GroupId::NONE,
-            encoding: Encoding::Live,
+            encoding,
             serial: 0,
         }
     }
-}
 
-impl Listener {
     /// One piece more, the first of this tick or not.
     #[inline]
     fn hear(
@@ -91,7 +90,7 @@ impl Fanout {
     pub(super) fn listen(&mut self, index: u32, serial: u32, encoding: Encoding) {
         let place = index as usize;
         if self.listeners.len() <= place {
-            self.listeners.resize_with(place + 1, Listener::default);
+            self.listeners.resize(place + 1, Listener::nobody(encoding));
         }
         let listener = &mut self.listeners[place];
         listener.encoding = encoding;
@@ -101,7 +100,7 @@ impl Fanout {
     /// Nothing waits for a connection that is gone.
     pub(super) fn forget(&mut self, index: u32) {
         if let Some(listener) = self.listeners.get_mut(index as usize) {
-            *listener = Listener::default();
+            *listener = Listener::nobody(listener.encoding);
         }
     }
 

@@ -34,6 +34,8 @@ mod flush;
 mod groups;
 mod input;
 mod interest;
+#[cfg(test)]
+mod listed_tests;
 mod mail;
 mod node_report;
 mod operations;

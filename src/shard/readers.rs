@@ -129,7 +129,7 @@ impl Shard {
             let head = ctx.arena.write(|out| {
                 match &listen.form {
                     Form::WebSocket(handshake) => {
-                        dialects.sessions.begin_websocket(handshake, headers, out);
+                        dialects.sessions().begin_websocket(handshake, headers, out);
                     }
                     Form::EventStream | Form::Poll { .. } => {
                         let mut to = crate::dialect::Responder {
@@ -138,10 +138,11 @@ impl Shard {
                             now,
                             exchange,
                             origin,
+                            lines: b"",
                             status: 0,
                             denied: None,
                         };
-                        dialects.sessions.begin_event_stream(headers, &mut to);
+                        dialects.begin_event_stream(headers, &mut to);
                     }
                 }
                 if let Some(gap) = gap {
@@ -197,7 +198,7 @@ impl Shard {
             Some(last) if last.key == key => (last.response.clone(), last.events),
             _ => {
                 let mut out = BytesMut::new();
-                let count = self.dialects.sessions.respond_events(
+                let count = self.dialects.sessions().respond_events(
                     key.headers,
                     || log.range(from),
                     (exchange, key.origin.clone()),

@@ -24,27 +24,18 @@ pub(crate) const RANKS: [(&str, u8); 17] = [
 /// Imports between equals that are allowed: what an operator sets is checked against hard bounds.
 pub(crate) const SAME_RANK: [(&str, &str); 1] = [("config", "limits")];
 
-/// The folders (or files) of `dialect` that are dialects; they never know each other.
-pub(crate) const DIALECTS: [&str; 6] = ["sessions", "sysadm", "live", "stream", "pubsub", "admin"];
-
 /// Circles between the files of a folder that are still there: folder, and its files in order.
 pub(crate) const CIRCLES: [(&str, &[&str]); 7] = [
     (
         "connection",
-        &[
-            "http1",
-            "http2",
-            "open_client",
-            "response",
-            "timer",
-            "websocket",
-        ],
+        &["http2", "open_client", "response", "timer", "websocket"],
     ),
     ("connection/http2", &["request", "stream"]),
     (
         "dialect",
         &[
-            "calls", "client", "describe", "live", "pubsub", "render", "rpc", "stream", "sysadm",
+            "calls", "client", "config", "contract", "describe", "live", "nowhere", "pubsub",
+            "sessions", "stream", "sysadm",
         ],
     ),
     ("dialect/pubsub", &["assets", "route"]),

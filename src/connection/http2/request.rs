@@ -6,8 +6,8 @@
 use super::stream::{NewStream, StreamSocket};
 use super::{BodyRefusal, Connection, Context, State, Step, Then, Timer};
 use crate::auth::Network;
-use crate::dialect::{Exchange, Open, Opening, Refused, Route};
-use crate::protocol::grpc::{CallFields, CallRefusal, Code, Kind, Status};
+use crate::dialect::{Exchange, Open, Opening, Refused};
+use crate::protocol::grpc::{CallFields, CallRefusal, Kind, Status};
 use crate::protocol::http1::{
     BodyLength, Glimpse, Head, HeadError, StreamFields, StreamRequest as RequestLine, Version,
 };
@@ -102,9 +102,9 @@ impl Connection {
         };
         if buf.len() as u64 > body_bytes_max {
             let refusal = BodyRefusal::too_long(None, body_bytes_max);
-            self.respond(exchange(&request), ctx, |ctx, to| {
-                let route = ctx.dialects.route(request.head.uri.path());
-                refusal.respond(route, ctx.dialects, to);
+            self.respond(exchange(&request), ctx, |dialects, _, to| {
+                let route = dialects.route(request.head.uri.path());
+                refusal.respond(route, dialects, to);
             });
             return all(Then::Again);
         }
@@ -120,8 +120,8 @@ impl Connection {
         let exchange = exchange(&request);
         self.with_head(&request, ctx, |connection, head, ctx| {
             let route = ctx.dialects.route(head.path);
-            connection.respond(exchange, ctx, |ctx, to| {
-                let action = ctx.dialects.handle(route, head, buf, &mut ctx.tools, to);
+            connection.respond(exchange, ctx, |dialects, tools, to| {
+                let action = dialects.handle(route, head, buf, tools, to);
                 then = Then::after(action, exchange);
             });
         });
@@ -136,11 +136,7 @@ impl Connection {
             let route = ctx.dialects.route(head.path);
             if let Some(fields) = call_fields(head) {
                 let opened = fields.and_then(|fields| {
-                    let Route::Rpc(method) = route else {
-                        let message = format!("no such method: {}", head.path);
-                        return Err(Status::new(Code::Unimplemented, message));
-                    };
-                    let client = ctx.dialects.begin_call(method, head, ctx.tools.judge())?;
+                    let client = ctx.dialects.begin_call(route, head, &mut ctx.tools)?;
                     Ok((client, fields))
                 });
                 begun = match opened {
@@ -155,11 +151,11 @@ impl Connection {
                 return;
             }
             connection.begin_exchange(route, head, ctx);
-            connection.respond(exchange, ctx, |ctx, to| {
-                begun = match (ctx.dialects.admit(route, head, to), head.body_length) {
+            connection.respond(exchange, ctx, |dialects, _, to| {
+                begun = match (dialects.admit(route, head, to), head.body_length) {
                     (Ok(most), BodyLength::Length(bytes)) if bytes > most => {
                         let refusal = BodyRefusal::too_long(Some(bytes), most);
-                        refusal.respond(route, ctx.dialects, to);
+                        refusal.respond(route, dialects, to);
                         Begun::Refused
                     }
                     (Ok(most), _) => Begun::Admitted(most),

@@ -6,8 +6,9 @@
 
 use bytes::Bytes;
 
+use super::errors::refuse_method;
 use super::{Pubsub, Route};
-use crate::dialect::{Refused, Responder, respond_plain_error};
+use crate::dialect::{Refused, Responder, respond_error};
 use crate::protocol::http1::{Head, query_last};
 
 const CLIENT: &str = include_str!("client/client.js");
@@ -141,12 +142,21 @@ impl Pubsub {
         let demo = matches!(route, Route::Index | Route::Asset(Asset::Demo));
         if demo && self.directory.anonymous().is_none() {
             let message = "nothing is served here";
-            return Err(respond_plain_error(to, 404, "not_found", message));
+            return Err(respond_error(to, &[], 404, "not_found", message));
         }
         if !route.allows(head.method) {
-            return Err(self.refuse_method(route.allow(), to));
+            let lines = self.lines_of_refusal(route);
+            return Err(refuse_method(route.allow(), lines, to));
         }
         Ok(0)
+    }
+
+    /// What a refusal on a path tells browsers, where the other answers tell them nothing.
+    pub(super) fn lines_of_refusal(&self, route: Route) -> &[u8] {
+        match route {
+            Route::Publish | Route::Socket => b"",
+            Route::Asset(_) | Route::Index => &self.cors,
+        }
     }
 
     /// Answers an admitted request for a file.

@@ -83,7 +83,7 @@ impl Sessions {
             Err(Denied::Missing) if self.token_reads && names_uuid(route) => {
                 Ok(Reader::TokenHolder)
             }
-            Err(denied) => Err(self.respond_denied(denied, to)),
+            Err(denied) => Err(Self::respond_denied(denied, to)),
         }
     }
 
@@ -95,7 +95,7 @@ impl Sessions {
     ) -> Result<OrganizationId, Refused> {
         self.member(head, Grant::Publish, to)
             .map(|identity| identity.organization)
-            .map_err(|denied| self.respond_denied(denied, to))
+            .map_err(|denied| Self::respond_denied(denied, to))
     }
 
     fn member(
@@ -108,7 +108,7 @@ impl Sessions {
         identity.with_grant(to.now, needed)
     }
 
-    fn respond_denied(&self, denied: Denied, to: &mut Responder<'_>) -> Refused {
+    fn respond_denied(denied: Denied, to: &mut Responder<'_>) -> Refused {
         to.denied = Some(Denial::of(Api::Sessions, denied));
         let message = match denied {
             Denied::Missing => "this needs an API token",
@@ -118,15 +118,14 @@ impl Sessions {
             Denied::Ended(_) => "the API token has ended",
             Denied::Contradictory => {
                 let code = "contradictory_credentials";
-                return respond_any_error(to, &[&self.cors], 400, code, CONTRADICTORY);
+                return respond_any_error(to, &[], 400, code, CONTRADICTORY);
             }
             Denied::Lacks(_, grant) => {
                 let message = format!("the API token lacks the grant \"{}\"", grant.as_str());
-                return respond_any_error(to, &[&self.cors], 403, "forbidden", &message);
+                return respond_any_error(to, &[], 403, "forbidden", &message);
             }
         };
-        let headers = [&self.cors[..], CHALLENGE];
-        respond_any_error(to, &headers, 401, "unauthorized", message)
+        respond_any_error(to, &[CHALLENGE], 401, "unauthorized", message)
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use serde::Serialize;
 use serde_json::json;
 
-use super::errors::{respond_error, respond_gone, respond_refusal};
+use super::errors::{respond_gone, respond_refusal};
 use super::lifecycle::{Creation, iso_date};
 use super::render::{self, Part};
 use super::{Sessions, execute};
@@ -93,93 +93,81 @@ impl LogHeaders {
 /// What all other answers about events say of themselves: they are nobody's to keep.
 const NO_STORE: &[u8] = b"Cache-Control: no-store\r\n";
 
-impl Sessions {
-    /// Turns an operation's outcome into a response, or into the next operation.
-    pub fn answer(
-        &self,
-        pending: Pending,
-        outcome: Outcome,
-        tools: &mut Tools<'_>,
-        to: &mut Responder<'_>,
-    ) -> Action {
-        match (pending, outcome) {
-            (
-                Pending::Read {
-                    fragment,
-                    searched: Some(organization),
-                },
-                Outcome::Answer(Answer::Refused(Refusal::NotFound)),
-            ) if fragment.as_str().len() >= FRAGMENT_BYTES_MIN => {
-                let find = Operation::Find {
-                    organization,
-                    prefix: fragment.as_str().into(),
-                };
-                return execute(find, Pending::Find);
-            }
-            (_, Outcome::Answer(Answer::Refused(refusal))) => respond_refusal(self, to, refusal),
-            (Pending::Declared(creation), Outcome::Answer(Answer::Parents(parents))) => {
-                return Self::create_below(parents, *creation, tools);
-            }
-            (Pending::Publish, Outcome::Answer(Answer::Published { id, position })) => {
-                self.respond_published(id, position, to);
-            }
-            (Pending::Created, Outcome::Answer(Answer::Created(token))) => {
-                self.respond_json(&json!({"token": token.as_str()}), to);
-            }
-            (Pending::Read { .. }, Outcome::Answer(Answer::Session(view))) => {
-                self.respond_json(&describe(&view), to);
-            }
-            (Pending::Status, Outcome::Answer(Answer::Session(view))) => {
-                self.respond_json(&short(&view), to);
-            }
-            (Pending::Find, Outcome::Found(tokens)) => match &tokens[..] {
-                [token] => self.respond_json(&json!({"token": token.as_str()}), to),
-                _ => respond_refusal(self, to, Refusal::NotFound),
+/// Turns an operation's outcome into a response, or into the next operation.
+pub(super) fn respond(
+    pending: Pending,
+    outcome: Outcome,
+    tools: &mut Tools<'_>,
+    to: &mut Responder<'_>,
+) -> Action {
+    match (pending, outcome) {
+        (
+            Pending::Read {
+                fragment,
+                searched: Some(organization),
             },
-            (_, _) => {
-                let exchange = to.exchange;
-                to.begin(200).raw(&self.cors).empty(exchange.keep_alive);
-            }
+            Outcome::Answer(Answer::Refused(Refusal::NotFound)),
+        ) if fragment.as_str().len() >= FRAGMENT_BYTES_MIN => {
+            let find = Operation::Find {
+                organization,
+                prefix: fragment.as_str().into(),
+            };
+            return execute(find, Pending::Find);
         }
-        Action::Done
-    }
-
-    fn respond_published(
-        &self,
-        id: EventId,
-        position: Option<(Epoch, Number)>,
-        to: &mut Responder<'_>,
-    ) {
-        let keep_alive = to.exchange.keep_alive;
-        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
-        let id = id.0.as_hyphenated().encode_lower(&mut text);
-        let mut response = to
-            .begin(200)
-            .raw(&self.cors)
-            .header("Fanfare-Id", id.as_bytes());
-        if let Some((epoch, number)) = position {
-            response = response
-                .header("Fanfare-Epoch", &epoch.digits())
-                .header_number("Fanfare-Number", number);
+        (_, Outcome::Answer(Answer::Refused(refusal))) => respond_refusal(to, refusal),
+        (Pending::Declared(creation), Outcome::Answer(Answer::Parents(parents))) => {
+            return Sessions::create_below(parents, *creation, tools);
         }
-        response.empty(keep_alive);
+        (Pending::Publish, Outcome::Answer(Answer::Published { id, position })) => {
+            respond_published(id, position, to);
+        }
+        (Pending::Created, Outcome::Answer(Answer::Created(token))) => {
+            respond_json(&json!({"token": token.as_str()}), to);
+        }
+        (Pending::Read { .. }, Outcome::Answer(Answer::Session(view))) => {
+            respond_json(&describe(&view), to);
+        }
+        (Pending::Status, Outcome::Answer(Answer::Session(view))) => {
+            respond_json(&short(&view), to)
+        }
+        (Pending::Find, Outcome::Found(tokens)) => match &tokens[..] {
+            [token] => respond_json(&json!({"token": token.as_str()}), to),
+            _ => respond_refusal(to, Refusal::NotFound),
+        },
+        (_, _) => {
+            let exchange = to.exchange;
+            to.begin(200).empty(exchange.keep_alive);
+        }
     }
+    Action::Done
+}
 
-    fn respond_json(&self, value: &impl Serialize, to: &mut Responder<'_>) {
-        let exchange = to.exchange;
-        // Plain structs of text and numbers: serializing them cannot fail.
-        let body = serde_json::to_vec(value).unwrap_or_default();
-        to.begin(200)
-            .raw(&self.cors)
-            .header("Cache-Control", b"no-store")
-            .body(
-                Some("application/json"),
-                &body,
-                exchange.keep_alive,
-                exchange.head_only,
-            );
+fn respond_published(id: EventId, position: Option<(Epoch, Number)>, to: &mut Responder<'_>) {
+    let keep_alive = to.exchange.keep_alive;
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+    let id = id.0.as_hyphenated().encode_lower(&mut text);
+    let mut response = to.begin(200).header("Fanfare-Id", id.as_bytes());
+    if let Some((epoch, number)) = position {
+        response = response
+            .header("Fanfare-Epoch", &epoch.digits())
+            .header_number("Fanfare-Number", number);
     }
+    response.empty(keep_alive);
+}
 
+fn respond_json(value: &impl Serialize, to: &mut Responder<'_>) {
+    let exchange = to.exchange;
+    // Plain structs of text and numbers: serializing them cannot fail.
+    let body = serde_json::to_vec(value).unwrap_or_default();
+    to.begin(200).header("Cache-Control", b"no-store").body(
+        Some("application/json"),
+        &body,
+        exchange.keep_alive,
+        exchange.head_only,
+    );
+}
+
+impl Sessions {
     /// A poll's whole answer, to be shared by all polls that stand at the same place: as many of the events as one
     /// answer may hold. Returns how many these are.
     pub fn respond_events<'e, I: ExactSizeIterator<Item = (Number, &'e Arc<Event>)>>(
@@ -201,6 +189,7 @@ impl Sessions {
             now,
             exchange,
             origin,
+            lines: &self.cors,
             status: 200,
             denied: None,
         };
@@ -210,7 +199,7 @@ impl Sessions {
             block.extend_from_slice(b"Fanfare-More: true\r\n");
         }
         block.extend_from_slice(NO_STORE);
-        to.begin(200).raw(&self.cors).raw(&block).content_head(
+        to.begin(200).raw(&block).content_head(
             Some("application/json"),
             bytes as u64,
             exchange.keep_alive,
@@ -219,19 +208,14 @@ impl Sessions {
         count
     }
 
-    /// A request's body did not come as it should.
-    pub fn refuse(&self, to: &mut Responder<'_>, status: u16, code: &str, message: &str) {
-        respond_error(self, to, status, code, message);
-    }
-
     /// A waiting poll's session was deleted or expired.
     pub fn respond_gone(&self, to: &mut Responder<'_>) {
-        respond_gone(self, to);
+        respond_gone(to);
     }
 
     /// Attaching to a log was refused.
     pub fn respond_refused(&self, refusal: Refusal, to: &mut Responder<'_>) {
-        respond_refusal(self, to, refusal);
+        respond_refusal(to, refusal);
     }
 
     /// The head of an event stream, which ends with the connection.
@@ -239,7 +223,6 @@ impl Sessions {
         let mut block = BytesMut::with_capacity(256);
         headers.put(&mut block);
         to.begin(200)
-            .raw(&self.cors)
             .raw(&block)
             .raw(STREAMED)
             .header("Content-Type", b"text/event-stream")

@@ -49,7 +49,7 @@ impl Sessions {
         to: &mut Responder<'_>,
     ) -> Result<(Option<Cursor>, Form), Refused> {
         let refuse = |to: &mut Responder<'_>, code, message: String| {
-            respond_error(self, to, 400, code, &message);
+            respond_error(to, 400, code, &message);
             Refused
         };
         let cursor = match event_id(head) {
@@ -59,10 +59,7 @@ impl Sessions {
         };
         let cursor = cursor.map_err(|(code, message)| refuse(to, code, message))?;
         if head.wants_upgrade("websocket") {
-            return Ok((
-                cursor,
-                Form::WebSocket(check_upgrade(head, &self.cors, to)?),
-            ));
+            return Ok((cursor, Form::WebSocket(check_upgrade(head, to)?)));
         }
         if head.prefers("text/event-stream", "application/json") {
             return Ok((cursor, Form::EventStream));

@@ -24,7 +24,11 @@ pub(super) const SUBPROTOCOLS: [&str; 2] = ["Bearer", "bearer"];
 impl EventService {
     /// The identity of the sender of a publish: judged by its head, so that nobody waits for the body of one that may
     /// not.
-    pub fn publisher(&self, head: &Head<'_, '_>, judge: Judge<'_>) -> Result<Identity, Status> {
+    pub(super) fn publisher(
+        &self,
+        head: &Head<'_, '_>,
+        judge: Judge<'_>,
+    ) -> Result<Identity, Status> {
         let now = judge.now;
         let publisher = self
             .identify(head, Offer::default(), now)
@@ -33,7 +37,7 @@ impl EventService {
     }
 
     /// Whether a request is somebody's: judged by its head, likewise.
-    pub fn may_come(&self, head: &Head<'_, '_>, judge: Judge<'_>) -> Result<(), Status> {
+    pub(super) fn may_come(&self, head: &Head<'_, '_>, judge: Judge<'_>) -> Result<(), Status> {
         self.known(head, Offer::default(), judge).map(drop)
     }
 

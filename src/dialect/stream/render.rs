@@ -42,7 +42,7 @@ pub(super) struct TargetView<'e> {
 /// Appends an event as one stream message.
 ///
 /// `correlation_id` is only for the publisher's own copy; the session id is the event's origin. JSON has the
-/// line feeds that the payload has between its tokens, see [`put_on_one_line`].
+/// line feeds that the payload has between its tokens.
 pub fn put_event(form: Form, event: &Event, correlation_id: Option<&str>, out: &mut Vec<u8>) {
     let origin = event.origin.as_deref().map(String::from_utf8_lossy);
     let published = Published::from_event(event);
@@ -72,16 +72,6 @@ pub fn put_published(form: Form, id: EventId, publish: &Publish, out: &mut Vec<u
             let mut wire = Writer::new(out);
             published.put_proto(&mut wire);
             wire.finish();
-        }
-    }
-}
-
-/// Takes the line breaks out of JSON text, for streams in which a line is a message. Valid JSON has them only
-/// between tokens (RFC 8259 §7), so a space says the same.
-pub fn put_on_one_line(json: &mut [u8]) {
-    for byte in json {
-        if matches!(byte, b'\n' | b'\r') {
-            *byte = b' ';
         }
     }
 }

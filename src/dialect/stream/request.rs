@@ -4,6 +4,7 @@ use super::errors::invalid;
 use super::publish::Publish;
 use super::wanted::Wanted;
 use super::{read_json, read_proto};
+use crate::dialect::Envelope;
 use crate::protocol::grpc::Status;
 
 /// How messages are written.
@@ -38,6 +39,19 @@ pub enum Asked {
     Publish(Box<Publish>),
     /// Asks for a `pong` with the same text, which is not empty.
     Ping(Box<str>),
+}
+
+impl Form {
+    /// The form of the messages that travel in an envelope.
+    pub const fn of(envelope: Envelope) -> Self {
+        match envelope {
+            Envelope::WebSocket | Envelope::Line | Envelope::ChunkedLine => Self::Json,
+            Envelope::Grpc
+            | Envelope::ChunkedGrpc
+            | Envelope::WebText
+            | Envelope::ChunkedWebText => Self::Proto,
+        }
+    }
 }
 
 impl Asked {

@@ -10,7 +10,7 @@ use super::{Client, Login, Sysadm};
 use crate::auth::{
     Attempt, Grant, Identity, LOGIN_TOKEN_CHARS, LoginToken, Secret, UserId, Verdict,
 };
-use crate::dialect::client::{self, Change, Reaction, Subscribe};
+use crate::dialect::client::{Change, Reaction, Subscribe};
 use crate::dialect::{self, Call, Denial, LoginChange, Operation, Outcome, Tools, denied_by};
 use crate::limits::{PASSWORD_BYTES_MAX, USER_NAME_BYTES_MAX};
 use crate::metrics::{Api, RefusalKind};
@@ -125,7 +125,7 @@ impl Sysadm {
     }
 
     /// The outcome of a call of this dialect.
-    pub fn answer(
+    pub(super) fn answered(
         &self,
         client: &mut Client,
         pending: Pending,
@@ -244,7 +244,7 @@ fn settle(client: &mut Client, reply: Vec<u8>) -> Reaction {
         change: Change::Replace(Vec::new()),
         retained: Vec::new(),
         reply,
-        undo: client::Undo::Nothing,
+        undo: dialect::Undo::Nothing,
     }))
 }
 

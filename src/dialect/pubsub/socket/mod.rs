@@ -45,7 +45,6 @@ mod wanted;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Pubsub;
 use crate::auth::Identity;
 use crate::dialect::client::{Follow, Reaction, Standing};
 use crate::dialect::{self, Call, Tools};
@@ -115,20 +114,17 @@ const _: () = assert!(size_of::<Client>() <= 120);
 
 /// A request that waits for the hub.
 #[derive(Debug)]
-pub struct Pending(Waiting);
-
-#[derive(Debug)]
-enum Waiting {
+pub(super) enum Waiting {
     /// The room's place in the tree is asked for.
     Place(OrganizationId),
     /// An event is published, by the request of that `ref`.
     Publish(Reference),
 }
 
-impl Pending {
+impl Waiting {
     /// Whether an event waits to be published.
-    pub fn publishes(&self) -> bool {
-        matches!(self.0, Waiting::Publish(_))
+    pub(super) const fn publishes(&self) -> bool {
+        matches!(self, Self::Publish(_))
     }
 }
 
@@ -155,7 +151,7 @@ impl Client {
         matches!(self.who, Who::Known(_))
     }
 
-    /// When [`Pubsub::expire`] wants to be called.
+    /// When [`expire`](Self::expire) wants to be called.
     pub const fn due(&self) -> Instant {
         self.due
     }
@@ -180,49 +176,43 @@ fn execute(command: Command, waiting: Waiting) -> Reaction {
         operation: command.into(),
         idempotency_key: None,
         correlation_id: None,
-        pending: dialect::Pending::PubsubClient(Pending(waiting)),
+        pending: dialect::Pending::Pubsub(super::Pending::Asked(waiting)),
     }))
 }
 
-impl Pubsub {
+impl Client {
     /// The handshake is answered.
-    pub fn opened(&self, client: &mut Client, _tools: &mut Tools<'_>) -> Reaction {
-        match &client.who {
+    pub(super) fn opened(&mut self) -> Reaction {
+        match &self.who {
             Who::Dismissed(dismissal) => dismissal.reaction(None),
             Who::Stranger => Reaction::nothing(),
             Who::Known(identity) => {
                 let identity = *identity;
-                client.enter(identity)
+                self.enter(identity)
             }
         }
     }
 
     /// The answer to a room's [`Reaction::Execute`].
-    pub fn answer(
-        &self,
-        client: &mut Client,
-        pending: Pending,
-        answer: Answer,
-        _tools: &mut Tools<'_>,
-    ) -> Reaction {
-        match (pending.0, answer) {
+    pub(super) fn answer(&mut self, waiting: Waiting, answer: Answer) -> Reaction {
+        match (waiting, answer) {
             (Waiting::Place(organization), Answer::Parents(parents)) => {
                 // The same name, but one text for all rooms of the group.
                 if let Some(group) = parents.group {
-                    client.place.group = group;
+                    self.place.group = group;
                 }
                 Reaction::Follow(Box::new(Follow {
                     organization,
-                    token: client.place.session.clone(),
-                    hash: client.place.hash,
-                    cursor: client.cursor.take().map(|cursor| *cursor),
+                    token: self.place.session.clone(),
+                    hash: self.place.hash,
+                    cursor: self.cursor.take().map(|cursor| *cursor),
                 }))
             }
             (Waiting::Place(_), Answer::Refused(refusal)) => {
                 Dismissal::of_refusal(refusal).reaction(None)
             }
             (Waiting::Publish(reference), Answer::Published { id, position }) => {
-                client.waits = false;
+                self.waits = false;
                 let number = position.map(|(_, number)| number);
                 Reaction::Reply(reply::published(&reference, id, number))
             }
@@ -240,23 +230,18 @@ impl Pubsub {
     }
 
     /// The room reads its session's log from now on ([`Reaction::Follow`]): what its client is told, in order.
-    pub fn followed(&self, client: &mut Client, standing: &Standing) -> Vec<Vec<u8>> {
-        client.waits = true;
-        client.place.session = standing.session.clone();
+    pub(super) fn followed(&mut self, standing: &Standing) -> Vec<Vec<u8>> {
+        self.waits = true;
+        self.place.session = standing.session.clone();
         let welcome = reply::welcome(standing.epoch, standing.next);
         let gap = standing.gap.map(reply::gap);
         std::iter::once(welcome).chain(gap).collect()
     }
 
-    /// Its session's log cannot be read.
-    pub fn not_followed(&self, _room: &mut Client, refusal: Refusal) -> Reaction {
-        Dismissal::of_refusal(refusal).reaction(None)
-    }
-
-    /// The time is [`Client::due`]: whoever was told to be gone, or did not say who they are, is sent away.
-    pub fn expire(&self, client: &mut Client, _tools: &mut Tools<'_>) -> Reaction {
-        client.due = Instant::NEVER;
-        if client.leaves {
+    /// The time is [`due`](Self::due): whoever was told to be gone, or did not say who they are, is sent away.
+    pub(super) fn expire(&mut self) -> Reaction {
+        self.due = Instant::NEVER;
+        if self.leaves {
             let reason = "the server is leaving";
             return Reaction::Close(Vec::new(), CloseCode::GOING_AWAY, reason);
         }
@@ -264,18 +249,18 @@ impl Pubsub {
     }
 
     /// The server is leaving: in `leave_ms` at the latest. Tells a client once, whoever it is.
-    pub fn drain(
-        &self,
-        client: &mut Client,
-        leave_ms: u64,
-        tools: &mut Tools<'_>,
-    ) -> Option<Reaction> {
-        if client.leaves {
-            return Some(Reaction::nothing());
+    pub(super) fn drain(&mut self, leave_ms: u64, tools: &Tools<'_>) -> Reaction {
+        if self.leaves {
+            return Reaction::nothing();
         }
-        client.leaves = true;
-        client.due = tools.now.instant + Duration::from_millis(leave_ms);
+        self.leaves = true;
+        self.due = tools.now.instant + Duration::from_millis(leave_ms);
         let before_ms = tools.now.unix_ms + leave_ms;
-        Some(Reaction::Reply(reply::reconnect(before_ms)))
+        Reaction::Reply(reply::reconnect(before_ms))
     }
+}
+
+/// A session's log cannot be read.
+pub(super) fn not_followed(refusal: Refusal) -> Reaction {
+    Dismissal::of_refusal(refusal).reaction(None)
 }

@@ -22,7 +22,7 @@ impl Pubsub {
         tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {
-        let Ok(handshake) = check_upgrade(head, &self.cors, to) else {
+        let Ok(handshake) = check_upgrade(head, to) else {
             return Action::Done;
         };
         let offer = Offer::read(head, &[SUBPROTOCOL]);

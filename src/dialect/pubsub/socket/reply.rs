@@ -29,7 +29,7 @@ const CLOSE_ELSEWHERE: CloseCode = CloseCode(4409);
 
 /// The `ref` of a request, as JSON text: it is repeated as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reference(pub(super) Box<str>);
+pub(in crate::dialect::pubsub) struct Reference(pub(super) Box<str>);
 
 /// What kind of error, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

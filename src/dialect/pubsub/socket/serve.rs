@@ -60,7 +60,7 @@ fn denial(code: Code, who: &Who) -> Option<Denial> {
 
 impl Pubsub {
     /// A message came.
-    pub fn message(
+    pub(in super::super) fn read_message(
         &self,
         client: &mut Client,
         message: Message<'_>,

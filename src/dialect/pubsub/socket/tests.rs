@@ -11,17 +11,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::super::Pubsub;
 use super::*;
 use crate::auth::Directory;
 use crate::dialect::pubsub::PubsubConfig;
 use crate::dialect::testing::{Ground, UPGRADE, organizations, reply};
-use crate::dialect::{Action, Message, Open, Opening, Operation, Show};
+use crate::dialect::{Action, Dialect as _, Message, Open, Opening, Operation, Show};
 use crate::hub::{Epoch, EventId, Gap};
 
 /// A room's client and its server.
 pub(super) struct Tester {
     pub(super) dialect: Pubsub,
-    pub(super) client: Client,
+    pub(super) client: Box<Client>,
     pub(super) ground: Ground,
     pub(super) home: Option<u64>,
     pub(super) subprotocol: Option<&'static str>,
@@ -60,7 +61,7 @@ impl Tester {
         assert!(subscriptions.is_empty());
         Self {
             dialect,
-            client: *client,
+            client,
             ground,
             home,
             subprotocol,
@@ -132,10 +133,11 @@ impl Tester {
         String::from_utf8(reply).expect("text")
     }
 
-    pub(super) fn answer(&mut self, pending: Pending, answer: Answer) -> Reaction {
+    pub(super) fn answer(&mut self, pending: Waiting, answer: Answer) -> Reaction {
         let tools = &mut self.ground.tools();
+        let pending = super::super::Pending::Asked(pending);
         self.dialect
-            .answer(&mut self.client, pending, answer, tools)
+            .answer_client(&mut self.client, pending, answer.into(), tools)
     }
 
     pub(super) fn followed(&mut self, gap: Option<Gap>) -> Vec<String> {
@@ -160,11 +162,12 @@ impl Tester {
 
 /// What is asked of the hub.
 #[track_caller]
-pub(super) fn execution(reaction: Reaction) -> (Command, Pending) {
+pub(super) fn execution(reaction: Reaction) -> (Command, Waiting) {
     match reaction {
         Reaction::Execute(call) => {
             assert!(call.idempotency_key.is_none() && call.correlation_id.is_none());
-            let dialect::Pending::PubsubClient(pending) = call.pending else {
+            let dialect::Pending::Pubsub(super::super::Pending::Asked(pending)) = call.pending
+            else {
                 panic!("another dialect's");
             };
             match call.operation {
