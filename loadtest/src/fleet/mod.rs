@@ -113,11 +113,12 @@ impl<V: Voice, C: DeliveryCheck> Fleet<V, C> {
     /// Connects one more publisher; payloads are padded with so many bytes.
     pub(crate) fn attach(
         &mut self,
+        address: SocketAddr,
         publishing: Box<dyn Publishing>,
         padding: usize,
     ) -> Result<(), Failure> {
         let token = Token(PUBLISHERS + self.publishers.len());
-        let publisher = Publisher::open(publishing, padding, &self.sockets, token, 0)?;
+        let publisher = Publisher::open(address, publishing, padding, &self.sockets, token, 0)?;
         self.publishers.push(publisher);
         Ok(())
     }

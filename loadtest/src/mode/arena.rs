@@ -33,11 +33,11 @@ pub(crate) fn subscribers(
 
 /// The same for a peer.
 pub(crate) fn subscribers_of_peer(
-    peer: &dyn Running,
+    peer: &Running,
     count: usize,
     window: usize,
 ) -> Result<CountingFleet, Failure> {
-    let subscribing = Rc::new(peer.subscribing());
+    let subscribing = Rc::new(peer.subscribing.clone());
     let voice = |_| CountingVoice::Peer(PeerVoice::new(peer, &subscribing));
     let check = Count::new(count, window);
     Fleet::open(subscribing.address, (0..count).map(voice), check)
@@ -61,7 +61,7 @@ pub(crate) enum Server {
     /// One of ours.
     Ours(Target),
     /// Somebody else's.
-    Peer(Box<dyn Running>),
+    Peer(Running),
 }
 
 impl Server {
@@ -74,7 +74,7 @@ impl Server {
     pub(crate) fn address(&self) -> SocketAddr {
         match self {
             Self::Ours(target) => target.address,
-            Self::Peer(running) => running.subscribing().address,
+            Self::Peer(running) => running.subscribing.address,
         }
     }
 
@@ -135,7 +135,7 @@ impl Arena {
     }
 
     /// A peer, with nobody connected.
-    pub(crate) fn peer(name: &str, running: Box<dyn Running>, attendance: Attendance) -> Self {
+    pub(crate) fn peer(name: &str, running: Running, attendance: Attendance) -> Self {
         Self {
             name: name.to_owned(),
             attendance,
@@ -182,12 +182,13 @@ impl Arena {
                 let mut fleet = subscribers(target.address, opening, count, window)?;
                 let publishing =
                     HttpPublishing::to_session(target.address, &self.session, is_array);
-                fleet.attach(Box::new(publishing), padding)?;
+                fleet.attach(target.address, Box::new(publishing), padding)?;
                 Ok(fleet)
             }
             Server::Peer(running) => {
-                let mut fleet = subscribers_of_peer(&**running, count, window)?;
-                fleet.attach(running.publishing(), padding)?;
+                let mut fleet = subscribers_of_peer(running, count, window)?;
+                let (address, publishing) = running.publisher;
+                fleet.attach(address, publishing(address), padding)?;
                 Ok(fleet)
             }
         }

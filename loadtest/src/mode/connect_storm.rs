@@ -146,7 +146,7 @@ impl Subject {
                 ended
             }
             Server::Peer(running) => {
-                let fleet = subscribers_of_peer(&**running, connections, 1)?;
+                let fleet = subscribers_of_peer(running, connections, 1)?;
                 let ended = ended(self.server.usage()?);
                 drop(fleet);
                 ended

@@ -69,7 +69,7 @@ pub(super) fn open_planned(
     let mut fleet = Fleet::open(address, voices, check)?;
     for _ in 0..publishers {
         let publishing = HttpPublishing::planned(address, plan);
-        fleet.attach(Box::new(publishing), 0)?;
+        fleet.attach(address, Box::new(publishing), 0)?;
     }
     Ok(fleet)
 }

@@ -86,7 +86,7 @@ pub(crate) fn run(args: &RampArgs) -> Result<Report, Failure> {
     let (address, opening) = (target.address, Opening::of_live());
     let mut fleet = subscribers(address, opening, args.subscribers, IN_FLIGHT_MAX)?;
     let publishing = HttpPublishing::to_session(address, &session(0), false);
-    fleet.attach(Box::new(publishing), args.padding)?;
+    fleet.attach(address, Box::new(publishing), args.padding)?;
     let (count, bound) = (args.subscribers, args.p99_ms);
     report.note(format!(
         "ramp: {count} subscribers, {} s each, p99 within {bound} ms, driver {}, 1 shard",

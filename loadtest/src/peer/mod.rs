@@ -66,7 +66,7 @@ impl PeersArgs {
                 continue;
             }
             let running = (peer.start)(core)?;
-            report.note(running.banner());
+            report.note(&running.banner);
             started.push(Started {
                 name: peer.name,
                 running,
@@ -80,7 +80,7 @@ impl PeersArgs {
 #[derive(Debug)]
 pub(crate) struct Started {
     pub(crate) name: &'static str,
-    pub(crate) running: Box<dyn Running>,
+    pub(crate) running: Running,
 }
 
 /// Where a program is, or that it is missing and what installs it.

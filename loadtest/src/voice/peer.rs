@@ -4,23 +4,24 @@ use std::rc::Rc;
 
 use super::frame::{FrameVoice, Handshake};
 use super::{Fault, Heard, Voice};
-use crate::peer::server::{Decoder, Running, Subscribing};
+use crate::peer::decoder::EventDecoder;
+use crate::peer::server::{Running, Subscribing};
 
 /// A peer's subscriber.
 #[derive(Debug)]
 pub(crate) struct PeerVoice {
     subscribing: Rc<Subscribing>,
     handshake: Handshake,
-    decoder: Box<dyn Decoder>,
+    decoder: EventDecoder,
 }
 
 impl PeerVoice {
     /// A subscriber that opens as all of a peer's do.
-    pub(crate) fn new(peer: &dyn Running, subscribing: &Rc<Subscribing>) -> Self {
+    pub(crate) fn new(peer: &Running, subscribing: &Rc<Subscribing>) -> Self {
         Self {
             subscribing: Rc::clone(subscribing),
             handshake: Handshake::default(),
-            decoder: peer.decoder(),
+            decoder: (peer.decoder)(),
         }
     }
 }
