@@ -1,11 +1,15 @@
 //! The house rules, held by reading the sources: the import ladder, the homes of outside crates,
-//! of `unsafe` and of the clock, and how files look.
+//! of `unsafe` and of the clock, and how files and pages look.
 //!
 //! Each rule is one test. A failure names file and line and what to write instead. Where a rule is
 //! wrong, change it, or its table in `tidy/house.rs`, in the same commit, and say why.
 
+#[path = "tidy/circles.rs"]
+mod circles;
 #[path = "tidy/house.rs"]
 mod house;
+#[path = "tidy/pages.rs"]
+mod pages;
 #[path = "tidy/paths.rs"]
 mod paths;
 #[path = "tidy/source.rs"]
@@ -16,11 +20,11 @@ mod tables;
 use std::fs;
 
 use house::{
-    BANNED_BUT_HERE, BANNED_PATHS, BANNED_WORDS, DIALECTS, FILE_LINES_MAX, HOMES,
-    PROSE_COLUMNS_MAX, RANKS, SAME_RANK, TOP_LEVEL, UNSAFE_HOMES,
+    BANNED_BUT_HERE, BANNED_PATHS, BANNED_WORDS, CIRCLES, DIALECTS, FILE_LINES_MAX, HOMES, RANKS,
+    SAME_RANK, TOP_LEVEL, UNSAFE_HOMES,
 };
 use paths::{crate_paths, paths_from};
-use source::{Source, files, has_extension, read, root, sources, words};
+use source::{Source, files, read, root, sources, words};
 
 /// Where the rules for Rust files hold.
 const CODE: [&str; 4] = ["src", "tests", "benches", "loadtest"];
@@ -129,6 +133,22 @@ fn dialects_do_not_know_each_other() {
         }
     }
     assert_none("a dialect never imports another:", findings);
+}
+
+#[test]
+fn no_two_files_of_a_folder_need_each_other() {
+    let mut found = circles::circles(&sources(&["src"]));
+    for (folder, files) in CIRCLES {
+        let files = files.iter().map(|&file| file.to_owned()).collect();
+        found.remove(&(folder.to_owned(), files));
+    }
+    let findings = found
+        .into_iter()
+        .map(|(folder, files)| format!("{folder}: {}", files.join(" ⇄ ")));
+    assert_none(
+        "move what these files share below them, or into one of them:",
+        findings.collect(),
+    );
 }
 
 #[test]
@@ -319,32 +339,6 @@ fn the_top_level_is_what_one_expects() {
         TOP_LEVEL.join(", ")
     );
     assert_none(&rule, strangers.collect());
-}
-
-#[test]
-fn prose_is_wrapped() {
-    let mut paths: Vec<String> = files("src")
-        .into_iter()
-        .filter(|path| has_extension(path, "md"))
-        .collect();
-    if root().join("README.md").exists() {
-        paths.push("README.md".to_owned());
-    }
-    let mut findings = Vec::new();
-    for path in paths {
-        for (number, line) in (1..).zip(read(&path).lines()) {
-            let table_or_link =
-                line.trim_start().starts_with('|') || line.contains("](") || line.contains("://");
-            let columns = line.chars().count();
-            if columns > PROSE_COLUMNS_MAX && !table_or_link {
-                findings.push(format!("{path}:{number}: {columns} columns"));
-            }
-        }
-    }
-    assert_none(
-        &format!("wrap prose at {PROSE_COLUMNS_MAX} columns:"),
-        findings,
-    );
 }
 
 #[test]

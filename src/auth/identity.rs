@@ -1,8 +1,10 @@
-//! What a login amounts to: an organization and what may be done in it.
+//! The identity that a login gives: an organization and the grants there.
 
 use std::fmt;
 
 use subtle::ConstantTimeEq as _;
+
+use crate::time::Instant;
 
 /// One tenant. Organizations never hear each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,7 +51,7 @@ impl Grants {
         Self(self.0 | grant as u8)
     }
 
-    /// The grants that words of the configuration stand for; an unknown word allows nothing.
+    /// The grants named by words of the configuration; an unknown word grants nothing.
     pub fn of_words(words: &[String]) -> Self {
         let named = |grant: &Grant| words.iter().any(|word| word == grant.as_str());
         Grant::EVERY
@@ -64,15 +66,20 @@ impl Grants {
     }
 }
 
-/// Who somebody is, as far as this server cares. Grants narrowed to scopes and names, and the end of a
-/// JWT, will be fields of their own.
+/// The identity of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Whose.
+    /// The client's organization.
     pub organization: OrganizationId,
-    /// What they may do there.
+    /// The client's grants there.
     pub grants: Grants,
+    /// Its end, on the clock of this server.
+    pub ends: Instant,
 }
+
+/// One user of the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UserId(pub u32);
 
 /// A text that must not be logged: it shows as `***`, and is compared in constant time.
 #[derive(Clone)]
@@ -98,7 +105,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// Gives the secret away.
+    /// Returns the secret text.
     pub fn reveal(&self) -> &str {
         &self.0
     }

@@ -1,11 +1,12 @@
-//! Who may do what, and how fast: organizations, their API tokens and users, the grants these carry, and the rate at
-//! which an organization may publish.
+//! Permissions and rates: organizations, their API tokens and users, the grants these carry, and
+//! the rate at which an organization may publish.
 //!
-//! Everything here is a value or a table. Secrets arrive as arguments and are compared as digests or in
-//! constant time. Checking a password takes long on purpose ([`Directory::verify`] is a pure function
-//! for whoever has a thread to spare). Rank 2: it knows no hub, no connection and no clock; of protocols
-//! it knows the one header field that says who asks ([`Credentials`]).
+//! Everything here is a value or a table. Secrets arrive as arguments and are compared as digests
+//! or in constant time. Checking a password takes long on purpose ([`Directory::verify`] is a pure
+//! function for a thread of its own). Rank 2: it knows no hub, no connection and no clock; of
+//! protocols it knows the one header field with the client's credentials ([`Credentials`]).
 
+mod access;
 mod checks;
 mod credentials;
 mod directory;
@@ -17,10 +18,11 @@ mod password;
 mod rate_limit;
 mod token;
 
+pub use access::Denied;
 pub use checks::{Attempt, Checks, Verdict};
 pub use credentials::Credentials;
-pub use directory::{Directory, Organization, User, UserId};
-pub use identity::{Grant, Grants, Identity, OrganizationId, Secret};
+pub use directory::{Directory, Organization, User};
+pub use identity::{Grant, Grants, Identity, OrganizationId, Secret, UserId};
 pub use logins::{LOGIN_TOKEN_CHARS, LoginToken, Logins};
 pub use network::Network;
 pub use password::{PASSWORD_SALT_BYTES, PasswordMemory, hash_password};

@@ -4,15 +4,15 @@ use bytes::Bytes;
 
 use super::http1::Reading;
 use super::{Connection, Context, Parked, State, Then, Timer};
-use crate::dialect::{Exchange, Pending, Responder};
-use crate::hub::{Answer, Refusal};
+use crate::dialect::{Exchange, Outcome, Pending, Responder};
+use crate::hub::Refusal;
 use crate::time::Instant;
 
 impl Connection {
     /// Waits for the hub's answer to a call.
     pub fn wait(&mut self, pending: Pending, exchange: Exchange) {
-        if let State::Client(client) = &mut self.state {
-            client.wait(pending);
+        if let State::Open(open) = &mut self.state {
+            open.wait(pending);
             return;
         }
         self.disarm();
@@ -21,8 +21,8 @@ impl Connection {
 
     /// Ends the wait and returns what was waited for.
     pub fn take_waiting(&mut self) -> Option<(Pending, Exchange)> {
-        if let State::Client(client) = &mut self.state {
-            return client.take_waiting();
+        if let State::Open(open) = &mut self.state {
+            return open.take_waiting();
         }
         match std::mem::replace(&mut self.state, State::Http(Reading::default())) {
             State::Waiting(pending, exchange) => Some((pending, exchange)),
@@ -33,20 +33,20 @@ impl Connection {
         }
     }
 
-    /// Responds with the hub's answer, or returns what is to be done next: [`Then::Again`] is nothing.
+    /// Responds with an operation's outcome, or returns what is to be done next: [`Then::Again`] is nothing.
     pub fn answer(
         &mut self,
         pending: Pending,
-        answer: Answer,
+        outcome: Outcome,
         exchange: Exchange,
         ctx: &mut Context<'_>,
     ) -> Then {
-        if matches!(self.state, State::Client(_)) {
-            return self.answer_client(pending, answer, ctx);
+        if matches!(self.state, State::Open(_)) {
+            return self.answer_client(pending, outcome, ctx);
         }
         let mut then = Then::Again;
         self.respond(exchange, ctx, |ctx, to| {
-            let action = ctx.dialects.answer(pending, answer, &mut ctx.tools, to);
+            let action = ctx.dialects.answer(pending, outcome, &mut ctx.tools, to);
             then = Then::after(action, exchange);
         });
         then
@@ -78,7 +78,7 @@ impl Connection {
             keep_alive: exchange.keep_alive && !ctx.draining,
             ..exchange
         };
-        let date = ctx.date;
+        let (date, now) = (ctx.date, ctx.now);
         let origin = self.origin();
         let mut arena = std::mem::take(ctx.arena);
         let (mut status, mut denied) = (0, None);
@@ -86,6 +86,7 @@ impl Connection {
             let mut to = Responder {
                 out,
                 date,
+                now,
                 exchange,
                 origin,
                 status: 0,

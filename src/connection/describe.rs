@@ -1,10 +1,10 @@
 //! What a connection is to those who look after a server: who listens with what, how much it was sent, and how it is
 //! sent away.
 
-use super::client::Peer;
+use super::open_client::Peer;
 use super::{Connection, Context, State, Then};
-use crate::dialect::Socket;
-use crate::dialect::sessions::render::Encoding;
+use crate::dialect::Client;
+use crate::dialect::sessions::render::FeedForm;
 use crate::hub::ReaderId;
 use crate::protocol::grpc::{Code, Status};
 use crate::protocol::websocket::CloseCode;
@@ -46,7 +46,7 @@ pub enum Listening<'c> {
     /// A session's log.
     Log(ReaderId, Transport),
     /// What its dialect's client has asked for.
-    Client(&'c Socket, Transport),
+    Client(&'c Client, Transport),
     /// A log of another shard, which knows how.
     Elsewhere,
 }
@@ -59,18 +59,18 @@ impl Connection {
             State::Parked(parked) => Some(Listening::Log(parked.reader, Transport::Poll)),
             State::Feed(feed) => {
                 let transport = match feed.encoding {
-                    Encoding::WebSocket => Transport::WebSocket,
-                    Encoding::EventStream => Transport::EventStream,
+                    FeedForm::WebSocket => Transport::WebSocket,
+                    FeedForm::EventStream => Transport::EventStream,
                 };
                 Some(Listening::Log(feed.reader, transport))
             }
-            State::Client(client) if client.is_open() && client.may_send() => {
-                let transport = match &client.peer {
+            State::Open(open) if open.is_open() && open.may_send() => {
+                let transport = match &open.peer {
                     Peer::WebSocket(_) => Transport::WebSocket,
                     Peer::Call(_) => Transport::Call,
                     Peer::Response(_) => Transport::Response,
                 };
-                Some(Listening::Client(&client.socket, transport))
+                Some(Listening::Client(&open.client, transport))
             }
             State::Relayed => Some(Listening::Elsewhere),
             _ => None,
@@ -78,9 +78,9 @@ impl Connection {
     }
 
     /// The client that has been told to leave, and is not gone yet.
-    pub fn leaving(&self) -> Option<&Socket> {
+    pub fn leaving(&self) -> Option<&Client> {
         match &self.state {
-            State::Client(client) if !client.may_send() => Some(&client.socket),
+            State::Open(open) if !open.may_send() => Some(&open.client),
             _ => None,
         }
     }
@@ -105,14 +105,14 @@ impl Connection {
     /// closes.
     pub fn dismiss(&mut self, ctx: &mut Context<'_>) {
         match &mut self.state {
-            State::Client(_) => {
+            State::Open(_) => {
                 self.end_client(Status::new(Code::Aborted, DISMISSED), ctx);
             }
             State::Feed(feed) => {
                 let encoding = feed.encoding;
                 self.say_goodbye(CloseCode::POLICY_VIOLATION, DISMISSED, ctx);
-                if encoding == Encoding::WebSocket {
-                    self.detach_socket();
+                if encoding == FeedForm::WebSocket {
+                    self.detach_client();
                 }
             }
             State::Parked(parked) => parked.exchange.keep_alive = false,
@@ -122,8 +122,8 @@ impl Connection {
 
     /// Ends one subscription of a client. `None` if a request of the client's is under way, which might change it.
     pub fn cancel(&mut self, place: usize, ctx: &mut Context<'_>) -> Option<Then> {
-        let client = self.client().filter(|client| client.is_ready())?;
-        let reaction = ctx.dialects.cancel(&mut client.socket, place);
+        let open = self.open_client().filter(|open| open.is_ready())?;
+        let reaction = ctx.dialects.cancel(&mut open.client, place);
         Some(self.react(reaction, ctx))
     }
 }

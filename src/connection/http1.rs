@@ -11,7 +11,7 @@ use crate::dialect::{Dialects, Exchange, Responder, Route};
 use crate::limits::{ECHO_MESSAGE_BYTES_MAX, HTTP_HEAD_BYTES_MAX};
 use crate::protocol::Parsed;
 use crate::protocol::http1::{
-    BodyError, CONTINUE, ChunkedDecoder, Framing, Glimpse, Head, HeadError, Scratch, parse_head,
+    BodyError, BodyLength, CONTINUE, ChunkedDecoder, Glimpse, Head, HeadError, Scratch, parse_head,
 };
 use crate::protocol::http2::is_preface;
 use crate::protocol::websocket::Handshake;
@@ -172,7 +172,7 @@ impl Connection {
         ctx: &mut Context<'_>,
     ) -> Body {
         let route = ctx.dialects.route(head.path);
-        let bodiless = head.framing.is_bodiless();
+        let bodiless = head.body_length.is_bodiless();
         self.begin_exchange(route, head, ctx);
         let mut admitted = Ok(0);
         let mut exchange = Exchange::of(head);
@@ -186,17 +186,17 @@ impl Connection {
                 used: if bodiless { head_bytes } else { available },
             };
         };
-        let body_bytes = match head.framing {
-            Framing::None => return Body::Here(0),
-            Framing::Length(bytes) if bytes > body_bytes_max => {
+        let body_bytes = match head.body_length {
+            BodyLength::None => return Body::Here(0),
+            BodyLength::Length(bytes) if bytes > body_bytes_max => {
                 let refusal = BodyRefusal::too_long(Some(bytes), body_bytes_max);
                 self.respond(exchange, ctx, |ctx, to| {
                     refusal.respond(route, ctx.dialects, to);
                 });
                 return Body::Refused { used: available };
             }
-            Framing::Length(bytes) => bytes as usize,
-            Framing::Chunked => {
+            BodyLength::Length(bytes) => bytes as usize,
+            BodyLength::Chunked => {
                 self.invite_body(head, available == head_bytes, ctx);
                 return Body::Chunked {
                     head_bytes,

@@ -27,10 +27,10 @@
 //! What it cannot do itself it returns as [`Then`].
 
 mod answering;
-mod client;
 mod describe;
 mod http1;
 mod http2;
+mod open_client;
 mod response;
 mod room;
 mod send_queue;
@@ -39,9 +39,9 @@ mod websocket;
 
 use crate::auth::Network;
 use crate::buf::Arena;
-use crate::dialect::sessions::{Listen, render::Encoding};
+use crate::dialect::sessions::{Listen, render::FeedForm};
 use crate::dialect::{
-    Action, AllowedOrigin, Call, Dialects, Exchange, Follow, Open, Pending, Show, Socket,
+    Action, AllowedOrigin, Call, Client, Dialects, Exchange, Follow, Open, Pending, Show,
     Subscribe, Tools,
 };
 use crate::hub::{Gap, Number, ReaderId};
@@ -57,9 +57,9 @@ pub use room::{Follower, View};
 pub use send_queue::SendQueue;
 pub use timer::{Expired, Timer};
 
-use client::{Client, Peer};
 use http1::Reading;
 use http2::{Http2, StreamRequest};
+use open_client::{OpenClient, Peer};
 use websocket::WebSocketPeer;
 
 /// What a connection may consult while it works.
@@ -116,7 +116,7 @@ enum State {
     /// An event stream or a WebSocket follows a log.
     Feed(Box<Feed>),
     /// A dialect's client talks over a WebSocket.
-    Client(Box<Client>),
+    Open(Box<OpenClient>),
     /// A WebSocket echoes what it gets.
     Echo(Box<WebSocketPeer>),
     /// It has streams, each of which is a connection of its own.
@@ -159,7 +159,7 @@ pub struct Feed {
     /// The next number it is to be shown.
     pub next: Number,
     /// How events are written.
-    pub encoding: Encoding,
+    pub encoding: FeedForm,
     /// The socket's own state, if it is one.
     web_socket: Option<WebSocketPeer>,
 }
@@ -187,7 +187,7 @@ pub enum Then {
     Call(Box<Call>, Exchange),
     /// To be attached to a log.
     Listen(Box<Listen>, Exchange),
-    /// To become a dialect's socket: [`Connection::open`].
+    /// To become a dialect's client: [`Connection::open`].
     Open(Box<Open>, Exchange),
     /// Other subscriptions, then [`Connection::subscribed`].
     Subscribe(Box<Subscribe>),
@@ -240,11 +240,11 @@ impl Connection {
     pub fn step(&mut self, buf: &mut [u8], ctx: &mut Context<'_>) -> Step {
         match &mut self.state {
             State::Http(_) => self.step_http(buf, ctx),
-            State::Client(client) if !client.is_ready() => Step {
+            State::Open(open) if !open.is_ready() => Step {
                 used: 0,
                 then: Then::More { keep: buf.len() },
             },
-            State::Client(client) => match client.peer {
+            State::Open(open) => match open.peer {
                 Peer::WebSocket(_) => self.step_websocket(buf, ctx),
                 Peer::Call(_) => self.step_call(buf, ctx),
                 Peer::Response(_) => self.step_response(buf, ctx),
@@ -299,7 +299,7 @@ impl Connection {
     /// Bytes that came from the peer and are kept: what waits to be served or to be whole, and names that are wanted.
     pub fn input_bytes(&self) -> usize {
         let kept = match &self.state {
-            State::Client(client) => client.held_bytes(),
+            State::Open(open) => open.held_bytes(),
             State::Echo(peer) => peer.held_bytes(),
             State::Feed(feed) => feed
                 .web_socket
@@ -325,7 +325,7 @@ impl Connection {
     pub fn wants_input(&self) -> bool {
         let waits = match &self.state {
             State::Waiting(..) | State::Parked(_) | State::Relayed => true,
-            State::Client(client) => !client.is_ready(),
+            State::Open(open) => !open.is_ready(),
             _ => false,
         };
         let stalled = waits && self.input.len() >= PIPELINE_BYTES_MAX
@@ -336,7 +336,7 @@ impl Connection {
     /// Whether there is something to do though there is no input.
     pub fn is_unheard(&self) -> bool {
         match &self.state {
-            State::Client(client) if client.is_ready() => match &client.peer {
+            State::Open(open) if open.is_ready() => match &open.peer {
                 Peer::WebSocket(_) => false,
                 Peer::Call(call) => self.input_ended && !call.half_closed,
                 Peer::Response(peer) => peer.is_unheard(),
@@ -367,7 +367,7 @@ impl Connection {
     /// Whether this is a call of gRPC, or was one until its end.
     pub fn is_call(&self) -> bool {
         match &self.state {
-            State::Client(client) => matches!(client.peer, Peer::Call(_)),
+            State::Open(open) => matches!(open.peer, Peer::Call(_)),
             State::Closing(status) => status.is_some(),
             _ => false,
         }
@@ -376,9 +376,7 @@ impl Connection {
     /// Whether this is a call whose head is sent before there is anything to say: its client may wait for that.
     pub fn begins_at_once(&self) -> bool {
         match &self.state {
-            State::Client(client) => {
-                matches!(client.peer, Peer::Call(_)) && !client.socket.answers_once()
-            }
+            State::Open(open) => matches!(open.peer, Peer::Call(_)) && !open.client.answers_once(),
             _ => false,
         }
     }
@@ -398,8 +396,8 @@ impl Connection {
         match &self.state {
             State::Parked(parked) => Some(parked.reader),
             State::Feed(feed) => Some(feed.reader),
-            State::Client(client) => match &client.socket {
-                Socket::Room(room) => room.position.map(|position| position.reader),
+            State::Open(open) => match &open.client {
+                Client::Pubsub(room) => room.position.map(|position| position.reader),
                 _ => None,
             },
             _ => None,

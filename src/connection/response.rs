@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::client::{Client, Peer};
 use super::http2::hear;
+use super::open_client::{OpenClient, Peer};
 use super::{Connection, Context, Step, Then};
-use crate::dialect::{AllowedOrigin, Exchange, Framing, Responder, Streamed};
+use crate::dialect::{AllowedOrigin, Envelope, Exchange, Responder, Streamed};
 use crate::protocol::grpc::MessageEncoding;
 
 /// What is kept of one.
@@ -60,13 +60,14 @@ impl Connection {
         streamed: &Streamed,
         (exchange, origin): (Exchange, Option<AllowedOrigin>),
         ctx: &mut Context<'_>,
-    ) -> (Bytes, Framing) {
-        let mut framing = streamed.framing;
-        let date = ctx.date;
+    ) -> (Bytes, Envelope) {
+        let mut envelope = streamed.envelope;
+        let (date, now) = (ctx.date, ctx.now);
         let head = ctx.arena.write(|out| {
             let mut to = Responder {
                 out,
                 date,
+                now,
                 exchange,
                 origin,
                 status: 0,
@@ -78,10 +79,10 @@ impl Connection {
                 .header("Content-Type", streamed.content_type.as_bytes())
                 .finish_chunked();
             if chunked {
-                framing = framing.chunked();
+                envelope = envelope.chunked();
             }
         });
-        (head, framing)
+        (head, envelope)
     }
 
     /// Takes the next message of the request. What the peer sends is discarded.
@@ -91,10 +92,10 @@ impl Connection {
             used,
             then: Then::More { keep: 0 },
         };
-        let Some(client) = self.client() else {
+        let Some(open) = self.open_client() else {
             return done;
         };
-        let Client { peer, socket, .. } = client;
+        let OpenClient { peer, client, .. } = open;
         let Peer::Response(peer) = peer else {
             return done;
         };
@@ -102,7 +103,7 @@ impl Connection {
         let Some((bytes, reaction)) = hear(
             (rest, peer.encoding, true),
             &mut peer.half_closed,
-            socket,
+            client,
             ctx,
         ) else {
             return done;

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use super::{Connection, Context, Feed, State, Then};
-use crate::dialect::pubsub::{Position, Room, Wanted};
-use crate::dialect::sessions::render::Encoding;
-use crate::dialect::{Show, Socket, Standing};
+use crate::dialect::pubsub::{self, Position, Wanted};
+use crate::dialect::sessions::render::FeedForm;
+use crate::dialect::{Client, Show, Standing};
 use crate::hub::{Number, ReaderId, Refusal};
 
 /// A reader that pulls from its log.
@@ -26,9 +26,9 @@ pub struct Follower<'c> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum View {
     /// All of it.
-    Feed(Encoding),
+    Feed(FeedForm),
     /// The events of some names, as a room's.
-    Room(Arc<Wanted>),
+    Names(Arc<Wanted>),
 }
 
 impl Connection {
@@ -51,17 +51,17 @@ impl Connection {
                     view: Some(View::Feed(*encoding)),
                 })
             }
-            State::Client(client) => match &mut client.socket {
-                Socket::Room(room) => follower_of(room),
+            State::Open(open) => match &mut open.client {
+                Client::Pubsub(room) => follower_of(room),
                 _ => None,
             },
             _ => None,
         }
     }
 
-    fn room(&mut self) -> Option<&mut Room> {
-        match &mut self.client()?.socket {
-            Socket::Room(room) => Some(room),
+    fn room(&mut self) -> Option<&mut pubsub::Client> {
+        match &mut self.open_client()?.client {
+            Client::Pubsub(room) => Some(room),
             _ => None,
         }
     }
@@ -73,14 +73,14 @@ impl Connection {
         standing: &Standing,
         ctx: &mut Context<'_>,
     ) -> bool {
-        let Some(client) = self.client().filter(|client| client.may_send()) else {
+        let Some(open) = self.open_client().filter(|open| open.may_send()) else {
             return false;
         };
-        let Socket::Room(room) = &mut client.socket else {
+        let Client::Pubsub(room) = &mut open.client else {
             return false;
         };
         room.position = Some(position);
-        for message in ctx.dialects.followed(&mut client.socket, standing) {
+        for message in ctx.dialects.followed(&mut open.client, standing) {
             self.send_message(&message, ctx);
         }
         true
@@ -88,10 +88,10 @@ impl Connection {
 
     /// Tells a client that its log cannot be read.
     pub fn refuse_follow(&mut self, refusal: Refusal, ctx: &mut Context<'_>) -> Then {
-        let Some(client) = self.client() else {
+        let Some(open) = self.open_client() else {
             return Then::Again;
         };
-        let reaction = ctx.dialects.not_followed(&mut client.socket, refusal);
+        let reaction = ctx.dialects.not_followed(&mut open.client, refusal);
         self.react(reaction, ctx)
     }
 
@@ -117,7 +117,7 @@ impl Connection {
     }
 }
 
-fn follower_of(room: &mut Room) -> Option<Follower<'_>> {
+fn follower_of(room: &mut pubsub::Client) -> Option<Follower<'_>> {
     if room.waits {
         return None;
     }
@@ -125,6 +125,6 @@ fn follower_of(room: &mut Room) -> Option<Follower<'_>> {
     Some(Follower {
         reader: position.reader,
         next: &mut position.next,
-        view: room.wanted.clone().map(View::Room),
+        view: room.wanted.clone().map(View::Names),
     })
 }

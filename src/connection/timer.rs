@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use super::client::Peer;
+use super::open_client::Peer;
 use super::{Connection, Context, State};
-use crate::dialect::sessions::render::Encoding;
+use crate::dialect::sessions::render::FeedForm;
 use crate::limits::{
     HTTP_BODY_TIMEOUT, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE_TIMEOUT, HTTP_LAST_REQUEST_TIMEOUT,
     HTTP2_PING_INTERVAL, HTTP2_RESET_DELAY, LINGER_TIMEOUT, SSE_COMMENT_INTERVAL,
@@ -97,7 +97,7 @@ impl Connection {
 
     /// Has something said after so much silence, from now on.
     pub(super) fn arm_heartbeat(&mut self, now: Now) {
-        let heartbeat = self.client().and_then(|client| match &client.peer {
+        let heartbeat = self.open_client().and_then(|open| match &open.peer {
             Peer::Response(peer) => peer.heartbeat(),
             Peer::WebSocket(_) | Peer::Call(_) => None,
         });
@@ -141,7 +141,7 @@ impl Connection {
     /// When the client's dialect wants to be asked, until there is nothing to say to it any more.
     fn client_due(&self) -> Instant {
         match &self.state {
-            State::Client(client) if client.may_send() => client.socket.due(),
+            State::Open(open) if open.may_send() => open.client.due(),
             _ => Instant::NEVER,
         }
     }
@@ -251,7 +251,7 @@ impl Connection {
             Timer::Ping => self.ping(ctx),
             Timer::Http2 => self.expire_http2(ctx),
             Timer::Deadline => {
-                let message = "the client's deadline passed";
+                let message = "the open's deadline passed";
                 self.end_call(Status::new(Code::DeadlineExceeded, message));
                 Expired::Flush
             }
@@ -259,10 +259,10 @@ impl Connection {
     }
 
     /// The timer that keeps a feed open.
-    pub(super) const fn feed_timer(encoding: Encoding) -> Timer {
+    pub(super) const fn feed_timer(encoding: FeedForm) -> Timer {
         match encoding {
-            Encoding::EventStream => Timer::Comment,
-            Encoding::WebSocket => Timer::Ping,
+            FeedForm::EventStream => Timer::Comment,
+            FeedForm::WebSocket => Timer::Ping,
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::client::{Client, Peer};
+use super::open_client::{OpenClient, Peer};
 use super::{Connection, Context, Expired, Feed, State, Step, Then, Timer};
 use crate::dialect::pubsub::encode_heartbeat;
-use crate::dialect::sessions::render::Encoding;
-use crate::dialect::{Message, Reaction, Socket};
+use crate::dialect::sessions::render::FeedForm;
+use crate::dialect::{Client, Message, Reaction};
 use crate::hub::{Number, ReaderId};
 use crate::limits::STRANGER_MESSAGE_BYTES_MAX;
 use crate::protocol::websocket::{
@@ -34,7 +34,7 @@ enum Use<'s> {
     /// To be sent back.
     Echo,
     /// For the dialect.
-    Talk(&'s mut Socket),
+    Talk(&'s mut Client),
 }
 
 /// What a frame makes us do.
@@ -68,8 +68,8 @@ impl WebSocketPeer {
 
 impl Connection {
     /// Becomes a feed that follows a log from `next` on. It only listens: a message of its client is refused anyway.
-    pub fn become_feed(&mut self, reader: ReaderId, next: Number, encoding: Encoding, now: Now) {
-        let web_socket = (encoding == Encoding::WebSocket)
+    pub fn become_feed(&mut self, reader: ReaderId, next: Number, encoding: FeedForm, now: Now) {
+        let web_socket = (encoding == FeedForm::WebSocket)
             .then(|| WebSocketPeer::new(STRANGER_MESSAGE_BYTES_MAX));
         self.state = State::Feed(Box::new(Feed {
             reader,
@@ -88,10 +88,10 @@ impl Connection {
     fn web_socket(&mut self) -> Option<(&mut WebSocketPeer, Use<'_>)> {
         match &mut self.state {
             State::Feed(feed) => feed.web_socket.as_mut().map(|peer| (peer, Use::Refuse)),
-            State::Client(client) => {
-                let Client { peer, socket, .. } = &mut **client;
+            State::Open(open) => {
+                let OpenClient { peer, client, .. } = &mut **open;
                 match peer {
-                    Peer::WebSocket(peer) => Some((peer, Use::Talk(socket))),
+                    Peer::WebSocket(peer) => Some((peer, Use::Talk(client))),
                     Peer::Call(_) | Peer::Response(_) => None,
                 }
             }
@@ -108,9 +108,9 @@ impl Connection {
             return Step { used, then };
         };
         let keep = buf.len();
-        if let Use::Talk(socket) = &purpose {
+        if let Use::Talk(client) = &purpose {
             // It may have said who it is since the last message.
-            let message_bytes_max = socket.message_bytes_max();
+            let message_bytes_max = client.message_bytes_max();
             peer.receiver.set_message_bytes_max(message_bytes_max);
         }
         let (used, outcome) = match peer.receiver.recv(buf) {
@@ -213,7 +213,7 @@ impl Connection {
     /// The session of this reader is gone: tells it in the way its form allows.
     pub fn session_gone(&mut self, ctx: &mut Context<'_>) {
         match &self.state {
-            State::Client(_) => {
+            State::Open(_) => {
                 self.forget_position();
                 self.say_goodbye(SESSION_GONE, "the session is gone", ctx);
             }
@@ -226,9 +226,9 @@ impl Connection {
             State::Feed(feed) => {
                 let encoding = feed.encoding;
                 self.say_goodbye(SESSION_GONE, "the session is gone", ctx);
-                if encoding == Encoding::WebSocket {
+                if encoding == FeedForm::WebSocket {
                     // It has no reader any more; what is left is the goodbye.
-                    self.detach_socket();
+                    self.detach_client();
                 }
             }
             _ => {}
@@ -236,7 +236,7 @@ impl Connection {
     }
 
     /// Turns a feed whose reader is gone into a socket that only says goodbye.
-    pub(super) fn detach_socket(&mut self) {
+    pub(super) fn detach_client(&mut self) {
         if let State::Feed(feed) = &mut self.state
             && let Some(peer) = feed.web_socket.take()
         {
@@ -246,7 +246,7 @@ impl Connection {
 
     /// The server is leaving. Answers whether the connection is of no more use.
     pub fn drain(&mut self, retry_ms: u64, ctx: &mut Context<'_>) -> bool {
-        if matches!(&self.state, State::Client(client) if !client.is_open()) {
+        if matches!(&self.state, State::Open(open) if !open.is_open()) {
             // It is told once it has its handshake's answer.
             return false;
         }
@@ -268,7 +268,7 @@ impl Connection {
                 self.close();
             }
             // A request that waits is answered; polls are answered by the shard.
-            State::Client(_)
+            State::Open(_)
             | State::Echo(_)
             | State::Request(_)
             | State::Waiting(..)
@@ -305,12 +305,12 @@ fn judge(
     }
     match purpose {
         Use::Echo => Outcome::Echo(opcode, message.into_bytes()),
-        Use::Talk(socket) => {
+        Use::Talk(client) => {
             let message = match opcode {
                 Opcode::Text => Message::Text(&message),
                 _ => Message::Binary(&message),
             };
-            let reaction = ctx.dialects.message(socket, message, &mut ctx.tools);
+            let reaction = ctx.dialects.message(client, message, &mut ctx.tools);
             Outcome::React(reaction)
         }
         Use::Refuse => {

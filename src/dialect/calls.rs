@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use bytes::BytesMut;
 
-use super::render::Framing;
-use super::socket::{Open, Opening, Socket, Streamed};
-use super::{Action, Denial, Dialects, Refused, Responder, STREAMED, respond_error, rpc};
+use super::client::{Client, Open, Opening, Streamed};
+use super::render::Envelope;
+use super::{Action, Dialects, Judge, Refused, Responder, STREAMED, respond_error, rpc};
 use crate::limits::{STRANGER_MESSAGE_BYTES_MAX, WEBSOCKET_MESSAGE_BYTES_MAX};
 use crate::protocol::Parsed;
 use crate::protocol::grpc::{
@@ -17,19 +17,19 @@ use crate::protocol::http1::{Head, Method};
 
 impl Dialects {
     /// The client of a call that begins.
-    pub fn begin_call(&self, method: rpc::Method, head: &Head<'_, '_>) -> Result<Socket, Status> {
+    pub fn begin_call(
+        &self,
+        method: rpc::Method,
+        head: &Head<'_, '_>,
+        judge: Judge<'_>,
+    ) -> Result<Client, Status> {
         let publishes = match method {
             rpc::Method::Stream => false,
             rpc::Method::Publish => true,
-            other => return Ok(Socket::Rpc(rpc::Socket::new(other))),
+            other => return Ok(Client::Rpc(rpc::Client::new(other))),
         };
-        let socket = self.stream.call(publishes, head)?;
-        Ok(Socket::Stream(Box::new(socket)))
-    }
-
-    /// What the operator is told of a call that [`begin_call`](Self::begin_call) refused, if it was for want of access.
-    pub fn denial_of_call(&self, status: &Status, head: &Head<'_, '_>) -> Option<Denial> {
-        self.stream.denial_of_call(status, head)
+        let client = self.stream.call(publishes, head, judge)?;
+        Ok(Client::Stream(Box::new(client)))
     }
 
     /// Judges a call of gRPC-web by its head: the most bytes its body may have, or a refusal (written).
@@ -57,12 +57,11 @@ impl Dialects {
         match CallFields::read(head.headers()) {
             Ok(fields) if fields.kind.is_web() => {
                 let allowed = match method {
-                    rpc::Method::Publish => self.stream.may_publish(head),
-                    rpc::Method::Stream => self.stream.may_come(head),
+                    rpc::Method::Publish => self.stream.publisher(head, to.judge()).map(drop),
+                    rpc::Method::Stream => self.stream.may_come(head, to.judge()),
                     _ => Ok(()),
                 };
                 if let Err(status) = allowed {
-                    to.denied = self.stream.denial_of_call(&status, head);
                     respond_web(fields.answer, cors, b"", &status, to);
                     return Err(Refused);
                 }
@@ -115,20 +114,20 @@ impl Dialects {
             };
             if method == rpc::Method::Publish {
                 let message = one_message(&messages, fields.encoding)?;
-                return self.stream.post_web(answer, head, &message);
+                return self.stream.post_web(answer, head, &message, to.judge());
             }
-            let socket = self.begin_call(method, head)?;
+            let client = self.begin_call(method, head, to.judge())?;
             let headers = [&self.stream.cors()[..], STREAMED].concat();
             Ok(Action::Open(Box::new(Open {
                 opening: Opening::Response(Box::new(Streamed {
                     content_type: answer.content_type(),
                     headers,
-                    framing: Framing::of_call(answer),
+                    envelope: Envelope::of_call(answer),
                     messages,
                     encoding: fields.encoding,
                     heartbeat: None,
                 })),
-                socket,
+                client,
                 subscriptions: Vec::new(),
                 home: None,
             })))
@@ -201,12 +200,12 @@ pub(super) fn respond_web(
     status: &Status,
     to: &mut Responder<'_>,
 ) {
-    let framing = Framing::of_call(kind);
+    let envelope = Envelope::of_call(kind);
     let mut body = BytesMut::new();
     if *status == Status::OK {
-        framing.put(message, &mut body);
+        envelope.put(message, &mut body);
     }
-    framing.put_end(status, &mut body);
+    envelope.put_end(status, &mut body);
     let exchange = to.exchange;
     to.begin(200).raw(headers).body(
         Some(kind.content_type()),

@@ -1,8 +1,9 @@
 //! What a dialect notes when it refuses somebody access, beside what it answers: for the operator's counters and log.
 //! Never what was presented.
 
-use crate::auth::{Credentials, Identity, OrganizationId, Verdict};
+use crate::auth::{Denied, Identity, OrganizationId, Verdict};
 use crate::metrics::{Api, RefusalKind};
+use crate::time::Now;
 
 /// One refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ impl Denial {
         }
     }
 
-    /// Somebody may not do something.
+    /// Somebody known may not do something.
     pub const fn of_grant(api: Api, identity: Identity) -> Self {
         Self {
             kind: RefusalKind::Grant,
@@ -34,14 +35,23 @@ impl Denial {
         }
     }
 
-    /// Credentials were of no use: a token that nobody has, or something else.
-    pub const fn of_credentials(api: Api, credentials: &Credentials<'_>) -> Self {
-        let kind = match credentials {
-            Credentials::Bearer(_) => RefusalKind::Token,
-            _ => RefusalKind::Credentials,
-        };
-        Self::new(api, kind)
+    /// The refusal of access that was decided.
+    pub const fn of(api: Api, denied: Denied) -> Self {
+        Self {
+            kind: denied.kind(),
+            api,
+            organization: denied.organization(),
+        }
     }
+}
+
+/// When a request is judged, and where a refusal of access is noted.
+#[derive(Debug)]
+pub struct Judge<'d> {
+    /// The time at which the request is judged.
+    pub now: Now,
+    /// Where a refusal of access is noted.
+    pub denied: &'d mut Option<Denial>,
 }
 
 /// Why somebody is refused of whose password that came; `None` if they are not.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use uuid::Uuid;
 
-use super::socket::{Reaction, Socket};
+use super::client::{Client, Reaction};
 use super::{Dialects, live};
 use crate::hub::{
     Address, Event, NamePattern, NodeState, Number, OrganizationId, ScopeName, SessionState,
@@ -82,14 +82,14 @@ pub(super) fn pattern_text(pattern: &NamePattern) -> Box<str> {
     }
 }
 
-impl Socket {
+impl Client {
     /// Whose client this is, as far as it is known.
     pub fn organization(&self) -> Option<OrganizationId> {
         match self {
-            Self::Sysadm(socket) => socket.organization(),
-            Self::Live(socket) => Some(socket.organization()),
-            Self::Stream(socket) => socket.organization(),
-            Self::Room(room) => room.organization(),
+            Self::Sysadm(client) => client.organization(),
+            Self::Live(client) => Some(client.organization()),
+            Self::Stream(client) => client.organization(),
+            Self::Pubsub(client) => client.organization(),
             Self::Rpc(_) => None,
         }
     }
@@ -100,7 +100,7 @@ impl Socket {
             Self::Sysadm(_) => "sysadm",
             Self::Live(_) => "live",
             Self::Stream(_) => "stream",
-            Self::Room(_) => "pubsub",
+            Self::Pubsub(_) => "pubsub",
             Self::Rpc(_) => "rpc",
         }
     }
@@ -108,10 +108,10 @@ impl Socket {
     /// What its subscription at that place asks for. A room has at most one, of its session's log.
     pub fn heard(&self, place: usize) -> Option<Heard> {
         match self {
-            Self::Sysadm(socket) => Some(socket.heard()),
-            Self::Live(socket) => socket.heard(),
-            Self::Stream(socket) => socket.heard(place),
-            Self::Room(room) => room.heard(),
+            Self::Sysadm(client) => Some(client.heard()),
+            Self::Live(client) => client.heard(),
+            Self::Stream(client) => client.heard(place),
+            Self::Pubsub(client) => client.heard(),
             Self::Rpc(_) => None,
         }
     }
@@ -119,13 +119,13 @@ impl Socket {
 
 impl Dialects {
     /// Ends a client's subscription at that place, which it has.
-    pub fn cancel(&self, socket: &mut Socket, place: usize) -> Reaction {
-        match socket {
-            Socket::Sysadm(socket) => socket.cancel(),
-            Socket::Live(socket) => socket.cancel(),
-            Socket::Stream(socket) => self.stream.cancel(socket, place),
-            Socket::Room(room) => room.cancel(),
-            Socket::Rpc(_) => Reaction::nothing(),
+    pub fn cancel(&self, client: &mut Client, place: usize) -> Reaction {
+        match client {
+            Client::Sysadm(client) => client.cancel(),
+            Client::Live(client) => client.cancel(),
+            Client::Stream(client) => self.stream.cancel(client, place),
+            Client::Pubsub(client) => client.cancel(),
+            Client::Rpc(_) => Reaction::nothing(),
         }
     }
 

@@ -1,24 +1,25 @@
 //! The dialects: where protocols meet the hub, and nowhere else.
 //!
-//! A dialect turns a request into an [`Action`] and an [`Answer`] into a response.
+//! A dialect turns a request into an [`Action`] and an [`Outcome`] into a response.
 //! It owns no connection and no log. To add one: a folder beside `sessions/`, a variant of [`Route`],
 //! its line in [`Dialects::route`], and its transcripts under `tests/dialects/`.
 
 pub mod admin;
 mod calls;
+mod client;
 mod cors;
 mod cursor;
 mod denial;
 mod describe;
 pub mod live;
 mod offer;
+mod operation;
 pub mod pubsub;
 mod refusals;
 pub mod render;
 mod respond;
 pub mod rpc;
 pub mod sessions;
-mod socket;
 pub mod stream;
 pub mod sysadm;
 
@@ -35,30 +36,31 @@ use std::sync::Arc;
 
 use crate::auth::Directory;
 use crate::config::Config;
-use crate::hub::{Answer, Command, Ids, Placement};
+use crate::hub::{Ids, Placement};
 use crate::metrics::Metrics;
 use crate::protocol::grpc::{Code, Status};
 use crate::protocol::http1::{Head, Method};
 use crate::time::Now;
 
+pub use client::{
+    Change, Client, Follow, Message, Open, Opening, Reaction, Show, Standing, Streamed, Subscribe,
+    Undo,
+};
 pub use cors::{AllowedOrigin, Cors};
 pub use cursor::{FOREIGN, QueryError, query_cursor, query_text};
-pub use denial::{CONTRADICTORY, Denial, denied_by};
+pub use denial::{CONTRADICTORY, Denial, Judge, denied_by};
 pub use describe::{ConnectionState, Heard, SubscriptionState};
 pub use offer::Offer;
+pub use operation::{LoginChange, Operation, Outcome};
 pub use refusals::{
     KEY_REUSED, KEY_REUSED_CODE, LEAVING, RATE_LIMITED, RESERVED_NAME, idempotency_key, keys_held,
     reserved_name, retry_after_line, too_fast,
 };
 pub use render::{
-    Encoding, Framing, Rendering, number_digits, put_event_name, put_number, put_text,
+    Encoding, Envelope, Rendering, number_digits, put_event_name, put_number, put_text,
 };
 pub use respond::{
     Exchange, Refused, Responder, STREAMED, error_body, respond_error, respond_plain_error,
-};
-pub use socket::{
-    Change, Follow, Message, Open, Opening, Reaction, Show, Socket, Standing, Streamed, Subscribe,
-    Undo,
 };
 pub use upgrade::{check_upgrade, handshake_fields, read_credentials};
 
@@ -75,7 +77,7 @@ pub struct Dialects {
     /// The live dialect.
     pub live: live::Live,
     /// The stream dialect.
-    pub stream: stream::Stream,
+    pub stream: stream::EventService,
     /// The pubsub dialect.
     pub pubsub: pubsub::Pubsub,
     /// The services for gRPC's tools.
@@ -122,7 +124,7 @@ pub enum Route<'b> {
 pub enum Action {
     /// Nothing: the response is written.
     Done,
-    /// Ask the hub, then come back with the answer.
+    /// Carry out an operation, then come back with its outcome.
     Execute(Box<Call>),
     /// Attach to a session's log.
     Listen(Box<sessions::Listen>),
@@ -130,16 +132,16 @@ pub enum Action {
     Open(Box<Open>),
 }
 
-/// A command and what is to be done with its answer.
+/// An operation and what is to be done with its outcome.
 #[derive(Debug)]
 pub struct Call {
-    /// What to ask.
-    pub command: Command,
+    /// The operation.
+    pub operation: Operation,
     /// A repeat with the same key gets the first answer.
     pub idempotency_key: Option<Box<[u8]>>,
     /// What the sender's own copy of the events it publishes is marked with.
     pub correlation_id: Option<Box<str>>,
-    /// Who turns the answer into a response.
+    /// The request that waits for the outcome.
     pub pending: Pending,
 }
 
@@ -159,7 +161,7 @@ pub enum Pending {
     /// A publish of the pubsub dialect, by one request.
     Pubsub(pubsub::Posted),
     /// One on a socket of the pubsub dialect.
-    Room(pubsub::Pending),
+    PubsubClient(pubsub::Pending),
 }
 
 impl Pending {
@@ -168,7 +170,7 @@ impl Pending {
         match self {
             Self::Sessions(pending) => matches!(pending, sessions::Pending::Publish),
             Self::Stream(pending) => pending.publishes(),
-            Self::Room(pending) => pending.publishes(),
+            Self::PubsubClient(pending) => pending.publishes(),
             Self::Posted(_) | Self::Pubsub(_) => true,
             Self::Sysadm(_) | Self::Live(_) => false,
         }
@@ -190,6 +192,16 @@ pub struct Tools<'t> {
     pub denied: Option<Denial>,
 }
 
+impl Tools<'_> {
+    /// What judges a request that these are for.
+    pub fn judge(&mut self) -> Judge<'_> {
+        Judge {
+            now: self.now,
+            denied: &mut self.denied,
+        }
+    }
+}
+
 impl Dialects {
     /// All dialects, as configured. `hostname` and `metrics` are for clients that ask.
     pub fn new(
@@ -208,7 +220,7 @@ impl Dialects {
             sessions: sessions::Sessions::new(&config.sessions, directory()),
             sysadm: sysadm::Sysadm::new(&config.sysadm, directory(), hostname),
             live: live::Live::new(&config.live, directory()),
-            stream: stream::Stream::new(&config.stream, directory()),
+            stream: stream::EventService::new(&config.stream, directory()),
             pubsub: pubsub::Pubsub::new(&config.pubsub, directory()),
             rpc: rpc::Rpc::default(),
             admin: admin::Admin { metrics },
@@ -387,21 +399,21 @@ impl Dialects {
         }
     }
 
-    /// Turns the hub's answer into a response, or into the next command.
+    /// Turns an operation's outcome into a response, or into the next operation.
     pub fn answer(
         &self,
         pending: Pending,
-        answer: Answer,
+        outcome: Outcome,
         tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {
         match pending {
-            Pending::Sessions(pending) => self.sessions.answer(pending, answer, tools, to),
-            Pending::Live(pending) => self.live.answer(pending, answer, to),
-            Pending::Posted(posted) => self.stream.answer_post(*posted, &answer, to),
-            Pending::Pubsub(posted) => self.pubsub.answer_post(posted, &answer, to),
+            Pending::Sessions(pending) => self.sessions.answer(pending, outcome, tools, to),
+            Pending::Live(pending) => self.live.answer(pending, outcome, to),
+            Pending::Posted(posted) => self.stream.answer_post(*posted, &outcome.into_answer(), to),
+            Pending::Pubsub(posted) => self.pubsub.answer_post(posted, &outcome.into_answer(), to),
             // A socket's answers go to the socket.
-            Pending::Sysadm(_) | Pending::Stream(_) | Pending::Room(_) => Action::Done,
+            Pending::Sysadm(_) | Pending::Stream(_) | Pending::PubsubClient(_) => Action::Done,
         }
     }
 }

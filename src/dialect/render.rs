@@ -21,13 +21,13 @@ pub enum Encoding {
     /// One flat object.
     Live,
     /// A message of the stream dialect.
-    Stream(Framing),
+    Stream(Envelope),
 }
 
 /// Where one message ends and the next begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
-pub enum Framing {
+pub enum Envelope {
     /// A WebSocket's text frame.
     WebSocket,
     /// A line.
@@ -44,7 +44,7 @@ pub enum Framing {
     ChunkedWebText,
 }
 
-/// The rendering of one event that several framings of a form share.
+/// The rendering of one event that several envelopes of a form share.
 #[derive(Debug, Default)]
 pub struct Rendering {
     json: Vec<u8>,
@@ -60,12 +60,12 @@ impl Encoding {
         match self {
             Self::Sysadm => 0,
             Self::Live => 1,
-            Self::Stream(framing) => 2 + framing as usize,
+            Self::Stream(envelope) => 2 + envelope as usize,
         }
     }
 }
 
-impl Framing {
+impl Envelope {
     /// How the messages themselves are written.
     pub const fn form(self) -> Form {
         match self {
@@ -116,7 +116,7 @@ impl Framing {
     }
 
     /// Appends the end of a gRPC-web response: its trailers, and the last chunk (RFC 9112 §7.1). Nothing for a
-    /// framing that ends otherwise.
+    /// envelope that ends otherwise.
     pub fn put_end(self, status: &Status, out: &mut BytesMut) {
         let mut trailers = BytesMut::new();
         match self {
@@ -141,19 +141,19 @@ impl Framing {
 
 /// Appends a message as a chunk of its own (RFC 9112 §7.1): its size is known before, so that nothing is
 /// copied twice.
-fn put_chunk(framing: Framing, message: &[u8], out: &mut BytesMut) {
+fn put_chunk(envelope: Envelope, message: &[u8], out: &mut BytesMut) {
     use std::fmt::Write as _;
     let framed = message.len() + grpc::MESSAGE_HEADER_BYTES;
-    let bytes = match framing {
-        Framing::Line => message.len() + 1,
-        Framing::WebText => framed.div_ceil(3) * 4,
+    let bytes = match envelope {
+        Envelope::Line => message.len() + 1,
+        Envelope::WebText => framed.div_ceil(3) * 4,
         _ => framed,
     };
     out.reserve(bytes + CHUNK_OVERHEAD_BYTES);
     // Writing to a growing buffer cannot fail.
     let _ = write!(out, "{bytes:x}\r\n");
     let begin = out.len();
-    framing.put(message, out);
+    envelope.put(message, out);
     debug_assert_eq!(out.len() - begin, bytes);
     out.extend_from_slice(b"\r\n");
 }
@@ -178,7 +178,7 @@ impl Dialects {
         rendering: &mut Rendering,
         out: &mut BytesMut,
     ) {
-        let Encoding::Stream(framing) = encoding else {
+        let Encoding::Stream(envelope) = encoding else {
             let mut text = Vec::with_capacity(256 + event.payload.len());
             match encoding {
                 Encoding::Sysadm => self.sysadm.render(event, &mut text),
@@ -187,7 +187,7 @@ impl Dialects {
             encode_text(out, &text);
             return;
         };
-        let form = framing.form();
+        let form = envelope.form();
         let message = match form {
             Form::Json => &mut rendering.json,
             Form::Proto => &mut rendering.proto,
@@ -195,7 +195,7 @@ impl Dialects {
         if message.is_empty() {
             stream::put_event(form, event, None, message);
         }
-        framing.put(message, out);
+        envelope.put(message, out);
     }
 
     /// Appends an event as one frame for the client that published it.
@@ -206,12 +206,12 @@ impl Dialects {
         correlation_id: &str,
         out: &mut BytesMut,
     ) {
-        let Encoding::Stream(framing) = encoding else {
+        let Encoding::Stream(envelope) = encoding else {
             return self.encode_event(encoding, event, &mut Rendering::default(), out);
         };
         let mut message = Vec::with_capacity(256 + event.payload.len());
-        stream::put_event(framing.form(), event, Some(correlation_id), &mut message);
-        framing.put(&message, out);
+        stream::put_event(envelope.form(), event, Some(correlation_id), &mut message);
+        envelope.put(&message, out);
     }
 
     /// Appends the news that `count` events were dropped, because the client was too slow, as one frame.
@@ -219,10 +219,10 @@ impl Dialects {
         let text = match encoding {
             Encoding::Sysadm => self.sysadm.render_dropped(count),
             Encoding::Live => self.live.render_dropped(count),
-            Encoding::Stream(framing) => {
+            Encoding::Stream(envelope) => {
                 let message = format!("{count} events were dropped: this client is too slow");
                 let status = Status::new(Code::ResourceExhausted, message);
-                let (form, mut message) = (framing.form(), Vec::new());
+                let (form, mut message) = (envelope.form(), Vec::new());
                 stream::put_reply(
                     form,
                     None,
@@ -230,7 +230,7 @@ impl Dialects {
                     &stream::Reply::Error(&status),
                     &mut message,
                 );
-                return framing.put(&message, out);
+                return envelope.put(&message, out);
             }
         };
         encode_text(out, text.as_bytes());

@@ -3,8 +3,9 @@
 
 use bytes::BytesMut;
 
-use super::{AllowedOrigin, Denial};
+use super::{AllowedOrigin, Denial, Judge};
 use crate::protocol::http1::{DateCache, Glimpse, Head, Method, Response, Version};
+use crate::time::Now;
 
 /// Where a response goes, and what its framing depends on.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub struct Responder<'o> {
     pub out: &'o mut BytesMut,
     /// The cached `Date`.
     pub date: &'o DateCache,
+    /// The time at which the request is judged.
+    pub now: Now,
     /// What the request said.
     pub exchange: Exchange,
     /// The origin that the answer names.
@@ -64,6 +67,14 @@ impl Exchange {
 }
 
 impl Responder<'_> {
+    /// What judges the request that is answered.
+    pub fn judge(&mut self) -> Judge<'_> {
+        Judge {
+            now: self.now,
+            denied: &mut self.denied,
+        }
+    }
+
     /// Begins a response.
     pub fn begin(&mut self, status: u16) -> Response<'_> {
         self.status = status;

@@ -120,6 +120,7 @@ pub(super) fn respond(
     let mut to = Responder {
         out: &mut out,
         date: &date,
+        now: Now::default(),
         exchange,
         origin: None,
         status: 0,

@@ -1,11 +1,10 @@
-//! Scopes as values: what they are called and which shard is their home.
+//! Scopes as values: their names and their home shards.
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use super::publish_key::PublishKey;
 use crate::auth::LoginToken;
 pub use crate::auth::OrganizationId;
 
@@ -20,7 +19,7 @@ impl ShardId {
     }
 }
 
-/// What a group, project or session is called within its organization: 1–256 bytes of text.
+/// The name of a group, project or session within its organization: 1–256 bytes of text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScopeName(Arc<str>);
 
@@ -64,16 +63,16 @@ pub enum Address {
 /// An address in one organization's tree.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scope {
-    /// Whose tree.
+    /// The organization.
     pub organization: OrganizationId,
-    /// Where in it.
+    /// The address within its tree.
     pub address: Address,
 }
 
 /// A session's full name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SessionKey {
-    /// Whose session.
+    /// The organization.
     pub organization: OrganizationId,
     /// Its token.
     pub token: ScopeName,
@@ -99,7 +98,7 @@ pub struct Parents {
 }
 
 impl Parents {
-    /// Those that stand above an address, which may itself be among them.
+    /// Returns the parents of an address, from a list that may include the address itself.
     #[must_use]
     pub fn above(self, address: &Address) -> Self {
         let Self { group, project } = self;
@@ -113,7 +112,7 @@ impl Parents {
         }
     }
 
-    /// Whether nothing is named that is not known.
+    /// Whether everything named here is known already.
     pub fn are_among(&self, known: &Self) -> bool {
         let among = |named: &Option<ScopeName>, known| named.is_none() || named == known;
         among(&self.group, &known.group) && among(&self.project, &known.project)
@@ -125,7 +124,7 @@ impl Parents {
     }
 }
 
-/// Which shard is home to which scope: `hash(seed, scope)` scaled to the number of shards.
+/// The map from scopes to home shards: `hash(seed, scope)` scaled to the number of shards.
 ///
 /// The same on every shard. The seed keeps outsiders from aiming all their scopes at one shard.
 #[derive(Clone, Debug)]
@@ -144,15 +143,17 @@ impl Placement {
         }
     }
 
-    /// How many shards there are.
+    /// Returns the number of shards.
     pub const fn shards(&self) -> u16 {
         self.shards
     }
 
-    /// The hash of a session: also the key of the session table, so that it is computed once.
+    /// Returns the hash of a session: also the key of the session table, so that it is computed
+    /// once.
     ///
-    /// It is that of the token alone, so that all organizations' sessions of one token have the same
-    /// home: who knows a token but not whose it is can be led there. Tables compare the organization.
+    /// It hashes the token alone, so that all organizations' sessions of one token have the same
+    /// home: a client that knows a token but not its organization can be led there. Tables compare
+    /// the organization.
     pub fn session_hash(&self, token: &str) -> u64 {
         self.hasher.hash_one((3u8, token))
     }
@@ -166,13 +167,16 @@ impl Placement {
 
     /// The home shard of a scope.
     pub fn home(&self, scope: &Scope) -> ShardId {
-        let hash = match &scope.address {
-            Address::Organization => self.hash(scope.organization, 0, ""),
-            Address::Group(name) => self.hash(scope.organization, 1, name.as_str()),
-            Address::Project(name) => self.hash(scope.organization, 2, name.as_str()),
+        self.home_of_hash(self.scope_hash(scope.organization, &scope.address))
+    }
+
+    pub(super) fn scope_hash(&self, organization: OrganizationId, address: &Address) -> u64 {
+        match address {
+            Address::Organization => self.hash(organization, 0, ""),
+            Address::Group(name) => self.hash(organization, 1, name.as_str()),
+            Address::Project(name) => self.hash(organization, 2, name.as_str()),
             Address::Session(name) => self.session_hash(name.as_str()),
-        };
-        self.home_of_hash(hash)
+        }
     }
 
     /// The shard that remembers a login.
@@ -180,9 +184,9 @@ impl Placement {
         self.home_of_hash(self.hasher.hash_one((4u8, token.0)))
     }
 
-    /// The shard that remembers an idempotency key.
-    pub fn home_of_key(&self, key: &PublishKey) -> ShardId {
-        self.home_of_hash(self.hasher.hash_one((5u8, key.prefix())))
+    /// The shard that remembers an idempotency key, by the first bits of its digest.
+    pub fn home_of_key(&self, prefix: u64) -> ShardId {
+        self.home_of_hash(self.hasher.hash_one((5u8, prefix)))
     }
 
     fn hash(&self, organization: OrganizationId, level: u8, name: &str) -> u64 {

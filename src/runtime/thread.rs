@@ -15,10 +15,10 @@ use std::time::Duration;
 use monoio::net::{TcpListener, UnixStream};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::any_runtime::{AnyRuntime, DriverKind};
 use super::clock::Clock;
-use super::driver::{Driver, NodeState};
 use super::mesh::{self, Mesh, Waker};
-use super::ring::AnyRuntime;
+use super::shard_loop::{NodeState, ShardLoop};
 use super::tasks;
 use super::verifier::{self, Verifier};
 use super::watchdog::{self, Patience, Watchdog};
@@ -29,30 +29,12 @@ use crate::limits::{LISTEN_BACKLOG, LISTEN_PATIENCE, LISTEN_RETRY_INTERVAL, SHAR
 use crate::metrics::Metrics;
 use crate::shard::{Shard, ShardSettings, Slices};
 
-/// What a shard waits on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DriverKind {
-    /// `io_uring`.
-    IoUring,
-    /// epoll.
-    Epoll,
-}
-
-impl fmt::Display for DriverKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::IoUring => "io_uring",
-            Self::Epoll => "epoll",
-        })
-    }
-}
-
-/// Why a node did not start.
+/// The reason why a node did not start.
 #[derive(Debug)]
 pub enum StartError {
     /// The address cannot be listened on.
     Listen(SocketAddr, io::Error),
-    /// The driver that was asked for is not to be had.
+    /// The configured driver is not available.
     Driver(io::Error),
     /// The operating system refused something else.
     System(io::Error),
@@ -75,11 +57,11 @@ impl std::error::Error for StartError {}
 /// A running node.
 #[derive(Debug)]
 pub struct Node {
-    /// Where it listens.
+    /// The address it listens on.
     pub address: SocketAddr,
-    /// How many shards it has.
+    /// Its number of shards.
     pub shards: u16,
-    /// What they wait on.
+    /// The driver of its shards.
     pub driver: DriverKind,
     threads: Vec<JoinHandle<()>>,
     state: Arc<NodeState>,
@@ -114,13 +96,13 @@ pub struct Leaving {
 }
 
 impl Leaving {
-    /// The node says that it is not ready, and goes on.
+    /// Makes the node say that it is not ready, and go on.
     pub fn announce(&self) {
         self.state.unready.store(true, Ordering::Release);
         self.wake();
     }
 
-    /// The node leaves.
+    /// Makes the node leave.
     pub fn begin(&self) {
         self.state.unready.store(true, Ordering::Release);
         self.state.draining.store(true, Ordering::Release);
@@ -134,8 +116,8 @@ impl Leaving {
     }
 }
 
-/// What one thread needs to become a shard.
-struct Seat {
+/// The parts that one thread needs to become a shard.
+struct ShardThread {
     settings: ShardSettings,
     listener: StdListener,
     mesh: Mesh,
@@ -146,8 +128,9 @@ struct Seat {
     ready: mpsc::Sender<Result<DriverKind, StartError>>,
 }
 
-/// Binds, starts one pinned thread per shard, and returns once all of them accept. `descriptors` is how
-/// many files this process may have open: connections are turned away before the last are used up.
+/// Binds, starts one pinned thread per shard, and returns once all of them accept. `descriptors` is
+/// the number of files this process may have open: connections are turned away before the last are
+/// used up.
 pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
     let cores = core_affinity::get_core_ids().unwrap_or_default();
     let default = NonZeroU16::new(cores.len().clamp(1, SHARDS_MAX) as u16);
@@ -168,7 +151,7 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
     let mut threads = Vec::with_capacity(usize::from(shards));
     let ends = listeners.into_iter().zip(meshes).zip(verifiers);
     for (index, ((listener, mesh), verifier)) in ends.enumerate() {
-        let seat = Seat {
+        let thread = ShardThread {
             settings: ShardSettings {
                 shard: ShardId(index as u16),
                 placement: placement.clone(),
@@ -189,7 +172,7 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
         };
         let thread = std::thread::Builder::new()
             .name(format!("shard-{index}"))
-            .spawn(move || sit(seat));
+            .spawn(move || run_shard(thread));
         threads.push(thread.map_err(StartError::System)?);
     }
     drop(ready);
@@ -216,12 +199,12 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
 }
 
 /// One thread's life as a shard.
-fn sit(seat: Seat) {
-    if let Some(core) = seat.core {
+fn run_shard(thread: ShardThread) {
+    if let Some(core) = thread.core {
         core_affinity::set_for_current(core);
     }
-    let ready = seat.ready.clone();
-    let mut runtime = match AnyRuntime::build(seat.settings.config.server.driver) {
+    let ready = thread.ready.clone();
+    let mut runtime = match AnyRuntime::build(thread.settings.config.server.driver) {
         Ok(runtime) => runtime,
         Err(error) => {
             let _ = ready.send(Err(StartError::Driver(error)));
@@ -229,12 +212,12 @@ fn sit(seat: Seat) {
         }
     };
     let kind = runtime.kind();
-    let (index, state) = (seat.settings.shard.index(), Arc::clone(&seat.state));
+    let (index, state) = (thread.settings.shard.index(), Arc::clone(&thread.state));
     runtime.block_on(async move {
-        let drain_timeout = seat.settings.config.server.drain_timeout;
-        let metrics = Arc::clone(&seat.settings.metrics);
-        let watched = TcpListener::from_std(seat.listener).and_then(|listener| {
-            let wake_stream = UnixStream::from_std(seat.mesh.wake_stream()?)?;
+        let drain_timeout = thread.settings.config.server.drain_timeout;
+        let metrics = Arc::clone(&thread.settings.metrics);
+        let watched = TcpListener::from_std(thread.listener).and_then(|listener| {
+            let wake_stream = UnixStream::from_std(thread.mesh.wake_stream()?)?;
             Ok((listener, wake_stream))
         });
         let (listener, wake_stream) = match watched {
@@ -244,20 +227,20 @@ fn sit(seat: Seat) {
                 return;
             }
         };
-        let shard = Shard::new(seat.settings);
+        let shard = Shard::new(thread.settings);
         shard.metrics().ready.set(1);
-        let (clock, state) = (seat.clock, seat.state);
-        let driver = Driver::new(
+        let (clock, state) = (thread.clock, thread.state);
+        let shard_loop = ShardLoop::new(
             shard,
             clock,
-            seat.mesh,
-            seat.verifier,
+            thread.mesh,
+            thread.verifier,
             state,
             drain_timeout,
             metrics,
         );
         let _ = ready.send(Ok(kind));
-        tasks::run(Rc::new(RefCell::new(driver)), listener, wake_stream).await;
+        tasks::run(Rc::new(RefCell::new(shard_loop)), listener, wake_stream).await;
     });
     state.left[index].store(true, Ordering::Release);
 }
@@ -269,8 +252,9 @@ fn bind(
     keepalive: Option<Duration>,
 ) -> Result<(SocketAddr, Vec<StdListener>), StartError> {
     if listen.port() != 0 {
-        // Whoever shares ports can share ours, such as another server of ours, and each would get some
-        // of the connections. A socket that does not share finds out, and is gone again at once.
+        // Another process that shares ports, such as a second server of ours, could share this one,
+        // and each would get some of the connections. A socket that does not share detects that,
+        // and is gone again at once.
         await_address(listen).map_err(|error| StartError::Listen(listen, error))?;
     }
     let mut address = listen;
@@ -288,8 +272,8 @@ fn bind(
     Ok((address, listeners))
 }
 
-/// Waits until nobody else listens. A server that has just left may still hold the address: what its ring was
-/// waiting for, its listener too, is let go by the kernel only some time after the process is gone.
+/// Waits until the address is free. The kernel releases a dead process's io_uring listener some
+/// time after its end, so a quick restart would otherwise fail.
 fn await_address(listen: SocketAddr) -> io::Result<()> {
     let mut waited = Duration::ZERO;
     loop {

@@ -12,9 +12,8 @@
 
 use bytes::Bytes;
 
-use super::dispatch::organization_of;
 use super::{ConnectionId, Mail, ReplyTo, Shard};
-use crate::dialect::Subscribe;
+use crate::dialect::{Outcome, Subscribe};
 use crate::hub::{Answer, Command, OrganizationId, ShardId};
 use crate::limits::INTEREST_IDLE_MAX;
 use crate::time::{Instant, Now};
@@ -32,6 +31,7 @@ pub(super) enum Waiter {
     /// A question where a session stands. The connection itself keeps what it is for.
     Place {
         connection: ConnectionId,
+        organization: OrganizationId,
         command: Box<Command>,
     },
 }
@@ -122,13 +122,14 @@ impl Shard {
         &mut self,
         now: Now,
         connection: ConnectionId,
+        organization: OrganizationId,
         command: Command,
     ) -> Option<Answer> {
-        let organization = organization_of(&command);
         if !self.announce(organization) {
             let command = Box::new(command);
             let waiter = Waiter::Place {
                 connection,
+                organization,
                 command,
             };
             self.interest.wait(organization, waiter);
@@ -193,12 +194,13 @@ impl Shard {
             } => self.subscribe_waiter(now, connection, *change, first),
             Waiter::Place {
                 connection,
+                organization,
                 command,
             } => {
                 if self.entry(connection).is_some()
-                    && let Some(answer) = self.find_place(now, connection, *command)
+                    && let Some(answer) = self.find_place(now, connection, organization, *command)
                 {
-                    self.deliver(now, connection, answer);
+                    self.deliver(now, connection, Outcome::Answer(answer));
                 }
             }
         }

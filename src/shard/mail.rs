@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::ConnectionId;
+use crate::auth::LoginToken;
 use crate::dialect::sessions::Listen;
-use crate::dialect::{AllowedOrigin, Exchange};
+use crate::dialect::{AllowedOrigin, Exchange, LoginChange, Outcome};
 use crate::hub::{
     Answer, Command, Event, OrganizationId, Parents, PublishKey, Question, Report, Scope,
     ScopeName, ScopeNews, ShardId,
@@ -21,6 +22,8 @@ pub enum Mail {
         reply: ReplyTo,
         /// The command.
         command: Command,
+        /// Its hash, by `Placement::hash_of`.
+        hash: u64,
     },
     /// Execute a publish unless its key was used; the receiver remembers the key.
     Keyed {
@@ -37,6 +40,38 @@ pub enum Mail {
         reply: ReplyTo,
         /// The answer.
         answer: Answer,
+    },
+    /// Find the receiver's sessions whose token begins with `prefix`.
+    Find {
+        /// The sender's search.
+        survey: u32,
+        /// The organization of the sessions.
+        organization: OrganizationId,
+        /// The beginning of their tokens.
+        prefix: Box<str>,
+    },
+    /// The receiver's part of what the sender's search found.
+    Found {
+        /// The receiver's search.
+        survey: u32,
+        /// Tokens that match, two at most.
+        tokens: Vec<ScopeName>,
+    },
+    /// Change a login that the receiver keeps.
+    Login {
+        /// The connection that waits on the sending shard.
+        connection: ConnectionId,
+        /// The login's token.
+        token: LoginToken,
+        /// The change.
+        change: LoginChange,
+    },
+    /// The outcome of a change to a login.
+    LoggedIn {
+        /// The connection that waits on the receiving shard.
+        connection: ConnectionId,
+        /// The outcome.
+        outcome: Outcome,
     },
     /// An event for the sessions beneath its scope.
     Append(Arc<Event>),
@@ -159,8 +194,6 @@ pub enum ReplyTo {
     Place(ConnectionId, OrganizationId),
     /// All who wait for the first use of an idempotency key.
     Key(Box<PublishKey>),
-    /// A question that was put to all shards.
-    Gather(u32),
     /// Nobody.
     Nobody,
 }

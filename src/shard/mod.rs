@@ -29,15 +29,16 @@ mod groups;
 mod input;
 mod interest;
 mod mail;
+mod operations;
 mod overview;
 mod readers;
 mod relays;
 mod rooms;
 mod settings;
 mod spread;
-mod state;
 mod streams;
 mod subscriptions;
+mod system_state;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -64,23 +65,23 @@ pub use effect::{Effect, PasswordCheck};
 pub use flush::Flushed;
 pub use mail::{Mail, RelayMail, ReplyTo};
 pub use settings::{ShardSettings, Slices};
-pub use state::Machine;
+pub use system_state::Machine;
 
 use budget::{Budget, Held};
 use deadlines::Deadlines;
 use denials::Throttle;
-use dispatch::Gather;
 use fanout::Listener;
 use groups::Groups;
 use interest::Interest;
 use mail::Ticket;
+use operations::Survey;
 use overview::Overview;
 use readers::{FeedRendering, PollRendering};
 use relays::Relay;
 use settings::{drain_spread_ms, hub_config};
-use state::StateSchedule;
 use streams::Stream;
 use subscriptions::Subscriptions;
+use system_state::SystemStateSchedule;
 
 /// One connection of one shard. An index is used again, a pair of index and serial is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,7 +124,7 @@ pub struct Shard {
     due: Vec<(Instant, ConnectionId)>,
     effects: VecDeque<Effect>,
     outboxes: Vec<VecDeque<Mail>>,
-    gathers: Slab<Gather>,
+    surveys: Slab<Survey>,
     overview: Overview,
     date: DateCache,
     arena: Arena,
@@ -157,7 +158,7 @@ pub struct Shard {
     drain_spread_ms: u64,
     directory: Arc<Directory>,
     throttle: Throttle,
-    state_schedule: Option<StateSchedule>,
+    system_state: Option<SystemStateSchedule>,
     /// Scratch: connections whose session is gone.
     ended: Vec<u32>,
     /// Connections that may go on with the input they hold.
@@ -170,7 +171,7 @@ pub struct Shard {
 struct Scratch {
     woken: Vec<SessionIndex>,
     readers: Vec<u32>,
-    hub_effects: Vec<hub::Effect>,
+    news: Vec<hub::News>,
     stream_input: Vec<u8>,
 }
 
@@ -286,7 +287,7 @@ impl Shard {
             due: Vec::new(),
             effects: VecDeque::new(),
             outboxes: (0..shards).map(|_| VecDeque::new()).collect(),
-            gathers: Slab::new(),
+            surveys: Slab::new(),
             date: DateCache::new(0),
             arena: Arena::new(),
             metrics,
@@ -309,7 +310,7 @@ impl Shard {
             drain_spread_ms: drain_spread_ms(&config),
             directory,
             throttle: Throttle::default(),
-            state_schedule: StateSchedule::of(shard, &config.sysadm),
+            system_state: SystemStateSchedule::of(shard, &config.sysadm),
             ended: Vec::new(),
             resumed: Vec::new(),
             scratch: Scratch::default(),

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use super::{Shard, context};
 use crate::buf::Meter;
 use crate::connection::{Connection, Follower, Parked, View};
-use crate::dialect::sessions::render::{self, Encoding, encode_gap};
+use crate::dialect::sessions::render::{self, FeedForm, encode_gap};
 use crate::dialect::sessions::{Form, Listen, LogHeaders};
 use crate::dialect::{AllowedOrigin, Exchange, pubsub};
 use crate::hub::{Cursor, Epoch, Gap, Log, Number, ReaderId, Refusal};
@@ -120,8 +120,8 @@ impl Shard {
         };
         let headers = LogHeaders::of(log, gap);
         let encoding = match &listen.form {
-            Form::WebSocket(_) => Encoding::WebSocket,
-            Form::EventStream | Form::Poll { .. } => Encoding::EventStream,
+            Form::WebSocket(_) => FeedForm::WebSocket,
+            Form::EventStream | Form::Poll { .. } => FeedForm::EventStream,
         };
         self.with(now, index, |connection, ctx| {
             let (dialects, date) = (ctx.dialects, ctx.date);
@@ -135,6 +135,7 @@ impl Shard {
                         let mut to = crate::dialect::Responder {
                             out,
                             date,
+                            now,
                             exchange,
                             origin,
                             status: 0,
@@ -200,7 +201,7 @@ impl Shard {
                     key.headers,
                     || log.range(from),
                     (exchange, key.origin.clone()),
-                    &self.date,
+                    (&self.date, now),
                     &mut out,
                 );
                 let (size, count) = (out.capacity(), count as u64);
@@ -260,7 +261,7 @@ impl Shard {
             let mut news = BytesMut::new();
             match &rendering.view {
                 View::Feed(encoding) => encode_gap(&mut news, *encoding, gap),
-                View::Room(_) => pubsub::encode_gap(gap, &mut news),
+                View::Names(_) => pubsub::encode_gap(gap, &mut news),
             }
             connection.send_queue.push(news.freeze());
         }
@@ -383,8 +384,8 @@ fn render_feed(log: &Log, view: View, from: Number, meter: &Meter) -> FeedRender
             View::Feed(encoding) => {
                 render::encode_event(&mut out, *encoding, log.epoch(), number, event);
             }
-            View::Room(wanted) if !wanted.has(event) => continue,
-            View::Room(_) => pubsub::encode_event(number, event, &mut out),
+            View::Names(wanted) if !wanted.has(event) => continue,
+            View::Names(_) => pubsub::encode_event(number, event, &mut out),
         }
         events += 1;
         if out.len() >= LOG_PULL_BYTES {

@@ -8,13 +8,13 @@
 use std::sync::Arc;
 
 use super::{Mail, Shard};
-use crate::hub::{Address, Command, Effect};
+use crate::hub::{Address, Command, News};
 use crate::time::Now;
 
 impl Shard {
     /// Tells the other shards and the subscribers of this one what was accepted and learned.
     pub(super) fn spread(&mut self, now: Now) {
-        self.post_hub_effects();
+        self.post_news();
         self.fan_out(now);
     }
 
@@ -55,18 +55,18 @@ impl Shard {
     }
 
     /// Tells the other shards what the hub wants them to know.
-    fn post_hub_effects(&mut self) {
-        let mut effects = std::mem::take(&mut self.scratch.hub_effects);
-        self.hub.take_effects(&mut effects);
+    fn post_news(&mut self) {
+        let mut effects = std::mem::take(&mut self.scratch.news);
+        self.hub.take_news(&mut effects);
         for effect in effects.drain(..) {
             match effect {
-                Effect::Hear(shard, event) => self.send(shard, Mail::Hear(event)),
-                Effect::Append(event) => {
+                News::Hear(shard, event) => self.send(shard, Mail::Hear(event)),
+                News::Append(event) => {
                     for shard in self.others() {
                         self.send(shard, Mail::Append(Arc::clone(&event)));
                     }
                 }
-                Effect::Learn {
+                News::Learn {
                     organization,
                     session,
                     parents,
@@ -84,7 +84,7 @@ impl Shard {
                         self.send(shard, mail);
                     }
                 }
-                Effect::Scope {
+                News::Scope {
                     to,
                     scope,
                     parents,
@@ -101,6 +101,6 @@ impl Shard {
                 }
             }
         }
-        self.scratch.hub_effects = effects;
+        self.scratch.news = effects;
     }
 }

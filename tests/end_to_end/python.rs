@@ -12,7 +12,6 @@ use crate::output::output_of;
 use crate::server::{Server, Setting, skip};
 
 on_every_setting!(a_client_of_its_own_finds_everything_as_defined);
-on_both_drivers!(the_client_of_the_readme_hears_itself);
 
 /// What the scripts import beyond Python's own.
 const IMPORTS: &str = "import grpc, grpc_tools, grpc_reflection, grpc_health";
@@ -23,7 +22,7 @@ fn file(path: &str) -> PathBuf {
 }
 
 /// An interpreter with gRPC; `None`, with the reason printed, where there is none.
-fn python() -> Option<Command> {
+pub(crate) fn python() -> Option<Command> {
     static FOUND: OnceLock<Result<OsString, String>> = OnceLock::new();
     let found = FOUND.get_or_init(|| {
         let program = std::env::var_os("FANFARE_TEST_PYTHON");
@@ -59,24 +58,4 @@ fn a_client_of_its_own_finds_everything_as_defined(setting: Setting) {
     assert!(listed.contains("apis.event.v2.EventService\n"), "{listed}");
     server.await_metric("http2_streams", 0);
     server.await_metric("subscriptions", 0);
-}
-
-fn the_client_of_the_readme_hears_itself(setting: Setting) {
-    let Some(mut compile) = python() else { return };
-    let server = Server::start(setting, &[]);
-    let folder = tempfile::tempdir().expect("a scratch folder");
-    let definition = file("src/dialect/stream/event.proto");
-    std::fs::copy(definition, folder.path().join("event.proto")).expect("copied");
-    let program = file("tests/end_to_end/python/hello.py");
-    std::fs::copy(program, folder.path().join("hello.py")).expect("copied");
-    // As the README says.
-    let arguments = "-m grpc_tools.protoc -I. --python_out=. --grpc_python_out=. event.proto";
-    compile.args(arguments.split(' ')).current_dir(&folder);
-    output_of(compile);
-    let mut hello = python().expect("it was there a moment ago");
-    let address = server.address.to_string();
-    hello.args(["hello.py", &address]).current_dir(&folder);
-    let heard = output_of(hello);
-    let expected = "published chat:hello {'n': 1.0} \nevent chat:hello {'n': 1.0} python\n";
-    assert_eq!(heard, expected);
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use fanfare::hub::{
-    Address, Answer, Bounds, Command, Effect, Full, Hub, HubConfig, OrganizationId, Parents,
+    Address, Answer, Bounds, Command, Full, Hub, HubConfig, News, OrganizationId, Parents,
     Placement, Refusal, Scope, ScopeName, SessionKey, ShardId, Table, Whose,
 };
 use fanfare::limits::SCOPE_FORGET_GRACE;
@@ -58,7 +58,7 @@ impl Mesh {
         loop {
             let mut mail = Vec::new();
             for from in 0..self.hubs.len() {
-                self.hubs[from].take_effects(&mut effects);
+                self.hubs[from].take_news(&mut effects);
                 mail.extend(effects.drain(..).map(|effect| (from, effect)));
             }
             if mail.is_empty() {
@@ -68,14 +68,14 @@ impl Mesh {
                 for at in (0..self.hubs.len()).filter(|&at| at != from) {
                     let hub = &mut self.hubs[at];
                     match &effect {
-                        Effect::Learn {
+                        News::Learn {
                             organization,
                             session: None,
                             parents,
                         } => {
                             hub.learn_from_mail(*organization, None, parents);
                         }
-                        Effect::Scope {
+                        News::Scope {
                             to,
                             scope,
                             parents,

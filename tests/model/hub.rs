@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use fanfare::hub::{
-    Address, Answer, Command, Effect, Hub, HubConfig, Log, OrganizationId, Placement, ReaderId,
+    Address, Answer, Command, Hub, HubConfig, Log, News, OrganizationId, Placement, ReaderId,
     SessionKey, ShardId,
 };
 use fanfare::time::Now;
@@ -42,8 +42,8 @@ impl Pair {
         let expected = self.naive.execute(now, command, &actual);
         prop_assert_eq!(&actual, &expected);
         let mut effects = Vec::new();
-        self.hub.take_effects(&mut effects);
-        let is_learned = |effect: &Effect| matches!(effect, Effect::Learn { .. });
+        self.hub.take_news(&mut effects);
+        let is_learned = |effect: &News| matches!(effect, News::Learn { .. });
         let (learned, events): (Vec<_>, Vec<_>) = effects.into_iter().partition(is_learned);
         prop_assert_eq!(learned, std::mem::take(&mut self.naive.effects));
         self.check_events(now, command, &actual, &events)
@@ -55,7 +55,7 @@ impl Pair {
         now: Now,
         command: &Command,
         actual: &Answer,
-        effects: &[Effect],
+        effects: &[News],
     ) -> Result<(), TestCaseError> {
         let (Command::Publish { scope, drafts, .. }, Answer::Published { id, .. }) =
             (command, actual)
@@ -69,8 +69,8 @@ impl Pair {
         prop_assert_eq!(effects.len(), if is_told { drafts.len() } else { 0 });
         for (i, (draft, effect)) in drafts.iter().zip(effects).enumerate() {
             let event = match effect {
-                Effect::Append(event) if is_above => event,
-                Effect::Hear(ShardId(1), event) if !is_above => event,
+                News::Append(event) if is_above => event,
+                News::Hear(ShardId(1), event) if !is_above => event,
                 other => return Err(TestCaseError::fail(format!("{other:?}"))),
             };
             prop_assert!(i > 0 || event.id == *id);
@@ -252,6 +252,11 @@ proptest! {
                         patience = patience.min(age.as_millis() as u64);
                     }
                     pair.execute(now, &command)?;
+                }
+                Op::Find(organization, prefix) => {
+                    let actual = pair.hub.find(now, organization, prefix);
+                    let expected = pair.naive.find(now, organization.0, prefix, &actual);
+                    prop_assert_eq!(actual, expected);
                 }
                 Op::Mail(event) if !tight => {
                     pair.hub.append_from_mail(now, &event);

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use fanfare::hub::{
-    Address, Answer, Command, Effect, Event, Hub, HubConfig, MatchScratch, Names, OrganizationId,
+    Address, Answer, Command, Event, Hub, HubConfig, MatchScratch, Names, News, OrganizationId,
     Parents, Placement, Refusal, Scope, ShardId, SubscriberId, Subscription,
 };
 
@@ -18,7 +18,7 @@ enum Letter {
     Command(Command, Option<SubscriberId>),
     /// Where the scope of a subscriber to be stands.
     Place(SubscriberId, Scope, Parents),
-    Effect(Effect),
+    News(News),
 }
 
 /// Hubs, letters, and who heard what.
@@ -121,14 +121,14 @@ impl Mesh {
             Letter::Place(subscriber, scope, parents) => {
                 self.put_in_force(to, subscriber, scope, parents);
             }
-            Letter::Effect(Effect::Append(event)) => self.hubs[to].append_from_mail(at(0), &event),
-            Letter::Effect(Effect::Hear(_, event)) => self.hubs[to].hear_from_mail(&event),
-            Letter::Effect(Effect::Learn {
+            Letter::News(News::Append(event)) => self.hubs[to].append_from_mail(at(0), &event),
+            Letter::News(News::Hear(_, event)) => self.hubs[to].hear_from_mail(&event),
+            Letter::News(News::Learn {
                 organization,
                 session,
                 parents,
             }) => self.hubs[to].learn_from_mail(organization, session.as_ref(), &parents),
-            Letter::Effect(Effect::Scope {
+            Letter::News(News::Scope {
                 scope,
                 parents,
                 news,
@@ -189,21 +189,21 @@ impl Mesh {
     /// What a hub has to tell goes out, and its subscribers hear.
     fn spread(&mut self, at: usize) {
         let mut effects = Vec::new();
-        self.hubs[at].take_effects(&mut effects);
+        self.hubs[at].take_news(&mut effects);
         let others = (0..self.shards()).filter(|&other| other != at);
         let others: Vec<usize> = others.collect();
         for effect in effects {
             let to = match &effect {
-                Effect::Hear(shard, _)
-                | Effect::Scope {
+                News::Hear(shard, _)
+                | News::Scope {
                     to: Some(shard), ..
                 } => vec![shard.index()],
-                Effect::Append(_) | Effect::Learn { .. } | Effect::Scope { to: None, .. } => {
+                News::Append(_) | News::Learn { .. } | News::Scope { to: None, .. } => {
                     others.clone()
                 }
             };
             for to in to {
-                self.letters[at][to].push_back(Letter::Effect(effect.clone()));
+                self.letters[at][to].push_back(Letter::News(effect.clone()));
             }
         }
         let mut heard: Vec<Arc<Event>> = Vec::new();

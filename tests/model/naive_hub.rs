@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use fanfare::hub::{
-    Address, Effect, Epoch, Event, EventId, Full, HubConfig, Parents, Refusal, Scope, SessionKey,
+    Address, Epoch, Event, EventId, Full, HubConfig, News, Parents, Refusal, Scope, SessionKey,
     Status, Table, Whose,
 };
 use fanfare::time::{Instant, Now};
@@ -59,7 +59,7 @@ pub(crate) struct NaiveHub {
     pub(crate) ended: Vec<u32>,
     /// Sessions that were ended, and when a reader last asked for them.
     pub(crate) tombstones: HashMap<Key, Instant>,
-    pub(crate) effects: Vec<Effect>,
+    pub(crate) effects: Vec<News>,
     /// What stood above the scope of the events that were accepted last.
     pub(crate) above_events: Parents,
     pub(crate) last_id: Option<EventId>,

@@ -1,6 +1,6 @@
 //! What the naive hub has been told of the tree, what it answers, and whom it tells.
 
-use fanfare::hub::{Address, Effect, OrganizationId, Parents, Refusal, ScopeName};
+use fanfare::hub::{Address, News, OrganizationId, Parents, Refusal, ScopeName};
 
 use crate::facts::Facts;
 use crate::naive_hub::{Key, NaiveHub};
@@ -86,7 +86,7 @@ impl NaiveHub {
             },
         };
         if news {
-            self.effects.push(Effect::Learn {
+            self.effects.push(News::Learn {
                 organization: OrganizationId(organization),
                 session: None,
                 parents: parents.clone(),
@@ -105,7 +105,7 @@ impl NaiveHub {
         let before = self.facts.get(&key.0).map(|facts| facts.parents(uid));
         let parents = self.learn(key.0, Child::Session(uid), said)?;
         if parents != before.unwrap_or_default() && key.0 == LISTENED {
-            self.effects.push(Effect::Learn {
+            self.effects.push(News::Learn {
                 organization: OrganizationId(key.0),
                 session: Some(ScopeName::new(&key.1)),
                 parents,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fanfare::hub::{
-    Address, Answer, Command, Correlation, Draft, Effect, Event, Full, Hub, HubConfig,
+    Address, Answer, Command, Correlation, Draft, Event, Full, Hub, HubConfig, News,
     OrganizationId, Parents, Placement, Refusal, Scope, ScopeName, SessionView, ShardId,
     SubscriberId, Table, Whose,
 };
@@ -92,18 +92,18 @@ fn exchange(hubs: &mut [Hub; 2], now: Now) -> usize {
     let mut count = 0;
     for from in [0, 1] {
         let mut effects = Vec::new();
-        hubs[from].take_effects(&mut effects);
+        hubs[from].take_news(&mut effects);
         count += effects.len();
         for effect in effects {
             match effect {
-                Effect::Append(event) => hubs[1 - from].append_from_mail(now, &event),
-                Effect::Hear(to, event) => hubs[to.index()].hear_from_mail(&event),
-                Effect::Learn {
+                News::Append(event) => hubs[1 - from].append_from_mail(now, &event),
+                News::Hear(to, event) => hubs[to.index()].hear_from_mail(&event),
+                News::Learn {
                     organization,
                     session,
                     parents,
                 } => hubs[1 - from].learn_from_mail(organization, session.as_ref(), &parents),
-                Effect::Scope {
+                News::Scope {
                     scope,
                     parents,
                     news,
@@ -177,8 +177,8 @@ fn mail_gives_way_when_the_bytes_are_used_up() {
     let published = first.execute(at(1), publish(Address::Organization, &["9"]));
     assert!(matches!(published, Answer::Published { .. }));
     let mut effects = Vec::new();
-    first.take_effects(&mut effects);
-    let [Effect::Append(event)] = &effects[..] else {
+    first.take_news(&mut effects);
+    let [News::Append(event)] = &effects[..] else {
         panic!("{effects:?}");
     };
     second.append_from_mail(at(1), event);
@@ -312,7 +312,7 @@ fn who_uses_scopes_declares_none() {
         assert_eq!(answer, Answer::Refused(Refusal::Undeclared));
     }
     let mut effects = Vec::new();
-    hub.take_effects(&mut effects);
+    hub.take_news(&mut effects);
     assert_eq!((effects.len(), hub.sessions()), (0, 1));
     assert_eq!(view(&mut hub, at(0), "s").next, 0);
     // Declared by another session, they may be said of this one.

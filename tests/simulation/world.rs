@@ -339,7 +339,13 @@ impl World {
         };
         let reply = ReplyTo::Connection(NOBODY);
         let now = self.node.now;
-        self.node.shards[home].mail(now, from, Mail::Command { reply, command });
+        let hash = self.node.placement.hash_of(&command);
+        let mail = Mail::Command {
+            reply,
+            command,
+            hash,
+        };
+        self.node.shards[home].mail(now, from, mail);
         self.oracle.facts.told_to_group += 1;
     }
 

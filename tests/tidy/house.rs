@@ -27,6 +27,38 @@ pub(crate) const SAME_RANK: [(&str, &str); 1] = [("config", "limits")];
 /// The folders (or files) of `dialect` that are dialects; they never know each other.
 pub(crate) const DIALECTS: [&str; 6] = ["sessions", "sysadm", "live", "stream", "pubsub", "admin"];
 
+/// Circles between the files of a folder that are still there: folder, and its files in order.
+pub(crate) const CIRCLES: [(&str, &[&str]); 10] = [
+    ("config", &["cors", "model", "write"]),
+    (
+        "connection",
+        &[
+            "http1",
+            "http2",
+            "open_client",
+            "response",
+            "timer",
+            "websocket",
+        ],
+    ),
+    ("connection/http2", &["request", "stream"]),
+    (
+        "dialect",
+        &[
+            "calls", "client", "describe", "live", "pubsub", "render", "rpc", "stream", "sysadm",
+        ],
+    ),
+    ("dialect/pubsub", &["assets", "route"]),
+    ("dialect/sessions", &["answer", "lifecycle"]),
+    (
+        "dialect/stream",
+        &["publish", "read_json", "read_proto", "request"],
+    ),
+    ("dialect/stream", &["render", "reply"]),
+    ("hub", &["command", "question"]),
+    ("shard", &["denials", "effect"]),
+];
+
 /// Outside crates that have a home: crate, modules that may name it, and what others do instead.
 pub(crate) const HOMES: [(&str, &[&str], &str); 23] = [
     (
@@ -194,6 +226,12 @@ pub(crate) const BANNED_WORDS: [(&str, &str); 13] = [
 pub(crate) const FILE_LINES_MAX: usize = 500;
 /// Widest line of prose in Markdown.
 pub(crate) const PROSE_COLUMNS_MAX: usize = 120;
+/// Most lines of the front page, which is there to make one want to try it.
+pub(crate) const FRONT_PAGE_LINES_MAX: usize = 150;
+/// What blocks of code on pages may be.
+pub(crate) const LANGUAGES: [&str; 8] = [
+    "console", "sh", "toml", "html", "js", "python", "rust", "text",
+];
 /// Where `unsafe` may stand: borrowing the descriptor of a monoio stream, and counting allocations.
 pub(crate) const UNSAFE_HOMES: [&str; 2] = ["tests/allocations", "src/runtime/socket.rs"];
 

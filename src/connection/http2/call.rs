@@ -1,8 +1,8 @@
 //! A client that talks by gRPC: length-prefixed messages on a stream, and a status at its end.
 
-use super::super::client::{Client, Peer};
+use super::super::open_client::{OpenClient, Peer};
 use super::{Connection, Context, State, Step, Then};
-use crate::dialect::{Message, Reaction, Socket};
+use crate::dialect::{Client, Message, Reaction};
 use crate::limits::{GRPC_COMPRESSED_BYTES_MAX, GRPC_COMPRESSED_BYTES_MIN};
 use crate::protocol::Parsed;
 use crate::protocol::grpc::{CallFields, MessageEncoding, Status, parse_message, truncated};
@@ -42,17 +42,17 @@ impl Connection {
     pub(in crate::connection) fn step_call(&mut self, buf: &[u8], ctx: &mut Context<'_>) -> Step {
         let ended = self.input_ended;
         let all = buf.len();
-        let Some(client) = self.client() else {
+        let Some(open) = self.open_client() else {
             return Step {
                 used: all,
                 then: Then::More { keep: 0 },
             };
         };
-        let Client { peer, socket, .. } = client;
+        let OpenClient { peer, client, .. } = open;
         let heard = match peer {
             Peer::Call(call) => {
                 let input = (buf, call.encoding, ended);
-                hear(input, &mut call.half_closed, socket, ctx)
+                hear(input, &mut call.half_closed, client, ctx)
             }
             Peer::WebSocket(_) | Peer::Response(_) => None,
         };
@@ -76,21 +76,21 @@ impl Connection {
 pub(in crate::connection) fn hear(
     (bytes, encoding, ended): (&[u8], MessageEncoding, bool),
     half_closed: &mut bool,
-    socket: &mut Socket,
+    client: &mut Client,
     ctx: &mut Context<'_>,
 ) -> Option<(usize, Reaction)> {
     let wrong = |status| (bytes.len(), Reaction::End(Vec::new(), Box::new(status)));
-    let bytes_max = socket.message_bytes_max();
+    let bytes_max = client.message_bytes_max();
     Some(match parse_message(bytes, bytes_max, encoding) {
         // Of a call that takes one message nothing is done until it is known to be the only one.
-        Ok(Parsed::Complete(_, used)) if socket.takes_one_message() && used < bytes.len() => {
+        Ok(Parsed::Complete(_, used)) if client.takes_one_message() && used < bytes.len() => {
             wrong(Status::cardinality("the call has more than one request"))
         }
-        Ok(Parsed::Complete(..)) if socket.takes_one_message() && !ended => return None,
+        Ok(Parsed::Complete(..)) if client.takes_one_message() && !ended => return None,
         Ok(Parsed::Complete(message, used)) => match message.decoded(bytes_max) {
             Ok(bytes) => {
                 let message = Message::Binary(&bytes);
-                let reaction = ctx.dialects.message(socket, message, &mut ctx.tools);
+                let reaction = ctx.dialects.message(client, message, &mut ctx.tools);
                 (used, reaction)
             }
             Err(error) => wrong(error.status()),
@@ -100,7 +100,7 @@ pub(in crate::connection) fn hear(
         Ok(Parsed::Partial) if *half_closed => return None,
         Ok(Parsed::Partial) => {
             *half_closed = true;
-            (0, ctx.dialects.half_closed(socket))
+            (0, ctx.dialects.half_closed(client))
         }
         Err(error) => wrong(error.status()),
     })

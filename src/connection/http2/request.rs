@@ -9,7 +9,7 @@ use crate::auth::Network;
 use crate::dialect::{Exchange, Open, Opening, Refused, Route};
 use crate::protocol::grpc::{CallFields, CallRefusal, Code, Kind, Status};
 use crate::protocol::http1::{
-    Framing, Glimpse, Head, HeadError, StreamFields, StreamRequest as RequestLine, Version,
+    BodyLength, Glimpse, Head, HeadError, StreamFields, StreamRequest as RequestLine, Version,
 };
 use crate::time::Now;
 
@@ -140,18 +140,13 @@ impl Connection {
                         let message = format!("no such method: {}", head.path);
                         return Err(Status::new(Code::Unimplemented, message));
                     };
-                    let socket = ctx
-                        .dialects
-                        .begin_call(method, head)
-                        .inspect_err(|status| {
-                            ctx.tools.denied = ctx.dialects.denial_of_call(status, head);
-                        })?;
-                    Ok((socket, fields))
+                    let client = ctx.dialects.begin_call(method, head, ctx.tools.judge())?;
+                    Ok((client, fields))
                 });
                 begun = match opened {
-                    Ok((socket, fields)) => Begun::Call(Box::new(Open {
+                    Ok((client, fields)) => Begun::Call(Box::new(Open {
                         opening: Opening::Call(fields),
-                        socket,
+                        client,
                         subscriptions: Vec::new(),
                         home: None,
                     })),
@@ -161,8 +156,8 @@ impl Connection {
             }
             connection.begin_exchange(route, head, ctx);
             connection.respond(exchange, ctx, |ctx, to| {
-                begun = match (ctx.dialects.admit(route, head, to), head.framing) {
-                    (Ok(most), Framing::Length(bytes)) if bytes > most => {
+                begun = match (ctx.dialects.admit(route, head, to), head.body_length) {
+                    (Ok(most), BodyLength::Length(bytes)) if bytes > most => {
                         let refusal = BodyRefusal::too_long(Some(bytes), most);
                         refusal.respond(route, ctx.dialects, to);
                         Begun::Refused

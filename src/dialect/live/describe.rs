@@ -1,10 +1,10 @@
 //! What a client of this dialect hears, for who looks after the server.
 
 use super::request::Filter;
-use super::{Heard, Live, Socket};
+use super::{Client, Heard, Live};
 use crate::auth::OrganizationId;
 use crate::dialect;
-use crate::dialect::socket::{Change, Reaction, Subscribe, Undo};
+use crate::dialect::client::{Change, Reaction, Subscribe, Undo};
 use crate::hub::{Address, ValueFilter};
 
 impl Heard {
@@ -22,7 +22,7 @@ impl Live {
     }
 }
 
-impl Socket {
+impl Client {
     /// Whose client it is.
     pub fn organization(&self) -> OrganizationId {
         self.organization

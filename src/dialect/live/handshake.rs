@@ -1,19 +1,15 @@
 //! The opening handshake: an API token or a user's password comes with it, or nothing is opened.
 
-use super::{Heard, Live, Socket};
-use crate::auth::{Attempt, Credentials, Grant, Identity, UserId, Verdict};
+use super::access::Sender;
+use super::{Client, Heard, Live};
+use crate::auth::{Grant, Identity, UserId, Verdict};
 use crate::dialect::{
-    self, Action, CONTRADICTORY, Call, Denial, Open, Opening, Refused, Responder, Tools,
-    check_upgrade, read_credentials, respond_error, retry_after_line,
+    self, Action, Call, Denial, Open, Opening, Operation, Outcome, Refused, Responder, Tools,
+    check_upgrade, respond_error, retry_after_line,
 };
-use crate::hub::{Answer, Command};
-use crate::metrics::{Api, RefusalKind};
+use crate::metrics::Api;
 use crate::protocol::http1::Head;
 use crate::protocol::websocket::Handshake;
-
-/// What may be presented (RFC 9110 §11.6.1, RFC 7617 §2.1, RFC 6750 §3).
-const CHALLENGES: &[u8] = b"WWW-Authenticate: Basic realm=\"fanfare\", charset=\"UTF-8\"\r\n\
-    WWW-Authenticate: Bearer realm=\"fanfare\"\r\n";
 
 const BLOCKED: &str = "too many wrong passwords came from this address; an API token is still good";
 
@@ -35,49 +31,19 @@ impl Live {
         let Ok(handshake) = check_upgrade(head, &self.cors, to) else {
             return Action::Done;
         };
-        if let Some(anyone) = self.directory.anonymous() {
-            return self.open(handshake, anyone, to);
-        }
-        match read_credentials(head) {
-            Credentials::Bearer(token) => {
-                if let Some(identity) = self.directory.bearer(token) {
-                    return self.open(handshake, identity, to);
-                }
-                to.denied = Some(Denial::new(Api::Live, RefusalKind::Token));
-                self.refuse("the API token is not known", to)
-            }
-            // Browsers remember a password and add it by themselves, whichever page opens the socket; and to a
-            // WebSocket the same-origin policy does not apply (RFC 6455 §10.2).
-            Credentials::Basic { .. } if !self.cors.trusts(head) => {
-                let message = "a page of another origin may not use a remembered password; live.cors.allow_origin \
-                               can allow it";
-                to.denied = Some(Denial::new(Api::Live, RefusalKind::Origin));
-                respond_error(to, &[&self.cors], 403, "foreign_origin", message);
-                Action::Done
-            }
-            Credentials::Basic { name, password } => {
-                // A name that nobody has is checked like any other, so that time does not tell which
-                // names exist.
-                let user = self.directory.user(&name);
+        match self.sender(head, to) {
+            Ok(Sender::Known(identity)) => self.open(handshake, identity, to),
+            Ok(Sender::User(attempt)) => {
+                let user = attempt.user;
                 let pending = Pending { handshake, user };
-                let attempt = Attempt {
-                    user,
-                    name: name.into(),
-                    password,
-                };
                 Action::Execute(Box::new(Call {
-                    command: Command::Verify(attempt),
+                    operation: Operation::Verify(attempt),
                     idempotency_key: None,
                     correlation_id: None,
                     pending: dialect::Pending::Live(super::Pending::Handshake(pending)),
                 }))
             }
-            Credentials::None => self.refuse("log in with a password or an API token", to),
-            Credentials::Malformed => self.refuse("Authorization cannot be understood", to),
-            Credentials::Contradictory => {
-                self.contradictory(to);
-                Action::Done
-            }
+            Err(Refused) => Action::Done,
         }
     }
 
@@ -85,11 +51,11 @@ impl Live {
     pub(super) fn answer_handshake(
         &self,
         pending: Pending,
-        answer: &Answer,
+        outcome: &Outcome,
         to: &mut Responder<'_>,
     ) -> Action {
         let Pending { handshake, user } = pending;
-        match self.verified(user, answer, to) {
+        match self.verified(user, outcome, to) {
             Ok(identity) => self.open(handshake, identity, to),
             Err(Refused) => Action::Done,
         }
@@ -99,11 +65,11 @@ impl Live {
     pub(super) fn verified(
         &self,
         user: Option<UserId>,
-        answer: &Answer,
+        outcome: &Outcome,
         to: &mut Responder<'_>,
     ) -> Result<Identity, Refused> {
-        let verdict = match answer {
-            Answer::Verified(verdict) => *verdict,
+        let verdict = match outcome {
+            Outcome::Verified(verdict) => *verdict,
             _ => Verdict::Busy { retry_after: 1 },
         };
         self.note_verdict(verdict, user, to);
@@ -145,36 +111,14 @@ impl Live {
         respond_error(to, &headers, status, code, message)
     }
 
-    /// It is not known who this is.
-    pub(super) fn unauthorized(&self, message: &str, to: &mut Responder<'_>) -> Refused {
-        let denial = Denial::new(Api::Live, RefusalKind::Credentials);
-        to.denied.get_or_insert(denial);
-        respond_error(to, &[&self.cors, CHALLENGES], 401, "unauthorized", message)
-    }
-
-    /// Two credentials that differ came with one request.
-    pub(super) fn contradictory(&self, to: &mut Responder<'_>) -> Refused {
-        to.denied = Some(Denial::new(Api::Live, RefusalKind::Credentials));
-        let code = "contradictory_credentials";
-        respond_error(to, &[&self.cors], 400, code, CONTRADICTORY)
-    }
-
-    fn refuse(&self, message: &str, to: &mut Responder<'_>) -> Action {
-        self.unauthorized(message, to);
-        Action::Done
-    }
-
     fn open(&self, handshake: Handshake, identity: Identity, to: &mut Responder<'_>) -> Action {
-        if !identity.grants.allow(Grant::Subscribe) {
-            let message = "this login may not subscribe";
-            to.denied = Some(Denial::of_grant(Api::Live, identity));
-            respond_error(to, &[&self.cors], 403, "forbidden", message);
+        if let Err(Refused) = self.check_grant(identity, Grant::Subscribe, to) {
             return Action::Done;
         }
         let organization = identity.organization;
         Action::Open(Box::new(Open {
             opening: Opening::WebSocket(handshake, None),
-            socket: dialect::Socket::Live(Socket {
+            client: dialect::Client::Live(Client {
                 organization,
                 cancelled: false,
                 heard: Heard::default(),

@@ -6,6 +6,7 @@
 //! `filter` (what it means), `reply`. A socket has no state but whose it is: each filter message says
 //! all that is to be heard.
 
+mod access;
 mod describe;
 mod filter;
 mod handshake;
@@ -21,9 +22,9 @@ use std::sync::Arc;
 
 use crate::auth::{Directory, OrganizationId};
 use crate::config::LiveConfig;
-use crate::dialect::socket::{self, Change, Reaction, Subscribe};
-use crate::dialect::{Action, Cors, Responder};
-use crate::hub::{Answer, Full};
+use crate::dialect::client::{self, Change, Reaction, Subscribe};
+use crate::dialect::{Action, Cors, Outcome, Responder};
+use crate::hub::Full;
 use request::{Filter, Limits, Request};
 
 pub use state::StatePath;
@@ -58,7 +59,7 @@ pub struct Undo {
 
 /// One client.
 #[derive(Debug)]
-pub struct Socket {
+pub struct Client {
     organization: OrganizationId,
     /// Its subscription was cancelled, and it has set no filters since. What else it may be, is in the room that this
     /// leaves: a socket of any dialect is not larger.
@@ -71,7 +72,7 @@ pub struct Socket {
 struct Heard(Option<Box<Box<[Filter]>>>);
 
 // Twice boxed: a thin pointer keeps the many without filters small.
-const _: () = assert!(size_of::<Socket>() <= 16);
+const _: () = assert!(size_of::<Client>() <= 16);
 
 impl Live {
     /// The dialect.
@@ -92,33 +93,33 @@ impl Live {
         &self.cors
     }
 
-    /// The answer to a handshake's or request's call.
-    pub fn answer(&self, pending: Pending, answer: Answer, to: &mut Responder<'_>) -> Action {
+    /// The outcome of a handshake's or request's call.
+    pub fn answer(&self, pending: Pending, outcome: Outcome, to: &mut Responder<'_>) -> Action {
         match pending {
-            Pending::Handshake(pending) => self.answer_handshake(pending, &answer, to),
-            Pending::State(pending) => self.answer_state(*pending, answer, to),
+            Pending::Handshake(pending) => self.answer_handshake(pending, &outcome, to),
+            Pending::State(pending) => self.answer_state(*pending, outcome, to),
         }
     }
 
     /// A message came.
-    pub fn message(&self, socket: &mut Socket, text: &[u8]) -> Reaction {
+    pub fn message(&self, client: &mut Client, text: &[u8]) -> Reaction {
         let filters = match Request::read(text) {
             Ok(Request::Filter(filters)) => filters,
             Err(error) => return Reaction::Reply(reply::error(&error)),
         };
         match filters.read(&self.limits) {
             Ok(filters) => {
-                let change = self.subscriptions(socket.organization, &filters);
+                let change = self.subscriptions(client.organization, &filters);
                 let reply = reply::filtered(filters.len());
                 let undo = Undo {
-                    heard: std::mem::replace(&mut socket.heard, Heard::of(filters)),
-                    cancelled: std::mem::take(&mut socket.cancelled),
+                    heard: std::mem::replace(&mut client.heard, Heard::of(filters)),
+                    cancelled: std::mem::take(&mut client.cancelled),
                 };
                 Reaction::Subscribe(Box::new(Subscribe {
                     change: Change::Replace(change),
                     retained: Vec::new(),
                     reply,
-                    undo: socket::Undo::Live(Box::new(undo)),
+                    undo: client::Undo::Live(Box::new(undo)),
                 }))
             }
             Err(error) => Reaction::Reply(reply::refused(&error)),
@@ -131,9 +132,9 @@ impl Live {
         reply::error(&full.to_string())
     }
 
-    pub(super) fn not_subscribed(socket: &mut Socket, undo: Undo, full: Full) -> Reaction {
-        socket.heard = undo.heard;
-        socket.cancelled = undo.cancelled;
+    pub(super) fn not_subscribed(client: &mut Client, undo: Undo, full: Full) -> Reaction {
+        client.heard = undo.heard;
+        client.cancelled = undo.cancelled;
         Reaction::Reply(reply::refused(&full.to_string()))
     }
 }

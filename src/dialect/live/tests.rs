@@ -12,21 +12,21 @@ use crate::dialect::testing::{event, organizations, replaced, reply, subscribe};
 use crate::hub::{Event, FilterTable, MatchScratch, SubscriberId, Subscription};
 
 /// A client of the first of two organizations, and its server.
-pub(super) struct Client {
+pub(super) struct Tester {
     pub(super) dialect: Live,
-    pub(super) socket: Socket,
+    pub(super) client: Client,
     /// What it hears.
     pub(super) subscriptions: Vec<Subscription>,
 }
 
-impl Client {
+impl Tester {
     pub(super) fn new() -> Self {
         let dialect = Live::new(&LiveConfig::default(), Arc::new(organizations()));
         let organization = OrganizationId(0);
         let subscriptions = dialect.subscriptions(organization, &[]);
         Self {
             dialect,
-            socket: Socket {
+            client: Client {
                 organization,
                 cancelled: false,
                 heard: Heard::default(),
@@ -38,7 +38,7 @@ impl Client {
     /// Sends what is replied to and changes nothing.
     #[track_caller]
     pub(super) fn ask(&mut self, text: &str) -> String {
-        reply(self.dialect.message(&mut self.socket, text.as_bytes()))
+        reply(self.dialect.message(&mut self.client, text.as_bytes()))
     }
 
     /// Sets filters, each a property and the JSON text of its value.
@@ -49,7 +49,7 @@ impl Client {
             .map(|(name, value)| format!(r#"{{"property":"{name}","value":{value}}}"#))
             .collect();
         let text = format!(r#"{{"type":"filter","filters":[{}]}}"#, filters.join(","));
-        let change = subscribe(self.dialect.message(&mut self.socket, text.as_bytes()));
+        let change = subscribe(self.dialect.message(&mut self.client, text.as_bytes()));
         assert!(change.retained.is_empty());
         self.subscriptions = replaced(change.change);
         String::from_utf8(change.reply).expect("text")

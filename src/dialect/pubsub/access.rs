@@ -12,66 +12,42 @@
 
 use super::Pubsub;
 use super::errors::{Kind, Problem};
-use crate::auth::{Credentials, Grant, Identity};
-use crate::dialect::{CONTRADICTORY, Denial};
-use crate::metrics::{Api, RefusalKind};
+use crate::auth::{Credentials, Denied, Grant, Identity};
+use crate::dialect::CONTRADICTORY;
 use crate::protocol::http1::Head;
+use crate::time::Now;
 
 impl Pubsub {
-    /// Who publishes, if they may.
-    pub(super) fn publisher(&self, head: &Head<'_, '_>) -> Result<Identity, (Denial, Problem)> {
-        if let Some(everyone) = self.directory.anonymous() {
-            return Ok(everyone);
-        }
-        let refuse = |kind, problem, message| {
-            let denial = Denial::new(Api::Pubsub, kind);
-            (denial, Problem::new(problem, message))
-        };
-        let unauthorized = |message| refuse(RefusalKind::Credentials, Kind::Unauthorized, message);
-        let token = match presented(head) {
-            Presented::Token(token) => token,
-            Presented::Nothing => return Err(unauthorized("this needs an API token")),
-            Presented::Garbage => {
-                let message = "the Authorization field is not an API token";
-                return Err(unauthorized(message));
-            }
-            Presented::Contradictory => {
-                let kind = Kind::ContradictoryCredentials;
-                return Err(refuse(RefusalKind::Credentials, kind, CONTRADICTORY));
-            }
-        };
-        let identity = self.directory.bearer(token);
-        let identity = identity.ok_or_else(|| {
-            let message = "the API token is not known";
-            refuse(RefusalKind::Token, Kind::Unauthorized, message)
-        })?;
-        if identity.grants.allow(Grant::Publish) {
-            return Ok(identity);
-        }
-        let message = "the API token lacks the grant \"publish\"";
-        let denial = Denial::of_grant(Api::Pubsub, identity);
-        Err((denial, Problem::new(Kind::Forbidden, message)))
+    /// The identity of the sender of a publish, if it may.
+    pub(super) fn publisher(&self, head: &Head<'_, '_>, now: Now) -> Result<Identity, Denied> {
+        let identity = self.directory.identify(now, || presented(head))?;
+        identity.with_grant(now, Grant::Publish)
     }
 }
 
-/// What a request's `Authorization` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Presented<'b> {
-    /// There is none.
-    Nothing,
-    /// A token.
-    Token(&'b str),
-    /// Something else.
-    Garbage,
-    /// Several that are not the same.
-    Contradictory,
+/// What a publish is answered that is denied.
+pub(super) fn problem(denied: Denied) -> Problem {
+    let message = match denied {
+        Denied::Missing => "this needs an API token",
+        Denied::Malformed | Denied::Password => "the Authorization field is not an API token",
+        Denied::Unknown => "the API token is not known",
+        Denied::Ended(_) => "the API token has ended",
+        Denied::Contradictory => {
+            return Problem::new(Kind::ContradictoryCredentials, CONTRADICTORY);
+        }
+        Denied::Lacks(_, grant) => {
+            let message = format!("the API token lacks the grant \"{}\"", grant.as_str());
+            return Problem::new(Kind::Forbidden, message);
+        }
+    };
+    Problem::new(Kind::Unauthorized, message)
 }
 
-/// Reads the `Authorization` fields, which must say the same.
-pub(super) fn presented<'b>(head: &Head<'_, 'b>) -> Presented<'b> {
+/// Reads the `Authorization` fields, which must say the same: a token, behind `Bearer` or alone.
+pub(super) fn presented<'b>(head: &Head<'_, 'b>) -> Credentials<'b> {
     let fields = || head.header_values("authorization");
     let Some(first) = fields().next() else {
-        return Presented::Nothing;
+        return Credentials::None;
     };
     let token = token_of(first);
     // The same token may come with its scheme and without.
@@ -80,9 +56,9 @@ pub(super) fn presented<'b>(head: &Head<'_, 'b>) -> Presented<'b> {
         None => other == first,
     };
     if !fields().all(agrees) {
-        return Presented::Contradictory;
+        return Credentials::Contradictory;
     }
-    token.map_or(Presented::Garbage, Presented::Token)
+    token.map_or(Credentials::Malformed, Credentials::Bearer)
 }
 
 /// The token in one `Authorization` field, behind `Bearer` or alone.
@@ -103,28 +79,28 @@ mod tests {
     use crate::protocol::http1::{Scratch, parse_head};
 
     #[track_caller]
-    fn assert_presents(lines: &str, expected: Presented<'_>) {
+    fn assert_presents(lines: &str, expected: &Credentials<'_>) {
         let text = format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
         let mut scratch = Scratch::new();
         let Ok(Parsed::Complete(head, _)) = parse_head(text.as_bytes(), &mut scratch) else {
             panic!("no head: {text}");
         };
-        assert_eq!(presented(&head), expected, "{lines}");
+        assert_eq!(&presented(&head), expected, "{lines}");
     }
 
     #[test]
     fn a_token_stands_alone_or_behind_bearer() {
-        assert_presents("", Presented::Nothing);
+        assert_presents("", &Credentials::None);
         for lines in [
             "Authorization: a-b.c\r\n",
             "authorization:a-b.c \r\n",
             "Authorization: Bearer a-b.c\r\n",
             "Authorization: BEARER   a-b.c\r\n",
         ] {
-            assert_presents(lines, Presented::Token("a-b.c"));
+            assert_presents(lines, &Credentials::Bearer("a-b.c"));
         }
         // A token may be called anything that has no space.
-        assert_presents("Authorization: a:b\r\n", Presented::Token("a:b"));
+        assert_presents("Authorization: a:b\r\n", &Credentials::Bearer("a:b"));
     }
 
     #[test]
@@ -137,17 +113,17 @@ mod tests {
             "Authorization: Basic YTpi\r\n",
             "Authorization: Basic !\r\n",
         ] {
-            assert_presents(lines, Presented::Garbage);
+            assert_presents(lines, &Credentials::Malformed);
         }
         for token in ["a", "Bearer a"] {
             let lines = format!("Authorization: {token}\r\n").repeat(2);
-            assert_presents(&lines, Presented::Token("a"));
+            assert_presents(&lines, &Credentials::Bearer("a"));
         }
         assert_presents(
             "Authorization: Bearer a\r\nAuthorization: a\r\n",
-            Presented::Token("a"),
+            &Credentials::Bearer("a"),
         );
         let lines = "Authorization: Bearer a\r\nAuthorization: b\r\n";
-        assert_presents(lines, Presented::Contradictory);
+        assert_presents(lines, &Credentials::Contradictory);
     }
 }

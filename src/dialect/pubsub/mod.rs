@@ -12,8 +12,8 @@ mod assets;
 mod body;
 mod errors;
 mod post;
-mod room;
 mod route;
+mod socket;
 
 use std::sync::Arc;
 
@@ -25,8 +25,8 @@ use assets::Assets;
 
 pub use assets::Asset;
 pub use post::Posted;
-pub use room::{Pending, Position, Room, Wanted, encode_event, encode_gap, encode_heartbeat};
 pub use route::Route;
+pub use socket::{Client, Pending, Position, Wanted, encode_event, encode_gap, encode_heartbeat};
 
 /// The dialect as configured.
 #[derive(Debug)]

@@ -5,17 +5,18 @@
 
 use std::fmt::Write as _;
 
+use super::access::problem;
 use super::body::{self, Publish};
 use super::errors::{Kind, Problem};
 use super::{Pubsub, Route};
 use crate::auth::{Identity, OrganizationId};
 use crate::dialect::{
-    self, Action, Call, Denial, KEY_REUSED, LEAVING, Refused, Responder, idempotency_key,
-    keys_held, reserved_name, too_fast,
+    self, Action, Call, Denial, KEY_REUSED, LEAVING, Operation, Refused, Responder,
+    idempotency_key, keys_held, reserved_name, too_fast,
 };
 use crate::hub::{Address, Answer, Command, Epoch, EventId, Number, Refusal, Scope};
 use crate::metrics::Api;
-use crate::protocol::http1::{Framing, Head, Method, Version};
+use crate::protocol::http1::{BodyLength, Head, Method, Version};
 
 /// A publish that waits for the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,13 +50,13 @@ impl Pubsub {
         if !Route::Publish.allows(head.method) {
             return Err(self.refuse_method(Route::Publish.allow(), to));
         }
-        self.publisher(head).map_err(|(denial, problem)| {
-            to.denied = Some(denial);
-            self.refuse(problem, to)
+        self.publisher(head, to.now).map_err(|denied| {
+            to.denied = Some(Denial::of(Api::Pubsub, denied));
+            self.refuse(problem(denied), to)
         })?;
         // RFC 9112 §6.3: without either field an HTTP/1.1 body is empty. What an HTTP/1.0 client means
         // by it cannot be known.
-        if head.framing == Framing::None && head.version == Version::Http10 {
+        if head.body_length == BodyLength::None && head.version == Version::Http10 {
             let message = "a publish by HTTP/1.0 needs Content-Length";
             return Err(self.refuse(Problem::new(Kind::LengthRequired, message), to));
         }
@@ -83,8 +84,8 @@ impl Pubsub {
         to: &mut Responder<'_>,
     ) -> Result<Action, Vec<Problem>> {
         let one = |problem| vec![problem];
-        let identity = self.publisher(head);
-        let identity = identity.map_err(|(_, problem)| one(problem))?;
+        let identity = self.publisher(head, to.now);
+        let identity = identity.map_err(|denied| one(problem(denied)))?;
         let invalid_key = |message| one(Problem::new(Kind::InvalidIdempotencyKey, message));
         let idempotency_key = idempotency_key(head).map_err(invalid_key)?;
         let publish = body::read(body)?;
@@ -93,14 +94,14 @@ impl Pubsub {
             .map_err(one)?;
         let posted = Posted::to(&publish.address);
         Ok(Action::Execute(Box::new(Call {
-            command: Command::Publish {
+            operation: Operation::Command(Command::Publish {
                 scope: Scope {
                     organization: identity.organization,
                     address: publish.address,
                 },
                 parents: publish.parents,
                 drafts: vec![publish.draft],
-            },
+            }),
             idempotency_key,
             correlation_id: None,
             pending: dialect::Pending::Pubsub(posted),

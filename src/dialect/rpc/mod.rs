@@ -5,15 +5,15 @@
 //! `protocol::grpc`'s; here a message is bytes in and bytes out, or the [`Status`] that ends the call.
 //! Services are not generated: there are seven methods, and each is one function.
 
+mod client;
 mod descriptors;
 pub mod health;
 pub mod reflection;
 mod route;
-mod socket;
 
+pub use client::{Client, Rpc};
 pub use reflection::Reflection;
 pub use route::{Method, Service};
-pub use socket::{Rpc, Socket};
 
 use crate::protocol::grpc::{Code, Status};
 

@@ -11,17 +11,15 @@
 //! passwords are not for this dialect: checking one takes long, and its clients have tokens.
 
 use super::{Route, Sessions};
-use crate::auth::{Credentials, Grant, Identity, OrganizationId};
+use crate::auth::{Denied, Grant, Identity, OrganizationId};
 use crate::dialect::{
-    CONTRADICTORY, Denial, Refused, Responder, respond_error as respond_any_error,
+    CONTRADICTORY, Denial, Refused, Responder, read_credentials, respond_error as respond_any_error,
 };
-use crate::metrics::{Api, RefusalKind};
+use crate::metrics::Api;
 use crate::protocol::http1::{Head, Method};
 
 /// RFC 9110 §15.5.2: a 401 says how to do better (RFC 6750 §3).
 const CHALLENGE: &[u8] = b"WWW-Authenticate: Bearer\r\n";
-
-const UNKNOWN: &str = "the API token is not known";
 
 /// Who reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,17 +28,6 @@ pub(super) enum Reader {
     Member(Identity),
     /// Anybody, who knows the token of a session, which is enough to read that session.
     TokenHolder,
-}
-
-/// Why somebody may not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Denied {
-    /// It is not known who they are.
-    Unauthorized(RefusalKind, &'static str),
-    /// What they lack.
-    Forbidden(Identity, Grant),
-    /// They say to be several.
-    Contradictory,
 }
 
 impl Reader {
@@ -55,10 +42,10 @@ impl Reader {
     /// Whose sessions may be searched for a fragment of their token, if any.
     pub(super) fn searched(self) -> Option<OrganizationId> {
         match self {
-            Self::Member(Identity {
-                organization,
-                grants,
-            }) => grants.allow(Grant::Admin).then_some(organization),
+            Self::Member(identity) => identity
+                .grants
+                .allow(Grant::Admin)
+                .then_some(identity.organization),
             Self::TokenHolder => None,
         }
     }
@@ -84,93 +71,62 @@ impl Sessions {
         }
     }
 
-    /// Who reads; a refusal is written.
+    /// Identifies the reader; a refusal is written.
     pub(super) fn reader(
         &self,
         route: Route<'_>,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
     ) -> Result<Reader, Refused> {
-        if let Some(everyone) = self.directory.anonymous() {
-            return Ok(Reader::Member(everyone));
+        match self.member(head, Grant::Subscribe, to) {
+            Ok(identity) => Ok(Reader::Member(identity)),
+            Err(Denied::Missing) if self.token_reads && names_uuid(route) => {
+                Ok(Reader::TokenHolder)
+            }
+            Err(denied) => Err(self.respond_denied(denied, to)),
         }
-        let judged = match Credentials::from_headers(head.header_values("authorization")) {
-            Credentials::None if self.token_reads && names_uuid(route) => Ok(Reader::TokenHolder),
-            credentials => self
-                .member(&credentials, Grant::Subscribe)
-                .map(Reader::Member),
-        };
-        judged.map_err(|denied| self.respond_denied(denied, to))
     }
 
-    /// Whose sessions the sender may publish to, create and change; a refusal is written.
+    /// The organization whose sessions the sender may publish to, create and change; a refusal is written.
     pub(super) fn publisher(
         &self,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
     ) -> Result<OrganizationId, Refused> {
-        if let Some(everyone) = self.directory.anonymous() {
-            return Ok(everyone.organization);
-        }
-        let credentials = Credentials::from_headers(head.header_values("authorization"));
-        self.member(&credentials, Grant::Publish)
+        self.member(head, Grant::Publish, to)
             .map(|identity| identity.organization)
             .map_err(|denied| self.respond_denied(denied, to))
     }
 
-    fn member(&self, credentials: &Credentials<'_>, needed: Grant) -> Result<Identity, Denied> {
-        let identity = match credentials {
-            Credentials::None => {
-                let message = "this needs an API token";
-                return Err(Denied::Unauthorized(RefusalKind::Credentials, message));
-            }
-            Credentials::Bearer(token) => self
-                .directory
-                .bearer(token)
-                .ok_or(Denied::Unauthorized(RefusalKind::Token, UNKNOWN))?,
-            Credentials::Basic { .. } => {
-                let message = "only API tokens are taken here, no names and passwords";
-                return Err(Denied::Unauthorized(RefusalKind::Credentials, message));
-            }
-            Credentials::Malformed => {
-                let message = "the Authorization field is not \"Bearer\" and a token";
-                return Err(Denied::Unauthorized(RefusalKind::Credentials, message));
-            }
-            Credentials::Contradictory => return Err(Denied::Contradictory),
-        };
-        if identity.grants.allow(needed) {
-            Ok(identity)
-        } else {
-            Err(Denied::Forbidden(identity, needed))
-        }
+    fn member(
+        &self,
+        head: &Head<'_, '_>,
+        needed: Grant,
+        to: &Responder<'_>,
+    ) -> Result<Identity, Denied> {
+        let identity = self.directory.identify(to.now, || read_credentials(head))?;
+        identity.with_grant(to.now, needed)
     }
 
     fn respond_denied(&self, denied: Denied, to: &mut Responder<'_>) -> Refused {
-        to.denied = Some(match denied {
-            Denied::Unauthorized(kind, _) => Denial::new(Api::Sessions, kind),
-            Denied::Contradictory => Denial::new(Api::Sessions, RefusalKind::Credentials),
-            Denied::Forbidden(identity, _) => Denial::of_grant(Api::Sessions, identity),
-        });
-        match denied {
+        to.denied = Some(Denial::of(Api::Sessions, denied));
+        let message = match denied {
+            Denied::Missing => "this needs an API token",
+            Denied::Malformed => "the Authorization field is not \"Bearer\" and a token",
+            Denied::Password => "only API tokens are taken here, no names and passwords",
+            Denied::Unknown => "the API token is not known",
+            Denied::Ended(_) => "the API token has ended",
             Denied::Contradictory => {
-                let headers: [&[u8]; 1] = [&self.cors];
-                respond_any_error(
-                    to,
-                    &headers,
-                    400,
-                    "contradictory_credentials",
-                    CONTRADICTORY,
-                )
+                let code = "contradictory_credentials";
+                return respond_any_error(to, &[&self.cors], 400, code, CONTRADICTORY);
             }
-            Denied::Unauthorized(_, message) => {
-                let headers = [&self.cors[..], CHALLENGE];
-                respond_any_error(to, &headers, 401, "unauthorized", message)
-            }
-            Denied::Forbidden(_, grant) => {
+            Denied::Lacks(_, grant) => {
                 let message = format!("the API token lacks the grant \"{}\"", grant.as_str());
-                respond_any_error(to, &[&self.cors], 403, "forbidden", &message)
+                return respond_any_error(to, &[&self.cors], 403, "forbidden", &message);
             }
-        }
+        };
+        let headers = [&self.cors[..], CHALLENGE];
+        respond_any_error(to, &headers, 401, "unauthorized", message)
     }
 }
 

@@ -10,13 +10,16 @@ use super::errors::{respond_error, respond_gone, respond_refusal};
 use super::lifecycle::{Creation, iso_date};
 use super::render::{self, Part};
 use super::{Sessions, execute};
-use crate::dialect::{Action, AllowedOrigin, Exchange, Responder, STREAMED, Tools};
+use crate::dialect::{
+    Action, AllowedOrigin, Exchange, Operation, Outcome, Responder, STREAMED, Tools,
+};
 use crate::hub::{
-    Answer, Command, Epoch, Event, EventId, Gap, Log, Number, OrganizationId, Parents, Refusal,
-    ScopeName, SessionView,
+    Answer, Epoch, Event, EventId, Gap, Log, Number, OrganizationId, Parents, Refusal, ScopeName,
+    SessionView,
 };
 use crate::protocol::http1::DateCache;
 use crate::protocol::websocket::Handshake;
+use crate::time::Now;
 
 /// Shortest part of a token that `GET /api/sessions/<fragment>` looks for.
 const FRAGMENT_BYTES_MIN: usize = 8;
@@ -91,43 +94,45 @@ impl LogHeaders {
 const NO_STORE: &[u8] = b"Cache-Control: no-store\r\n";
 
 impl Sessions {
-    /// Turns the hub's answer into a response, or into the next command.
+    /// Turns an operation's outcome into a response, or into the next operation.
     pub fn answer(
         &self,
         pending: Pending,
-        answer: Answer,
+        outcome: Outcome,
         tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {
-        match (pending, answer) {
+        match (pending, outcome) {
             (
                 Pending::Read {
                     fragment,
                     searched: Some(organization),
                 },
-                Answer::Refused(Refusal::NotFound),
+                Outcome::Answer(Answer::Refused(Refusal::NotFound)),
             ) if fragment.as_str().len() >= FRAGMENT_BYTES_MIN => {
-                let command = Command::Find {
+                let find = Operation::Find {
                     organization,
-                    prefix: fragment.as_str().to_owned(),
+                    prefix: fragment.as_str().into(),
                 };
-                return execute(command, Pending::Find);
+                return execute(find, Pending::Find);
             }
-            (_, Answer::Refused(refusal)) => respond_refusal(self, to, refusal),
-            (Pending::Declared(creation), Answer::Parents(parents)) => {
+            (_, Outcome::Answer(Answer::Refused(refusal))) => respond_refusal(self, to, refusal),
+            (Pending::Declared(creation), Outcome::Answer(Answer::Parents(parents))) => {
                 return Self::create_below(parents, *creation, tools);
             }
-            (Pending::Publish, Answer::Published { id, position }) => {
+            (Pending::Publish, Outcome::Answer(Answer::Published { id, position })) => {
                 self.respond_published(id, position, to);
             }
-            (Pending::Created, Answer::Created(token)) => {
+            (Pending::Created, Outcome::Answer(Answer::Created(token))) => {
                 self.respond_json(&json!({"token": token.as_str()}), to);
             }
-            (Pending::Read { .. }, Answer::Session(view)) => {
+            (Pending::Read { .. }, Outcome::Answer(Answer::Session(view))) => {
                 self.respond_json(&describe(&view), to);
             }
-            (Pending::Status, Answer::Session(view)) => self.respond_json(&short(&view), to),
-            (Pending::Find, Answer::Found(tokens)) => match &tokens[..] {
+            (Pending::Status, Outcome::Answer(Answer::Session(view))) => {
+                self.respond_json(&short(&view), to);
+            }
+            (Pending::Find, Outcome::Found(tokens)) => match &tokens[..] {
                 [token] => self.respond_json(&json!({"token": token.as_str()}), to),
                 _ => respond_refusal(self, to, Refusal::NotFound),
             },
@@ -182,7 +187,7 @@ impl Sessions {
         headers: LogHeaders,
         events: impl Fn() -> I,
         (exchange, origin): (Exchange, Option<AllowedOrigin>),
-        date: &DateCache,
+        (date, now): (&DateCache, Now),
         out: &mut BytesMut,
     ) -> usize {
         let Part {
@@ -193,6 +198,7 @@ impl Sessions {
         let mut to = Responder {
             out,
             date,
+            now,
             exchange,
             origin,
             status: 200,

@@ -1,7 +1,7 @@
 //! The sessions dialect: numbered events by HTTP long poll, server-sent events or WebSocket.
 //!
 //! Its origin is the Sessions API of the WAVE test runner (web-platform-tests, `tools/wave`), whose
-//! browser client works unmodified; what goes beyond it is in the README. A request's way: [`Route`]
+//! browser client works unmodified; what goes beyond it is in `README.md`. A request's way: [`Route`]
 //! (path), [`Sessions::admit`] (head, and who sends it), [`Sessions::handle`] (whole request),
 //! [`Sessions::answer`] (the hub's word). [`Listen`] leaves this module to be served by the shard, which comes back for
 //! [`Sessions::respond_events`] and [`render`].
@@ -23,14 +23,14 @@ pub use listen::{Form, Listen};
 pub use route::{Function, Route};
 
 pub use super::handshake_fields;
-use super::{Action, Call, Cors, Refused, Responder, Tools};
+use super::{Action, Call, Cors, Operation, Refused, Responder, Tools};
 use crate::auth::Directory;
 use crate::config::SessionsConfig;
 use crate::hub::{
     Address, Command, OrganizationId, Parents, Scope, ScopeName, SessionKey, Transition,
 };
 use crate::limits::{SCOPE_NAME_BYTES_MAX, STRANGER_MESSAGE_BYTES_MAX};
-use crate::protocol::http1::{Framing, Head, Method, Version, decode_segment};
+use crate::protocol::http1::{BodyLength, Head, Method, Version, decode_segment};
 use access::reads;
 use errors::respond_error;
 
@@ -93,7 +93,7 @@ impl Sessions {
         let events = matches!(route, Route::Function(_, Function::Events));
         // RFC 9112 §6.3: without either field an HTTP/1.1 body is empty. What an HTTP/1.0 client means
         // by it cannot be known.
-        let unframed = head.framing == Framing::None && head.version == Version::Http10;
+        let unframed = head.body_length == BodyLength::None && head.version == Version::Http10;
         if events && head.method == Method::Post && unframed {
             let message = "a publish by HTTP/1.0 needs Content-Length";
             respond_error(self, to, 411, "length_required", message);
@@ -276,11 +276,11 @@ impl Sessions {
             address: Address::Session(ScopeName::new(token)),
         };
         Ok(Action::Execute(Box::new(Call {
-            command: Command::Publish {
+            operation: Operation::Command(Command::Publish {
                 scope,
                 parents: Parents::default(),
                 drafts,
-            },
+            }),
             idempotency_key,
             correlation_id: None,
             pending: super::Pending::Sessions(Pending::Publish),
@@ -307,9 +307,9 @@ impl Sessions {
     }
 }
 
-fn execute(command: Command, pending: Pending) -> Action {
+fn execute(operation: impl Into<Operation>, pending: Pending) -> Action {
     Action::Execute(Box::new(Call {
-        command,
+        operation: operation.into(),
         idempotency_key: None,
         correlation_id: None,
         pending: super::Pending::Sessions(pending),

@@ -14,7 +14,7 @@ pub const GAP_EVENT: &str = "fanfare:gap";
 
 /// How a feed is written on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
+pub enum FeedForm {
     /// Server-sent events.
     EventStream,
     /// One JSON element per text message.
@@ -90,18 +90,18 @@ pub fn encode_array<'e>(
 /// Appends one event of a feed.
 pub fn encode_event(
     out: &mut BytesMut,
-    encoding: Encoding,
+    encoding: FeedForm,
     epoch: Epoch,
     number: Number,
     event: &Event,
 ) {
     match encoding {
-        Encoding::EventStream => {
+        FeedForm::EventStream => {
             let name = event.name.as_text();
             let id = format_args!("{epoch}:{number}");
             sse::encode_event(out, Some(id), name.as_deref(), &event.payload);
         }
-        Encoding::WebSocket => {
+        FeedForm::WebSocket => {
             encode_header(out, Opcode::Text, element_bytes(number, event));
             put_element(out, number, event);
         }
@@ -109,16 +109,16 @@ pub fn encode_event(
 }
 
 /// Appends the news of a gap to a feed.
-pub fn encode_gap(out: &mut BytesMut, encoding: Encoding, gap: Gap) {
+pub fn encode_gap(out: &mut BytesMut, encoding: FeedForm, gap: Gap) {
     let data = match gap {
         Gap::Range { first, last } => format!("{{\"from\":{first},\"to\":{last}}}"),
         Gap::Reset => String::from("{\"reset\":true}"),
     };
     match encoding {
-        Encoding::EventStream => {
+        FeedForm::EventStream => {
             sse::encode_event(out, None::<u64>, Some(GAP_EVENT), data.as_bytes());
         }
-        Encoding::WebSocket => {
+        FeedForm::WebSocket => {
             let element = format!("{{\"type\":\"{GAP_EVENT}\",\"data\":{data}}}");
             encode_text(out, element.as_bytes());
         }
@@ -184,11 +184,11 @@ mod tests {
         encode_array(&mut out, [(12, &event)].into_iter());
         assert_eq!(out, format!("[{element}]"));
         out.clear();
-        encode_event(&mut out, Encoding::WebSocket, Epoch(1), 12, &event);
+        encode_event(&mut out, FeedForm::WebSocket, Epoch(1), 12, &event);
         assert_eq!((out[0], usize::from(out[1])), (0x81, element.len()));
         assert_eq!(&out[2..], element.as_bytes());
         out.clear();
-        encode_event(&mut out, Encoding::EventStream, Epoch(1), 12, &event);
+        encode_event(&mut out, FeedForm::EventStream, Epoch(1), 12, &event);
         let text = "id: 0000000000000001:12\nevent: a\ndata: { \"x\":1 }\n\n";
         assert_eq!(out, text);
     }

@@ -9,97 +9,94 @@
 //! stream. Without organizations everyone may do everything, and credentials are not looked at. Users and
 //! their passwords are not for this dialect.
 
-use super::Stream;
+use super::EventService;
 use super::errors::invalid;
-use crate::auth::{Credentials, Grant, Identity};
-use crate::dialect::{CONTRADICTORY, Denial, Offer};
-use crate::metrics::{Api, RefusalKind};
+use crate::auth::{Credentials, Denied, Grant, Identity};
+use crate::dialect::{CONTRADICTORY, Denial, Judge, Offer, read_credentials};
+use crate::metrics::Api;
 use crate::protocol::grpc::{Code, Status};
 use crate::protocol::http1::Head;
+use crate::time::Now;
 
 /// The subprotocol whose neighbour in the offer is a token, as clients write it.
 pub(super) const SUBPROTOCOLS: [&str; 2] = ["Bearer", "bearer"];
 
-const UNKNOWN: &str = "the API token is not known";
-
-impl Stream {
-    /// Whether a request may publish: judged by its head, so that nobody waits for the body of one that may not.
-    pub fn may_publish(&self, head: &Head<'_, '_>) -> Result<(), Status> {
-        let identity = self.identify(head, Offer::default())?;
-        allow(identity, Grant::Publish)
+impl EventService {
+    /// The identity of the sender of a publish: judged by its head, so that nobody waits for the body of one that may
+    /// not.
+    pub fn publisher(&self, head: &Head<'_, '_>, judge: Judge<'_>) -> Result<Identity, Status> {
+        let now = judge.now;
+        let publisher = self
+            .identify(head, Offer::default(), now)
+            .and_then(|identity| identity.with_grant(now, Grant::Publish));
+        note(publisher, judge)
     }
 
     /// Whether a request is somebody's: judged by its head, likewise.
-    pub fn may_come(&self, head: &Head<'_, '_>) -> Result<(), Status> {
-        self.identify(head, Offer::default()).map(drop)
+    pub fn may_come(&self, head: &Head<'_, '_>, judge: Judge<'_>) -> Result<(), Status> {
+        self.known(head, Offer::default(), judge).map(drop)
     }
 
-    /// Whose request this is.
-    pub(super) fn identify(
+    /// The identity of the sender of a request.
+    pub(super) fn known(
         &self,
         head: &Head<'_, '_>,
         offer: Offer<'_>,
+        judge: Judge<'_>,
     ) -> Result<Identity, Status> {
-        if let Some(everyone) = self.directory.anonymous() {
-            return Ok(everyone);
-        }
-        let unauthenticated = |message| Status::new(Code::Unauthenticated, message);
-        let authorization = match Credentials::from_headers(head.header_values("authorization")) {
-            Credentials::Bearer(token) => Some(token),
-            Credentials::None => None,
-            Credentials::Contradictory => return Err(invalid(CONTRADICTORY)),
-            Credentials::Basic { .. } | Credentials::Malformed => {
-                return Err(unauthenticated("Authorization must be Bearer and a token"));
-            }
-        };
-        let keys = head.header_values("x-api-key");
-        let keys = keys.filter_map(|key| std::str::from_utf8(key).ok());
-        let mut tokens = authorization.into_iter().chain(keys).chain(offer.token);
-        let token = tokens.next();
-        let token = token.ok_or_else(|| unauthenticated("this needs an API token"))?;
-        if tokens.any(|other| other != token) {
-            return Err(invalid(CONTRADICTORY));
-        }
-        let known = self.directory.bearer(token);
-        known.ok_or_else(|| unauthenticated(UNKNOWN))
+        note(self.identify(head, offer, judge.now), judge)
     }
 
-    /// What the operator is told of a request that was refused, if it was for want of access.
-    pub(super) fn denial(
+    fn identify(
         &self,
-        status: &Status,
         head: &Head<'_, '_>,
         offer: Offer<'_>,
-    ) -> Option<Denial> {
-        let new = |kind| Some(Denial::new(Api::Stream, kind));
-        match status.code {
-            Code::Unauthenticated if status.message == UNKNOWN => new(RefusalKind::Token),
-            Code::Unauthenticated => new(RefusalKind::Credentials),
-            Code::InvalidArgument if status.message == CONTRADICTORY => {
-                new(RefusalKind::Credentials)
-            }
-            Code::PermissionDenied => {
-                let identity = self.identify(head, offer).ok();
-                identity.map(|identity| Denial::of_grant(Api::Stream, identity))
-            }
-            _ => None,
-        }
-    }
-
-    /// The same, of a call that does not begin.
-    pub fn denial_of_call(&self, status: &Status, head: &Head<'_, '_>) -> Option<Denial> {
-        self.denial(status, head, Offer::default())
+        now: Now,
+    ) -> Result<Identity, Denied> {
+        self.directory.identify(now, || presented(head, offer))
     }
 }
 
-/// Whether somebody may do something.
-pub(super) fn allow(identity: Identity, grant: Grant) -> Result<(), Status> {
-    if identity.grants.allow(grant) {
-        return Ok(());
+/// What a request presents, wherever it stands.
+fn presented<'b>(head: &Head<'_, 'b>, offer: Offer<'b>) -> Credentials<'b> {
+    let authorization = match read_credentials(head) {
+        Credentials::Bearer(token) => Some(token),
+        Credentials::None => None,
+        other => return other,
+    };
+    let keys = head.header_values("x-api-key");
+    let keys = keys.filter_map(|key| std::str::from_utf8(key).ok());
+    let mut tokens = authorization.into_iter().chain(keys).chain(offer.token);
+    let Some(token) = tokens.next() else {
+        return Credentials::None;
+    };
+    if tokens.any(|other| other != token) {
+        return Credentials::Contradictory;
     }
-    let message = format!(
-        "this API token does not have the grant {:?}",
-        grant.as_str()
-    );
-    Err(Status::new(Code::PermissionDenied, message))
+    Credentials::Bearer(token)
+}
+
+/// Notes a refusal of access, and says it in this dialect's form.
+pub(super) fn note(judged: Result<Identity, Denied>, judge: Judge<'_>) -> Result<Identity, Status> {
+    judged.map_err(|denied| {
+        let Judge { denied: noted, .. } = judge;
+        *noted = Some(Denial::of(Api::Stream, denied));
+        status_of(denied)
+    })
+}
+
+fn status_of(denied: Denied) -> Status {
+    let message = match denied {
+        Denied::Missing => "this needs an API token",
+        Denied::Malformed | Denied::Password => "Authorization must be Bearer and a token",
+        Denied::Unknown => "the API token is not known",
+        Denied::Ended(_) => "the API token has ended",
+        Denied::Contradictory => return invalid(CONTRADICTORY),
+        Denied::Lacks(_, grant) => {
+            let grant = grant.as_str();
+            let message = format!("this API token does not have the grant {grant:?}");
+            return Status::new(Code::PermissionDenied, message);
+        }
+    };
+    Status::new(Code::Unauthenticated, message)
 }

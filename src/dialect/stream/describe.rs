@@ -1,14 +1,14 @@
 //! What a client of this dialect hears, for who looks after the server.
 
-use super::socket::{Kind, Socket};
-use super::{Stream, WantedKey};
+use super::client::{Client, Kind};
+use super::{EventService, WantedKey};
 use crate::auth::OrganizationId;
 use crate::dialect::Heard;
-use crate::dialect::socket::{Change, Reaction, Subscribe, Undo};
+use crate::dialect::client::{Change, Reaction, Subscribe, Undo};
 use crate::hub::Address;
 use crate::protocol::grpc::{Code, Status};
 
-impl Socket {
+impl Client {
     /// Whose client it is.
     pub fn organization(&self) -> Option<OrganizationId> {
         (!matches!(self.kind, Kind::Refused(_))).then_some(self.identity.organization)
@@ -32,13 +32,13 @@ impl WantedKey {
     }
 }
 
-impl Stream {
+impl EventService {
     /// Ends a client's subscription at that place. Who came for that one alone has nothing to stay for.
-    pub fn cancel(&self, socket: &mut Socket, place: usize) -> Reaction {
-        socket.wanted.swap_remove(place);
-        if matches!(socket.kind, Kind::Listen) {
+    pub fn cancel(&self, client: &mut Client, place: usize) -> Reaction {
+        client.wanted.swap_remove(place);
+        if matches!(client.kind, Kind::Listen) {
             let message = "the subscription was cancelled by an administrator";
-            return socket.end(Status::new(Code::Aborted, message));
+            return client.end(Status::new(Code::Aborted, message));
         }
         Reaction::Subscribe(Box::new(Subscribe {
             change: Change::Remove(place),

@@ -10,6 +10,7 @@
 //! the other.
 
 mod access;
+mod client;
 mod describe;
 mod errors;
 pub mod mapping;
@@ -25,7 +26,6 @@ mod render;
 mod reply;
 mod request;
 mod route;
-mod socket;
 mod target;
 mod wanted;
 mod wire;
@@ -36,6 +36,7 @@ use crate::auth::Directory;
 use crate::config::StreamConfig;
 use crate::dialect::Cors;
 
+pub use client::{Client, Pending};
 pub use post::Posted;
 pub use proto::RawMessage;
 pub use publish::Publish;
@@ -43,20 +44,19 @@ pub use render::{put_event, put_on_one_line, put_published};
 pub use reply::{Reply, put_fatal, put_http_error, put_reply};
 pub use request::{Asked, Form, Request};
 pub use route::Route;
-pub use socket::{Pending, Socket};
 pub use target::Target;
 pub use wanted::{Wanted, WantedKey};
 
 /// The dialect as configured.
 #[derive(Debug)]
-pub struct Stream {
+pub struct EventService {
     /// What every answer tells browsers.
     cors: Cors,
     publish_bytes_max: usize,
     directory: Arc<Directory>,
 }
 
-impl Stream {
+impl EventService {
     /// The dialect.
     pub fn new(config: &StreamConfig, directory: Arc<Directory>) -> Self {
         let closed = directory.anonymous().is_none();

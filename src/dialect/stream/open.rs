@@ -4,15 +4,15 @@ use std::num::NonZeroU16;
 
 use bytes::Bytes;
 
-use super::access::{SUBPROTOCOLS, allow};
+use super::access::{SUBPROTOCOLS, note};
+use super::client::Kind;
 use super::errors::invalid;
-use super::socket::Kind;
-use super::{Form, Route, Socket, Stream, Wanted, put_http_error};
+use super::{Client, EventService, Form, Route, Wanted, put_http_error};
 use crate::auth::Grant;
-use crate::dialect::render::Framing;
-use crate::dialect::socket::{Open, Opening, Streamed};
+use crate::dialect::client::{Open, Opening, Streamed};
+use crate::dialect::render::Envelope;
 use crate::dialect::{
-    self, Action, Offer, Refused, Responder, STREAMED, handshake_fields, idempotency_key,
+    self, Action, Judge, Offer, Refused, Responder, STREAMED, handshake_fields, idempotency_key,
 };
 use crate::limits::{STREAM_HEARTBEAT_SECONDS_MAX, STREAM_SESSION_ID_BYTES_MAX};
 use crate::protocol::grpc::{Code, MessageEncoding, Status};
@@ -24,7 +24,7 @@ const CHALLENGE: &[u8] = b"WWW-Authenticate: Bearer\r\n";
 /// RFC 9110 §10.2.3.
 const RETRY_AFTER: &[u8] = b"Retry-After: 1\r\n";
 
-impl Stream {
+impl EventService {
     /// Judges a request by its head: the most bytes its body may have, or a refusal (written).
     pub fn admit(
         &self,
@@ -49,11 +49,8 @@ impl Stream {
             return Err(self.respond_error(405, header.as_bytes(), &status, to));
         }
         if route == Route::Publish {
-            let allowed = self.may_publish(head);
-            allowed.map_err(|status| {
-                to.denied = self.denial_of_call(&status, head);
-                self.refuse(&status, to)
-            })?;
+            self.publisher(head, to.judge())
+                .map_err(|status| self.refuse(&status, to))?;
         }
         Ok(bytes_max)
     }
@@ -86,10 +83,10 @@ impl Stream {
             self.respond_error(error.status(), error.headers(), &status, to)
         })?;
         let offer = Offer::read(head, &SUBPROTOCOLS);
-        let socket = session_id(head).and_then(|session_id| {
-            let identity = self.identify(head, offer)?;
+        let client = session_id(head).and_then(|session_id| {
+            let identity = self.known(head, offer, to.judge())?;
             let first = Wanted::from_query(head.query)?;
-            Ok(Socket::new(
+            Ok(Client::new(
                 identity,
                 Form::Json,
                 Kind::Stream,
@@ -98,12 +95,9 @@ impl Stream {
             ))
         });
         // A browser's WebSocket shows nothing of a handshake that fails, so it is told on the open socket.
-        let socket = socket.unwrap_or_else(|status| {
-            to.denied = self.denial(&status, head, offer);
-            Socket::refused(status)
-        });
+        let client = client.unwrap_or_else(Client::refused);
         let protocol = offer.subprotocol;
-        Ok(open(Opening::WebSocket(handshake, protocol), socket))
+        Ok(open(Opening::WebSocket(handshake, protocol), client))
     }
 
     fn open_response(
@@ -111,15 +105,15 @@ impl Stream {
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
     ) -> Result<Action, Refused> {
-        let socket = session_id(head).and_then(|session_id| {
-            let identity = self.identify(head, Offer::default())?;
+        let client = session_id(head).and_then(|session_id| {
+            let identity = self.known(head, Offer::default(), to.judge())?;
             let wanted = Wanted::from_query(head.query)?
                 .ok_or_else(|| invalid("subscribe.name is missing"))?;
             // What is known to fail now is a refusal that every client understands.
-            allow(identity, Grant::Subscribe)?;
+            note(identity.with_grant(to.now, Grant::Subscribe), to.judge())?;
             wanted.names()?;
             let first = Some(wanted);
-            Ok(Socket::new(
+            Ok(Client::new(
                 identity,
                 Form::Json,
                 Kind::Listen,
@@ -127,32 +121,34 @@ impl Stream {
                 first,
             ))
         });
-        let opened = socket.and_then(|socket| Ok((socket, heartbeat(head.query)?)));
-        let (socket, heartbeat) = opened.map_err(|status| {
-            to.denied = self.denial_of_call(&status, head);
-            self.refuse(&status, to)
-        })?;
+        let opened = client.and_then(|client| Ok((client, heartbeat(head.query)?)));
+        let (client, heartbeat) = opened.map_err(|status| self.refuse(&status, to))?;
         let streamed = Streamed {
             content_type: "application/json",
             headers: [&self.cors[..], STREAMED].concat(),
-            framing: Framing::Line,
+            envelope: Envelope::Line,
             messages: Vec::new(),
             encoding: MessageEncoding::Identity,
             heartbeat,
         };
-        Ok(open(Opening::Response(Box::new(streamed)), socket))
+        Ok(open(Opening::Response(Box::new(streamed)), client))
     }
 
     /// A gRPC call begins: a stream, or one publish.
-    pub fn call(&self, publishes: bool, head: &Head<'_, '_>) -> Result<Socket, Status> {
+    pub fn call(
+        &self,
+        publishes: bool,
+        head: &Head<'_, '_>,
+        judge: Judge<'_>,
+    ) -> Result<Client, Status> {
         let session_id = session_id(head)?;
-        let identity = self.identify(head, Offer::default())?;
+        let identity = self.known(head, Offer::default(), judge)?;
         let kind = if publishes {
             Kind::Publish(idempotency_key(head).map_err(invalid)?)
         } else {
             Kind::Stream
         };
-        Ok(Socket::new(identity, Form::Proto, kind, session_id, None))
+        Ok(Client::new(identity, Form::Proto, kind, session_id, None))
     }
 
     /// Refuses a request, in this dialect's form.
@@ -192,10 +188,10 @@ impl Stream {
     }
 }
 
-fn open(opening: Opening, socket: Socket) -> Action {
+fn open(opening: Opening, client: Client) -> Action {
     Action::Open(Box::new(Open {
         opening,
-        socket: dialect::Socket::Stream(Box::new(socket)),
+        client: dialect::Client::Stream(Box::new(client)),
         subscriptions: Vec::new(),
         home: None,
     }))

@@ -1,15 +1,13 @@
 //! One event by one request: `POST /event/v2/publish`, or gRPC-web.
 
-use super::access::allow;
 use super::errors::invalid;
 use super::open::session_id;
 use super::placing::Place;
 use super::refusal::of_refusal;
-use super::{Form, Publish, Stream, put_published};
-use crate::auth::Grant;
+use super::{EventService, Form, Publish, put_published};
 use crate::dialect::calls::respond_web;
 use crate::dialect::{
-    self, Action, Call, Offer, Refused, Responder, idempotency_key, retry_after_line,
+    self, Action, Call, Judge, Refused, Responder, idempotency_key, retry_after_line,
 };
 use crate::hub::{Answer, Command, EventId, Refusal};
 use crate::protocol::grpc::{Code, Kind, Status};
@@ -45,14 +43,14 @@ impl Coding {
     }
 }
 
-impl Stream {
+impl EventService {
     pub(super) fn post(
         &self,
         head: &Head<'_, '_>,
         body: &[u8],
         to: &mut Responder<'_>,
     ) -> Result<Action, Refused> {
-        self.begin_post(Coding::Json, head, body)
+        self.begin_post(Coding::Json, head, body, to.judge())
             .map_err(|status| self.refuse(&status, to))
     }
 
@@ -62,8 +60,9 @@ impl Stream {
         kind: Kind,
         head: &Head<'_, '_>,
         message: &[u8],
+        judge: Judge<'_>,
     ) -> Result<Action, Status> {
-        self.begin_post(Coding::Web(kind), head, message)
+        self.begin_post(Coding::Web(kind), head, message, judge)
     }
 
     fn begin_post(
@@ -71,9 +70,9 @@ impl Stream {
         coding: Coding,
         head: &Head<'_, '_>,
         body: &[u8],
+        judge: Judge<'_>,
     ) -> Result<Action, Status> {
-        let identity = self.identify(head, Offer::default())?;
-        allow(identity, Grant::Publish)?;
+        let identity = self.publisher(head, judge)?;
         let publish = Publish::read(coding.form(), body)?;
         let key = idempotency_key(head).map_err(invalid)?;
         let posted = Posted {
@@ -176,7 +175,7 @@ impl Posted {
 
 fn ask(command: Command, idempotency_key: Option<Box<[u8]>>, posted: Posted) -> Action {
     Action::Execute(Box::new(Call {
-        command,
+        operation: command.into(),
         idempotency_key,
         correlation_id: None,
         pending: dialect::Pending::Posted(Box::new(posted)),

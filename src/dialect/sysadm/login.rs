@@ -6,13 +6,12 @@
 
 use super::reply::{self, Code, Echo};
 use super::request::Request;
-use super::{Login, Socket, Sysadm};
+use super::{Client, Login, Sysadm};
 use crate::auth::{
     Attempt, Grant, Identity, LOGIN_TOKEN_CHARS, LoginToken, Secret, UserId, Verdict,
 };
-use crate::dialect::socket::{self, Change, Reaction, Subscribe};
-use crate::dialect::{self, Call, Denial, Tools, denied_by};
-use crate::hub::{Answer, Command, Login as LoginCommand};
+use crate::dialect::client::{self, Change, Reaction, Subscribe};
+use crate::dialect::{self, Call, Denial, LoginChange, Operation, Outcome, Tools, denied_by};
 use crate::limits::{PASSWORD_BYTES_MAX, USER_NAME_BYTES_MAX};
 use crate::metrics::{Api, RefusalKind};
 use crate::time::Instant;
@@ -49,23 +48,23 @@ impl Sysadm {
     /// `rpc/auth…`: the former login goes whatever comes of it.
     pub(super) fn log_in(
         &self,
-        socket: &mut Socket,
+        client: &mut Client,
         request: Request,
         tools: &mut Tools<'_>,
     ) -> Reaction {
-        let former = socket.login.and_then(|login| login.token);
-        self.become_stranger(socket, tools.now.instant);
+        let former = client.login.and_then(|login| login.token);
+        self.become_stranger(client, tools.now.instant);
         let step = self.read_step(&request);
         let echo = request.echo;
         match (former, &step) {
             // The login that goes is the one that comes.
             (Some(former), Step::Present(token)) if former == *token => {}
             (Some(token), _) => {
-                return ask_login(token, LoginCommand::Clear, Wait::Clear(step, echo));
+                return ask_login(token, LoginChange::Clear, Wait::Clear(step, echo));
             }
             (None, _) => {}
         }
-        self.take(socket, step, echo, tools)
+        self.take(client, step, echo, tools)
     }
 
     fn read_step(&self, request: &Request) -> Step {
@@ -105,66 +104,66 @@ impl Sysadm {
         })
     }
 
-    fn take(&self, socket: &mut Socket, step: Step, echo: Echo, tools: &mut Tools<'_>) -> Reaction {
+    fn take(&self, client: &mut Client, step: Step, echo: Echo, tools: &mut Tools<'_>) -> Reaction {
         match step {
             Step::Verify(attempt) => {
                 let wait = Wait::Verify(attempt.user, echo);
-                ask(Command::Verify(attempt), wait)
+                ask(Operation::Verify(attempt), wait)
             }
             Step::Issue(identity) => issue(identity, echo, tools),
             Step::Present(token) => {
-                ask_login(token, LoginCommand::Renew, Wait::Present(token, echo))
+                ask_login(token, LoginChange::Renew, Wait::Present(token, echo))
             }
             Step::Refuse(code) => {
                 if code == Code::Unauthorized {
                     tools.denied = Some(Denial::new(Api::Sysadm, RefusalKind::Credentials));
                 }
-                settle(socket, self.errors.reply(&echo, code))
+                settle(client, self.errors.reply(&echo, code))
             }
-            Step::Leave => settle(socket, Vec::new()),
+            Step::Leave => settle(client, Vec::new()),
         }
     }
 
-    /// The answer to a call of this dialect.
+    /// The outcome of a call of this dialect.
     pub fn answer(
         &self,
-        socket: &mut Socket,
+        client: &mut Client,
         pending: Pending,
-        answer: Answer,
+        outcome: Outcome,
         tools: &mut Tools<'_>,
     ) -> Reaction {
-        self.note_refusal(&pending.0, &answer, tools);
-        let (code, echo) = match (pending.0, answer) {
+        self.note_refusal(&pending.0, &outcome, tools);
+        let (code, echo) = match (pending.0, outcome) {
             // A login that could not be forgotten now ends by its age.
-            (Wait::Clear(step, echo), _) => return self.take(socket, step, echo, tools),
-            (Wait::Verify(Some(user), echo), Answer::Verified(Verdict::Right)) => {
+            (Wait::Clear(step, echo), _) => return self.take(client, step, echo, tools),
+            (Wait::Verify(Some(user), echo), Outcome::Verified(Verdict::Right)) => {
                 match self.directory.user_of(user) {
                     Some(user) => return issue(user.identity, echo, tools),
                     None => (Code::Unauthorized, echo),
                 }
             }
-            (Wait::Verify(_, echo), Answer::Verified(Verdict::Blocked { retry_after })) => {
+            (Wait::Verify(_, echo), Outcome::Verified(Verdict::Blocked { retry_after })) => {
                 let reply = self.errors.later(&echo, Code::TooMany, retry_after);
-                return settle(socket, reply);
+                return settle(client, reply);
             }
-            (Wait::Verify(_, echo), Answer::Verified(Verdict::Busy { retry_after })) => {
+            (Wait::Verify(_, echo), Outcome::Verified(Verdict::Busy { retry_after })) => {
                 let reply = self.errors.later(&echo, Code::Unavailable, retry_after);
-                return settle(socket, reply);
+                return settle(client, reply);
             }
-            (Wait::Verify(_, echo), Answer::Verified(_)) => (Code::Unauthorized, echo),
-            (Wait::Issue(token, identity, echo), Answer::Login(Some(_)) | Answer::Done)
-            | (Wait::Present(token, echo), Answer::Login(Some(identity))) => {
-                return welcome(socket, identity, token, &echo);
+            (Wait::Verify(_, echo), Outcome::Verified(_)) => (Code::Unauthorized, echo),
+            (Wait::Issue(token, identity, echo), Outcome::Login(Some(_)))
+            | (Wait::Present(token, echo), Outcome::Login(Some(identity))) => {
+                return welcome(client, identity, token, &echo);
             }
-            (Wait::Present(_, echo), Answer::Login(None)) => match self.directory.anonymous() {
+            (Wait::Present(_, echo), Outcome::Login(None)) => match self.directory.anonymous() {
                 // A token of another life of this server: the client waits for one that works.
                 Some(anyone) => return issue(anyone, echo, tools),
                 None => (Code::Unauthorized, echo),
             },
-            (Wait::Renew(reaction, echo), Answer::Login(None)) => {
+            (Wait::Renew(reaction, echo), Outcome::Login(None)) => {
                 // It ended by its age, or its token was cleared on another socket.
-                self.become_stranger(socket, tools.now.instant);
-                if socket.login.is_some() {
+                self.become_stranger(client, tools.now.instant);
+                if client.login.is_some() {
                     return *reaction;
                 }
                 (Code::Unauthorized, echo)
@@ -175,18 +174,18 @@ impl Sysadm {
                 (Code::Unavailable, echo)
             }
         };
-        settle(socket, self.errors.reply(&echo, code))
+        settle(client, self.errors.reply(&echo, code))
     }
 
     /// Notes what came of a login, if it was none.
-    fn note_refusal(&self, wait: &Wait, answer: &Answer, tools: &mut Tools<'_>) {
+    fn note_refusal(&self, wait: &Wait, outcome: &Outcome, tools: &mut Tools<'_>) {
         let user = match wait {
             Wait::Verify(user, _) => user.and_then(|user| self.directory.user_of(user)),
             _ => None,
         };
-        let kind = match (wait, answer) {
-            (Wait::Verify(..), Answer::Verified(verdict)) => denied_by(*verdict),
-            (Wait::Present(..), Answer::Login(None)) if self.directory.anonymous().is_none() => {
+        let kind = match (wait, outcome) {
+            (Wait::Verify(..), Outcome::Verified(verdict)) => denied_by(*verdict),
+            (Wait::Present(..), Outcome::Login(None)) if self.directory.anonymous().is_none() => {
                 Some(RefusalKind::Token)
             }
             _ => None,
@@ -198,11 +197,11 @@ impl Sysadm {
     }
 
     /// Drops the login; in open mode everyone has one.
-    fn become_stranger(&self, socket: &mut Socket, now: Instant) {
-        if socket.login.is_some() {
-            socket.stranger_since = now;
+    fn become_stranger(&self, client: &mut Client, now: Instant) {
+        if client.login.is_some() {
+            client.stranger_since = now;
         }
-        socket.login = self.directory.anonymous().map(|identity| Login {
+        client.login = self.directory.anonymous().map(|identity| Login {
             identity,
             token: None,
         });
@@ -216,52 +215,52 @@ impl Login {
             None => reaction,
             Some(token) => {
                 let wait = Wait::Renew(Box::new(reaction), echo);
-                ask_login(token, LoginCommand::Renew, wait)
+                ask_login(token, LoginChange::Renew, wait)
             }
         }
     }
 }
 
 /// A login is good from now on.
-fn welcome(socket: &mut Socket, identity: Identity, token: LoginToken, echo: &Echo) -> Reaction {
-    socket.login = Some(Login {
+fn welcome(client: &mut Client, identity: Identity, token: LoginToken, echo: &Echo) -> Reaction {
+    client.login = Some(Login {
         identity,
         token: Some(token),
     });
-    settle(socket, reply::logged_in(echo, &token))
+    settle(client, reply::logged_in(echo, &token))
 }
 
 /// Ends a request about logins: a reply, and the end of subscriptions that are nobody's any more.
-fn settle(socket: &mut Socket, reply: Vec<u8>) -> Reaction {
-    let may_hear = socket
+fn settle(client: &mut Client, reply: Vec<u8>) -> Reaction {
+    let may_hear = client
         .login
         .filter(|login| login.identity.grants.allow(Grant::Subscribe))
         .map(|login| login.identity.organization);
-    if socket.classes.is_empty() || may_hear == socket.subscribed_in {
+    if client.classes.is_empty() || may_hear == client.subscribed_in {
         return Reaction::Reply(reply);
     }
-    socket.classes.clear();
+    client.classes.clear();
     Reaction::Subscribe(Box::new(Subscribe {
         change: Change::Replace(Vec::new()),
         retained: Vec::new(),
         reply,
-        undo: socket::Undo::Nothing,
+        undo: client::Undo::Nothing,
     }))
 }
 
 fn issue(identity: Identity, echo: Echo, tools: &mut Tools<'_>) -> Reaction {
     let token = tools.ids.login_token();
-    let login = LoginCommand::Issue(identity);
+    let login = LoginChange::Issue(identity);
     ask_login(token, login, Wait::Issue(token, identity, echo))
 }
 
-fn ask_login(token: LoginToken, login: LoginCommand, wait: Wait) -> Reaction {
-    ask(Command::Login { token, login }, wait)
+fn ask_login(token: LoginToken, change: LoginChange, wait: Wait) -> Reaction {
+    ask(Operation::Login { token, change }, wait)
 }
 
-fn ask(command: Command, wait: Wait) -> Reaction {
+fn ask(operation: Operation, wait: Wait) -> Reaction {
     Reaction::Execute(Box::new(Call {
-        command,
+        operation,
         idempotency_key: None,
         correlation_id: None,
         pending: dialect::Pending::Sysadm(Box::new(Pending(wait))),

@@ -34,9 +34,9 @@ use super::{
     Action, CONTRADICTORY, Cors, Denial, Open, Opening, Responder, Tools, check_upgrade,
     read_credentials, respond_error,
 };
-use crate::auth::{Credentials, Directory, Grant, Identity, LoginToken, OrganizationId};
+use crate::auth::{Denied, Directory, Grant, Identity, LoginToken, OrganizationId};
 use crate::config::{SysadmConfig, SysadmErrors};
-use crate::dialect::socket::Reaction;
+use crate::dialect::client::Reaction;
 use crate::hub::NamePattern;
 use crate::limits::{LOGIN_TIMEOUT, SYSADM_IDLE_TIMEOUT};
 use crate::metrics::{Api, RefusalKind};
@@ -80,7 +80,7 @@ pub struct Sysadm {
 
 /// One client.
 #[derive(Debug)]
-pub struct Socket {
+pub struct Client {
     login: Option<Login>,
     /// What it subscribed to, and hears as long as it is logged in.
     classes: BTreeSet<NamePattern>,
@@ -135,19 +135,16 @@ impl Sysadm {
         let Ok(handshake) = check_upgrade(head, &self.cors, to) else {
             return Action::Done;
         };
-        let credentials = read_credentials(head);
-        let presented = match credentials {
+        let identified = self
+            .directory
+            .identify(tools.now, || read_credentials(head));
+        let identity = match identified {
+            Ok(identity) => Some(identity),
             // A user logs in by message; the original never looks at the handshake.
-            Credentials::None | Credentials::Basic { .. } => Ok(None),
-            Credentials::Bearer(token) => self.directory.bearer(token).map(Some).ok_or(()),
-            Credentials::Malformed | Credentials::Contradictory => Err(()),
-        };
-        let identity = match (self.directory.anonymous(), presented) {
-            (Some(anyone), _) => Some(anyone),
-            (None, Ok(identity)) => identity,
-            (None, Err(())) => {
-                to.denied = Some(Denial::of_credentials(Api::Sysadm, &credentials));
-                if credentials == Credentials::Contradictory {
+            Err(Denied::Missing | Denied::Password) => None,
+            Err(denied) => {
+                to.denied = Some(Denial::of(Api::Sysadm, denied));
+                if denied == Denied::Contradictory {
                     let code = "contradictory_credentials";
                     respond_error(to, &[&self.cors], 400, code, CONTRADICTORY);
                 } else {
@@ -157,7 +154,7 @@ impl Sysadm {
                 return Action::Done;
             }
         };
-        let socket = Socket {
+        let client = Client {
             login: identity.map(|identity| Login {
                 identity,
                 token: None,
@@ -169,58 +166,60 @@ impl Sysadm {
         };
         Action::Open(Box::new(Open {
             opening: Opening::WebSocket(handshake, None),
-            socket: super::Socket::Sysadm(Box::new(socket)),
+            client: super::Client::Sysadm(Box::new(client)),
             subscriptions: Vec::new(),
             home: None,
         }))
     }
 
     /// A message came.
-    pub fn message(&self, socket: &mut Socket, text: &[u8], tools: &mut Tools<'_>) -> Reaction {
-        socket.last_message = tools.now.instant;
+    pub fn message(&self, client: &mut Client, text: &[u8], tools: &mut Tools<'_>) -> Reaction {
+        client.last_message = tools.now.instant;
         let Some(request) = Request::read(text) else {
             return Reaction::Reply(self.errors.malformed());
         };
         if request.is_rpc() && request.echo.name.starts_with("auth") {
-            return self.log_in(socket, request, tools);
+            return self.log_in(client, request, tools);
         }
         if request.is_rpc() && &*request.echo.name == "identify" {
             return Reaction::Reply(reply::identity(&request.echo, &self.hostname));
         }
-        let Some(login) = socket.login else {
+        let Some(login) = client.login else {
             tools.denied = Some(Denial::new(Api::Sysadm, RefusalKind::Credentials));
             return Reaction::Reply(self.errors.reply(&request.echo, Code::Unauthorized));
         };
-        if request.is_events() && !login.identity.grants.allow(Grant::Subscribe) {
-            tools.denied = Some(Denial::of_grant(Api::Sysadm, login.identity));
+        if request.is_events()
+            && let Err(denied) = login.identity.with_grant(tools.now, Grant::Subscribe)
+        {
+            tools.denied = Some(Denial::of(Api::Sysadm, denied));
         }
-        let reaction = self.serve(socket, &request, login.identity);
+        let reaction = self.serve(client, &request, login.identity);
         login.renewed_with(request.echo, reaction)
     }
 
     /// A request of somebody who is logged in.
-    fn serve(&self, socket: &mut Socket, request: &Request, identity: Identity) -> Reaction {
+    fn serve(&self, client: &mut Client, request: &Request, identity: Identity) -> Reaction {
         let name = &*request.echo.name;
         if request.is_rpc() && name == "query" {
             return Reaction::Reply(reply::access(&request.echo, identity.grants));
         }
         if request.is_events() && name == "subscribe" {
-            return self.subscribe(socket, request, identity);
+            return self.subscribe(client, request, identity);
         }
         if request.is_events() && name == "unsubscribe" {
-            return self.unsubscribe(socket, request, identity);
+            return self.unsubscribe(client, request, identity);
         }
         // There is no rpc/dispatcher: this server executes nothing.
         Reaction::Reply(self.errors.reply(&request.echo, Code::NotFound))
     }
 
-    /// The time is [`Socket::due`].
-    pub fn expire(&self, socket: &mut Socket, tools: &mut Tools<'_>) -> Reaction {
+    /// The time is [`Client::due`].
+    pub fn expire(&self, client: &mut Client, tools: &mut Tools<'_>) -> Reaction {
         let now = tools.now.instant;
-        if now < socket.due() {
+        if now < client.due() {
             return Reaction::nothing();
         }
-        if socket.login.is_none() && now >= socket.stranger_since + LOGIN_TIMEOUT {
+        if client.login.is_none() && now >= client.stranger_since + LOGIN_TIMEOUT {
             return Reaction::Close(Vec::new(), CLOSE_NO_LOGIN, "nobody logged in");
         }
         Reaction::Close(Vec::new(), CLOSE_IDLE, "no message for too long")
@@ -232,7 +231,7 @@ impl Sysadm {
     }
 }
 
-impl Socket {
+impl Client {
     /// Whether somebody is logged in.
     pub const fn is_logged_in(&self) -> bool {
         self.login.is_some()

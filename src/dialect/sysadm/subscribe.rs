@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use super::reply::{self, Changed, Code, Echo};
 use super::request::Request;
-use super::{Socket, Sysadm};
+use super::{Client, Sysadm};
 use crate::auth::{Grant, Identity, OrganizationId};
+use crate::dialect::client::{self, Change, Reaction, Subscribe};
 use crate::dialect::describe::{Heard, pattern_text};
-use crate::dialect::socket::{self, Change, Reaction, Subscribe};
 use crate::hub::{Address, Full, NamePattern, Names, Parents, Scope, Subscription};
 use crate::limits::{CLASSES_PER_CONNECTION_MAX, NAME_STARS_MAX, PATTERN_BYTES_MAX};
 
@@ -26,7 +26,7 @@ impl Sysadm {
     /// `events/subscribe`.
     pub(super) fn subscribe(
         &self,
-        socket: &mut Socket,
+        client: &mut Client,
         request: &Request,
         identity: Identity,
     ) -> Reaction {
@@ -34,7 +34,7 @@ impl Sysadm {
             Ok(named) => named,
             Err(refusal) => return Reaction::Reply(refusal),
         };
-        let mut classes = socket.classes.clone();
+        let mut classes = client.classes.clone();
         classes.extend(named.iter().map(|class| NamePattern::parse(class)));
         if classes.len() > CLASSES_PER_CONNECTION_MAX {
             let bound = format!("more than {CLASSES_PER_CONNECTION_MAX} classes");
@@ -42,37 +42,37 @@ impl Sysadm {
         }
         let undo = Undo {
             echo: request.echo.clone(),
-            classes: std::mem::replace(&mut socket.classes, classes),
-            subscribed_in: socket.subscribed_in.replace(identity.organization),
+            classes: std::mem::replace(&mut client.classes, classes),
+            subscribed_in: client.subscribed_in.replace(identity.organization),
         };
         let changed = Changed {
             subscribe: named.last().copied(),
             ..Changed::default()
         };
         Reaction::Subscribe(Box::new(Subscribe {
-            change: Change::Replace(subscriptions(identity.organization, &socket.classes)),
+            change: Change::Replace(subscriptions(identity.organization, &client.classes)),
             retained: self.retained_among(&named),
             reply: reply::changed(&request.echo, &changed),
-            undo: socket::Undo::Sysadm(Box::new(undo)),
+            undo: client::Undo::Sysadm(Box::new(undo)),
         }))
     }
 
     /// `events/subscribe` was over a bound of the organization's.
     pub(in crate::dialect) fn not_subscribed(
         &self,
-        socket: &mut Socket,
+        client: &mut Client,
         undo: Undo,
         full: Full,
     ) -> Reaction {
-        socket.classes = undo.classes;
-        socket.subscribed_in = undo.subscribed_in;
+        client.classes = undo.classes;
+        client.subscribed_in = undo.subscribed_in;
         Reaction::Reply(self.errors.full(&undo.echo, full))
     }
 
     /// `events/unsubscribe`.
     pub(super) fn unsubscribe(
         &self,
-        socket: &mut Socket,
+        client: &mut Client,
         request: &Request,
         identity: Identity,
     ) -> Reaction {
@@ -81,17 +81,17 @@ impl Sysadm {
             Err(refusal) => return Reaction::Reply(refusal),
         };
         for class in &named {
-            socket.classes.remove(&NamePattern::parse(class));
+            client.classes.remove(&NamePattern::parse(class));
         }
         let changed = Changed {
             unsubscribe: named.last().copied(),
             ..Changed::default()
         };
         Reaction::Subscribe(Box::new(Subscribe {
-            change: Change::Replace(subscriptions(identity.organization, &socket.classes)),
+            change: Change::Replace(subscriptions(identity.organization, &client.classes)),
             retained: Vec::new(),
             reply: reply::changed(&request.echo, &changed),
-            undo: socket::Undo::Nothing,
+            undo: client::Undo::Nothing,
         }))
     }
 
@@ -139,7 +139,7 @@ impl Sysadm {
     }
 }
 
-impl Socket {
+impl Client {
     /// Whose client it is, once it is logged in.
     pub fn organization(&self) -> Option<OrganizationId> {
         self.login.map(|login| login.identity.organization)
@@ -158,7 +158,7 @@ impl Socket {
             change: Change::Replace(Vec::new()),
             retained: Vec::new(),
             reply: Vec::new(),
-            undo: socket::Undo::Nothing,
+            undo: client::Undo::Nothing,
         }))
     }
 }

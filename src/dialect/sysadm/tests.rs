@@ -9,17 +9,16 @@ use std::sync::Arc;
 use super::*;
 use crate::auth::Secret;
 use crate::dialect::testing::{Ground, UPGRADE, event, organizations, reply};
-use crate::dialect::{self, Call};
-use crate::hub::{Answer, Command};
+use crate::dialect::{self, Call, Operation, Outcome};
 
 /// A client and its server.
-pub(super) struct Client {
+pub(super) struct Tester {
     pub(super) dialect: Sysadm,
-    pub(super) socket: Socket,
+    pub(super) client: Client,
     pub(super) ground: Ground,
 }
 
-impl Client {
+impl Tester {
     /// Nobody is logged in.
     pub(super) fn stranger() -> Self {
         Self::connect(&SysadmConfig::default(), organizations(), "")
@@ -46,12 +45,12 @@ impl Client {
             panic!("not opened: {action:?}");
         };
         assert!(open.subscriptions.is_empty());
-        let dialect::Socket::Sysadm(socket) = open.socket else {
+        let dialect::Client::Sysadm(client) = open.client else {
             panic!("not of this dialect");
         };
         Self {
             dialect,
-            socket: *socket,
+            client: *client,
             ground,
         }
     }
@@ -59,7 +58,7 @@ impl Client {
     pub(super) fn send(&mut self, text: &str) -> Reaction {
         let tools = &mut self.ground.tools();
         self.dialect
-            .message(&mut self.socket, text.as_bytes(), tools)
+            .message(&mut self.client, text.as_bytes(), tools)
     }
 
     /// Sends what is replied to at once.
@@ -68,28 +67,28 @@ impl Client {
         reply(self.send(text))
     }
 
-    pub(super) fn answer(&mut self, pending: Pending, answer: Answer) -> Reaction {
+    pub(super) fn answer(&mut self, pending: Pending, outcome: Outcome) -> Reaction {
         let tools = &mut self.ground.tools();
         self.dialect
-            .answer(&mut self.socket, pending, answer, tools)
+            .answer(&mut self.client, pending, outcome, tools)
     }
 
     pub(super) fn expire(&mut self) -> Reaction {
         let tools = &mut self.ground.tools();
-        self.dialect.expire(&mut self.socket, tools)
+        self.dialect.expire(&mut self.client, tools)
     }
 }
 
-/// A command and what waits for it.
+/// An operation and what waits for it.
 #[track_caller]
-pub(super) fn call(reaction: Reaction) -> (Command, Pending) {
+pub(super) fn call(reaction: Reaction) -> (Operation, Pending) {
     match reaction {
         Reaction::Execute(call) => match *call {
             Call {
-                command,
+                operation,
                 pending: dialect::Pending::Sysadm(pending),
                 ..
-            } => (command, *pending),
+            } => (operation, *pending),
             other => panic!("not of this dialect: {other:?}"),
         },
         other => panic!("no call: {other:?}"),
@@ -102,20 +101,20 @@ fn rpc(name: &str, args: &str) -> String {
 
 #[test]
 fn replies_echo_id_and_namespace_and_have_sorted_keys() {
-    let mut client = Client::open();
-    let identify = client.ask(r#"{"namespace":"rPc","name":"identify","id":"a\"b","args":{}}"#);
+    let mut tester = Tester::open();
+    let identify = tester.ask(r#"{"namespace":"rPc","name":"identify","id":"a\"b","args":{}}"#);
     let expected = r#"{"args":{"hostname":"node-1","type":"server"},"id":"a\"b","name":"response","namespace":"rPc"}"#;
     assert_eq!(identify, expected);
     for id in ["", r#","id":"""#, r#","id":7"#, r#","id":null"#] {
         let text = format!(r#"{{"namespace":"rpc","name":"query"{id}}}"#);
         let expected = r#"{"args":{"events/*":"read"},"id":"","name":"query","namespace":"rpc"}"#;
-        assert_eq!(client.ask(&text), expected);
+        assert_eq!(tester.ask(&text), expected);
     }
 }
 
 #[test]
 fn errors_have_two_forms() {
-    let mut client = Client::open();
+    let mut tester = Tester::open();
     let unknown = r#"{"namespace":"Sysadm","name":"x","id":"7"}"#;
     let malformed = [
         "",
@@ -125,27 +124,27 @@ fn errors_have_two_forms() {
         r#"{"namespace":"x","id":"7"}"#,
     ];
     let original = r#"{"args":{"code":"404","message":"Not Found"},"id":"7","name":"error","namespace":"error"}"#;
-    assert_eq!(client.ask(unknown), original);
+    assert_eq!(tester.ask(unknown), original);
     for text in malformed {
         let expected = r#"{"args":{"code":"400","message":"Bad Request"},"id":"","name":"error","namespace":"error"}"#;
-        assert_eq!(client.ask(text), expected, "{text}");
+        assert_eq!(tester.ask(text), expected, "{text}");
     }
     let config = SysadmConfig {
         errors: SysadmErrors::Documented,
         ..SysadmConfig::default()
     };
-    let mut client = Client::connect(&config, Directory::open(), "");
+    let mut tester = Tester::connect(&config, Directory::open(), "");
     let documented = r#"{"args":{"code":404,"message":"Not Found"},"id":"7","name":"error","namespace":"Sysadm"}"#;
-    assert_eq!(client.ask(unknown), documented);
+    assert_eq!(tester.ask(unknown), documented);
     for text in malformed {
         let expected = r#"{"args":{"code":400,"message":"Bad Request"},"id":"","name":"error","namespace":"error"}"#;
-        assert_eq!(client.ask(text), expected, "{text}");
+        assert_eq!(tester.ask(text), expected, "{text}");
     }
 }
 
 #[test]
 fn nothing_is_executed_and_names_have_their_case() {
-    let mut client = Client::open();
+    let mut tester = Tester::open();
     for (namespace, name) in [
         ("rpc", "dispatcher"),
         ("rpc", "Query"),
@@ -155,13 +154,13 @@ fn nothing_is_executed_and_names_have_their_case() {
         ("event", "subscribe"),
     ] {
         let text = format!(r#"{{"namespace":"{namespace}","name":"{name}","args":["x"]}}"#);
-        assert!(client.ask(&text).contains(r#""code":"404""#), "{text}");
+        assert!(tester.ask(&text).contains(r#""code":"404""#), "{text}");
     }
 }
 
 #[test]
 fn events_and_dropped_events() {
-    let dialect = Client::open().dialect;
+    let dialect = Tester::open().dialect;
     let render = |name, payload| {
         let mut out = Vec::new();
         dialect.render(&event(name, payload), &mut out);
@@ -190,10 +189,10 @@ proptest::proptest! {
         bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..80),
         text in "[ \\[\\]{}\",:a1\\\\]{0,60}",
     ) {
-        let mut client = Client::open();
+        let mut tester = Tester::open();
         for message in [&bytes[..], text.as_bytes()] {
-            let tools = &mut client.ground.tools();
-            let reaction = client.dialect.message(&mut client.socket, message, tools);
+            let tools = &mut tester.ground.tools();
+            let reaction = tester.dialect.message(&mut tester.client, message, tools);
             let text = reply(reaction);
             let expected = r#""code":"400","message":"Bad Request""#;
             proptest::prop_assert!(text.contains(expected));
@@ -206,11 +205,11 @@ proptest::proptest! {
         name in "query|identify|subscribe|unsubscribe|auth_x|[a-z]{0,3}",
         args in "\\[\"dispatcher\"\\]|\\[1\\]|\"[a-z]{0,3}\"|null|\\{\\}|\\[\\]",
     ) {
-        let mut client = Client::open();
+        let mut tester = Tester::open();
         let message = format!(
             r#"{{"namespace":"{namespace}","name":"{name}","id":"7","args":{args}}}"#
         );
-        let text = match client.send(&message) {
+        let text = match tester.send(&message) {
             Reaction::Reply(text) => text,
             Reaction::Subscribe(subscribe) => subscribe.reply,
             other => panic!("{other:?}"),

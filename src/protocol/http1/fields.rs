@@ -1,22 +1,23 @@
-//! What the fields of a head decide: framing, persistence, expectation (RFC 9112 §6, §9).
+//! The decisions of a head's fields: framing, persistence, expectation (RFC 9112 §6, §9).
 //!
-//! One pass. The rules about length and coding are those that request smuggling lives on, so each is
-//! a refusal rather than a repair, even where the RFC would allow repairing.
+//! One pass. The rules about length and coding are those that request smuggling lives on, so each
+//! is a refusal rather than a repair, even where the RFC would allow repairing.
 
 use super::error::HeadError;
-use super::head::{Framing, Version};
+use super::head::{BodyLength, Version};
+use super::list::elements;
 use super::target::is_authority;
 
-/// What the fields of one head decide together.
+/// The decisions of one head's fields together.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Decisions {
-    pub(super) framing: Framing,
+    pub(super) body_length: BodyLength,
     pub(super) keep_alive: bool,
-    /// Of any use only if there is a body.
+    /// Meaningful only if there is a body.
     pub(super) expect_continue: bool,
 }
 
-/// What `Connection` asks for; a later variant wins.
+/// The demand of `Connection`; a later variant wins.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Persistence {
     #[default]
@@ -25,7 +26,7 @@ enum Persistence {
     Close,
 }
 
-/// What `Expect` asks for; a later variant wins.
+/// The demand of `Expect`; a later variant wins.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Expectation {
     #[default]
@@ -34,7 +35,7 @@ enum Expectation {
     Other,
 }
 
-/// What the lines of `Transfer-Encoding` say together, in their order (RFC 9112 §6.1).
+/// The codings of all lines of `Transfer-Encoding`, in their order (RFC 9112 §6.1).
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Coding {
     #[default]
@@ -43,11 +44,11 @@ enum Coding {
     Chunked,
     /// Only codings that are not known here, so far.
     Unknown,
-    /// Such ones, and then `chunked`: framed as it should be, but nothing that can be read here.
+    /// Such ones, and then `chunked`: well framed, but not readable here.
     UnknownChunked,
 }
 
-/// What was seen so far.
+/// The fields seen so far.
 #[derive(Default)]
 struct Seen {
     host: bool,
@@ -70,22 +71,22 @@ pub(super) fn decide(
     if version == Version::Http11 && !seen.host {
         return Err(HeadError::HostMissing);
     }
-    let framing = match (seen.length, seen.coding) {
-        (Some(length), Coding::Unsaid) => Framing::Length(length),
+    let body_length = match (seen.length, seen.coding) {
+        (Some(length), Coding::Unsaid) => BodyLength::Length(length),
         // RFC 9112 §6.3 rule 3: such a message ought to be handled as an error.
         (Some(_), _) => return Err(HeadError::LengthAndCoding),
-        (None, Coding::Unsaid) => Framing::None,
-        (None, Coding::Chunked) => Framing::Chunked,
-        // RFC 9112 §6.3 rule 4: where it ends cannot be told.
+        (None, Coding::Unsaid) => BodyLength::None,
+        (None, Coding::Chunked) => BodyLength::Chunked,
+        // RFC 9112 §6.3 rule 4: its end cannot be told.
         (None, Coding::Unknown) => return Err(HeadError::CodingUnsupported),
-        // RFC 9112 §6.1: what is not understood SHOULD be answered 501.
+        // RFC 9112 §6.1: an unknown coding SHOULD be answered 501.
         (None, Coding::UnknownChunked) => return Err(HeadError::CodingUnknown),
     };
     if seen.expectation == Expectation::Other {
         return Err(HeadError::ExpectationUnknown);
     }
     Ok(Decisions {
-        framing,
+        body_length,
         // RFC 9112 §9.3: `close` wins over everything; HTTP/1.0 persists only when asked to.
         keep_alive: match seen.persistence {
             Persistence::Unsaid => version == Version::Http11,
@@ -97,7 +98,7 @@ pub(super) fn decide(
     })
 }
 
-/// Notes one field, if it is one that decides something. The length of a name tells them apart.
+/// Notes one field, if it decides something. The length of a name tells these apart.
 fn see(seen: &mut Seen, version: Version, field: &httparse::Header<'_>) -> Result<(), HeadError> {
     let (name, value) = (field.name, field.value);
     match name.len() {
@@ -152,8 +153,8 @@ fn see(seen: &mut Seen, version: Version, field: &httparse::Header<'_>) -> Resul
 }
 
 impl Coding {
-    /// What is said with one more line. What comes behind `chunked`, an empty element or a parameter is
-    /// how requests are smuggled, so none is looked past.
+    /// Returns the coding with one more line. Anything behind `chunked`, an empty element or a
+    /// parameter can smuggle requests, so none is accepted.
     fn followed_by(self, value: &[u8]) -> Result<Self, HeadError> {
         let elements = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
         elements.into_iter().try_fold(self, |coding, element| {
@@ -181,14 +182,6 @@ fn parse_length(value: &[u8]) -> Result<u64, HeadError> {
             length.checked_mul(10)?.checked_add(digit)
         })
         .ok_or(HeadError::LengthInvalid)
-}
-
-/// The elements of a comma-separated list, trimmed; empty ones are skipped (RFC 9110 §5.6.1.2).
-pub(super) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value
-        .split(|&byte| byte == b',')
-        .map(<[u8]>::trim_ascii)
-        .filter(|element| !element.is_empty())
 }
 
 /// `tchar` of RFC 9110 §5.6.2.

@@ -1,11 +1,12 @@
-//! Between HTTP/2's heads and this module's: the same semantics in other bytes (RFC 9110, RFC 9113 §8.3).
+//! Between HTTP/2's heads and this module's: the same semantics in other bytes (RFC 9110, RFC 9113
+//! §8.3).
 //!
-//! Dialects read a [`Head`] and write a response as text, whatever the version. A stream's request becomes
-//! a head here, and the text that answers it becomes status and fields again.
+//! Dialects read a [`Head`] and write a response as text, whatever the version. A stream's request
+//! becomes a head here, and the text that answers it becomes status and fields again.
 
 use super::error::HeadError;
 use super::fields::decide;
-use super::head::{Framing, Head, Method, Version};
+use super::head::{BodyLength, Head, Method, Version};
 use super::target::{Target, is_authority, is_same_host};
 use crate::limits::HTTP_HEADERS_MAX;
 
@@ -38,7 +39,7 @@ pub struct StreamRequest<'b> {
 pub struct StreamFields<'b>(Vec<httparse::Header<'b>>);
 
 impl<'b> StreamFields<'b> {
-    /// Names, in lower case, and values, as many as a head may have.
+    /// Takes names, in lower case, and values. Errors if they are more than a head may have.
     pub fn new(fields: impl Iterator<Item = (&'b str, &'b [u8])>) -> Result<Self, HeadError> {
         let fields = fields.map(|(name, value)| httparse::Header { name, value });
         let fields: Vec<_> = fields.take(HTTP_HEADERS_MAX + 1).collect();
@@ -65,9 +66,9 @@ impl<'h, 'b> Head<'h, 'b> {
         }
         let decisions = decide(Version::Http2, &fields.0)?;
         check_authority(&request, &fields.0)?;
-        let framing = match decisions.framing {
-            Framing::None if !request.ended => Framing::Chunked,
-            framing => framing,
+        let body_length = match decisions.body_length {
+            BodyLength::None if !request.ended => BodyLength::Chunked,
+            body_length => body_length,
         };
         Ok(Self {
             method,
@@ -75,16 +76,19 @@ impl<'h, 'b> Head<'h, 'b> {
             path,
             query,
             version: Version::Http2,
-            framing,
+            body_length,
             keep_alive: false,
-            expect_continue: decisions.expect_continue && !request.ended && !framing.is_bodiless(),
+            expect_continue: decisions.expect_continue
+                && !request.ended
+                && !body_length.is_bodiless(),
             authority: request.authority,
             fields: &fields.0,
         })
     }
 }
 
-/// RFC 9113 §8.3.1: whom a request is for is said once, or twice alike. Only schemes that name a host are served.
+/// RFC 9113 §8.3.1: a request names its host once, or twice alike. Only schemes that name a host
+/// are served.
 fn check_authority(
     request: &StreamRequest<'_>,
     fields: &[httparse::Header<'_>],
@@ -115,7 +119,7 @@ fn check_authority(
 pub struct ResponseHead<'b> {
     /// The status.
     pub status: u16,
-    /// How many bytes the text has; the body follows.
+    /// Length of the text in bytes; the body follows.
     pub bytes: usize,
     /// Names as written, and values; none that are about the connection.
     pub fields: Vec<(&'b str, &'b [u8])>,
@@ -166,13 +170,13 @@ mod tests {
         let fields = StreamFields::new(fields.into_iter()).expect("few");
         let head = Head::of_stream(request("POST", false), &fields).expect("good");
         assert_eq!((head.path, head.query), ("/a/b", Some("c=d")));
-        assert_eq!(head.framing, Framing::Length(3));
+        assert_eq!(head.body_length, BodyLength::Length(3));
         assert_eq!(head.header("Accept"), Some(&b"*/*"[..]));
         let none = StreamFields::new(std::iter::empty()).expect("none");
         let get = Head::of_stream(request("GET", true), &none).expect("good");
-        assert_eq!(get.framing, Framing::None);
+        assert_eq!(get.body_length, BodyLength::None);
         let open = Head::of_stream(request("POST", false), &none).expect("good");
-        assert_eq!(open.framing, Framing::Chunked);
+        assert_eq!(open.body_length, BodyLength::Chunked);
         let unknown = Head::of_stream(request("BREW", true), &none);
         assert_eq!(unknown.err(), Some(HeadError::MethodUnknown));
         let many = (0..=HTTP_HEADERS_MAX).map(|_| ("a", &b"b"[..]));

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use crate::auth::{Directory, Network};
 use crate::config::Config;
 use crate::connection::Then;
-use crate::dialect::{AllMetrics, Call, Change, Exchange, Pending, Subscribe, Undo, sessions};
+use crate::dialect::{
+    AllMetrics, Call, Change, Exchange, Operation, Pending, Subscribe, Undo, sessions,
+};
 use crate::hub::{
     Address, Answer, Command, Draft, EventName, Names, OrganizationId, Parents, Placement, Scope,
     ScopeName, ShardId, Subscription,
@@ -88,10 +90,10 @@ impl Three {
     /// Asks where the client's session stands. No if that has to be waited for.
     fn ask(&mut self, client: &Client) -> bool {
         let call = Call {
-            command: Command::Place {
+            operation: Operation::Command(Command::Place {
                 scope: client.session.clone(),
                 parents: Parents::default(),
-            },
+            }),
             idempotency_key: None,
             correlation_id: None,
             // Nobody's here, so that nothing follows from the answer by itself.
@@ -151,7 +153,13 @@ impl Three {
             }],
         };
         let reply = ReplyTo::Nobody;
-        self.shards[home].mail(self.now, ShardId(2), Mail::Command { reply, command });
+        let hash = self.placement.hash_of(&command);
+        let mail = Mail::Command {
+            reply,
+            command,
+            hash,
+        };
+        self.shards[home].mail(self.now, ShardId(2), mail);
     }
 
     fn written(&mut self, shard: usize) -> String {
@@ -178,6 +186,8 @@ impl Three {
 fn kind(mail: &Mail) -> &'static str {
     match mail {
         Mail::Command { .. } | Mail::Keyed { .. } => "command",
+        Mail::Find { .. } | Mail::Found { .. } => "search",
+        Mail::Login { .. } | Mail::LoggedIn { .. } => "login",
         Mail::Answer { answer, .. } => match answer {
             Answer::Parents(parents) if parents.is_empty() => "nothing above",
             _ => "answer",

@@ -312,7 +312,8 @@ impl Shard {
             organization: organization_of(question),
             token,
         };
-        match self.execute(now, Command::Delete { session }) {
+        let hash = self.placement.session_hash(session.token.as_str());
+        match self.execute(now, Command::Delete { session }, hash) {
             Answer::Done => Report::Done,
             _ => Report::Not(Why::Absent),
         }

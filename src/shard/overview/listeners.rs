@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::answering::{AddressOf, Job, Outcome, Place};
 use super::{Shard, organization_of};
 use crate::connection::{Connection, Listening, Transport};
-use crate::dialect::{ConnectionState, Socket, SubscriptionState};
+use crate::dialect::{Client, ConnectionState, SubscriptionState};
 use crate::hub::{
     Identity, Item, Kind, Named, OrganizationId, Question, Report, ScopeName, Set, Why,
     subscription_key,
@@ -52,12 +52,12 @@ impl Shard {
                     session: Some(&key.token),
                 })
             }
-            Listening::Client(socket, transport) => {
+            Listening::Client(client, transport) => {
                 let reader = entry.connection.reader();
                 let key = reader.and_then(|reader| self.hub.key_of(reader));
                 Some(Listener {
-                    organization: socket.organization()?,
-                    dialect: socket.dialect(),
+                    organization: client.organization()?,
+                    dialect: client.dialect(),
                     transport: transport.as_str(),
                     session: key.map(|key| &key.token),
                 })
@@ -146,13 +146,13 @@ impl Shard {
         }
         let connection = &entry.connection;
         let room = match connection.listening() {
-            Some(Listening::Client(socket, _)) if entry.subscriptions.is_none() => {
-                usize::from(socket.heard(0).is_some() && connection.hears().is_none())
+            Some(Listening::Client(client, _)) if entry.subscriptions.is_none() => {
+                usize::from(client.heard(0).is_some() && connection.hears().is_none())
             }
             _ => 0,
         };
         let held = entry.subscriptions.as_ref().map_or(room, |held| held.len());
-        let socket = match &entry.stream {
+        let client = match &entry.stream {
             Some(stream) => self.id_of(stream.parent),
             None => Some(ConnectionId {
                 index,
@@ -164,7 +164,7 @@ impl Shard {
             id,
             dialect: who.dialect,
             transport: who.transport,
-            address: socket.and_then(address),
+            address: client.and_then(address),
             since_ms: entry.identity.since_ms(),
             session: who.session,
             bytes_sent: connection.send_queue.sent(),
@@ -192,7 +192,7 @@ impl Shard {
         else {
             return Vec::new();
         };
-        let Some(Listening::Client(socket, _)) = entry.connection.listening() else {
+        let Some(Listening::Client(client, _)) = entry.connection.listening() else {
             return Vec::new();
         };
         let mut items = Vec::new();
@@ -200,7 +200,7 @@ impl Shard {
             if above.is_some_and(|above| number <= above) {
                 continue;
             }
-            let Some(heard) = socket.heard(place) else {
+            let Some(heard) = client.heard(place) else {
                 continue;
             };
             let id = entry.identity.subscription_id(number);
@@ -285,7 +285,7 @@ impl Shard {
         };
         let Some(who) = self.listener(entry) else {
             let leaving = entry.connection.leaving();
-            let whose = leaving.and_then(Socket::organization);
+            let whose = leaving.and_then(Client::organization);
             let is_its = whose == Some(organization_of(question));
             return Report::Not(if is_its { Why::Closing } else { Why::Absent });
         };
@@ -317,10 +317,10 @@ impl Shard {
         let Some(place) = place.filter(|_| is_its) else {
             return Report::Not(Why::Absent);
         };
-        let Some(Listening::Client(socket, _)) = entry.connection.listening() else {
+        let Some(Listening::Client(client, _)) = entry.connection.listening() else {
             return Report::Not(Why::Absent);
         };
-        if socket.heard(place).is_none() {
+        if client.heard(place).is_none() {
             return Report::Not(Why::Absent);
         }
         let then = self.with(now, index, |connection, ctx| connection.cancel(place, ctx));

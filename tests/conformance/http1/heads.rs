@@ -4,7 +4,7 @@ use fanfare::limits::{
     HTTP_EMPTY_LINES_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_MAX, HTTP_TARGET_BYTES_MAX,
 };
 use fanfare::protocol::Parsed;
-use fanfare::protocol::http1::{Framing, HeadError, Method, Scratch, Version, parse_head};
+use fanfare::protocol::http1::{BodyLength, HeadError, Method, Scratch, Version, parse_head};
 
 use super::{accepted, parse, refused, with_fields};
 
@@ -20,7 +20,7 @@ fn section_2_1_a_request() {
         ("/hello.txt?a=1&b", "/hello.txt")
     );
     assert_eq!(head.query.as_deref(), Some("a=1&b"));
-    assert_eq!(head.framing, Framing::None);
+    assert_eq!(head.body_length, BodyLength::None);
     assert!(head.keep_alive && !head.expect_continue);
     let values: Vec<_> = head.headers.iter().map(|(_, value)| &value[..]).collect();
     let expected: [&[u8]; 6] = [
@@ -59,7 +59,10 @@ fn section_2_3_versions() {
         assert_eq!((head.headers.len(), head.keep_alive), (1, true));
     }
     let chunked = accepted(b"POST /p?q HTTP/1.7\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
-    assert_eq!((&*chunked.path, chunked.framing), ("/p", Framing::Chunked));
+    assert_eq!(
+        (&*chunked.path, chunked.body_length),
+        ("/p", BodyLength::Chunked)
+    );
     for (request, status) in [
         ("GET / HTTP/1.2\r\n\r\n", 400),
         ("GET / HTTP/1.2\nHost: a\r\n\r\n", 400),

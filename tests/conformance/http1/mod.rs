@@ -10,7 +10,7 @@ mod responses;
 mod smuggling;
 
 use fanfare::protocol::Parsed;
-use fanfare::protocol::http1::{Framing, HeadError, Method, Scratch, Version, parse_head};
+use fanfare::protocol::http1::{BodyLength, HeadError, Method, Scratch, Version, parse_head};
 
 /// A head that owns what it says, so that heads of different buffers can be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ struct Snapshot {
     path: String,
     query: Option<String>,
     version: Version,
-    framing: Framing,
+    body_length: BodyLength,
     keep_alive: bool,
     expect_continue: bool,
     headers: Vec<(String, Vec<u8>)>,
@@ -38,7 +38,7 @@ fn parse(bytes: &[u8]) -> Result<Option<Snapshot>, HeadError> {
             path: head.path.to_owned(),
             query: head.query.map(str::to_owned),
             version: head.version,
-            framing: head.framing,
+            body_length: head.body_length,
             keep_alive: head.keep_alive,
             expect_continue: head.expect_continue,
             headers: head

@@ -3,7 +3,7 @@
 //! The vectors are those of the published request smuggling literature: each names the disagreement it
 //! lives on.
 
-use fanfare::protocol::http1::{Framing, HeadError};
+use fanfare::protocol::http1::{BodyLength, HeadError};
 
 use super::{accepted, refused, with_fields};
 
@@ -211,27 +211,27 @@ fn section_11_2_whole_requests() {
 #[test]
 fn section_6_framing_that_is_understood() {
     let cases = [
-        ("", Framing::None),
-        ("Content-Length: 0\r\n", Framing::Length(0)),
-        ("Content-Length:5\r\n", Framing::Length(5)),
-        ("CONTENT-LENGTH: \t 005 \r\n", Framing::Length(5)),
+        ("", BodyLength::None),
+        ("Content-Length: 0\r\n", BodyLength::Length(0)),
+        ("Content-Length:5\r\n", BodyLength::Length(5)),
+        ("CONTENT-LENGTH: \t 005 \r\n", BodyLength::Length(5)),
         (
             "Content-Length: 18446744073709551615\r\n",
-            Framing::Length(u64::MAX),
+            BodyLength::Length(u64::MAX),
         ),
-        ("Transfer-Encoding: chunked\r\n", Framing::Chunked),
-        ("transfer-encoding:\tCHUNKED \r\n", Framing::Chunked),
+        ("Transfer-Encoding: chunked\r\n", BodyLength::Chunked),
+        ("transfer-encoding:\tCHUNKED \r\n", BodyLength::Chunked),
         // Other names are other fields.
         (
             "Content_Length: 5\r\nX-Transfer-Encoding: chunked\r\n",
-            Framing::None,
+            BodyLength::None,
         ),
-        ("TE: trailers\r\nTrailer: X\r\n", Framing::None),
+        ("TE: trailers\r\nTrailer: X\r\n", BodyLength::None),
     ];
-    for (fields, framing) in cases {
+    for (fields, body_length) in cases {
         assert_eq!(
-            accepted(&with_fields(fields)).framing,
-            framing,
+            accepted(&with_fields(fields)).body_length,
+            body_length,
             "{fields:?}"
         );
     }

@@ -5,7 +5,6 @@
 //! a session is asked for in two steps: first the session, which must be there, then what is its own. Nothing of
 //! another organization exists here.
 
-mod access;
 mod answer;
 mod path;
 mod request;
@@ -13,9 +12,10 @@ mod request;
 use std::sync::Arc;
 
 use super::Live;
-use crate::auth::{Identity, OrganizationId, UserId};
-use crate::dialect::{self, Action, Call, Refused, Responder};
-use crate::hub::{Ask, Command, Kind, Named, Question, Set};
+use super::access::Sender;
+use crate::auth::{Grant, Identity, OrganizationId, UserId};
+use crate::dialect::{self, Action, Call, Operation, Refused, Responder};
+use crate::hub::{Ask, Kind, Named, Question, Set};
 use crate::protocol::http1::{Head, Method};
 use path::Resource;
 use request::{Page, Request, Wanted};
@@ -86,14 +86,14 @@ impl Live {
             return Err(self.not_found(answer::NOWHERE, to));
         };
         match self.sender(head, to)? {
-            access::Sender::Known(identity) => {
+            Sender::Known(identity) => {
                 let request = self.read_request(&resource, head, to)?;
                 Ok(self.ask(identity, request, to))
             }
-            access::Sender::User(attempt) => {
+            Sender::User(attempt) => {
                 let request = self.read_request(&resource, head, to)?;
                 let waiting = Waiting::Verify(attempt.user, request);
-                Ok(execute(Command::Verify(attempt), waiting))
+                Ok(execute(Operation::Verify(attempt), waiting))
             }
         }
     }
@@ -102,7 +102,7 @@ impl Live {
     fn ask(&self, identity: Identity, request: Request, to: &mut Responder<'_>) -> Action {
         let Request { of, wanted } = request;
         let organization = identity.organization;
-        if let Err(Refused) = self.check_grant(identity, to) {
+        if let Err(Refused) = self.check_grant(identity, Grant::Admin, to) {
             return Action::Done;
         }
         let own = self.directory.organization(organization);
@@ -140,12 +140,12 @@ impl Live {
 
 fn inspect(organization: OrganizationId, ask: Ask, waiting: Waiting) -> Action {
     let question = Question { organization, ask };
-    execute(Command::Inspect(Arc::new(question)), waiting)
+    execute(Operation::Inspect(Arc::new(question)), waiting)
 }
 
-fn execute(command: Command, waiting: Waiting) -> Action {
+fn execute(operation: Operation, waiting: Waiting) -> Action {
     Action::Execute(Box::new(Call {
-        command,
+        operation,
         idempotency_key: None,
         correlation_id: None,
         pending: dialect::Pending::Live(super::Pending::State(Box::new(Pending(waiting)))),

@@ -9,52 +9,52 @@ const SUCCESS_1: &str = r#"{"type":"filterResponse","success":true,"filters":1}"
 
 #[test]
 fn the_four_examples_of_the_original() {
-    let mut client = Client::new();
+    let mut tester = Tester::new();
     // Only dial.
-    assert_eq!(client.filter(&[("type", r#""dial""#)]), SUCCESS_1);
-    assert!(client.hears_of("dial", "{}") && !client.hears_of("login", "{}"));
+    assert_eq!(tester.filter(&[("type", r#""dial""#)]), SUCCESS_1);
+    assert!(tester.hears_of("dial", "{}") && !tester.hears_of("login", "{}"));
     // Login or logout.
-    client.filter(&[("type", r#""login""#), ("type", r#""logout""#)]);
-    assert!(client.hears_of("login", "{}") && client.hears_of("logout", "{}"));
-    assert!(!client.hears_of("dial", "{}") && !client.hears_of("log", "{}"));
+    tester.filter(&[("type", r#""login""#), ("type", r#""logout""#)]);
+    assert!(tester.hears_of("login", "{}") && tester.hears_of("logout", "{}"));
+    assert!(!tester.hears_of("dial", "{}") && !tester.hears_of("log", "{}"));
     // Those two for user mikey.
     let text = r#"{"type":"filter","filters":[{"property":"type","value":"login"},{"property":"type","value":"logout"},{"property":"username","value":"mikey"}]}"#;
-    let change = subscribe(client.dialect.message(&mut client.socket, text.as_bytes()));
-    client.subscriptions = replaced(change.change);
+    let change = subscribe(tester.dialect.message(&mut tester.client, text.as_bytes()));
+    tester.subscriptions = replaced(change.change);
     assert_eq!(
         change.reply,
         br#"{"type":"filterResponse","success":true,"filters":3}"#
     );
-    assert!(client.hears_of("login", r#"{"username":"mikey"}"#));
-    assert!(client.hears_of("logout", r#"{"username":"mikey"}"#));
-    assert!(!client.hears_of("dial", r#"{"username":"mikey"}"#));
-    assert!(!client.hears_of("login", r#"{"username":"Mikey"}"#));
-    assert!(!client.hears_of("login", "{}"));
+    assert!(tester.hears_of("login", r#"{"username":"mikey"}"#));
+    assert!(tester.hears_of("logout", r#"{"username":"mikey"}"#));
+    assert!(!tester.hears_of("dial", r#"{"username":"mikey"}"#));
+    assert!(!tester.hears_of("login", r#"{"username":"Mikey"}"#));
+    assert!(!tester.hears_of("login", "{}"));
     // Any event that references a user.
-    client.filter(&[("username", r#""*""#)]);
-    assert!(client.hears_of("x", r#"{"username":""}"#));
-    assert!(!client.hears_of("x", r#"{"username":null}"#) && !client.hears_of("x", "{}"));
+    tester.filter(&[("username", r#""*""#)]);
+    assert!(tester.hears_of("x", r#"{"username":""}"#));
+    assert!(!tester.hears_of("x", r#"{"username":null}"#) && !tester.hears_of("x", "{}"));
 }
 
 #[test]
 fn without_filters_everything_is_heard() {
-    let mut client = Client::new();
-    assert!(client.hears_of("x", "7"));
-    client.filter(&[("a", "1")]);
-    assert!(!client.hears_of("x", "7"));
-    assert_eq!(client.filter(&[]), SUCCESS_0);
-    assert!(client.hears_of("x", "7"));
+    let mut tester = Tester::new();
+    assert!(tester.hears_of("x", "7"));
+    tester.filter(&[("a", "1")]);
+    assert!(!tester.hears_of("x", "7"));
+    assert_eq!(tester.filter(&[]), SUCCESS_0);
+    assert!(tester.hears_of("x", "7"));
     let mut foreign = event("\"x\"", "{}");
     foreign.scope.organization = OrganizationId(1);
-    assert!(!client.hears(&foreign));
+    assert!(!tester.hears(&foreign));
 }
 
 #[test]
 fn values_have_types() {
-    let mut client = Client::new();
+    let mut tester = Tester::new();
     let mut heard = |filter: &str, payload: &str| {
-        client.filter(&[("p", filter)]);
-        client.hears_of("x", &format!(r#"{{"p":{payload}}}"#))
+        tester.filter(&[("p", filter)]);
+        tester.hears_of("x", &format!(r#"{{"p":{payload}}}"#))
     };
     assert!(heard(r#""1.50""#, "1.50") && !heard(r#""1.50""#, "1.5"));
     assert!(heard(r#""1""#, r#""1""#) && heard(r#""true""#, "true"));
@@ -66,17 +66,17 @@ fn values_have_types() {
 
 #[test]
 fn a_dotted_property_looks_into_objects() {
-    let mut client = Client::new();
-    client.filter(&[("caller.number", r#""7""#)]);
-    assert!(client.hears_of("x", r#"{"caller":{"number":7}}"#));
-    assert!(client.hears_of("x", r#"{"caller.number":"7"}"#));
-    assert!(!client.hears_of("x", r#"{"caller.number":"8","caller":{"number":7}}"#));
+    let mut tester = Tester::new();
+    tester.filter(&[("caller.number", r#""7""#)]);
+    assert!(tester.hears_of("x", r#"{"caller":{"number":7}}"#));
+    assert!(tester.hears_of("x", r#"{"caller.number":"7"}"#));
+    assert!(!tester.hears_of("x", r#"{"caller.number":"8","caller":{"number":7}}"#));
 }
 
 #[test]
 fn of_a_dotted_property_what_is_nearest_to_the_top_counts() {
-    let mut client = Client::new();
-    client.filter(&[("a.b.c", "1")]);
+    let mut tester = Tester::new();
+    tester.filter(&[("a.b.c", "1")]);
     for (payload, hears) in [
         (r#"{"a.b.c":1,"a":{"b.c":2,"b":{"c":3}}}"#, true),
         (r#"{"a":{"b":{"c":1},"b.c":2},"a.b.c":2}"#, false),
@@ -89,59 +89,59 @@ fn of_a_dotted_property_what_is_nearest_to_the_top_counts() {
         (r#"{"a.b":{"c":1}}"#, false),
         (r#"{"a.b":2,"a":{"b":{"c":1}}}"#, true),
     ] {
-        assert_eq!(client.hears_of("x", payload), hears, "{payload}");
+        assert_eq!(tester.hears_of("x", payload), hears, "{payload}");
     }
 }
 
 #[test]
 fn nothing_is_looked_for_in_what_a_base_property_hides() {
-    let mut client = Client::new();
+    let mut tester = Tester::new();
     for base in crate::dialect::live::render::BASE_PROPERTIES {
-        client.filter(&[(&format!("{base}.x"), "1")]);
+        tester.filter(&[(&format!("{base}.x"), "1")]);
         for (payload, hears) in [
             (format!(r#"{{"{base}":{{"x":1}}}}"#), false),
             (format!(r#"{{"{base}.x":1}}"#), true),
             (format!(r#"{{"{base}.x":1,"{base}":{{"x":2}}}}"#), true),
             (format!(r#"{{"{base}.x":2,"{base}":{{"x":1}}}}"#), false),
         ] {
-            assert_eq!(client.hears_of("x", &payload), hears, "{payload}");
+            assert_eq!(tester.hears_of("x", &payload), hears, "{payload}");
         }
         // Within an object of the payload's own nothing is hidden.
-        client.filter(&[(&format!("own.{base}.x"), "1")]);
-        assert!(client.hears_of("x", &format!(r#"{{"own":{{"{base}":{{"x":1}}}}}}"#)));
+        tester.filter(&[(&format!("own.{base}.x"), "1")]);
+        assert!(tester.hears_of("x", &format!(r#"{{"own":{{"{base}":{{"x":1}}}}}}"#)));
     }
 }
 
 #[test]
 fn a_payload_that_is_no_object_is_the_property_data() {
-    let mut client = Client::new();
-    client.filter(&[("data", "7")]);
-    assert!(client.hears_of("x", "7") && client.hears_of("x", r#"{"data":7}"#));
+    let mut tester = Tester::new();
+    tester.filter(&[("data", "7")]);
+    assert!(tester.hears_of("x", "7") && tester.hears_of("x", r#"{"data":7}"#));
 }
 
 #[test]
 fn the_type_is_a_name_and_a_star_alone_is_any() {
-    let mut client = Client::new();
-    client.filter(&[("type", r#""*""#), ("type", r#""a""#)]);
-    assert_eq!(client.subscriptions[0].names, Names::Every);
-    client.filter(&[("type", r#""a*""#)]);
-    assert!(client.hears_of("a*", "{}") && !client.hears_of("ab", "{}"));
+    let mut tester = Tester::new();
+    tester.filter(&[("type", r#""*""#), ("type", r#""a""#)]);
+    assert_eq!(tester.subscriptions[0].names, Names::Every);
+    tester.filter(&[("type", r#""a*""#)]);
+    assert!(tester.hears_of("a*", "{}") && !tester.hears_of("ab", "{}"));
     // A name is text: neither null nor a number.
     for value in ["null", "7", "true"] {
-        client.filter(&[("type", value)]);
-        assert!(!client.hears_of("7", "{}"));
+        tester.filter(&[("type", value)]);
+        assert!(!tester.hears_of("7", "{}"));
     }
     // A name that is no string is known by its JSON text.
-    client.filter(&[("type", r#""7""#)]);
-    assert!(client.hears(&event("7", "{}")));
+    tester.filter(&[("type", r#""7""#)]);
+    assert!(tester.hears(&event("7", "{}")));
     // The payload's own field of that name does not count.
-    client.filter(&[("type", r#""inner""#)]);
-    assert!(!client.hears_of("outer", r#"{"type":"inner"}"#));
+    tester.filter(&[("type", r#""inner""#)]);
+    assert!(!tester.hears_of("outer", r#"{"type":"inner"}"#));
 }
 
 #[test]
 fn the_server_is_the_organization() {
-    let mut client = Client::new();
+    let mut tester = Tester::new();
     let ours = r#""00000000-0000-0000-0000-00000000000a""#;
     let theirs = r#""00000000-0000-0000-0000-00000000000b""#;
     let upper = r#""00000000-0000-0000-0000-00000000000A""#;
@@ -154,15 +154,15 @@ fn the_server_is_the_organization() {
         (vec!["null", "10"], false),
     ] {
         let filters: Vec<_> = values.iter().map(|&v| ("coreServerId", v)).collect();
-        client.filter(&filters);
-        assert_eq!(client.hears_of("x", "{}"), hears, "{values:?}");
-        assert!(client.subscriptions.iter().all(|s| s.properties.is_empty()));
+        tester.filter(&filters);
+        assert_eq!(tester.hears_of("x", "{}"), hears, "{values:?}");
+        assert!(tester.subscriptions.iter().all(|s| s.properties.is_empty()));
     }
 }
 
 #[test]
 fn base_properties_are_the_events_own() {
-    let mut client = Client::new();
+    let mut tester = Tester::new();
     let mut told = event("\"x\"", r#"{"groupId":"p","time":1}"#);
     told.scope = scope(Address::Session(name("s")));
     told.parents = Parents {
@@ -178,16 +178,16 @@ fn base_properties_are_the_events_own() {
         ("time", r#""1700000000123""#, true),
         ("time", "1", false),
     ] {
-        client.filter(&[(property, value)]);
-        assert_eq!(client.hears(&told), hears, "{property} {value}");
+        tester.filter(&[(property, value)]);
+        assert_eq!(tester.hears(&told), hears, "{property} {value}");
     }
 }
 
 #[test]
 fn refusals_say_what_and_where_and_change_nothing() {
-    let mut client = Client::new();
+    let mut tester = Tester::new();
     let mut refused = |filters: &str| {
-        let text = client.ask(&format!(r#"{{"type":"filter","filters":{filters}}}"#));
+        let text = tester.ask(&format!(r#"{{"type":"filter","filters":{filters}}}"#));
         let start = r#"{"type":"filterResponse","success":false,"error":""#;
         let error = text.strip_prefix(start).expect("a refusal");
         error
@@ -234,24 +234,24 @@ fn refusals_say_what_and_where_and_change_nothing() {
         r#"filters[0]: "property" is longer than 1024 bytes"#
     );
     assert_eq!(
-        client.ask(r#"{"type":"filter"}"#),
+        tester.ask(r#"{"type":"filter"}"#),
         r#"{"type":"filterResponse","success":false,"error":"\"filters\" is missing"}"#
     );
 }
 
 #[test]
 fn bounds_are_inclusive() {
-    let mut client = Client::new();
+    let mut tester = Tester::new();
     let property = "p".repeat(1024);
     let value = format!("\"{}\"", "x".repeat(4 * 1024));
-    client.filter(&vec![(&*property, &*value); 256]);
-    assert_eq!(client.subscriptions[0].properties.len(), 1);
-    assert_eq!(client.subscriptions[0].properties[0].values.len(), 1);
+    tester.filter(&vec![(&*property, &*value); 256]);
+    assert_eq!(tester.subscriptions[0].properties.len(), 1);
+    assert_eq!(tester.subscriptions[0].properties[0].values.len(), 1);
 }
 
 #[test]
 fn what_is_no_message() {
-    let mut client = Client::new();
+    let mut tester = Tester::new();
     for (message, error) in [
         ("7", "a message is an object"),
         ("[]", "a message is an object"),
@@ -264,7 +264,7 @@ fn what_is_no_message() {
         ),
     ] {
         let expected = format!(r#"{{"type":"error","error":"{error}"}}"#);
-        assert_eq!(client.ask(message), expected, "{message}");
+        assert_eq!(tester.ask(message), expected, "{message}");
     }
     for message in [
         "",
@@ -275,7 +275,7 @@ fn what_is_no_message() {
         r#"{"type":"filter","filters":[{"property":"\ud800","value":1}]}"#,
         r#"{"type":"filter","filters":[{"property":"a","value":1e999}]}"#,
     ] {
-        let text = client.ask(message);
+        let text = tester.ask(message);
         assert!(
             text.starts_with(r#"{"type":"error","error":""#),
             "{message}: {text}"
@@ -290,10 +290,10 @@ proptest::proptest! {
         text in "[ \\[\\]{}\",:a1\\\\]{0,60}",
         filters in "\\[(\\{(\"property\":(\"a\"|1),?)?(\"value\":(\"\\*\"|1|\\[\\]))?\\},?)*\\]",
     ) {
-        let mut client = Client::new();
+        let mut tester = Tester::new();
         let filters = format!(r#"{{"type":"filter","filters":{filters}}}"#);
         for message in [&bytes[..], text.as_bytes(), filters.as_bytes()] {
-            match client.dialect.message(&mut client.socket, message) {
+            match tester.dialect.message(&mut tester.client, message) {
                 Reaction::Subscribe(change) => {
                     let success = br#"{"type":"filterResponse","success":true"#;
                     proptest::prop_assert!(change.reply.starts_with(success));

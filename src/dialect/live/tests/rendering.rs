@@ -12,7 +12,7 @@ const START: &str =
 
 fn render(event: &Event) -> String {
     let mut out = Vec::new();
-    Client::new().dialect.render(event, &mut out);
+    Tester::new().dialect.render(event, &mut out);
     String::from_utf8(out).expect("text")
 }
 
@@ -92,7 +92,7 @@ fn names_are_text() {
 
 #[test]
 fn the_news_of_dropped_events() {
-    let news = Client::new().dialect.render_dropped(3);
+    let news = Tester::new().dialect.render_dropped(3);
     assert_eq!(news, r#"{"type":"fanfare:dropped","count":3}"#);
 }
 

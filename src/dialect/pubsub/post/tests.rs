@@ -91,11 +91,11 @@ fn a_publish_asks_the_home_of_its_scope() {
     let body = r#"{"scope":{"type":"session","event_id":"e","session_id":"s"},
                    "payload":{"event":{"eventName":"hello","data":{"foo" : "bar"}}}}"#;
     let call = call(&closed(), &format!("{LINE}\r\nAuthorization: a-all"), body);
-    let Command::Publish {
+    let Operation::Command(Command::Publish {
         scope,
         parents,
         drafts,
-    } = call.command
+    }) = call.operation
     else {
         panic!("no publish");
     };

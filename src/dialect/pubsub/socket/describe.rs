@@ -1,0 +1,32 @@
+//! What a room's client hears, for who looks after the server.
+
+use super::{Client, Who};
+use crate::auth::OrganizationId;
+use crate::dialect::Heard;
+use crate::dialect::client::{Reaction, Show};
+use crate::hub::Address;
+
+impl Client {
+    /// Whose client it is, once that is known.
+    pub fn organization(&self) -> Option<OrganizationId> {
+        match &self.who {
+            Who::Known(identity) => Some(identity.organization),
+            Who::Dismissed(_) | Who::Stranger => None,
+        }
+    }
+
+    /// What it hears of its session.
+    pub fn heard(&self) -> Option<Heard> {
+        let wanted = self.wanted.as_ref()?;
+        let scope = Address::Session(self.place.session.clone());
+        Some(Heard::names(scope, wanted.names()))
+    }
+
+    /// Ends what it hears, until it subscribes again.
+    pub fn cancel(&mut self) -> Reaction {
+        Reaction::Show(Box::new(Show {
+            wanted: None,
+            reply: Vec::new(),
+        }))
+    }
+}
