@@ -3,7 +3,7 @@
 //! Bytes in, counts out; it must never know sockets. What is inside of a frame is only kept where
 //! somebody wants to look at it: a client that parses every event would be slower than the server.
 
-use crate::voice::Fault;
+use crate::fault::Fault;
 use crate::websocket::{FrameError, HEADER_BYTES_MAX, Header, Opcode, close_code, encode_control};
 
 /// A header, as far as it has come.

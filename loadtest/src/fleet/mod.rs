@@ -6,6 +6,7 @@
 //! come back.
 
 pub(crate) mod churn;
+pub(crate) mod kinds;
 
 use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
@@ -16,11 +17,12 @@ use mio::{Interest, Token};
 
 use crate::check::{DeliveryCheck, InFlight};
 use crate::failure::{During, Failure};
-use crate::load::{Audience, Load, Schedule, Timing, keep_in_flight};
+use crate::fault::Fault;
+use crate::load::{Subscribed, Load, Schedule, Timing, keep_in_flight};
 use crate::publisher::{Publisher, Publishing};
 use crate::pump::Pump;
 use crate::sockets::{OPEN_BATCH, Sockets, connect, send};
-use crate::voice::{Fault, Heard, Voice};
+use crate::voice::{Heard, Voice};
 
 /// Publishers have tokens from here on, where connections have their index.
 const PUBLISHERS: usize = 1 << 32;
@@ -346,7 +348,7 @@ impl<V: Voice, C: InFlight> Fleet<V, C> {
     }
 }
 
-impl<V: Voice, C: InFlight> Audience for Fleet<V, C> {
+impl<V: Voice, C: InFlight> Subscribed for Fleet<V, C> {
     fn started(&self) -> u64 {
         self.check.started()
     }

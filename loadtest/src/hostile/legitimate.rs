@@ -160,7 +160,7 @@ fn error_code(body: &[u8]) -> Option<String> {
     Some(value.get("error")?.get("code")?.as_str()?.to_owned())
 }
 
-/// Bystanders at work until a time that is set.
+/// Clients at work until a time that is set.
 #[derive(Debug)]
 pub(crate) struct LegitimateClients {
     threads: Vec<(Task, JoinHandle<Result<Seen, Failure>>)>,

@@ -1,47 +1,16 @@
 //! One server with everybody connected to it, ours or a peer's: what takes turns in `fan-out` and `latency`.
 
 use std::net::SocketAddr;
-use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::check::count::Count;
 use crate::failure::Failure;
-use crate::fleet::Fleet;
+use crate::fleet::kinds::{CountingFleet, subscribers, subscribers_of_peer};
 use crate::machine::{DESCRIPTORS_RESERVED, Usage, descriptors_max};
 use crate::peer::server::Running;
 use crate::publisher::HttpPublishing;
 use crate::pump::Pump;
 use crate::target::{Target, settle};
-use crate::voice::frame::{FrameVoice, Opening};
-use crate::voice::peer::{CountingVoice, PeerVoice};
-
-/// Subscribers who all hear the same, and only count it.
-pub(crate) type CountingFleet = Fleet<CountingVoice, Count>;
-
-/// Connects subscribers of a server that opens so, of whose events at most `window` will be in flight.
-pub(crate) fn subscribers(
-    address: SocketAddr,
-    opening: Opening,
-    count: usize,
-    window: usize,
-) -> Result<CountingFleet, Failure> {
-    let (opening, host) = (Rc::new(opening), Arc::from(address.to_string()));
-    let voice = |index| CountingVoice::Frames(FrameVoice::new(&opening, &host, index));
-    Fleet::open(address, (0..count).map(voice), Count::new(count, window))
-}
-
-/// The same for a peer.
-pub(crate) fn subscribers_of_peer(
-    peer: &Running,
-    count: usize,
-    window: usize,
-) -> Result<CountingFleet, Failure> {
-    let subscribing = Rc::new(peer.subscribing.clone());
-    let voice = |_| CountingVoice::Peer(PeerVoice::new(peer, &subscribing));
-    let check = Count::new(count, window);
-    Fleet::open(subscribing.address, (0..count).map(voice), check)
-}
+use crate::voice::frame::Opening;
 
 /// Who listens, and how much is sent to them.
 #[derive(Clone, Copy, Debug)]

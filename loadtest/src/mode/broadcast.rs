@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::failure::Failure;
+use crate::fleet::kinds::{Readers, readers};
 use crate::kind::Kind;
 use crate::machine::{pin, reserve_descriptors};
-use crate::mode::{FIRST_EVENT, Readers, configured, create_sessions, events_path, read, session};
+use crate::mode::{FIRST_EVENT, configured, create_sessions, events_path, session};
 use crate::pump::Pump;
 use crate::report::{Cell, Report, Rounds, verdict};
 use crate::target::{Target, TargetArgs};
@@ -145,7 +146,7 @@ impl Scene {
         let mut publisher = Client::connect(address)?;
         create_sessions(&mut publisher, args.sessions)?;
         let step = args.sessions / args.readers.max(1);
-        let fleet = read(address, Kind::Websocket, args.readers, |i| {
+        let fleet = readers(address, Kind::Websocket, args.readers, |i| {
             session(i * step)
         })?;
         let probe = Client::connect(address)?;

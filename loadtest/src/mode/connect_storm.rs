@@ -7,10 +7,12 @@
 use std::time::Instant;
 
 use crate::failure::Failure;
+use crate::fleet::kinds::readers;
+use crate::fleet::kinds::subscribers_of_peer;
 use crate::kind::Kind;
 use crate::machine::{Usage, pin, reserve_descriptors};
-use crate::mode::arena::{Server, subscribers_of_peer};
-use crate::mode::{pause, read, session};
+use crate::mode::arena::Server;
+use crate::mode::{pause, session};
 use crate::names::Named;
 use crate::peer::{PeersArgs, Started};
 use crate::report::{self, Cell, Report, Rounds};
@@ -138,7 +140,7 @@ impl Subject {
         let ended = |used: Usage| (start.elapsed().as_secs_f64(), used.since(before));
         let (took, used) = match &self.server {
             Server::Ours(target) => {
-                let fleet = read(target.address, args.kind, connections, |index| {
+                let fleet = readers(target.address, args.kind, connections, |index| {
                     session(index % args.sessions)
                 })?;
                 let ended = ended(self.server.usage()?);

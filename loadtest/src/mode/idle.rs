@@ -2,9 +2,10 @@
 
 use crate::client::SessionPublisher;
 use crate::failure::Failure;
+use crate::fleet::kinds::{Readers, readers};
 use crate::kind::Kind;
 use crate::machine::{Memory, pin, reserve_descriptors};
-use crate::mode::{Readers, pause, read, session};
+use crate::mode::{pause, session};
 use crate::names::Named;
 use crate::pump::Pump;
 use crate::report::{Cell, Report};
@@ -59,7 +60,7 @@ pub(crate) fn run(args: &IdleArgs) -> Result<Report, Failure> {
     let before = target.memory()?;
     report.row(row("started", before, Cell::Empty, Cell::Empty));
 
-    let mut fleet = read(target.address, args.kind, connections, |index| {
+    let mut fleet = readers(target.address, args.kind, connections, |index| {
         session(index % sessions)
     })?;
     target.settle(|duration| fleet.pump_for(duration))?;

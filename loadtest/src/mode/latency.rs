@@ -9,9 +9,10 @@
 use std::time::Duration;
 
 use crate::failure::Failure;
+use crate::fleet::kinds::CountingFleet;
 use crate::load::{Load, micros_at};
 use crate::machine::{Usage, pin, reserve_descriptors};
-use crate::mode::arena::{Arena, Attendance, CountingFleet};
+use crate::mode::arena::{Arena, Attendance};
 use crate::mode::session;
 use crate::peer::{PeersArgs, Started};
 use crate::report::{self, Cell, Report};

@@ -23,21 +23,15 @@ pub(crate) mod soak;
 pub(crate) mod wake;
 pub(crate) mod walk;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::check::in_order::InOrder;
 use crate::check::resumable::Resumable;
 use crate::client::Client;
 use crate::failure::{During, Failure};
-use crate::fleet::Fleet;
-use crate::kind::Kind;
 use crate::report::Report;
 use crate::target::TargetArgs;
-use crate::voice::session::SessionVoice;
 
 /// Requests that create sessions in one write.
 const CREATE_BATCH: usize = 250;
@@ -78,21 +72,6 @@ fn create_sessions(publisher: &mut Client, sessions: usize) -> Result<(), Failur
         }
     }
     Ok(())
-}
-
-/// Readers of logs.
-pub(crate) type Readers = Fleet<SessionVoice, InOrder>;
-
-/// Connects so many readers, the `i`th to `session(i)`, and returns when all of them listen.
-pub(crate) fn read(
-    address: SocketAddr,
-    kind: Kind,
-    readers: usize,
-    session: impl Fn(usize) -> String,
-) -> Result<Readers, Failure> {
-    let host = Arc::from(address.to_string());
-    let voice = |index| SessionVoice::new(kind, &host, &session(index));
-    Fleet::open(address, (0..readers).map(voice), InOrder::new(readers))
 }
 
 /// The same server with this configuration, and the folder that it lives in until it is dropped.

@@ -8,9 +8,9 @@
 use std::time::Duration;
 
 use crate::failure::Failure;
+use crate::fleet::kinds::{CountingFleet, subscribers};
 use crate::load::{Load, micros_at};
 use crate::machine::{pin, reserve_descriptors};
-use crate::mode::arena::{CountingFleet, subscribers};
 use crate::mode::session;
 use crate::publisher::HttpPublishing;
 use crate::pump::Pump;

@@ -1,7 +1,7 @@
 //! `soak`: every kind of subscriber at once, for as long as one likes, a tenth of them always on its way out or back.
 //!
 //! Events come through HTTP at a modest open rate. Whoever leaves and when it comes back is drawn from a seed. Who has a
-//! cursor resumes by it. At the end everyone is back and the books are closed: nothing may be missing unsaid. A row each
+//! cursor resumes by it. At the end everyone is back and the check ends: nothing may be missing unsaid. A row each
 //! interval says what memory and descriptors the server has; logs are kept short, so that they are full after the first
 //! third, and from then on memory must stay.
 

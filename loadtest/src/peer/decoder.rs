@@ -6,9 +6,10 @@
 //! not only its length: at the place where the event before had it, so that it costs a comparison of nine bytes and ten
 //! digits.
 
+use crate::fault::Fault;
 use crate::frames::{Messages, SEQUENCE_MARKER, Unframer, sequence_after};
 use crate::partial::Partial;
-use crate::voice::{Fault, Heard};
+use crate::voice::Heard;
 use crate::websocket::{Opcode, encode_message};
 
 /// A message, as far as a subscriber cares for it.

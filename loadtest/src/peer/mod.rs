@@ -11,6 +11,7 @@ pub(crate) mod server;
 pub(crate) mod sockets;
 pub(crate) mod sockudo;
 pub(crate) mod tonic;
+pub(crate) mod voice;
 pub(crate) mod wrk;
 
 use std::env;

@@ -85,7 +85,7 @@ impl Subscribing {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::mode::arena::subscribers_of_peer;
+    use crate::fleet::kinds::subscribers_of_peer;
 
     /// Starts a peer and checks that every subscriber hears every event once and in order, one at a time and several at
     /// once; where it is not installed, says so.

@@ -3,7 +3,8 @@
 
 use std::net::SocketAddr;
 
-use super::{Event, Fault, Heard, Voice};
+use super::{Event, Heard, Voice};
+use crate::fault::Fault;
 use crate::rpc::STREAM;
 use crate::rpc::connection::{Brought, Connection};
 use crate::rpc::message::{self, MessageReader, SequenceFinder, Told};

@@ -3,7 +3,8 @@
 use serde_json::value::RawValue;
 
 use super::session::{Asks, NO_EVENT, Numbered, SessionVoice, refused};
-use super::{Fault, Heard, Hole};
+use super::{Heard, Hole};
+use crate::fault::Fault;
 use crate::http::{Head, Response};
 
 impl SessionVoice {

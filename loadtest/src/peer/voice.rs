@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use super::frame::{FrameVoice, Handshake};
-use super::{Fault, Heard, Voice};
-use crate::peer::decoder::EventDecoder;
-use crate::peer::server::{Running, Subscribing};
+use super::decoder::EventDecoder;
+use super::server::{Running, Subscribing};
+use crate::fault::Fault;
+use crate::voice::frame::{FrameVoice, Handshake};
+use crate::voice::{Heard, Voice};
 
 /// A peer's subscriber.
 #[derive(Debug)]
