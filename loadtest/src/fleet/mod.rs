@@ -18,7 +18,7 @@ use mio::{Interest, Token};
 use crate::check::{DeliveryCheck, InFlight};
 use crate::failure::{During, Failure};
 use crate::fault::Fault;
-use crate::load::{Subscribed, Load, Schedule, Timing, keep_in_flight};
+use crate::load::{Load, Schedule, Subscribed, Timing, keep_in_flight};
 use crate::publisher::{Publisher, Publishing};
 use crate::pump::Pump;
 use crate::sockets::{OPEN_BATCH, Sockets, connect, send};

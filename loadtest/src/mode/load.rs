@@ -236,13 +236,8 @@ impl Rounds {
 
     fn row(&self, round: Cell, figures: [f64; FIGURES]) -> Vec<Cell> {
         let names = self.names.iter().map(Cell::text);
-        let figures = figures.into_iter().zip(DIGITS).map(|(figure, digits)| {
-            if figure.is_nan() {
-                Cell::Empty
-            } else {
-                Cell::Figure(figure, digits)
-            }
-        });
+        let figures = figures.into_iter().zip(DIGITS);
+        let figures = figures.map(|(figure, digits)| Cell::figure(figure, digits));
         names.chain([round]).chain(figures).collect()
     }
 }

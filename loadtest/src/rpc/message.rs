@@ -4,6 +4,7 @@
 //! looked at.
 
 use super::NAME;
+use crate::partial::Partial;
 
 /// The prefix of a message: a flag for compression and four bytes of length.
 const PREFIX_BYTES: usize = 5;
@@ -211,10 +212,7 @@ impl SequenceFinder {
 
 /// One stream's bytes, put together to messages however they are cut.
 #[derive(Debug, Default)]
-pub(crate) struct MessageReader {
-    /// The beginning of a message that is not complete.
-    held: Vec<u8>,
-}
+pub(crate) struct MessageReader(Partial);
 
 impl MessageReader {
     /// Takes what was received, and tells `each` of every message that ends in it, without prefix.
@@ -223,37 +221,22 @@ impl MessageReader {
         bytes: &[u8],
         mut each: impl FnMut(&[u8]) -> Result<(), String>,
     ) -> Result<(), String> {
-        // Nearly always a frame ends where a message ends, and nothing is copied.
-        if self.held.is_empty() {
-            let used = consume(bytes, &mut each)?;
-            self.held.extend_from_slice(&bytes[used..]);
-        } else {
-            self.held.extend_from_slice(bytes);
-            let used = consume(&self.held, &mut each)?;
-            self.held.drain(..used);
-        }
-        Ok(())
+        self.0.feed(bytes, |bytes| {
+            let Some((prefix, rest)) = bytes.split_first_chunk::<PREFIX_BYTES>() else {
+                return Ok(0);
+            };
+            let [flag, length @ ..] = *prefix;
+            let length = u32::from_be_bytes(length) as usize;
+            if flag != 0 || length > MESSAGE_BYTES_MAX {
+                return Err("a message is compressed or too long".to_owned());
+            }
+            let Some(message) = rest.get(..length) else {
+                return Ok(0);
+            };
+            each(message)?;
+            Ok(PREFIX_BYTES + length)
+        })
     }
-}
-
-fn consume(
-    bytes: &[u8],
-    each: &mut impl FnMut(&[u8]) -> Result<(), String>,
-) -> Result<usize, String> {
-    let mut used = 0;
-    while let Some((prefix, rest)) = bytes[used..].split_first_chunk::<PREFIX_BYTES>() {
-        let [flag, length @ ..] = *prefix;
-        let length = u32::from_be_bytes(length) as usize;
-        if flag != 0 || length > MESSAGE_BYTES_MAX {
-            return Err("a message is compressed or too long".to_owned());
-        }
-        let Some(message) = rest.get(..length) else {
-            break;
-        };
-        each(message)?;
-        used += PREFIX_BYTES + length;
-    }
-    Ok(used)
 }
 
 /// What a server tells of a published event, with its prefix.

@@ -16,7 +16,7 @@ use crate::report::{Cell, Report};
 use super::organization::{Organizations, bearer};
 use super::wants::Wants;
 use super::ways::Way;
-use super::{Memory, figure, witness};
+use super::{Memory, witness};
 
 /// Who attackers are to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -153,7 +153,7 @@ fn one(
     row.push(Cell::Count(seen.told.answers));
     row.push(Cell::Count(refused));
     row.extend(accepted);
-    row.push(figure(millis_at(&seen.latencies, 0.99), 2));
+    row.push(Cell::figure(millis_at(&seen.latencies, 0.99), 2));
     row.push(Cell::text(&seen.last));
     report.row(row);
     let told = &witnessed.told;
