@@ -6,10 +6,12 @@ use std::time::Duration;
 use crate::failure::Failure;
 use crate::fleet::kinds::{CountingFleet, subscribers, subscribers_of_peer};
 use crate::machine::{DESCRIPTORS_RESERVED, Usage, descriptors_max};
+use crate::peer::PeersArgs;
 use crate::peer::server::Running;
 use crate::publisher::HttpPublishing;
 use crate::pump::Pump;
-use crate::target::{Target, settle};
+use crate::report::Report;
+use crate::target::{Target, TargetArgs, settle};
 use crate::voice::frame::Opening;
 
 /// Who listens, and how much is sent to them.
@@ -72,6 +74,39 @@ impl Server {
     }
 }
 
+/// Starts ours, with both drivers if there are peers beside it, and then the peers.
+pub(crate) fn start(
+    args: &TargetArgs,
+    peers: &PeersArgs,
+    report: &mut Report,
+) -> Result<Vec<(String, Server)>, Failure> {
+    let drivers = if peers.is_none() {
+        vec![args.driver.clone()]
+    } else {
+        args.drivers()
+    };
+    let mut all = Vec::new();
+    for driver in drivers {
+        let target = Target::open(&args.with_driver(&driver), 1, Some(args.server_core))?;
+        report.note(&target.banner);
+        all.push((driver, Server::Ours(target)));
+    }
+    all.extend(start_peers(args, peers, report)?);
+    Ok(all)
+}
+
+/// Starts the peers.
+pub(crate) fn start_peers(
+    args: &TargetArgs,
+    peers: &PeersArgs,
+    report: &mut Report,
+) -> Result<impl Iterator<Item = (String, Server)> + use<>, Failure> {
+    let started = peers.start(args.server_core, report)?;
+    Ok(started
+        .into_iter()
+        .map(|(name, running)| (name.to_owned(), Server::Peer(running))))
+}
+
 /// One server with everybody connected to it, unless there is no room for everybody of every server.
 pub(crate) struct Arena {
     /// What the table calls it.
@@ -86,10 +121,10 @@ pub(crate) struct Arena {
 }
 
 impl Arena {
-    /// One of ours, with nobody connected, of which this session is published to.
-    pub(crate) fn ours(
+    /// A server with nobody connected; `opening` is how subscribers of ours open, and the session that is published to.
+    pub(crate) fn new(
         name: String,
-        target: Target,
+        server: Server,
         (opening, session): (Opening, String),
         attendance: Attendance,
     ) -> Self {
@@ -99,19 +134,7 @@ impl Arena {
             fleet: None,
             opening,
             session,
-            server: Server::Ours(target),
-        }
-    }
-
-    /// A peer, with nobody connected.
-    pub(crate) fn peer(name: &str, running: Running, attendance: Attendance) -> Self {
-        Self {
-            name: name.to_owned(),
-            attendance,
-            fleet: None,
-            opening: Opening::default(),
-            session: String::new(),
-            server: Server::Peer(running),
+            server,
         }
     }
 

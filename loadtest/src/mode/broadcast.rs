@@ -12,8 +12,8 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::fleet::kinds::{Readers, readers};
 use crate::kind::Kind;
-use crate::machine::{pin, reserve_descriptors};
-use crate::mode::{FIRST_EVENT, configured, create_sessions, events_path, session};
+use crate::machine::reserve_descriptors;
+use crate::mode::{FIRST_EVENT, begin, configured, create_sessions, events_path, session};
 use crate::pump::Pump;
 use crate::report::{Cell, Report, Rounds, verdict};
 use crate::target::{Target, TargetArgs};
@@ -100,10 +100,7 @@ pub(crate) fn run(args: &BroadcastArgs) -> Result<Report, Failure> {
     reserve_descriptors(args.readers)?;
     let config = format!("[hub.retention]\nevents = {}\n", args.retain);
     let (_folder, target_args) = configured(&args.target, &config)?;
-    let target = Target::open(&target_args, 1, Some(args.target.server_core))?;
-    pin(args.target.probe_core)?;
-    let mut report = Report::new("broadcast", &COLUMNS);
-    report.note(&target.banner);
+    let (target, mut report) = begin(&target_args, "broadcast", &COLUMNS)?;
     let mut scene = Scene::open(args, target)?;
     let (sessions, readers, interval) = (args.sessions, args.readers, args.interval_us);
     report.note(format!(

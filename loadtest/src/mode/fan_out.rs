@@ -14,10 +14,10 @@ use std::time::Duration;
 use crate::failure::Failure;
 use crate::floor::Floor;
 use crate::machine::{pin, reserve_descriptors};
-use crate::mode::arena::{Arena, Attendance, is_room_for};
+use crate::mode::arena::{Arena, Attendance, Server, is_room_for, start_peers};
 use crate::mode::session;
 use crate::names::Named;
-use crate::peer::{PeersArgs, Started};
+use crate::peer::PeersArgs;
 use crate::report::{Cell, Report, Rounds};
 use crate::scrape::Counters;
 use crate::target::{Target, TargetArgs};
@@ -211,9 +211,9 @@ fn subjects(
             subjects.push(subject(&driver, Some(dialect), arena));
         }
     }
-    for Started { name, running } in args.peers.start(args.target.server_core, report)? {
-        let arena = Arena::peer(name, running, attendance);
-        subjects.push(subject(name, None, arena));
+    for (name, server) in start_peers(&args.target, &args.peers, report)? {
+        let arena = Arena::new(name.clone(), server, Default::default(), attendance);
+        subjects.push(subject(&name, None, arena));
     }
     Ok(subjects)
 }
@@ -245,7 +245,8 @@ fn ours(
         [_] => driver.to_owned(),
         _ => format!("{driver} {}", dialect.name()),
     };
-    Ok(Arena::ours(name, target, (opening, session), attendance))
+    let server = Server::Ours(target);
+    Ok(Arena::new(name, server, (opening, session), attendance))
 }
 
 /// cpu of the floor for each frame, when a window of them is one write.

@@ -30,8 +30,9 @@ use tempfile::TempDir;
 use crate::check::resumable::Resumable;
 use crate::client::Client;
 use crate::failure::{During, Failure};
+use crate::machine::pin;
 use crate::report::Report;
-use crate::target::TargetArgs;
+use crate::target::{Target, TargetArgs};
 
 /// Requests that create sessions in one write.
 const CREATE_BATCH: usize = 250;
@@ -48,6 +49,19 @@ fn pause(duration: Duration) -> Result<(), Failure> {
 /// A session's token: the same run after run would find old events in a server that stays.
 fn session(index: usize) -> String {
     format!("probe-{}-{index}", std::process::id())
+}
+
+/// Starts a server with one shard on its core, moves this thread to the probe's, and begins the report.
+fn begin(
+    args: &TargetArgs,
+    mode: &'static str,
+    columns: &'static [&'static str],
+) -> Result<(Target, Report), Failure> {
+    let target = Target::open(args, 1, Some(args.server_core))?;
+    pin(args.probe_core)?;
+    let mut report = Report::new(mode, columns);
+    report.note(&target.banner);
+    Ok((target, report))
 }
 
 /// What creates a session.

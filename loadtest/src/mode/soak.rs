@@ -12,8 +12,8 @@ use crate::failure::Failure;
 use crate::fleet::churn::{Churning, Member};
 use crate::kind::Kind;
 use crate::load::{Load, micros_at};
-use crate::machine::{pin, reserve_descriptors};
-use crate::mode::{close, configured, session};
+use crate::machine::reserve_descriptors;
+use crate::mode::{begin, close, configured, session};
 use crate::report::{Cell, Report, median};
 use crate::target::{Target, TargetArgs};
 
@@ -103,10 +103,7 @@ pub(crate) fn run(args: &SoakArgs) -> Result<Report, Failure> {
     reserve_descriptors(args.subscribers + args.sessions)?;
     let config = format!("[hub.retention]\nevents = {}\n", args.retain);
     let (_folder, target_args) = configured(&args.target, &config)?;
-    let target = Target::open(&target_args, 1, Some(args.target.server_core))?;
-    pin(args.target.probe_core)?;
-    let mut report = Report::new("soak", &COLUMNS);
-    report.note(&target.banner);
+    let (target, mut report) = begin(&target_args, "soak", &COLUMNS)?;
     report.note(format!(
         "soak: {} subscribers of {} kinds on {} sessions, {} events/s, one of {} away, {} events retained, seed {}, driver {}, \
          1 shard",

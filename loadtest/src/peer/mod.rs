@@ -55,7 +55,11 @@ impl PeersArgs {
     }
 
     /// Starts those that are installed, on one core, and notes how they run or why they do not.
-    pub(crate) fn start(&self, core: usize, report: &mut Report) -> Result<Vec<Started>, Failure> {
+    pub(crate) fn start(
+        &self,
+        core: usize,
+        report: &mut Report,
+    ) -> Result<Vec<(&'static str, Running)>, Failure> {
         let is_wanted = |peer: &&Peer| {
             let mut names = self.peers.iter();
             names.any(|name| name == peer.name || name == "all")
@@ -68,20 +72,10 @@ impl PeersArgs {
             }
             let running = (peer.start)(core)?;
             report.note(&running.banner);
-            started.push(Started {
-                name: peer.name,
-                running,
-            });
+            started.push((peer.name, running));
         }
         Ok(started)
     }
-}
-
-/// A peer by its name.
-#[derive(Debug)]
-pub(crate) struct Started {
-    pub(crate) name: &'static str,
-    pub(crate) running: Running,
 }
 
 /// Where a program is, or that it is missing and what installs it.
