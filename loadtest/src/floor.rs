@@ -80,12 +80,12 @@ impl Floor {
         self.sender.expect("taken")
     }
 
-    /// Sends an answer on every socket, and gives the sender's cpu for each once all are received.
+    /// Sends an answer on every socket, and returns the sender's cpu for each once all are received.
     pub(crate) fn answer(&mut self, answer: &[u8]) -> Result<Duration, Failure> {
         self.send(answer, 1)
     }
 
-    /// Sends `bytes`, which are so many answers or frames, in one write on every socket, and gives the
+    /// Sends `bytes`, which are so many answers or frames, in one write on every socket, and returns the
     /// sender's cpu for each write once all are received.
     pub(crate) fn send(&mut self, bytes: &[u8], count: u64) -> Result<Duration, Failure> {
         self.reader.say(&format!("receive {count}"))?;

@@ -14,7 +14,7 @@ struct PartialHeader {
 }
 
 impl PartialHeader {
-    /// Takes a header or a part of it, and gives the bytes after; `self.bytes` begins with a header that is complete.
+    /// Takes a header or a part of it, and returns the bytes after; `self.bytes` begins with a header that is complete.
     fn take<'b>(&mut self, bytes: &'b [u8]) -> Result<(Option<Header>, &'b [u8]), FrameError> {
         // Nearly always a header comes in one piece.
         if self.count == 0
@@ -205,7 +205,7 @@ impl FrameCounter {
         Ok(())
     }
 
-    /// Takes a header or a part of it, and gives the bytes after.
+    /// Takes a header or a part of it, and returns the bytes after.
     fn begin<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], CountError> {
         let (header, rest) = self.header.take(bytes)?;
         let Some(header) = header else {

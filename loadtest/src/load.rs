@@ -140,7 +140,7 @@ impl Schedule {
         self.start + Duration::from_nanos((event - self.first) * 1_000_000_000 / self.rate)
     }
 
-    /// Publishes `events`, each when it is due, and gives by how many nanoseconds each was late; nothing if the
+    /// Publishes `events`, each when it is due, and returns by how many nanoseconds each was late; nothing if the
     /// subscribers fall behind, when publishing ends. On return not all are heard.
     pub(crate) fn offer(
         &self,

@@ -253,7 +253,7 @@ impl<V: Voice, C: DeliveryCheck> Fleet<V, C> {
             let (pending, all_pending) = (&mut subscriber.pending, &mut self.pending);
             timing.received();
             let mut each = |place: usize, heard: Heard<'_>| {
-                if matches!(heard, Heard::Opened) {
+                if matches!(heard, Heard::Opened) && *pending > 0 {
                     *pending -= 1;
                     *all_pending -= 1;
                 }

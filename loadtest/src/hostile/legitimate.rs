@@ -222,7 +222,7 @@ impl LegitimateClients {
         self.threads.iter().all(|(_, thread)| thread.is_finished())
     }
 
-    /// Waits for them, and gives what each sort has seen, in the order of the tasks.
+    /// Waits for them, and returns what each sort has seen, in the order of the tasks.
     pub(crate) fn finish(self) -> Result<Vec<(Task, Seen)>, Failure> {
         let mut all: Vec<(Task, Seen)> = Vec::new();
         for (task, thread) in self.threads {

@@ -14,7 +14,7 @@ use crate::report::Report;
 use crate::target::{Target, TargetArgs, settle};
 use crate::voice::frame::Opening;
 
-/// Who listens, and how much is sent to them.
+/// Subscribers, and how much is sent to them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attendance {
     /// How many.
@@ -191,7 +191,7 @@ impl Arena {
         self.server.usage()
     }
 
-    /// Serves everybody until the server does nothing, and gives what it had used when it fell quiet.
+    /// Serves everybody until the server does nothing, and returns what it had used when it fell quiet.
     pub(crate) fn settle(&mut self) -> Result<Usage, Failure> {
         self.fleet()?;
         let fleet = &mut self.fleet;

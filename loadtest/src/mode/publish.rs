@@ -112,7 +112,7 @@ pub(crate) fn run(args: &PublishArgs) -> Result<Result<Report, &'static str>, Fa
     Ok(Ok(report))
 }
 
-/// Who takes part: the sessions dialect first, since the others are compared with it.
+/// The servers that take part: the sessions dialect first, since the others are compared with it.
 fn contenders(target: &Target, nchan: Option<&Running>) -> Vec<Contender> {
     let (address, session) = (target.address, session(0));
     let mut all = vec![

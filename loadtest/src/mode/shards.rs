@@ -138,7 +138,7 @@ impl Arena {
         })
     }
 
-    /// Publishes, and gives deliveries and the cpu they took with everything around them.
+    /// Publishes, and returns deliveries and the cpu they took with everything around them.
     fn round(&mut self, events: u32) -> Result<(u64, Usage), Failure> {
         let fleet = &mut self.fleet;
         self.target.settle(|duration| fleet.pump_for(duration))?;

@@ -31,7 +31,7 @@ const ROWS_MAX: u32 = 30;
 const INTERVAL_MIN: Duration = Duration::from_secs(2);
 /// How often it is looked who leaves and who is back.
 const CHURN_INTERVAL: Duration = Duration::from_millis(50);
-/// Who leaves is away for at most so many milliseconds, half of that in the middle.
+/// The longest absence in milliseconds; the mean is half of it.
 const AWAY_MS_MAX: u64 = 2_000;
 /// Memory that grows by less than this between the middle third and the last is flat: percent, and KiB.
 const FLAT_PERCENT: f64 = 3.0;
@@ -83,7 +83,7 @@ const COLUMNS: [&str; 11] = [
     "violations",
 ];
 
-/// Who is away until when.
+/// Subscribers that are away, and until when.
 struct Churn {
     random: fastrand::Rng,
     away: Vec<(Instant, usize)>,

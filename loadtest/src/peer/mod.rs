@@ -35,7 +35,7 @@ pub(crate) const PEERS: &[Peer] = &[
     sockudo::PEER,
 ];
 
-/// Who stands beside the server, in the modes where everybody hears everything.
+/// The peers beside the server, in the modes where everybody hears everything.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct PeersArgs {
     /// Peers by name, `all` or `none`; what is not installed is left out, and a note says so.

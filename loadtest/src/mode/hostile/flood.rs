@@ -49,7 +49,7 @@ enum Kind {
 
 impl Kind {}
 
-/// Who floods, and for how long.
+/// The flood, and how long it lasts.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct FloodArgs {
     #[command(flatten)]

@@ -18,7 +18,7 @@ use super::wants::Wants;
 use super::ways::Way;
 use super::{Memory, witness};
 
-/// Who attackers are to the server.
+/// The relation of attackers to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Access {
     /// Nobody is asked: attackers and bystander share all tables.

@@ -31,7 +31,7 @@ use super::{AFTER_PAUSE, Common, Resident, waited_percent};
 /// A right login succeeds within this time, or it is counted as one that did not.
 const IN_TIME: Duration = Duration::from_secs(1);
 
-/// Who tries, and how often.
+/// The attempts, and how frequent they are.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct LoginsArgs {
     #[command(flatten)]
