@@ -263,23 +263,31 @@ pub(crate) fn sequence_after(marker: &[u8], message: &[u8], at: &mut usize) -> O
         .get(*at..)
         .is_some_and(|rest| rest.starts_with(marker));
     if !is_there {
-        // Most places are not even like its first byte.
-        let mut places = message.windows(marker.len());
-        *at = places.position(|part| part[0] == marker[0] && part == marker)?;
+        *at = place(marker, message)?;
     }
     digits(message, *at + marker.len())
 }
 
+/// Where the marker is.
+#[cold]
+fn place(marker: &[u8], message: &[u8]) -> Option<usize> {
+    // Most places are not even like its first byte.
+    let mut places = message.windows(marker.len());
+    places.position(|part| part[0] == marker[0] && part == marker)
+}
+
 /// The number whose digits begin here.
+#[inline]
 fn digits(message: &[u8], at: usize) -> Option<u64> {
-    message
-        .get(at..)?
-        .get(..SEQUENCE_DIGITS)?
-        .iter()
-        .try_fold(0, |sum, byte| {
-            byte.is_ascii_digit()
-                .then(|| sum * 10 + u64::from(byte - b'0'))
-        })
+    let digits = message.get(at..)?.first_chunk::<SEQUENCE_DIGITS>()?;
+    let mut number = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        number = number * 10 + u64::from(digit - b'0');
+    }
+    Some(number)
 }
 
 /// A JSON field by which an event is known; always of the same length, so that frames are too.
