@@ -7,11 +7,13 @@
 pub mod admin;
 mod calls;
 mod client;
+mod config;
 mod cors;
 mod cursor;
 mod denial;
 mod describe;
 pub mod live;
+mod node_report;
 mod offer;
 mod operation;
 pub mod pubsub;
@@ -35,7 +37,6 @@ mod upgrade;
 use std::sync::Arc;
 
 use crate::auth::Directory;
-use crate::config::Config;
 use crate::hub::{Ids, Placement};
 use crate::metrics::Metrics;
 use crate::protocol::grpc::{Code, Status};
@@ -46,10 +47,12 @@ pub use client::{
     Change, Client, Follow, Message, Open, Opening, Reaction, Show, Standing, Streamed, Subscribe,
     Undo,
 };
+pub use config::Config;
 pub use cors::{AllowedOrigin, Cors};
 pub use cursor::{FOREIGN, QueryError, query_cursor, query_text};
 pub use denial::{CONTRADICTORY, Denial, Judge, denied_by};
 pub use describe::{ConnectionState, Heard, SubscriptionState};
+pub use node_report::{NodeReport, Reporting};
 pub use offer::Offer;
 pub use operation::{LoginChange, Operation, Outcome};
 pub use refusals::{

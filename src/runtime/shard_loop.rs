@@ -350,8 +350,8 @@ impl ShardLoop {
     /// A share of the housekeeping.
     pub(super) fn sweep(&mut self, now: Now) {
         self.shard.sweep(now);
-        if self.shard.wants_state(now) {
-            self.shard.publish_state(now, machine::look());
+        if self.shard.wants_report(now) {
+            self.shard.publish_report(now, machine::look());
         }
         if self.turned_away > 0 && now.instant.since(self.warned_at) >= Duration::from_secs(1) {
             let count = std::mem::take(&mut self.turned_away);
@@ -382,18 +382,10 @@ impl ShardLoop {
         self.serve_deadlines(now);
         self.look_again();
         self.answer_questions(now);
-        self.shard.end_tick(now);
-        let (slots, blocked) = (&self.slots, &mut self.blocked);
-        self.shard.flush(now, |id, queue| {
-            let Some(socket) = socket(slots, id) else {
-                return Flushed::Broken;
-            };
-            let flushed = socket.send(queue);
-            if matches!(flushed, Flushed::Blocked(_)) {
-                blocked.push((id, socket.stream()));
-            }
-            flushed
-        });
+        self.tick(now);
+        if self.shard.has_left_over() {
+            self.tick(now);
+        }
         while let Some(effect) = self.shard.next_effect() {
             self.carry_out(effect);
         }
@@ -410,6 +402,22 @@ impl ShardLoop {
         self.now = None;
         (self.servings, self.late) = (0, false);
         self.is_done(now.instant)
+    }
+
+    /// Events meet their readers, bytes meet the kernel.
+    fn tick(&mut self, now: Now) {
+        self.shard.end_tick(now);
+        let (slots, blocked) = (&self.slots, &mut self.blocked);
+        self.shard.flush(now, |id, queue| {
+            let Some(socket) = socket(slots, id) else {
+                return Flushed::Broken;
+            };
+            let flushed = socket.send(queue);
+            if matches!(flushed, Flushed::Blocked(_)) {
+                blocked.push((id, socket.stream()));
+            }
+            flushed
+        });
     }
 
     /// Goes on with operators' questions.

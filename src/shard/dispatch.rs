@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
+use super::carry_on::Next;
 use super::{ConnectionId, Mail, ReplyTo, Shard, Ticket};
 use crate::dialect::{Call, Exchange, Operation, Outcome, Pending};
 use crate::hub::{
     Address, Answer, Begin, Command, Correlation, OrganizationId, PublishKey, Refusal, ShardId,
     SubscriberId,
 };
-use crate::limits::MESH_OUTBOX_MESSAGES_MAX;
 use crate::time::Now;
 
 impl Shard {
-    /// Makes a connection's call and does what follows from the answer. No if that has to be waited for.
-    pub(super) fn call(&mut self, now: Now, index: u32, call: Call, exchange: Exchange) -> bool {
-        let Some(id) = self.id_of(index) else {
-            return true;
+    /// Makes a connection's call.
+    pub(super) fn call(&mut self, now: Now, index: u32, call: Call, exchange: Exchange) -> Next {
+        let Some(id) = self.connections.id_of(index) else {
+            return Next::Ready;
         };
         let Call {
             operation,
@@ -47,10 +47,10 @@ impl Shard {
         if let Some(outcome) = outcome {
             return self.answer(now, index, pending, outcome, exchange);
         }
-        self.with(now, index, |connection, _| {
+        self.work_on(now, index, |connection, _| {
             connection.wait(pending, exchange);
         });
-        false
+        Next::Wait
     }
 
     /// Says of the events of a publish whose they are, so that their sender finds its mark on its own copy.
@@ -69,7 +69,7 @@ impl Shard {
         }
     }
 
-    /// Gives a connection an outcome and does what follows. No if there is more to wait for.
+    /// Gives a connection an outcome.
     ///
     /// Who publishes is told before anyone hears the event, and what follows begins after that: a
     /// subscription does not hear what was accepted before it.
@@ -80,13 +80,13 @@ impl Shard {
         pending: Pending,
         outcome: Outcome,
         exchange: Exchange,
-    ) -> bool {
+    ) -> Next {
         self.count_refusal(&pending, &outcome);
-        let then = self.with(now, index, |connection, ctx| {
+        let then = self.work_on(now, index, |connection, ctx| {
             connection.answer(pending, outcome, exchange, ctx)
         });
         self.spread(now);
-        then.is_none_or(|then| self.carry_on(now, index, then))
+        Next::of(then)
     }
 
     fn dispatch(
@@ -101,16 +101,16 @@ impl Shard {
             return self.ask(now, ReplyTo::Connection(connection), command);
         };
         let key = Box::new(PublishKey::of(&key, scope, drafts));
-        let home = self.placement.home_of_key(key.prefix());
+        let home = self.post.placement.home_of_key(key.prefix());
         if home == self.id {
             let shard = self.id;
             let ticket = Ticket { shard, connection };
             return self.ask_once(now, ticket, &key, command);
         }
-        if !self.has_room(home) {
+        if !self.post.has_room(home) {
             return Some(Answer::Refused(Refusal::Busy));
         }
-        self.send(
+        self.post.send(
             home,
             Mail::Keyed {
                 connection,
@@ -123,9 +123,8 @@ impl Shard {
 
     /// Executes a command here or sends it home. The answer, if it is known at once.
     pub(super) fn ask(&mut self, now: Now, reply: ReplyTo, command: Command) -> Option<Answer> {
-        let hash = self.placement.hash_of(&command);
-        let home = self.placement.home_of_hash(hash);
-        if home != self.id && !self.has_room(home) {
+        let (hash, home) = self.post.home_of(&command);
+        if home != self.id && !self.post.has_room(home) {
             return Some(Answer::Refused(Refusal::Busy));
         }
         if let Some(refusal) = self.too_fast(now, &command) {
@@ -134,7 +133,7 @@ impl Shard {
         if home == self.id {
             return Some(self.execute(now, command, hash));
         }
-        self.send(
+        self.post.send(
             home,
             Mail::Command {
                 reply,
@@ -210,7 +209,7 @@ impl Shard {
             } => {
                 let answer = self.execute(now, command, hash);
                 if !matches!(reply, ReplyTo::Nobody) {
-                    self.send(from, Mail::Answer { reply, answer });
+                    self.post.send(from, Mail::Answer { reply, answer });
                 }
                 self.spread(now);
             }
@@ -231,7 +230,7 @@ impl Shard {
                     self.deliver(now, connection, Outcome::Answer(answer));
                 }
                 ReplyTo::Place(connection, organization) => {
-                    self.interest.found(organization);
+                    self.fanout.interest.found(organization);
                     self.deliver(now, connection, Outcome::Answer(answer));
                 }
                 ReplyTo::Key(key) => {
@@ -243,9 +242,7 @@ impl Shard {
                 }
                 ReplyTo::Nobody => {}
             },
-            Mail::Find { .. } | Mail::Found { .. } | Mail::Login { .. } | Mail::LoggedIn { .. } => {
-                self.mail_of_operations(now, from, mail);
-            }
+            Mail::Operation(mail) => self.operation_mail(now, from, mail),
             Mail::Asked { number, question } => self.asked(from, number, question),
             Mail::Told { number, report } => self.told(now, number, report),
             Mail::Unasked { number } => self.unasked(from, number),
@@ -299,20 +296,21 @@ impl Shard {
             self.deliver(now, ticket.connection, Outcome::Answer(answer));
         } else {
             let reply = ReplyTo::Connection(ticket.connection);
-            self.send(ticket.shard, Mail::Answer { reply, answer });
+            self.post.send(ticket.shard, Mail::Answer { reply, answer });
         }
     }
 
     /// Gives a connection the outcome that it waits for, if it still does.
     pub(super) fn deliver(&mut self, now: Now, id: ConnectionId, outcome: Outcome) {
-        if self.entry(id).is_none() {
+        if !self.connections.has(id) {
             return;
         }
-        let waiting = self.with(now, id.index, |connection, _| connection.take_waiting());
+        let waiting = self.work_on(now, id.index, |connection, _| connection.take_waiting());
         let Some((pending, exchange)) = waiting.flatten() else {
             return;
         };
-        if self.answer(now, id.index, pending, outcome, exchange) {
+        let next = self.answer(now, id.index, pending, outcome, exchange);
+        if self.follow_up(now, id.index, next) {
             self.go_on(now, id.index);
         }
     }
@@ -327,21 +325,6 @@ impl Shard {
             }
             _ => {}
         }
-    }
-
-    pub(super) fn others(&self) -> Vec<ShardId> {
-        let all = (0..self.placement.shards()).map(ShardId);
-        all.filter(|&shard| shard != self.id).collect()
-    }
-
-    pub(super) fn has_room(&self, to: ShardId) -> bool {
-        self.outboxes[to.index()].len() < MESH_OUTBOX_MESSAGES_MAX
-    }
-
-    pub(super) fn send(&mut self, to: ShardId, mail: Mail) {
-        debug_assert_ne!(to, self.id, "mail to oneself");
-        self.metrics().mail_sent.add(1);
-        self.outboxes[to.index()].push_back(mail);
     }
 }
 

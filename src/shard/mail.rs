@@ -41,38 +41,8 @@ pub enum Mail {
         /// The answer.
         answer: Answer,
     },
-    /// Find the receiver's sessions whose token begins with `prefix`.
-    Find {
-        /// The sender's search.
-        survey: u32,
-        /// The organization of the sessions.
-        organization: OrganizationId,
-        /// The beginning of their tokens.
-        prefix: Box<str>,
-    },
-    /// The receiver's part of what the sender's search found.
-    Found {
-        /// The receiver's search.
-        survey: u32,
-        /// Tokens that match, two at most.
-        tokens: Vec<ScopeName>,
-    },
-    /// Change a login that the receiver keeps.
-    Login {
-        /// The connection that waits on the sending shard.
-        connection: ConnectionId,
-        /// The login's token.
-        token: LoginToken,
-        /// The change.
-        change: LoginChange,
-    },
-    /// The outcome of a change to a login.
-    LoggedIn {
-        /// The connection that waits on the receiving shard.
-        connection: ConnectionId,
-        /// The outcome.
-        outcome: Outcome,
-    },
+    /// About an operation that no single hub decides.
+    Operation(OperationMail),
     /// An event for the sessions beneath its scope.
     Append(Arc<Event>),
     /// An event for the receiver's live subscriptions.
@@ -129,6 +99,43 @@ pub enum Mail {
         parents: Parents,
         /// What is said.
         news: ScopeNews,
+    },
+}
+
+/// What shards say about operations that no single hub decides.
+#[derive(Debug)]
+pub enum OperationMail {
+    /// Find the receiver's sessions whose token begins with `prefix`.
+    Find {
+        /// The sender's search.
+        search: u32,
+        /// The organization of the sessions.
+        organization: OrganizationId,
+        /// The beginning of their tokens.
+        prefix: Box<str>,
+    },
+    /// The receiver's part of what the sender's search found.
+    Found {
+        /// The receiver's search.
+        search: u32,
+        /// Tokens that match, two at most.
+        tokens: Vec<ScopeName>,
+    },
+    /// Change a login that the receiver keeps.
+    Login {
+        /// The connection that waits on the sending shard.
+        connection: ConnectionId,
+        /// The login's token.
+        token: LoginToken,
+        /// The change.
+        change: LoginChange,
+    },
+    /// The outcome of a change to a login.
+    LoggedIn {
+        /// The connection that waits on the receiving shard.
+        connection: ConnectionId,
+        /// The outcome.
+        outcome: Outcome,
     },
 }
 

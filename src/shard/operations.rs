@@ -1,18 +1,10 @@
 //! Operations that no single hub decides: a search of all shards, logins, and passwords.
 
-use super::{ConnectionId, Effect, Mail, PasswordCheck, Shard};
+use super::{ConnectionId, Effect, Mail, OperationMail, PasswordCheck, Shard};
 use crate::auth::{Attempt, LoginToken, Verdict};
 use crate::dialect::{LoginChange, Outcome};
-use crate::hub::{OrganizationId, Refusal, ScopeName, ShardId};
+use crate::hub::{OrganizationId, Refusal, ShardId};
 use crate::time::Now;
-
-/// A search of all shards, while their findings come in.
-#[derive(Debug)]
-pub(super) struct Survey {
-    connection: ConnectionId,
-    missing: usize,
-    found: Vec<ScopeName>,
-}
 
 impl Shard {
     /// Searches the sessions of all shards. Returns the outcome if it is known at once.
@@ -24,39 +16,21 @@ impl Shard {
         prefix: &str,
     ) -> Option<Outcome> {
         let found = self.hub.find(now, organization, prefix);
-        let others = self.others();
-        if others.is_empty() {
+        if self.post.is_alone() {
             return Some(Outcome::Found(found));
         }
-        if !others.iter().all(|&shard| self.has_room(shard)) {
+        if !self.post.has_room_everywhere() {
             return Some(Outcome::refused(Refusal::Busy));
         }
-        let survey = self.surveys.insert(Survey {
-            connection,
-            missing: others.len(),
-            found,
-        }) as u32;
-        for shard in others {
-            let mail = Mail::Find {
-                survey,
+        let search = self.post.begin_search(connection, found);
+        self.post.send_to_others(|| {
+            Mail::Operation(OperationMail::Find {
+                search,
                 organization,
                 prefix: prefix.into(),
-            };
-            self.send(shard, mail);
-        }
+            })
+        });
         None
-    }
-
-    fn found(&mut self, now: Now, survey: u32, found: Vec<ScopeName>) {
-        let Some(pending) = self.surveys.get_mut(survey as usize) else {
-            return;
-        };
-        pending.missing -= 1;
-        pending.found.extend(found);
-        if pending.missing == 0 {
-            let done = self.surveys.remove(survey as usize);
-            self.deliver(now, done.connection, Outcome::Found(done.found));
-        }
     }
 
     /// Changes a login here or has its home do so. Returns the outcome if it is known at once.
@@ -67,19 +41,19 @@ impl Shard {
         token: LoginToken,
         change: LoginChange,
     ) -> Option<Outcome> {
-        let home = self.placement.home_of_login(&token);
+        let home = self.post.placement.home_of_login(&token);
         if home == self.id {
             return Some(self.change_login(now, &token, change));
         }
-        if !self.has_room(home) {
+        if !self.post.has_room(home) {
             return Some(Outcome::refused(Refusal::Busy));
         }
-        let mail = Mail::Login {
+        let mail = OperationMail::Login {
             connection,
             token,
             change,
         };
-        self.send(home, mail);
+        self.post.send(home, Mail::Operation(mail));
         None
     }
 
@@ -102,7 +76,7 @@ impl Shard {
     /// Has a password checked by whoever has a thread for it, and a queue in which nobody keeps others out.
     pub(super) fn verify(&mut self, connection: ConnectionId, attempt: Attempt) -> Option<Outcome> {
         let network = self.entry(connection)?.connection.network();
-        self.effects.push_back(Effect::Verify(PasswordCheck {
+        self.connections.push_effect(Effect::Verify(PasswordCheck {
             connection,
             network,
             attempt,
@@ -116,36 +90,38 @@ impl Shard {
     }
 
     /// Another shard takes part in an operation.
-    pub(super) fn mail_of_operations(&mut self, now: Now, from: ShardId, mail: Mail) {
+    pub(super) fn operation_mail(&mut self, now: Now, from: ShardId, mail: OperationMail) {
         match mail {
-            Mail::Find {
-                survey,
+            OperationMail::Find {
+                search,
                 organization,
                 prefix,
             } => {
                 let tokens = self.hub.find(now, organization, &prefix);
-                self.send(from, Mail::Found { survey, tokens });
+                let mail = OperationMail::Found { search, tokens };
+                self.post.send(from, Mail::Operation(mail));
             }
-            Mail::Found { survey, tokens } => self.found(now, survey, tokens),
-            Mail::Login {
+            OperationMail::Found { search, tokens } => {
+                if let Some((connection, found)) = self.post.found(search, tokens) {
+                    self.deliver(now, connection, Outcome::Found(found));
+                }
+            }
+            OperationMail::Login {
                 connection,
                 token,
                 change,
             } => {
                 let outcome = self.change_login(now, &token, change);
-                self.send(
-                    from,
-                    Mail::LoggedIn {
-                        connection,
-                        outcome,
-                    },
-                );
+                let mail = OperationMail::LoggedIn {
+                    connection,
+                    outcome,
+                };
+                self.post.send(from, Mail::Operation(mail));
             }
-            Mail::LoggedIn {
+            OperationMail::LoggedIn {
                 connection,
                 outcome,
             } => self.deliver(now, connection, outcome),
-            _ => {}
         }
     }
 }

@@ -68,7 +68,7 @@ impl Shard {
         let reader = match attached {
             Ok(reader) => reader,
             Err(refusal) => {
-                self.with(now, index, |connection, ctx| {
+                self.work_on(now, index, |connection, ctx| {
                     connection.refuse_listen(refusal, exchange, ctx);
                 });
                 return;
@@ -91,7 +91,7 @@ impl Shard {
                     gap: gap.map(Box::new),
                     exchange,
                 };
-                self.with(now, index, |connection, _| connection.park(parked, due));
+                self.work_on(now, index, |connection, _| connection.park(parked, due));
                 if has_news || timeout.is_some_and(|timeout| timeout.is_zero()) || self.draining {
                     self.answer_poll(now, index);
                 }
@@ -123,7 +123,7 @@ impl Shard {
             Form::WebSocket(_) => FeedForm::WebSocket,
             Form::EventStream | Form::Poll { .. } => FeedForm::EventStream,
         };
-        self.with(now, index, |connection, ctx| {
+        self.work_on(now, index, |connection, ctx| {
             let (dialects, date) = (ctx.dialects, ctx.date);
             let origin = connection.origin();
             let head = ctx.arena.write(|out| {
@@ -157,7 +157,7 @@ impl Shard {
 
     /// Brings the log that a connection reads up to date, for one that reads without having been woken.
     pub(super) fn refresh_log(&mut self, now: Now, index: u32) {
-        let entry = self.connections.get(index as usize);
+        let entry = self.connections.get(index);
         if let Some(reader) = entry.and_then(|entry| entry.connection.reader()) {
             self.hub.refresh(now, reader);
         }
@@ -168,7 +168,7 @@ impl Shard {
     pub(super) fn answer_poll(&mut self, now: Now, index: u32) {
         // An answer may be a large one, and many may ask in one turn.
         self.relieve(now);
-        let connection = self.connections.get(index as usize).map(|e| &e.connection);
+        let connection = self.connections.get(index).map(|e| &e.connection);
         let parked = connection.and_then(Connection::parked);
         let origin = connection.and_then(Connection::origin);
         let Some(&Parked {
@@ -193,7 +193,7 @@ impl Shard {
             origin,
             second: now.unix_ms / 1_000,
         };
-        let (response, events) = match &self.poll_rendering {
+        let (response, events) = match &self.reading.poll {
             Some(last) if last.key == key => (last.response.clone(), last.events),
             _ => {
                 let mut out = BytesMut::new();
@@ -206,7 +206,7 @@ impl Shard {
                 );
                 let (size, count) = (out.capacity(), count as u64);
                 let response = self.budget.meter.seal(out);
-                self.poll_rendering = Some(PollRendering {
+                self.reading.poll = Some(PollRendering {
                     key,
                     response: response.clone(),
                     size,
@@ -216,7 +216,7 @@ impl Shard {
             }
         };
         self.metrics().events_delivered.add(events);
-        self.with(now, index, |connection, ctx| {
+        self.work_on(now, index, |connection, ctx| {
             connection.count_events(events);
             connection.answer_poll(response, exchange, ctx);
         });
@@ -224,7 +224,7 @@ impl Shard {
 
     /// Gives a follower more of its log, unless it has enough to send already.
     pub(super) fn pull(&mut self, index: u32) {
-        let Some(entry) = self.connections.get_mut(index as usize) else {
+        let Some(entry) = self.connections.get_mut(index) else {
             return;
         };
         let connection = &mut entry.connection;
@@ -251,11 +251,11 @@ impl Shard {
             (last.epoch, last.from, last.log_next) == (log.epoch(), from, log.next())
                 && last.view == view
         };
-        let rendering = match self.feed_rendering.take().filter(|last| fits(&last)) {
+        let rendering = match self.reading.feed.take().filter(|last| fits(&last)) {
             Some(rendering) => rendering,
             None => render_feed(log, view, from, &self.budget.meter),
         };
-        let rendering = self.feed_rendering.insert(rendering);
+        let rendering = self.reading.feed.insert(rendering);
         *next = rendering.next;
         if let Some(gap) = gap {
             let mut news = BytesMut::new();
@@ -273,53 +273,9 @@ impl Shard {
         self.touch(index);
     }
 
-    /// Ends a tick: broadcasts go on by a slice, and the sessions that were given events show them to their
-    /// readers.
-    pub fn end_tick(&mut self, now: Now) {
-        self.hub.continue_broadcasts(now);
-        self.end_readers(now);
-        self.show_news(now);
-        self.relieve(now);
-    }
-
-    /// Shows what logs and subscribers have got.
-    pub(super) fn show_news(&mut self, now: Now) {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        loop {
-            self.hub.take_woken(&mut scratch.woken);
-            for session in scratch.woken.drain(..) {
-                self.hub.trim(now, session);
-                scratch.readers.clear();
-                self.hub.connections(session, &mut scratch.readers);
-                for &index in &scratch.readers {
-                    self.show(now, index);
-                }
-            }
-            self.hub.end_tick();
-            self.end_readers(now);
-            if self.resumed.is_empty() {
-                break;
-            }
-            // What came behind a poll may itself publish: then there is another round.
-            let mut resumed = std::mem::take(&mut self.resumed);
-            for index in resumed.drain(..) {
-                self.go_on(now, index);
-            }
-            if self.resumed.is_empty() {
-                self.resumed = resumed;
-            }
-        }
-        self.scratch = scratch;
-        debug_assert!(
-            !self.hub.has_news(),
-            "an answer was given, and the rest not"
-        );
-        self.settle_groups(now);
-    }
-
     /// Shows a reader what its woken session has.
-    fn show(&mut self, now: Now, index: u32) {
-        let Some(entry) = self.connections.get(index as usize) else {
+    pub(super) fn show(&mut self, now: Now, index: u32) {
+        let Some(entry) = self.connections.get(index) else {
             return;
         };
         if entry.connection.parked().is_none() {
@@ -328,7 +284,7 @@ impl Shard {
             return;
         }
         if entry.connection.held_bytes() > 0 {
-            self.resumed.push(index);
+            self.connections.resume(index);
         }
         self.answer_poll(now, index);
     }
@@ -336,16 +292,16 @@ impl Shard {
     /// Tells the readers of sessions that are gone. The hub has detached them already, and gives
     /// their ids to others: so this must follow at once whatever may end a session.
     pub(super) fn end_readers(&mut self, now: Now) {
-        let mut ended = std::mem::take(&mut self.ended);
+        let mut ended = std::mem::take(&mut self.scratch.ended);
         self.hub.take_ended(&mut ended);
         for index in ended.drain(..) {
-            if let Some(entry) = self.connections.get_mut(index as usize) {
+            if let Some(entry) = self.connections.get_mut(index) {
                 entry.connection.session_gone(&mut context!(self, now));
                 self.touch(index);
-                self.resumed.push(index);
+                self.connections.resume(index);
             }
         }
-        self.ended = ended;
+        self.scratch.ended = ended;
     }
 }
 

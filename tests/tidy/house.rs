@@ -28,8 +28,7 @@ pub(crate) const SAME_RANK: [(&str, &str); 1] = [("config", "limits")];
 pub(crate) const DIALECTS: [&str; 6] = ["sessions", "sysadm", "live", "stream", "pubsub", "admin"];
 
 /// Circles between the files of a folder that are still there: folder, and its files in order.
-pub(crate) const CIRCLES: [(&str, &[&str]); 10] = [
-    ("config", &["cors", "model", "write"]),
+pub(crate) const CIRCLES: [(&str, &[&str]); 7] = [
     (
         "connection",
         &[
@@ -55,8 +54,6 @@ pub(crate) const CIRCLES: [(&str, &[&str]); 10] = [
         &["publish", "read_json", "read_proto", "request"],
     ),
     ("dialect/stream", &["render", "reply"]),
-    ("hub", &["command", "question"]),
-    ("shard", &["denials", "effect"]),
 ];
 
 /// Outside crates that have a home: crate, modules that may name it, and what others do instead.

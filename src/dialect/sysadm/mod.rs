@@ -18,6 +18,7 @@
 //! A stranger hears nothing: with the login go the subscriptions, unless the very next login, which the
 //! same message asks for, is of the same organization. In open mode nobody is ever a stranger.
 
+mod config;
 mod login;
 mod render;
 mod reply;
@@ -35,7 +36,7 @@ use super::{
     read_credentials, respond_error,
 };
 use crate::auth::{Denied, Directory, Grant, Identity, LoginToken, OrganizationId};
-use crate::config::{SysadmConfig, SysadmErrors};
+use crate::dialect::Reporting;
 use crate::dialect::client::Reaction;
 use crate::hub::NamePattern;
 use crate::limits::{LOGIN_TIMEOUT, SYSADM_IDLE_TIMEOUT};
@@ -44,11 +45,11 @@ use crate::protocol::http1::Head;
 use crate::protocol::websocket::CloseCode;
 use crate::time::Instant;
 
+pub use config::{SysadmConfig, SysadmErrors};
 pub use login::Pending;
 use reply::{Code, Errors};
 use request::Request;
 
-pub use state::{SYSTEM_STATE, SystemState};
 pub use subscribe::Undo;
 
 /// The paths of this dialect's socket.
@@ -76,6 +77,7 @@ pub struct Sysadm {
     errors: Errors,
     known: Vec<NamePattern>,
     retained: Vec<Box<str>>,
+    reporting: Option<Reporting>,
 }
 
 /// One client.
@@ -117,7 +119,17 @@ impl Sysadm {
                 .map(NamePattern::parse)
                 .collect(),
             retained: config.retained.iter().map(|c| c.as_str().into()).collect(),
+            reporting: config.state_interval.map(|interval| Reporting {
+                first: config.state_first,
+                interval,
+                event: state::report,
+            }),
         }
+    }
+
+    /// How the node reports, if it is to.
+    pub const fn reporting(&self) -> Option<Reporting> {
+        self.reporting
     }
 
     /// What every answer tells browsers.

@@ -6,10 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::auth::{Directory, Network};
-use crate::config::Config;
 use crate::connection::Then;
 use crate::dialect::{
-    AllMetrics, Call, Change, Exchange, Operation, Pending, Subscribe, Undo, sessions,
+    AllMetrics, Call, Change, Config, Exchange, Operation, Pending, Subscribe, Undo, sessions,
 };
 use crate::hub::{
     Address, Answer, Command, Draft, EventName, Names, OrganizationId, Parents, Placement, Scope,
@@ -17,6 +16,7 @@ use crate::hub::{
 };
 use crate::limits::INTEREST_IDLE_MAX;
 use crate::metrics::Metrics;
+use crate::shard::carry_on::Next;
 use crate::shard::{ConnectionId, Flushed, Mail, ReplyTo, Shard, ShardSettings, Slices};
 use crate::time::{Instant, Now};
 
@@ -48,7 +48,7 @@ impl Three {
                 shard: ShardId(shard),
                 placement: placement.clone(),
                 config: Arc::clone(&config),
-                directory: Arc::new(Directory::from_config(&config)),
+                directory: Arc::new(Directory::from_config(&config.hub, &config.organizations)),
                 metrics: Arc::clone(&metrics),
                 hostname: "host".into(),
                 seed: [shard as u8; 32],
@@ -99,7 +99,10 @@ impl Three {
             // Nobody's here, so that nothing follows from the answer by itself.
             pending: Pending::Sessions(sessions::Pending::Simple),
         };
-        self.shards[0].call(self.now, client.id.index, call, Exchange::upgraded())
+        matches!(
+            self.shards[0].call(self.now, client.id.index, call, Exchange::upgraded()),
+            Next::Ready
+        )
     }
 
     /// Subscribes with the answer.
@@ -186,8 +189,7 @@ impl Three {
 fn kind(mail: &Mail) -> &'static str {
     match mail {
         Mail::Command { .. } | Mail::Keyed { .. } => "command",
-        Mail::Find { .. } | Mail::Found { .. } => "search",
-        Mail::Login { .. } | Mail::LoggedIn { .. } => "login",
+        Mail::Operation(_) => "operation",
         Mail::Answer { answer, .. } => match answer {
             Answer::Parents(parents) if parents.is_empty() => "nothing above",
             _ => "answer",

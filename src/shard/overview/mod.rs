@@ -122,7 +122,7 @@ impl Shard {
         if !shards
             .iter()
             .filter(is_there)
-            .all(|&shard| self.has_room(shard))
+            .all(|&shard| self.post.has_room(shard))
         {
             return false;
         }
@@ -137,7 +137,7 @@ impl Shard {
                     .jobs
                     .push_back(Job::new(shard, number, question));
             } else {
-                self.send(shard, Mail::Asked { number, question });
+                self.post.send(shard, Mail::Asked { number, question });
             }
         }
         true
@@ -146,8 +146,8 @@ impl Shard {
     /// The shards that may know what is asked for.
     fn who_can_answer(&self, question: &Question) -> Vec<ShardId> {
         let home = |token: &str| {
-            let hash = self.placement.session_hash(token);
-            vec![self.placement.home_of_hash(hash)]
+            let hash = self.post.placement.session_hash(token);
+            vec![self.post.placement.home_of_hash(hash)]
         };
         match &question.ask {
             Ask::Page {
@@ -161,7 +161,7 @@ impl Shard {
             {
                 home(&id.to_string())
             }
-            _ => (0..self.placement.shards()).map(ShardId).collect(),
+            _ => (0..self.post.placement.shards()).map(ShardId).collect(),
         }
     }
 
@@ -231,7 +231,7 @@ impl Shard {
             if shard == self.id {
                 self.unasked(shard, number);
             } else {
-                self.send(shard, Mail::Unasked { number });
+                self.post.send(shard, Mail::Unasked { number });
             }
         }
         self.put_next(now);

@@ -1,17 +1,12 @@
-//! The node's own `system-state` event: when it is due, and to whom it goes.
+//! The node's report on itself: when it is due, and to whom it goes.
 //!
-//! One shard of a node says it, to each organization. It is for live subscribers: no session's log gets
+//! One shard of a node publishes it, to each organization. It is for live subscribers: no session's log gets
 //! it, because it is about the machine and not about anything that a session's readers do.
-
-use std::time::Duration;
-
-use bytes::Bytes;
 
 use super::{Mail, ReplyTo, Shard};
 use crate::auth::OrganizationId;
-use crate::config::SysadmConfig;
-use crate::dialect::sysadm::{SYSTEM_STATE, SystemState};
-use crate::hub::{Command, Draft, EventName, ShardId};
+use crate::dialect::{Dialects, NodeReport, Reporting};
+use crate::hub::{Command, ShardId};
 use crate::time::{Instant, Now};
 
 /// What the machine knows about itself; the shard adds the rest.
@@ -27,59 +22,60 @@ pub struct Machine {
     pub memory: (u64, u64),
 }
 
-/// When the event is due.
+/// When the report is due.
 #[derive(Debug)]
-pub(super) struct SystemStateSchedule {
-    interval: Duration,
-    first: Duration,
+pub(super) struct ReportSchedule {
+    reporting: Reporting,
     /// Known once the time is.
     started: Option<Instant>,
     due: Instant,
-    /// When it was said last, and how many events had been published until then.
+    /// When it was published last, and how many events had been until then.
     last: (Instant, u64),
 }
 
-impl SystemStateSchedule {
-    /// The schedule of one shard; `None` if the event is another's to publish, or nobody's.
-    pub(super) fn of(shard: ShardId, config: &SysadmConfig) -> Option<Self> {
-        let interval = config.state_interval.filter(|_| shard == ShardId(0))?;
+impl ReportSchedule {
+    /// The schedule of one shard; `None` if the report is another's to publish, or nobody's.
+    pub(super) fn of(shard: ShardId, dialects: &Dialects) -> Option<Self> {
         Some(Self {
-            interval,
-            first: config.state_first,
+            reporting: dialects.reporting().filter(|_| shard == ShardId(0))?,
             started: None,
             due: Instant::NEVER,
             last: (Instant::default(), 0),
         })
     }
+
+    /// Whether the report is due. The first call begins to count.
+    fn is_due(&mut self, now: Instant) -> bool {
+        if self.started.is_none() {
+            self.started = Some(now);
+            self.due = now + self.reporting.first;
+            self.last.0 = now;
+        }
+        now >= self.due
+    }
 }
 
 impl Shard {
-    /// Whether [`publish_state`](Self::publish_state) should be called.
-    pub fn wants_state(&mut self, now: Now) -> bool {
-        let Some(schedule) = &mut self.system_state else {
-            return false;
-        };
-        if schedule.started.is_none() {
-            schedule.started = Some(now.instant);
-            schedule.due = now.instant + schedule.first;
-            schedule.last.0 = now.instant;
-        }
-        now.instant >= schedule.due && !self.draining
+    /// Whether [`publish_report`](Self::publish_report) should be called.
+    pub fn wants_report(&mut self, now: Now) -> bool {
+        let draining = self.draining;
+        let report = self.report.as_mut();
+        report.is_some_and(|report| report.is_due(now.instant) && !draining)
     }
 
-    /// Publishes the node's state to all organizations.
-    pub fn publish_state(&mut self, now: Now, machine: Machine) {
+    /// Publishes the node's report on itself to all organizations.
+    pub fn publish_report(&mut self, now: Now, machine: Machine) {
         let sum = |name: fn(&crate::metrics::Metrics) -> u64| self.metrics.iter().map(name).sum();
         let published: u64 = sum(|metrics| metrics.events_published.value());
         let connections = sum(|metrics| metrics.connections.value());
-        let Some(schedule) = &mut self.system_state else {
+        let Some(schedule) = &mut self.report else {
             return;
         };
-        schedule.due = now.instant + schedule.interval;
+        schedule.due = now.instant + schedule.reporting.interval;
         let (since, before) = std::mem::replace(&mut schedule.last, (now.instant, published));
         let seconds = now.instant.since(since).as_secs_f64().max(1e-3);
         let started = schedule.started.unwrap_or(now.instant);
-        let state = SystemState {
+        let draft = (schedule.reporting.event)(&NodeReport {
             hostname: machine.hostname,
             uptime: now.instant.since(started),
             load: machine.load,
@@ -87,17 +83,10 @@ impl Shard {
             memory: machine.memory,
             connections,
             events_per_second: published.saturating_sub(before) as f64 / seconds,
-        };
-        let payload = Bytes::from(state.to_json());
+        });
         let organizations: Vec<OrganizationId> = self.directory.organizations().collect();
         for organization in organizations {
-            let draft = Draft {
-                name: EventName::from_text(SYSTEM_STATE),
-                payload: payload.clone(),
-                metadata: None,
-                origin: None,
-                correlation: None,
-            };
+            let draft = draft.clone();
             let command = Command::Notify {
                 organization,
                 draft,
@@ -108,19 +97,17 @@ impl Shard {
 
     /// Executes a command at its home; nobody waits for the answer.
     fn command_home(&mut self, now: Now, command: Command) {
-        let hash = self.placement.hash_of(&command);
-        let home = self.placement.home_of_hash(hash);
+        let (hash, home) = self.post.home_of(&command);
         if home == self.id {
             self.execute(now, command, hash);
             self.spread(now);
-        } else if self.has_room(home) {
-            let reply = ReplyTo::Nobody;
+        } else if self.post.has_room(home) {
             let mail = Mail::Command {
-                reply,
+                reply: ReplyTo::Nobody,
                 command,
                 hash,
             };
-            self.send(home, mail);
+            self.post.send(home, mail);
         }
     }
 }

@@ -5,6 +5,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::{
+    BoundsConfig, CorsConfig, Driver, LogFormat, RetentionConfig, Scopes, SlowConsumer,
+};
+use crate::dialect::sysadm::SysadmErrors;
+
+/// The default file as people find it beside the sources.
+const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
 
 fn refused(text: &str) -> ConfigError {
     Config::from_toml(text).expect_err(text)
@@ -19,6 +26,9 @@ fn assert_refused(text: &str, key: &str, line: usize, part: &str) {
 
 #[test]
 fn the_default_file_says_what_the_code_does() {
+    let written = Config::default_file();
+    let remedy = "cargo run -- check-config --default > src/config/default.toml";
+    assert!(written == DEFAULT_TOML, "{remedy}\n{written}");
     assert_eq!(Config::from_toml(DEFAULT_TOML), Ok(Config::default()));
     assert_eq!(Config::from_toml(""), Ok(Config::default()));
     assert_eq!(Config::default().check(), Ok(()));
@@ -385,12 +395,7 @@ fn organizations_take_the_place_of_leave() {
     config.check().expect_err("open to everyone");
     config.organizations.push(OrganizationConfig {
         name: "acme".to_owned(),
-        id: None,
-        publishes_per_second: None,
-        bounds: crate::config::BoundsConfig::default(),
-        logs_bytes_max: None,
-        tokens: Vec::new(),
-        users: Vec::new(),
+        ..OrganizationConfig::default()
     });
     assert_eq!(config.check(), Ok(()));
     config.server.open = true;
@@ -414,4 +419,47 @@ proptest! {
             prop_assert_eq!(Config::from_toml(&config.to_string()), Ok(config));
         }
     }
+}
+
+#[test]
+fn all_mistakes_are_told_in_the_order_of_the_file() {
+    let text = "[hub]\nscopes = \"implict\"\nsession_ttl = 0\n[server]\nshards = 5000\nlitsen = 1\n\
+        [[organizations]]\nid = \"x\"\n";
+    let errors = Config::from_toml_with(text, |_| None).expect_err("five mistakes");
+    let told = errors.iter().map(|error| (error.key(), error.line()));
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            ("hub.scopes", Some(2)),
+            ("hub.session_ttl", Some(3)),
+            ("server.shards", Some(5)),
+            ("server.litsen", Some(6)),
+            ("organizations[0].name", Some(7)),
+            ("organizations[0].id", Some(8)),
+        ]
+    );
+    let many: Vec<String> = (0..10_000).map(|n| format!("key-{n} = 1\n")).collect();
+    let errors = Config::from_toml_with(&many.concat(), |_| None).expect_err("many");
+    assert_eq!(errors.len(), crate::limits::CONFIG_MISTAKES_MAX);
+}
+
+#[test]
+fn every_key_is_listed_with_what_there_is_to_say_of_it() {
+    let tables = Config::default().tables();
+    let paths: Vec<&str> = tables.iter().map(|table| &*table.path).collect();
+    assert_eq!(paths[..4], ["server", "log", "hub", "hub.retention"]);
+    let entries = || tables.iter().flat_map(|table| &table.entries);
+    assert!(entries().all(|entry| !entry.kind.is_empty()));
+    let shards = entries()
+        .find(|entry| entry.key == "shards")
+        .expect("a key");
+    assert_eq!(shards.kind, "a number of shards, or 0 for one per core");
+    assert_eq!(shards.bounds, "0 to 1024");
+    assert_eq!(shards.value.as_deref(), Some("0"));
+    // Two configurations are compared key by key.
+    let mut other = Config::default();
+    other.hub.scopes = Scopes::Declared;
+    let differing = tables.iter().zip(other.tables()).filter(|(a, b)| *a != b);
+    let paths: Vec<String> = differing.map(|(table, _)| table.path.clone()).collect();
+    assert_eq!(paths, ["hub"]);
 }
