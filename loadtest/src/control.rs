@@ -86,7 +86,7 @@ impl Control {
     }
 }
 
-/// Publishes until it is over, and gives how many there were, and how late each was sent.
+/// Publishes until it is over, and returns how many there were, and how late each was sent.
 fn publish(
     mut client: Client,
     path: &str,

@@ -13,11 +13,11 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use crate::failure::{During, Failure};
+use crate::fleet::kinds::readers;
+use crate::fleet::kinds::subscribers;
 use crate::kind::Kind;
-use crate::load::Audience;
+use crate::load::Subscribed;
 use crate::machine::{pin, reserve_descriptors, thread_cpu};
-use crate::mode::arena::subscribers;
-use crate::mode::read;
 use crate::pump::Pump;
 use crate::voice::frame::Opening;
 
@@ -80,12 +80,12 @@ impl Floor {
         self.sender.expect("taken")
     }
 
-    /// Sends an answer on every socket, and gives the sender's cpu for each once all are received.
+    /// Sends an answer on every socket, and returns the sender's cpu for each once all are received.
     pub(crate) fn answer(&mut self, answer: &[u8]) -> Result<Duration, Failure> {
         self.send(answer, 1)
     }
 
-    /// Sends `bytes`, which are so many answers or frames, in one write on every socket, and gives the
+    /// Sends `bytes`, which are so many answers or frames, in one write on every socket, and returns the
     /// sender's cpu for each write once all are received.
     pub(crate) fn send(&mut self, bytes: &[u8], count: u64) -> Result<Duration, Failure> {
         self.reader.say(&format!("receive {count}"))?;
@@ -223,7 +223,7 @@ pub(crate) fn receive(args: HelperArgs) -> Result<(), Failure> {
 }
 
 fn receive_answers(address: SocketAddr, connections: usize) -> Result<(), Failure> {
-    let mut fleet = read(address, Kind::Poll, connections, |_| "floor".to_owned())?;
+    let mut fleet = readers(address, Kind::Poll, connections, |_| "floor".to_owned())?;
     say("ready")?;
     for line in io::stdin().lines() {
         let line = line.during("standard input")?;

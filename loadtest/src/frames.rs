@@ -3,7 +3,7 @@
 //! Bytes in, counts out; it must never know sockets. What is inside of a frame is only kept where
 //! somebody wants to look at it: a client that parses every event would be slower than the server.
 
-use crate::voice::Fault;
+use crate::fault::Fault;
 use crate::websocket::{FrameError, HEADER_BYTES_MAX, Header, Opcode, close_code, encode_control};
 
 /// A header, as far as it has come.
@@ -14,7 +14,7 @@ struct PartialHeader {
 }
 
 impl PartialHeader {
-    /// Takes a header or a part of it, and gives the bytes after; `self.bytes` begins with a header that is complete.
+    /// Takes a header or a part of it, and returns the bytes after; `self.bytes` begins with a header that is complete.
     fn take<'b>(&mut self, bytes: &'b [u8]) -> Result<(Option<Header>, &'b [u8]), FrameError> {
         // Nearly always a header comes in one piece.
         if self.count == 0
@@ -205,7 +205,7 @@ impl FrameCounter {
         Ok(())
     }
 
-    /// Takes a header or a part of it, and gives the bytes after.
+    /// Takes a header or a part of it, and returns the bytes after.
     fn begin<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], CountError> {
         let (header, rest) = self.header.take(bytes)?;
         let Some(header) = header else {
@@ -263,23 +263,31 @@ pub(crate) fn sequence_after(marker: &[u8], message: &[u8], at: &mut usize) -> O
         .get(*at..)
         .is_some_and(|rest| rest.starts_with(marker));
     if !is_there {
-        // Most places are not even like its first byte.
-        let mut places = message.windows(marker.len());
-        *at = places.position(|part| part[0] == marker[0] && part == marker)?;
+        *at = place(marker, message)?;
     }
     digits(message, *at + marker.len())
 }
 
+/// Where the marker is.
+#[cold]
+fn place(marker: &[u8], message: &[u8]) -> Option<usize> {
+    // Most places are not even like its first byte.
+    let mut places = message.windows(marker.len());
+    places.position(|part| part[0] == marker[0] && part == marker)
+}
+
 /// The number whose digits begin here.
+#[inline]
 fn digits(message: &[u8], at: usize) -> Option<u64> {
-    message
-        .get(at..)?
-        .get(..SEQUENCE_DIGITS)?
-        .iter()
-        .try_fold(0, |sum, byte| {
-            byte.is_ascii_digit()
-                .then(|| sum * 10 + u64::from(byte - b'0'))
-        })
+    let digits = message.get(at..)?.first_chunk::<SEQUENCE_DIGITS>()?;
+    let mut number = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        number = number * 10 + u64::from(digit - b'0');
+    }
+    Some(number)
 }
 
 /// A JSON field by which an event is known; always of the same length, so that frames are too.

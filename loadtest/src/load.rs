@@ -104,7 +104,7 @@ impl Timing {
 }
 
 /// Subscribers to whom events can be published.
-pub(crate) trait Audience: Pump {
+pub(crate) trait Subscribed: Pump {
     /// Events that were published; the number of the next.
     fn started(&self) -> u64;
     /// Events that all have heard who are to.
@@ -117,7 +117,7 @@ pub(crate) trait Audience: Pump {
 
 /// Publishes `events` and keeps `window` of them in flight, each until the last one has heard it.
 pub(crate) fn keep_in_flight(
-    to: &mut impl Audience,
+    to: &mut impl Subscribed,
     events: u64,
     window: u64,
 ) -> Result<(), Failure> {
@@ -140,11 +140,11 @@ impl Schedule {
         self.start + Duration::from_nanos((event - self.first) * 1_000_000_000 / self.rate)
     }
 
-    /// Publishes `events`, each when it is due, and gives by how many nanoseconds each was late; nothing if the
+    /// Publishes `events`, each when it is due, and returns by how many nanoseconds each was late; nothing if the
     /// subscribers fall behind, when publishing ends. On return not all are heard.
     pub(crate) fn offer(
         &self,
-        to: &mut impl Audience,
+        to: &mut impl Subscribed,
         events: u64,
     ) -> Result<Option<Histogram<u64>>, Failure> {
         let mut lags = histogram()?;
@@ -205,7 +205,7 @@ mod tests {
         times: Vec<Instant>,
     }
 
-    impl Audience for Echo {
+    impl Subscribed for Echo {
         fn started(&self) -> u64 {
             self.started
         }

@@ -12,6 +12,7 @@ mod compare;
 mod control;
 mod event_stream;
 mod failure;
+mod fault;
 mod fleet;
 mod floor;
 mod frames;

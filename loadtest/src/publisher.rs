@@ -28,8 +28,6 @@ pub(crate) struct Answers {
 
 /// How a publisher speaks on its connection.
 pub(crate) trait Publishing {
-    /// Where it connects.
-    fn address(&self) -> SocketAddr;
     /// What it sends before anything else.
     fn hello(&self) -> Vec<u8> {
         Vec::new()
@@ -60,7 +58,6 @@ pub(crate) fn one_of(count: usize, seed: u64, event: u64) -> usize {
 /// Requests of HTTP/1.1, several at once, answers in order: how ours, nchan and small servers are published to.
 #[derive(Clone)]
 pub(crate) struct HttpPublishing {
-    address: SocketAddr,
     /// Where all events go, unless a plan says where each goes.
     path: String,
     plan: Option<Rc<dyn Plan>>,
@@ -74,7 +71,6 @@ impl HttpPublishing {
     /// Posts to a path of a server, one request for each event.
     pub(crate) fn new(address: SocketAddr, path: &str) -> Self {
         Self {
-            address,
             path: path.to_owned(),
             plan: None,
             is_array: false,
@@ -111,10 +107,6 @@ impl HttpPublishing {
 }
 
 impl Publishing for HttpPublishing {
-    fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     fn encode(&mut self, sequences: &[u64], padding: usize, requests: &mut Vec<u8>) -> u64 {
         if let Some(plan) = &self.plan {
             for &sequence in sequences {
@@ -169,13 +161,14 @@ pub(crate) struct Publisher<P: ?Sized = dyn Publishing> {
 impl<P: Publishing + ?Sized> Publisher<P> {
     /// Connects, and has events of the socket come as `token`. `index` spreads own addresses.
     pub(crate) fn open(
+        address: SocketAddr,
         publishing: Box<P>,
         padding: usize,
         sockets: &Sockets,
         token: Token,
         index: usize,
     ) -> Result<Self, Failure> {
-        let mut stream = connect(publishing.address(), index)?;
+        let mut stream = connect(address, index)?;
         sockets.watch(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         let unsent = publishing.hello();
         let mut publisher = Self {

@@ -25,6 +25,15 @@ impl Cell {
         Self::Text(word.into())
     }
 
+    /// A figure with so many digits after the point; nothing if it is not a number.
+    pub(crate) fn figure(value: f64, digits: usize) -> Self {
+        if value.is_finite() {
+            Self::Figure(value, digits)
+        } else {
+            Self::Empty
+        }
+    }
+
     fn shown(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
@@ -181,6 +190,11 @@ impl<const N: usize> Rounds<N> {
     /// The median of each figure.
     pub(crate) fn medians(&self) -> [f64; N] {
         std::array::from_fn(|place| median(&self.all(place)))
+    }
+
+    /// How far apart the extremes of each figure are, in percent of its median.
+    pub(crate) fn spreads(&self) -> [f64; N] {
+        std::array::from_fn(|place| spread_percent(&self.all(place)))
     }
 
     /// The median of each figure's ratio to another subject's, who took turns with this one.

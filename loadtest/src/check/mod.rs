@@ -1,4 +1,5 @@
-//! Who was to hear what, and who has: the one judge of what subscribers are told. No sockets; times are arguments.
+//! The judge of deliveries: which subscriber was to hear which event, and whether it has. No sockets; times are
+//! arguments.
 //!
 //! [`in_order`] reads a log's own numbers, [`count`] is for fleets in which all hear the same, [`exact`] for those in
 //! which each event is for some and nobody else, [`resumable`] for subscribers that come and go.

@@ -112,7 +112,7 @@ impl Totals {
         self.missing + self.repeated + self.late + self.misstated + self.unknown
     }
 
-    /// What is accounted for; `due` if the books are right.
+    /// What is accounted for; `due` if nothing was counted twice.
     fn accounted(&self) -> u64 {
         let explained = self.by_gaps + self.by_resets + self.by_drops + self.by_closes;
         self.delivered + self.late + explained + self.missing

@@ -71,7 +71,7 @@ impl Churning {
         }
         for session in sessions {
             let publishing = HttpPublishing::to_session(address, session, false);
-            self.attach(Box::new(publishing), padding)?;
+            self.attach(address, Box::new(publishing), padding)?;
         }
         Ok(())
     }

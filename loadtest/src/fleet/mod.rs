@@ -6,6 +6,7 @@
 //! come back.
 
 pub(crate) mod churn;
+pub(crate) mod kinds;
 
 use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
@@ -16,11 +17,12 @@ use mio::{Interest, Token};
 
 use crate::check::{DeliveryCheck, InFlight};
 use crate::failure::{During, Failure};
-use crate::load::{Audience, Load, Schedule, Timing, keep_in_flight};
+use crate::fault::Fault;
+use crate::load::{Load, Schedule, Subscribed, Timing, keep_in_flight};
 use crate::publisher::{Publisher, Publishing};
 use crate::pump::Pump;
 use crate::sockets::{OPEN_BATCH, Sockets, connect, send};
-use crate::voice::{Fault, Heard, Voice};
+use crate::voice::{Heard, Voice};
 
 /// Publishers have tokens from here on, where connections have their index.
 const PUBLISHERS: usize = 1 << 32;
@@ -113,11 +115,12 @@ impl<V: Voice, C: DeliveryCheck> Fleet<V, C> {
     /// Connects one more publisher; payloads are padded with so many bytes.
     pub(crate) fn attach(
         &mut self,
+        address: SocketAddr,
         publishing: Box<dyn Publishing>,
         padding: usize,
     ) -> Result<(), Failure> {
         let token = Token(PUBLISHERS + self.publishers.len());
-        let publisher = Publisher::open(publishing, padding, &self.sockets, token, 0)?;
+        let publisher = Publisher::open(address, publishing, padding, &self.sockets, token, 0)?;
         self.publishers.push(publisher);
         Ok(())
     }
@@ -250,7 +253,7 @@ impl<V: Voice, C: DeliveryCheck> Fleet<V, C> {
             let (pending, all_pending) = (&mut subscriber.pending, &mut self.pending);
             timing.received();
             let mut each = |place: usize, heard: Heard<'_>| {
-                if matches!(heard, Heard::Opened) {
+                if matches!(heard, Heard::Opened) && *pending > 0 {
                     *pending -= 1;
                     *all_pending -= 1;
                 }
@@ -345,7 +348,7 @@ impl<V: Voice, C: InFlight> Fleet<V, C> {
     }
 }
 
-impl<V: Voice, C: InFlight> Audience for Fleet<V, C> {
+impl<V: Voice, C: InFlight> Subscribed for Fleet<V, C> {
     fn started(&self) -> u64 {
         self.check.started()
     }

@@ -160,7 +160,7 @@ fn error_code(body: &[u8]) -> Option<String> {
     Some(value.get("error")?.get("code")?.as_str()?.to_owned())
 }
 
-/// Bystanders at work until a time that is set.
+/// Clients at work until a time that is set.
 #[derive(Debug)]
 pub(crate) struct LegitimateClients {
     threads: Vec<(Task, JoinHandle<Result<Seen, Failure>>)>,
@@ -222,7 +222,7 @@ impl LegitimateClients {
         self.threads.iter().all(|(_, thread)| thread.is_finished())
     }
 
-    /// Waits for them, and gives what each sort has seen, in the order of the tasks.
+    /// Waits for them, and returns what each sort has seen, in the order of the tasks.
     pub(crate) fn finish(self) -> Result<Vec<(Task, Seen)>, Failure> {
         let mut all: Vec<(Task, Seen)> = Vec::new();
         for (task, thread) in self.threads {

@@ -28,7 +28,7 @@ pub(crate) trait Attacker: Debug + Send {
     /// say.
     fn say(&mut self, buf: &mut Vec<u8>);
 
-    /// Takes what it was told, and gives how many of the bytes it has understood; the others come
+    /// Takes what it was told, and returns how many of the bytes it has understood; the others come
     /// again, with more.
     ///
     /// # Errors

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::failure::Failure;
+use crate::fleet::kinds::{Readers, readers};
 use crate::kind::Kind;
-use crate::machine::{pin, reserve_descriptors};
-use crate::mode::{FIRST_EVENT, Readers, configured, create_sessions, events_path, read, session};
+use crate::machine::reserve_descriptors;
+use crate::mode::{FIRST_EVENT, begin, configured, create_sessions, events_path, session};
 use crate::pump::Pump;
 use crate::report::{Cell, Report, Rounds, verdict};
 use crate::target::{Target, TargetArgs};
@@ -99,10 +100,7 @@ pub(crate) fn run(args: &BroadcastArgs) -> Result<Report, Failure> {
     reserve_descriptors(args.readers)?;
     let config = format!("[hub.retention]\nevents = {}\n", args.retain);
     let (_folder, target_args) = configured(&args.target, &config)?;
-    let target = Target::open(&target_args, 1, Some(args.target.server_core))?;
-    pin(args.target.probe_core)?;
-    let mut report = Report::new("broadcast", &COLUMNS);
-    report.note(&target.banner);
+    let (target, mut report) = begin(&target_args, "broadcast", &COLUMNS)?;
     let mut scene = Scene::open(args, target)?;
     let (sessions, readers, interval) = (args.sessions, args.readers, args.interval_us);
     report.note(format!(
@@ -145,7 +143,7 @@ impl Scene {
         let mut publisher = Client::connect(address)?;
         create_sessions(&mut publisher, args.sessions)?;
         let step = args.sessions / args.readers.max(1);
-        let fleet = read(address, Kind::Websocket, args.readers, |i| {
+        let fleet = readers(address, Kind::Websocket, args.readers, |i| {
             session(i * step)
         })?;
         let probe = Client::connect(address)?;

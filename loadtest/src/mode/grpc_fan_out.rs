@@ -113,7 +113,7 @@ pub(super) fn subscribe(address: SocketAddr, shape: Shape) -> Result<StreamFleet
     });
     let mut fleet = Fleet::open(address, voices, Count::new(streams, shape.window))?;
     let publishing = StreamPublishing::new(address, shape.payload_bytes);
-    fleet.attach(Box::new(publishing), 0)?;
+    fleet.attach(address, Box::new(publishing), 0)?;
     Ok(fleet)
 }
 

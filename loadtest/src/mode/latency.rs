@@ -9,13 +9,14 @@
 use std::time::Duration;
 
 use crate::failure::Failure;
+use crate::fleet::kinds::CountingFleet;
 use crate::load::{Load, micros_at};
 use crate::machine::{Usage, pin, reserve_descriptors};
-use crate::mode::arena::{Arena, Attendance, CountingFleet};
+use crate::mode::arena::{Arena, Attendance, Server, start};
 use crate::mode::session;
-use crate::peer::{PeersArgs, Started};
+use crate::peer::PeersArgs;
 use crate::report::{self, Cell, Report};
-use crate::target::{Target, TargetArgs};
+use crate::target::TargetArgs;
 use crate::voice::frame::Opening;
 
 /// Events that may be on their way before a server is said to have fallen behind.
@@ -138,31 +139,14 @@ fn subjects(args: &LatencyArgs, report: &mut Report) -> Result<Vec<Subject>, Fai
         padding: args.padding,
         is_array: false,
     };
-    let mut subjects = Vec::new();
-    let mut add = |arena, is_peer| {
-        subjects.push(Subject {
-            arena,
-            is_peer,
-            peak: 0,
-            is_out: false,
-        });
+    let subject = |(name, server): (String, Server)| Subject {
+        is_peer: server.is_peer(),
+        arena: Arena::new(name, server, (Opening::of_live(), session(0)), attendance),
+        peak: 0,
+        is_out: false,
     };
-    let drivers = if args.peers.is_none() {
-        vec![args.target.driver.clone()]
-    } else {
-        args.target.drivers()
-    };
-    for driver in drivers {
-        let target_args = args.target.with_driver(&driver);
-        let target = Target::open(&target_args, 1, Some(args.target.server_core))?;
-        report.note(&target.banner);
-        let opening = (Opening::of_live(), session(0));
-        add(Arena::ours(driver, target, opening, attendance), false);
-    }
-    for Started { name, running } in args.peers.start(args.target.server_core, report)? {
-        add(Arena::peer(name, running, attendance), true);
-    }
-    Ok(subjects)
+    let servers = start(&args.target, &args.peers, report)?;
+    Ok(servers.into_iter().map(subject).collect())
 }
 
 /// Offers everybody who takes part one load after the other, and adds their rows and how ours stand to each peer's.

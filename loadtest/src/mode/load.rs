@@ -69,7 +69,7 @@ pub(super) fn open_planned(
     let mut fleet = Fleet::open(address, voices, check)?;
     for _ in 0..publishers {
         let publishing = HttpPublishing::planned(address, plan);
-        fleet.attach(Box::new(publishing), 0)?;
+        fleet.attach(address, Box::new(publishing), 0)?;
     }
     Ok(fleet)
 }
@@ -236,13 +236,8 @@ impl Rounds {
 
     fn row(&self, round: Cell, figures: [f64; FIGURES]) -> Vec<Cell> {
         let names = self.names.iter().map(Cell::text);
-        let figures = figures.into_iter().zip(DIGITS).map(|(figure, digits)| {
-            if figure.is_nan() {
-                Cell::Empty
-            } else {
-                Cell::Figure(figure, digits)
-            }
-        });
+        let figures = figures.into_iter().zip(DIGITS);
+        let figures = figures.map(|(figure, digits)| Cell::figure(figure, digits));
         names.chain([round]).chain(figures).collect()
     }
 }

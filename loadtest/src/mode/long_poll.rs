@@ -18,7 +18,7 @@ use crate::mode::arena::Server;
 use crate::mode::load::{ExactFleet, Measured, Pace, measure, note_waiting, open_planned};
 use crate::mode::session;
 use crate::names::Named;
-use crate::peer::nchan::{self, Nchan};
+use crate::peer::nchan;
 use crate::publisher::Plan;
 use crate::report::{Cell, Report, Rounds, verdict};
 use crate::target::{Target, TargetArgs};
@@ -157,8 +157,8 @@ pub(crate) fn run(args: &LongPollArgs) -> Result<Report, Failure> {
     }
     match nchan::installed() {
         Ok(installed) => {
-            let nchan = Nchan::start(&installed, core, NCHAN_BUFFER_LENGTH)?;
-            servers.push(("nchan".to_owned(), Server::Peer(Box::new(nchan))));
+            let nchan = nchan::start(&installed, core, NCHAN_BUFFER_LENGTH)?;
+            servers.push(("nchan".to_owned(), Server::Peer(nchan)));
         }
         Err(reason) => report.note(format!("nchan skipped: {reason}")),
     }

@@ -8,10 +8,10 @@
 use std::time::Duration;
 
 use crate::failure::Failure;
+use crate::fleet::kinds::{CountingFleet, subscribers};
 use crate::load::{Load, micros_at};
-use crate::machine::{pin, reserve_descriptors};
-use crate::mode::arena::{CountingFleet, subscribers};
-use crate::mode::session;
+use crate::machine::reserve_descriptors;
+use crate::mode::{begin, session};
 use crate::publisher::HttpPublishing;
 use crate::pump::Pump;
 use crate::report::{Cell, Report};
@@ -79,14 +79,11 @@ pub(crate) fn run(args: &RampArgs) -> Result<Report, Failure> {
         ));
     }
     reserve_descriptors(args.subscribers)?;
-    let target = Target::open(&args.target, 1, Some(args.target.server_core))?;
-    pin(args.target.probe_core)?;
-    let mut report = Report::new("ramp", &COLUMNS);
-    report.note(&target.banner);
+    let (target, mut report) = begin(&args.target, "ramp", &COLUMNS)?;
     let (address, opening) = (target.address, Opening::of_live());
     let mut fleet = subscribers(address, opening, args.subscribers, IN_FLIGHT_MAX)?;
     let publishing = HttpPublishing::to_session(address, &session(0), false);
-    fleet.attach(Box::new(publishing), args.padding)?;
+    fleet.attach(address, Box::new(publishing), args.padding)?;
     let (count, bound) = (args.subscribers, args.p99_ms);
     report.note(format!(
         "ramp: {count} subscribers, {} s each, p99 within {bound} ms, driver {}, 1 shard",

@@ -15,8 +15,8 @@ use crate::failure::Failure;
 use crate::fleet::churn::{Churning, Member};
 use crate::kind::Kind;
 use crate::load::{Load, micros_at};
-use crate::machine::{pin, reserve_descriptors};
-use crate::mode::{close, configured, pause, session};
+use crate::machine::reserve_descriptors;
+use crate::mode::{begin, close, configured, pause, session};
 use crate::names::Named;
 use crate::pump::Pump;
 use crate::report::{self, Cell, Report, Rounds};
@@ -85,10 +85,7 @@ pub(crate) fn run(args: &ResumeStormArgs) -> Result<Report, Failure> {
     reserve_descriptors(args.readers + args.sessions)?;
     let config = format!("[hub.retention]\nevents = {}\n", args.retain);
     let (_folder, target_args) = configured(&args.target, &config)?;
-    let mut target = Target::open(&target_args, 1, Some(args.target.server_core))?;
-    pin(args.target.probe_core)?;
-    let mut report = Report::new("resume-storm", &COLUMNS);
-    report.note(&target.banner);
+    let (mut target, mut report) = begin(&target_args, "resume-storm", &COLUMNS)?;
     report.note(format!(
         "resume-storm: {} x {} on {} sessions miss {} events each {}, {} retained, driver {}, 1 shard",
         args.readers,

@@ -12,8 +12,8 @@ use crate::failure::Failure;
 use crate::fleet::churn::{Churning, Member};
 use crate::kind::Kind;
 use crate::load::{Load, micros_at};
-use crate::machine::{pin, reserve_descriptors};
-use crate::mode::{close, configured, session};
+use crate::machine::reserve_descriptors;
+use crate::mode::{begin, close, configured, session};
 use crate::names::Named;
 use crate::pump::Pump;
 use crate::report::{Cell, Report, median_ratio};
@@ -96,10 +96,7 @@ pub(crate) fn run(args: &SlowConsumersArgs) -> Result<Report, Failure> {
     }
     reserve_descriptors(args.subscribers)?;
     let (_folder, target_args) = configured(&args.target, &config(args))?;
-    let target = Target::open(&target_args, 1, Some(args.target.server_core))?;
-    pin(args.target.probe_core)?;
-    let mut report = Report::new("slow-consumers", &COLUMNS);
-    report.note(&target.banner);
+    let (target, mut report) = begin(&target_args, "slow-consumers", &COLUMNS)?;
     let mut scene = Scene::open(args, target)?;
     let slow = scene.slow.len();
     report.note(format!(

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use crate::client::Client;
 use crate::control::Control;
 use crate::failure::{During, Failure};
+use crate::fleet::kinds::readers;
 use crate::kind::Kind;
 use crate::load::{Load, micros_at};
 use crate::machine::{pin, reserve_descriptors};
-use crate::mode::{create_sessions, read, session};
+use crate::mode::{create_sessions, session};
 use crate::pump::Pump;
 use crate::report::{Cell, Report, median, verdict};
 use crate::target::{Target, TargetArgs};
@@ -83,7 +84,7 @@ pub(crate) fn run(args: &WalkArgs) -> Result<Report, Failure> {
         args.sessions, args.limit, args.rate, args.target.driver, args.shards
     ));
     create_sessions(&mut Client::connect(target.address)?, args.sessions)?;
-    let mut fleet = read(target.address, Kind::Websocket, connections, |index| {
+    let mut fleet = readers(target.address, Kind::Websocket, connections, |index| {
         session(index % args.sessions.max(1))
     })?;
     let mut client = Client::connect(target.address)?;

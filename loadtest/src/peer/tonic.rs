@@ -11,7 +11,7 @@ use crate::target::{Target, TargetArgs};
 /// The peer's program.
 const PROGRAM: &str = "fanfare-tonic";
 
-/// Who takes turns.
+/// The servers that take turns.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct PeerArgs {
     /// Who stands beside the server.

@@ -51,7 +51,7 @@ impl Callers {
         let sockets = Sockets::new()?;
         let publisher = |index| {
             let publishing = Box::new(UnaryPublishing::new(address, payload_bytes));
-            Publisher::open(publishing, 0, &sockets, Token(index), index)
+            Publisher::open(address, publishing, 0, &sockets, Token(index), index)
         };
         let publishers = (0..connections).map(publisher).collect::<Result<_, _>>()?;
         Ok(Self {

@@ -4,7 +4,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Event, Fault, Heard, Voice};
+use super::{Event, Heard, Voice};
+use crate::fault::Fault;
 use crate::frames::{Counted, FrameCounter, sequence};
 use crate::http::Head;
 use crate::websocket;
@@ -142,17 +143,17 @@ fn is_answer(frame: Option<&[u8]>, wanted: &str) -> Result<(), String> {
 
 /// The answer to a WebSocket's handshake, as far as it has come.
 #[derive(Debug, Default)]
-pub(super) struct Handshake(Option<Vec<u8>>);
+pub(crate) struct Handshake(Option<Vec<u8>>);
 
 impl Handshake {
     /// An answer is to come.
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.0 = Some(Vec::new());
     }
 
     /// Whether it has not come to its end.
     #[inline]
-    pub(super) fn is_under_way(&self) -> bool {
+    pub(crate) fn is_under_way(&self) -> bool {
         self.0.is_some()
     }
 
@@ -161,7 +162,7 @@ impl Handshake {
     /// # Errors
     ///
     /// It does not accept the handshake.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         let mut received = self.0.take().unwrap_or_default();
         received.extend_from_slice(bytes);
         match Head::parse(&received)? {

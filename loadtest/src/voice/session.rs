@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Event, Fault, Heard, Hole, Voice};
+use super::{Event, Heard, Hole, Voice};
+use crate::fault::Fault;
 use crate::frames::sequence_at;
 use crate::http::{Framing, Head};
 use crate::kind::{Cursor, Kind};

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::session::{NO_EVENT, Numbered, SessionVoice};
-use super::{Fault, Heard, Hole};
+use super::{Heard, Hole};
+use crate::fault::Fault;
 use crate::kind::Kind;
 use crate::websocket::{self, Frame, FrameError, Opcode};
 
