@@ -48,7 +48,7 @@ pub(crate) const CIRCLES: [(&str, &[&str]); 7] = [
 ];
 
 /// Outside crates that have a home: crate, modules that may name it, and what others do instead.
-pub(crate) const HOMES: [(&str, &[&str], &str); 23] = [
+pub(crate) const HOMES: [(&str, &[&str], &str); 27] = [
     (
         "monoio",
         &["runtime"],
@@ -123,6 +123,22 @@ pub(crate) const HOMES: [(&str, &[&str], &str); 23] = [
         "only the command line is a client",
     ),
     ("toml", &["config"], "take a `Config`"),
+    ("strsim", &["config"], "`config` guesses what was meant"),
+    (
+        "simdutf8",
+        &["protocol"],
+        "`protocol::websocket::Utf8Stream`",
+    ),
+    (
+        "ryu_js",
+        &["dialect"],
+        "numbers are written by `stream::mapping`",
+    ),
+    (
+        "lexical_core",
+        &["dialect"],
+        "numbers are read by `stream::mapping`",
+    ),
     (
         "tracing_subscriber",
         &["server", "cli", "main"],
