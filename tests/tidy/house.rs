@@ -228,6 +228,12 @@ pub(crate) const BANNED_WORDS: [(&str, &str); 13] = [
 
 /// Most lines of a file under src; the median should be half of it.
 pub(crate) const FILE_LINES_MAX: usize = 500;
+/// Most lines of a file of tests, of a benchmark or of the load tester.
+pub(crate) const TEST_FILE_LINES_MAX: usize = 600;
+/// Most lines of code of a folder's door, which says what there is and does none of it.
+pub(crate) const DOOR_LINES_MAX: usize = 80;
+/// Widest line of a comment.
+pub(crate) const COMMENT_COLUMNS_MAX: usize = 100;
 /// Widest line of prose in Markdown.
 pub(crate) const PROSE_COLUMNS_MAX: usize = 120;
 /// Most lines of the front page, which is there to make one want to try it.

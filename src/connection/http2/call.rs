@@ -1,7 +1,7 @@
 //! A client that talks by gRPC: length-prefixed messages on a stream, and a status at its end.
 
 use super::super::open_client::{OpenClient, Peer};
-use super::{Connection, Context, State, Step, Then};
+use crate::connection::{Connection, Context, State, Step, Then};
 use crate::dialect::{Client, Message, Reaction};
 use crate::limits::{GRPC_COMPRESSED_BYTES_MAX, GRPC_COMPRESSED_BYTES_MIN};
 use crate::protocol::Parsed;

@@ -4,8 +4,9 @@
 //! that: it becomes a client at once.
 
 use super::stream::{NewStream, StreamSocket};
-use super::{BodyRefusal, Connection, Context, State, Step, Then, Timer};
 use crate::auth::Network;
+use crate::connection::http1::BodyRefusal;
+use crate::connection::{Connection, Context, State, Step, Then, Timer};
 use crate::dialect::{Exchange, Open, Opening, Refused};
 use crate::protocol::grpc::{CallFields, CallRefusal, Kind, Status};
 use crate::protocol::http1::{

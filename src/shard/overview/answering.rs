@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Shard, organization_of};
+use super::asking::organization_of;
 use crate::hub::{
     Answer, Ask, Command, Identity, Item, Kind, Log, Named, NodeState, Number, Question, Report,
     ScopeName, SessionIndex, SessionKey, Set, ShardId, Why,
 };
 use crate::limits::{INSPECT_STEPS_MAX, INSPECT_STEPS_PER_ITEM, PAGE_BYTES_MAX};
+use crate::shard::Shard;
 use crate::shard::{ConnectionId, Mail};
 use crate::time::Now;
 

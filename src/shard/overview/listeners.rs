@@ -7,7 +7,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::answering::{AddressOf, Job, Outcome, Place};
-use super::{Shard, organization_of};
+use super::asking::organization_of;
 use crate::connection::{Connection, Listening, Transport};
 use crate::dialect::{Client, ConnectionState, SubscriptionState};
 use crate::hub::{
@@ -16,6 +16,7 @@ use crate::hub::{
 };
 use crate::limits::INSPECT_STEPS_PER_ITEM;
 use crate::shard::ConnectionId;
+use crate::shard::Shard;
 use crate::shard::connections::Entry;
 use crate::time::Now;
 
