@@ -3,10 +3,9 @@
 use bytes::Bytes;
 
 use super::http1::Reading;
-use super::{Connection, Context, Parked, State, Then, Timer};
+use super::{Connection, Context, State, Then, Timer};
 use crate::dialect::{Dialects, Exchange, Pending, Responder, Tools};
-use crate::hub::{Answer, Refusal};
-use crate::time::Instant;
+use crate::hub::Answer;
 
 impl Connection {
     /// Waits for the hub's answer to a call.
@@ -50,13 +49,6 @@ impl Connection {
             then = Then::after(action, exchange);
         });
         then
-    }
-
-    /// Waits as a long poll, until `due` at most.
-    pub fn park(&mut self, parked: Parked, due: Option<Instant>) {
-        self.timer = Timer::Poll;
-        self.due = due.unwrap_or(Instant::NEVER);
-        self.state = State::Parked(parked);
     }
 
     /// Ends a poll's wait with an answer that is already framed for its exchange.
@@ -132,13 +124,6 @@ impl Connection {
                 self.close();
             }
         }
-    }
-
-    /// Refuses to attach, in the dialect's form.
-    pub fn refuse_listen(&mut self, refusal: Refusal, exchange: Exchange, ctx: &mut Context<'_>) {
-        self.respond(exchange, ctx, |dialects, _, to| {
-            dialects.refuse_listen(refusal, to);
-        });
     }
 
     /// Sends what is queued, then closes; input is discarded from now on.

@@ -18,6 +18,7 @@ pub mod echo;
 mod lines;
 mod list;
 pub mod live;
+mod log;
 mod nowhere;
 mod offer;
 pub mod pubsub;
@@ -40,14 +41,13 @@ use crate::metrics::Metrics;
 use crate::time::Now;
 
 pub use calls::no_such_method;
-pub use client::{
-    Change, Follow, Message, Open, Opening, Reaction, Show, Standing, Streamed, Subscribe,
-};
+pub use client::{Change, Message, Open, Opening, Reaction, Streamed, Subscribe};
 pub use contract::{Dialect, EventEncoding, Parts};
 pub use cors::{AllowedOrigin, Cors};
 pub use cursor::{FOREIGN, QueryError, query_cursor, query_text};
 pub use denial::{CONTRADICTORY, Denial, Judge, denied_by};
 pub use describe::{ConnectionState, Heard, SubscriptionState};
+pub use log::{By, Follow, Form, LogState, Position, Show, Standing, Wants};
 pub use offer::Offer;
 pub use refusals::{
     KEY_REUSED, KEY_REUSED_CODE, LEAVING, RATE_LIMITED, RESERVED_NAME, idempotency_key, keys_held,
@@ -96,7 +96,7 @@ pub enum Action {
     /// Ask the hub, then come back with the answer.
     Execute(Box<Call>),
     /// Attach to a session's log.
-    Listen(Box<sessions::Listen>),
+    Follow(Box<Follow>),
     /// Become a socket of a dialect.
     Open(Box<Open>),
 }

@@ -2,8 +2,6 @@
 
 use super::{ConnectionId, Effect, Shard};
 use crate::connection::Then;
-use crate::dialect::Exchange;
-use crate::dialect::sessions::Listen;
 use crate::limits::SEND_QUEUE_PAUSE_BYTES;
 use crate::time::Now;
 
@@ -184,11 +182,9 @@ impl Shard {
                 Then::Again => {}
                 Then::More { keep } => return start..start + keep,
                 Then::Streams => steps += self.serve_streams(now, index),
-                Then::Listen(listen, exchange) => {
-                    if !self.try_listen(now, index, listen, exchange) {
-                        // The request goes along to the session's home, to be parsed again there.
-                        return rest;
-                    }
+                // The request goes along to the session's home, to be parsed again there.
+                Then::Follow(ref follow, _) if self.moves_home(index, follow.home()) => {
+                    return rest;
                 }
                 Then::Open(ref open, _) if self.moves_home(index, open.home) => return rest,
                 then => {
@@ -200,29 +196,18 @@ impl Shard {
         }
     }
 
-    /// Attaches a reader; no if the connection has to move first.
-    pub(super) fn try_listen(
-        &mut self,
-        now: Now,
-        index: u32,
-        listen: Box<Listen>,
-        exchange: Exchange,
-    ) -> bool {
-        let home = self.placement.home_of_hash(listen.hash);
-        if home == self.id {
-            self.listen(now, index, &listen, exchange);
-            return true;
-        }
-        let Some(id) = self.id_of(index) else {
-            return true;
+    /// Sends a connection to the home of the session that it is going to read. No if it is there, or cannot move.
+    fn moves_home(&mut self, index: u32, hash: Option<u64>) -> bool {
+        let home = hash.map(|hash| self.placement.home_of_hash(hash));
+        let (Some(home), Some(id)) = (home, self.id_of(index)) else {
+            return false;
         };
         let entry = &mut self.connections[index as usize];
-        if entry.stream.is_some() {
-            self.ask_relay(now, id, home, listen, exchange);
-            return true;
+        if home == self.id || entry.stream.is_some() {
+            return false;
         }
         entry.moving = true;
         self.effects.push_back(Effect::Move(id, home));
-        false
+        true
     }
 }

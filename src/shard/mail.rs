@@ -5,8 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::ConnectionId;
-use crate::dialect::sessions::Listen;
-use crate::dialect::{AllowedOrigin, Exchange};
+use crate::dialect::{AllowedOrigin, Exchange, Follow};
 use crate::hub::{
     Answer, Command, Event, OrganizationId, Parents, PublishKey, Question, Report, Scope,
     ScopeName, ScopeNews, ShardId,
@@ -101,11 +100,11 @@ pub enum Mail {
 #[derive(Debug)]
 pub enum RelayMail {
     /// A stream of the sender, which cannot move, wants to read a log of the receiver.
-    Listen {
+    Follow {
         /// The stream, on the sender.
         stream: ConnectionId,
         /// What it asks for.
-        listen: Box<Listen>,
+        follow: Box<Follow>,
         /// How its answer is framed.
         exchange: Exchange,
         /// The origin that its answer names.

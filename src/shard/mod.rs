@@ -34,7 +34,6 @@ mod mail;
 mod overview;
 mod readers;
 mod relays;
-mod rooms;
 mod settings;
 mod spread;
 mod streams;
@@ -50,8 +49,7 @@ use crate::auth::{Directory, Logins};
 use crate::buf::Arena;
 use crate::config::SlowConsumer;
 use crate::connection::{Connection, Context};
-use crate::dialect::pubsub::Wanted;
-use crate::dialect::{AllMetrics, Dialects, Parts};
+use crate::dialect::{AllMetrics, Dialects, LogView, Parts};
 use crate::hub::{
     self, Event, Hub, Idempotency, Identity, Ids, MatchScratch, Placement, SessionIndex, ShardId,
 };
@@ -138,8 +136,8 @@ pub struct Shard {
     draining: bool,
     poll_rendering: Option<PollRendering>,
     feed_rendering: Option<FeedRendering>,
-    /// What the last room that changed its names wants.
-    last_wanted: Option<Arc<Wanted>>,
+    /// What the last client wants that changed what it is shown.
+    last_view: Option<LogView>,
     /// Fan-out's view of the connections, by index.
     listeners: Vec<Listener>,
     /// Readers for streams of other shards, by those.
@@ -298,7 +296,7 @@ impl Shard {
             draining: false,
             poll_rendering: None,
             feed_rendering: None,
-            last_wanted: None,
+            last_view: None,
             listeners: Vec::new(),
             relays: BTreeMap::new(),
             groups: Groups::new(budget.meter.clone()),

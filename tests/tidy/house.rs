@@ -34,9 +34,7 @@ pub(crate) const CIRCLES: [(&str, &[&str]); 10] = [
     ("connection/http2", &["request", "stream"]),
     (
         "dialect",
-        &[
-            "calls", "client", "contract", "describe", "live", "nowhere", "pubsub",
-        ],
+        &["calls", "contract", "describe", "live", "nowhere"],
     ),
     ("dialect/pubsub", &["assets", "route"]),
     ("dialect/sessions", &["answer", "lifecycle"]),

@@ -18,6 +18,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -48,7 +49,7 @@ pub enum Route<'b> {
 #[derive(Debug)]
 pub enum Pending {
     /// A handshake.
-    Handshake(handshake::Pending),
+    Handshake(Box<handshake::Pending>),
     /// A request about the state.
     State(Box<state::Pending>),
 }
@@ -136,6 +137,7 @@ impl Dialect for Live {
     type Undo = Box<Undo>;
     type Encoding = ();
     type Rendering = ();
+    type View = Infallible;
 
     const NAME: &'static str = "live";
 
@@ -188,7 +190,7 @@ impl Dialect for Live {
         to: &mut Responder<'_>,
     ) -> Action {
         match pending {
-            Pending::Handshake(pending) => self.answer_handshake(pending, &answer, to),
+            Pending::Handshake(pending) => self.answer_handshake(*pending, &answer, to),
             Pending::State(pending) => self.answer_state(*pending, answer, to),
         }
     }

@@ -34,6 +34,7 @@ impl Dialect for Rpc {
     type Undo = Infallible;
     type Encoding = Infallible;
     type Rendering = ();
+    type View = Infallible;
 
     const NAME: &'static str = "rpc";
 

@@ -30,6 +30,7 @@ mod target;
 mod wanted;
 mod wire;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -112,6 +113,7 @@ impl Dialect for EventService {
     type Undo = Option<Box<str>>;
     type Encoding = Envelope;
     type Rendering = Rendering;
+    type View = Infallible;
 
     const NAME: &'static str = "stream";
 

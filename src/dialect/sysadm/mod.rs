@@ -28,6 +28,7 @@ mod subscribe;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -136,6 +137,7 @@ impl Dialect for Sysadm {
     type Undo = Box<Undo>;
     type Encoding = ();
     type Rendering = ();
+    type View = Infallible;
 
     const NAME: &'static str = "sysadm";
 
