@@ -1,11 +1,39 @@
 //! From a request to its answer, whoever has to be waited for, and on to the next request.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
 
 use super::http1::Reading;
 use super::{Connection, Context, State, Then, Timer};
-use crate::dialect::{Dialects, Exchange, Pending, Responder, Tools};
+use crate::dialect::{Action, Dialects, Exchange, Pending, Refused, Responder, Tools};
 use crate::hub::Answer;
+
+/// What was made of a request.
+pub(super) enum Wrote<R> {
+    /// A whole response.
+    Response,
+    /// No response yet: it goes on with this.
+    Nothing(R),
+}
+
+impl From<Action> for Wrote<Action> {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Done => Self::Response,
+            Action::Execute(_) | Action::Follow(_) | Action::Open(_) => Self::Nothing(action),
+        }
+    }
+}
+
+impl<R> From<Result<R, Refused>> for Wrote<R> {
+    fn from(admitted: Result<R, Refused>) -> Self {
+        match admitted {
+            Ok(admitted) => Self::Nothing(admitted),
+            Err(Refused) => Self::Response,
+        }
+    }
+}
 
 impl Connection {
     /// Waits for the hub's answer to a call.
@@ -43,12 +71,10 @@ impl Connection {
         if matches!(self.state, State::Open(_)) {
             return self.answer_client(pending, answer, ctx);
         }
-        let mut then = Then::Again;
-        self.respond(exchange, ctx, |dialects, tools, to| {
-            let action = dialects.answer(pending, answer, tools, to);
-            then = Then::after(action, exchange);
+        let action = self.respond_or(exchange, ctx, |dialects, tools, to| {
+            dialects.answer(pending, answer, tools, to).into()
         });
-        then
+        action.map_or(Then::Again, |action| Then::after(action, exchange))
     }
 
     /// Ends a poll's wait with an answer that is already framed for its exchange.
@@ -58,14 +84,26 @@ impl Connection {
         self.after_response(exchange, ctx);
     }
 
-    /// Writes a response and goes on to the next request, or begins to close. When `write` writes
-    /// nothing (because the request goes on), nothing else happens.
+    /// Writes a response and goes on to the next request, or begins to close.
     pub(super) fn respond(
         &mut self,
         exchange: Exchange,
         ctx: &mut Context<'_>,
         write: impl for<'o> FnOnce(&'o Dialects, &mut Tools<'_>, &mut Responder<'o>),
     ) {
+        self.respond_or(exchange, ctx, |dialects, tools, to| {
+            write(dialects, tools, to);
+            Wrote::<Infallible>::Response
+        });
+    }
+
+    /// Likewise, unless the request goes on: then `write` has written nothing, and returns what is to be done.
+    pub(super) fn respond_or<R>(
+        &mut self,
+        exchange: Exchange,
+        ctx: &mut Context<'_>,
+        write: impl for<'o> FnOnce(&'o Dialects, &mut Tools<'_>, &mut Responder<'o>) -> Wrote<R>,
+    ) -> Option<R> {
         let exchange = Exchange {
             keep_alive: exchange.keep_alive && !ctx.draining,
             ..exchange
@@ -73,7 +111,7 @@ impl Connection {
         let (dialects, date, now) = (ctx.dialects, ctx.date, ctx.now);
         let origin = self.origin();
         let mut arena = std::mem::take(ctx.arena);
-        let (mut status, mut denied) = (0, None);
+        let (mut status, mut denied, mut wrote) = (0, None, Wrote::Response);
         let response = arena.write(|out| {
             let mut to = Responder {
                 out,
@@ -85,13 +123,14 @@ impl Connection {
                 status: 0,
                 denied: None,
             };
-            write(dialects, &mut ctx.tools, &mut to);
+            wrote = write(dialects, &mut ctx.tools, &mut to);
             (status, denied) = (to.status, to.denied);
         });
         ctx.tools.denied = ctx.tools.denied.or(denied);
         *ctx.arena = arena;
-        if response.is_empty() {
-            return;
+        if let Wrote::Nothing(goes_on) = wrote {
+            debug_assert!(response.is_empty(), "a response to a request that goes on");
+            return Some(goes_on);
         }
         ctx.metrics.http_requests.add(1);
         if status >= 400 {
@@ -99,6 +138,7 @@ impl Connection {
         }
         self.send_queue.push(response);
         self.after_response(exchange, ctx);
+        None
     }
 
     fn after_response(&mut self, exchange: Exchange, ctx: &Context<'_>) {
