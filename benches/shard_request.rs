@@ -1,12 +1,11 @@
-//! Whole requests through one shard, without sockets: what the code above the kernel costs.
+//! Whole requests through one shard, without sockets: the cost of the code above the kernel.
 
 use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use fanfare::auth::{Directory, Network};
-use fanfare::config::Config;
-use fanfare::dialect::{AllMetrics, Dialects, Parts};
+use fanfare::dialect::{AllMetrics, Config, Dialects, Parts};
 use fanfare::hub::{Placement, ShardId};
 use fanfare::metrics::Metrics;
 use fanfare::protocol::Parsed;

@@ -1,17 +1,17 @@
-//! `fanfare check-config`: what `serve` would do with the same options, without doing it.
+//! `fanfare check-config`: checks `serve`'s configuration with the same options, without serving.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::serve::ServeArgs;
-use crate::config::DEFAULT_TOML;
+use crate::dialect::Config;
 
-/// What is shown of secrets: nothing that this server could lose, since it does not have them.
+/// The note on secrets, of which only digests and hashes are shown: this server has nothing else.
 const KEPT: &str = "# Tokens are kept as digests and passwords as hashes, which are shown here; only a weak\n\
     # password can be guessed from its hash.\n";
 
-/// The options of `serve`, and the file by position because that is how one checks a file.
+/// The options of `serve`, and the file by position, as a checker of files is usually called.
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckConfigArgs {
     /// Configuration file (TOML).
@@ -27,7 +27,7 @@ pub(super) struct CheckConfigArgs {
 /// Prints `# ok` and the values in effect as a configuration file, or the problem with exit code 2.
 pub(super) fn run(args: &CheckConfigArgs) -> ExitCode {
     let printed = if args.default {
-        io::stdout().write_all(DEFAULT_TOML.as_bytes())
+        io::stdout().write_all(Config::default_file().as_bytes())
     } else {
         let mut serve = args.serve.clone();
         serve.config = args.path.clone().or(serve.config);

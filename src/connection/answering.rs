@@ -5,35 +5,9 @@ use std::convert::Infallible;
 use bytes::Bytes;
 
 use super::http1::Reading;
+use super::wrote::Wrote;
 use super::{Connection, Context, State, Then, Timer};
-use crate::dialect::{Action, Dialects, Exchange, Pending, Refused, Responder, Tools};
-use crate::hub::Answer;
-
-/// What was made of a request.
-pub(super) enum Wrote<R> {
-    /// A whole response.
-    Response,
-    /// No response yet: it goes on with this.
-    Nothing(R),
-}
-
-impl From<Action> for Wrote<Action> {
-    fn from(action: Action) -> Self {
-        match action {
-            Action::Done => Self::Response,
-            Action::Execute(_) | Action::Follow(_) | Action::Open(_) => Self::Nothing(action),
-        }
-    }
-}
-
-impl<R> From<Result<R, Refused>> for Wrote<R> {
-    fn from(admitted: Result<R, Refused>) -> Self {
-        match admitted {
-            Ok(admitted) => Self::Nothing(admitted),
-            Err(Refused) => Self::Response,
-        }
-    }
-}
+use crate::dialect::{Dialects, Exchange, Outcome, Pending, Responder, Tools};
 
 impl Connection {
     /// Waits for the hub's answer to a call.
@@ -60,19 +34,19 @@ impl Connection {
         }
     }
 
-    /// Responds with the hub's answer, or returns what is to be done next: [`Then::Again`] is nothing.
+    /// Responds with an operation's outcome, or returns what is to be done next: [`Then::Again`] is nothing.
     pub fn answer(
         &mut self,
         pending: Pending,
-        answer: Answer,
+        outcome: Outcome,
         exchange: Exchange,
         ctx: &mut Context<'_>,
     ) -> Then {
         if matches!(self.state, State::Open(_)) {
-            return self.answer_client(pending, answer, ctx);
+            return self.answer_client(pending, outcome, ctx);
         }
         let action = self.respond_or(exchange, ctx, |dialects, tools, to| {
-            dialects.answer(pending, answer, tools, to).into()
+            dialects.answer(pending, outcome, tools, to).into()
         });
         action.map_or(Then::Again, |action| Then::after(action, exchange))
     }
@@ -111,7 +85,7 @@ impl Connection {
         let (dialects, date, now) = (ctx.dialects, ctx.date, ctx.now);
         let origin = self.origin();
         let mut arena = std::mem::take(ctx.arena);
-        let (mut status, mut denied, mut wrote) = (0, None, Wrote::Response);
+        let (mut status, mut denied, mut made) = (0, None, Wrote::Response);
         let response = arena.write(|out| {
             let mut to = Responder {
                 out,
@@ -123,12 +97,12 @@ impl Connection {
                 status: 0,
                 denied: None,
             };
-            wrote = write(dialects, &mut ctx.tools, &mut to);
+            made = write(dialects, &mut ctx.tools, &mut to);
             (status, denied) = (to.status, to.denied);
         });
         ctx.tools.denied = ctx.tools.denied.or(denied);
         *ctx.arena = arena;
-        if let Wrote::Nothing(goes_on) = wrote {
+        if let Wrote::Nothing(goes_on) = made {
             debug_assert!(response.is_empty(), "a response to a request that goes on");
             return Some(goes_on);
         }

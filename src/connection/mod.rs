@@ -36,6 +36,7 @@ mod response;
 mod send_queue;
 mod timer;
 mod websocket;
+mod wrote;
 
 use crate::auth::Network;
 use crate::buf::Arena;

@@ -11,9 +11,10 @@ use super::response::ResponsePeer;
 use super::websocket::WebSocketPeer;
 use super::{Connection, Context, State, Then, Timer};
 use crate::dialect::{
-    Change, Client, Encoding, Envelope, Exchange, Open, Opening, Pending, Reaction, Subscribe, Undo,
+    Change, Client, Encoding, Envelope, Exchange, Open, Opening, Outcome, Pending, Reaction,
+    Subscribe, Undo,
 };
-use crate::hub::{Answer, Full};
+use crate::hub::Full;
 use crate::protocol::grpc::{Code, Status, put_compressed};
 use crate::protocol::websocket::{CloseCode, Opcode, encode_header};
 
@@ -234,11 +235,11 @@ impl Connection {
         self.react(reaction, ctx)
     }
 
-    /// The answer to a client's call.
+    /// The outcome of a client's call.
     pub(super) fn answer_client(
         &mut self,
         pending: Pending,
-        answer: Answer,
+        outcome: Outcome,
         ctx: &mut Context<'_>,
     ) -> Then {
         let Some(open) = self.open_client() else {
@@ -247,7 +248,7 @@ impl Connection {
         let client = &mut open.client;
         let reaction = ctx
             .dialects
-            .answer_client(client, pending, answer, &mut ctx.tools);
+            .answer_client(client, pending, outcome, &mut ctx.tools);
         self.react(reaction, ctx)
     }
 

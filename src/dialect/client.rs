@@ -10,8 +10,8 @@ use bytes::Bytes;
 use super::contract::Dialect;
 use super::log::{Follow, Show, Standing};
 use super::render::Envelope;
-use super::{Call, Client, Dialects, Pending, Tools, Undo, dispatch};
-use crate::hub::{Answer, Full, Refusal, Subscription};
+use super::{Call, Client, Dialects, Outcome, Pending, Tools, Undo, dispatch};
+use crate::hub::{Full, Refusal, Subscription};
 use crate::protocol::grpc::{CallFields, MessageEncoding, Status};
 use crate::protocol::websocket::{CloseCode, Handshake};
 use crate::time::Instant;
@@ -187,17 +187,17 @@ impl Dialects {
         )
     }
 
-    /// The answer to a client's [`Reaction::Execute`].
+    /// The outcome of a client's [`Reaction::Execute`].
     pub fn answer_client(
         &self,
         client: &mut Client,
         pending: Pending,
-        answer: Answer,
+        outcome: Outcome,
         tools: &mut Tools<'_>,
     ) -> Reaction {
         dispatch!(
             self, Client, client, Pending, pending,
-            |dialect, client, pending| Dialect::answer_client(dialect, client, pending, answer, tools),
+            |dialect, client, pending| Dialect::answer_client(dialect, client, pending, outcome, tools),
             // Nobody asks on another's behalf.
             else Reaction::nothing()
         )

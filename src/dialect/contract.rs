@@ -1,4 +1,4 @@
-//! What a dialect is: a path to a route, a request to an [`Action`], an [`Answer`] to a response, and for those with
+//! What a dialect is: a path to a route, a request to an [`Action`], an [`Outcome`] to a response, and for those with
 //! clients that stay, messages, answers and time to [`Reaction`]s.
 //!
 //! All but the first few have a default: a dialect says what it has. Where it has none of something, the type is
@@ -14,12 +14,11 @@ use super::client::Reaction;
 use super::describe::Heard;
 use super::log::{Form, LogState, Position, Standing, Wants};
 use super::{
-    Action, AllMetrics, Client, Cors, Envelope, Message, Refused, Responder, Tools, no_such_method,
-    respond_error,
+    Action, AllMetrics, Client, Config, Cors, Envelope, Message, Outcome, Refused, Responder,
+    Tools, no_such_method, respond_error,
 };
 use crate::auth::{Directory, OrganizationId};
-use crate::config::Config;
-use crate::hub::{Answer, Epoch, Event, Full, Gap, Log, Number, Refusal};
+use crate::hub::{Epoch, Event, Full, Gap, Log, Number, Refusal};
 use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
 use crate::protocol::grpc::Status;
 use crate::protocol::http1::Head;
@@ -157,11 +156,11 @@ pub trait Dialect: Sized {
         to: &mut Responder<'_>,
     ) -> Action;
 
-    /// Turns the hub's answer into a response, or into the next command.
+    /// Turns an operation's outcome into a response, or into the next operation.
     fn answer(
         &self,
         pending: Self::Pending,
-        answer: Answer,
+        outcome: Outcome,
         tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {
@@ -283,12 +282,12 @@ pub trait Dialect: Sized {
         Reaction::nothing()
     }
 
-    /// The answer to a client's [`Reaction::Execute`].
+    /// The outcome of a client's [`Reaction::Execute`].
     fn answer_client(
         &self,
         client: &mut Self::Client,
         pending: Self::Pending,
-        answer: Answer,
+        outcome: Outcome,
         tools: &mut Tools<'_>,
     ) -> Reaction {
         Reaction::nothing()

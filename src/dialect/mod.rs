@@ -1,6 +1,6 @@
 //! The dialects: where protocols meet the hub, and nowhere else.
 //!
-//! A dialect turns a request into an [`Action`] and an [`Answer`](crate::hub::Answer) into a response. It owns no connection and no log.
+//! A dialect turns a request into an [`Action`] and an [`Outcome`] into a response. It owns no connection and no log.
 //! What one is says the trait [`Dialect`]; which there are says the list below, of which all else is made (`list`).
 //! To add one: a folder, its `mod` and its line in the list, and its transcripts under `tests/dialects/`. How that
 //! looks is in `ARCHITECTURE.md`, "Adding a dialect".
@@ -8,6 +8,7 @@
 pub mod admin;
 mod calls;
 mod client;
+mod config;
 mod contract;
 mod cors;
 mod cursor;
@@ -19,8 +20,10 @@ mod lines;
 mod list;
 pub mod live;
 mod log;
+mod node_report;
 mod nowhere;
 mod offer;
+mod operation;
 pub mod pubsub;
 mod refusals;
 pub mod render;
@@ -36,19 +39,22 @@ mod upgrade;
 
 use std::sync::Arc;
 
-use crate::hub::{Command, Ids, Placement};
+use crate::hub::{Ids, Placement};
 use crate::metrics::Metrics;
 use crate::time::Now;
 
 pub use calls::no_such_method;
 pub use client::{Change, Message, Open, Opening, Reaction, Streamed, Subscribe};
+pub use config::Config;
 pub use contract::{Dialect, EventEncoding, Parts};
 pub use cors::{AllowedOrigin, Cors};
 pub use cursor::{FOREIGN, QueryError, query_cursor, query_text};
 pub use denial::{CONTRADICTORY, Denial, Judge, denied_by};
 pub use describe::{ConnectionState, Heard, SubscriptionState};
 pub use log::{By, Follow, Form, LogState, Position, Show, Standing, Wants};
+pub use node_report::{NodeReport, Reporting};
 pub use offer::Offer;
+pub use operation::{LoginChange, Operation, Outcome};
 pub use refusals::{
     KEY_REUSED, KEY_REUSED_CODE, LEAVING, RATE_LIMITED, RESERVED_NAME, idempotency_key, keys_held,
     reserved_name, retry_after_line, too_fast,
@@ -57,7 +63,6 @@ pub use render::{Envelope, number_digits, put_event_name, put_number, put_text};
 pub use respond::{
     Exchange, Refused, Responder, STREAMED, error_body, respond_body, respond_error,
 };
-pub use sysadm::{SYSTEM_STATE, SystemState};
 pub use upgrade::{check_upgrade, handshake_fields, read_credentials};
 
 use list::dialects;
@@ -93,7 +98,7 @@ const fn sum(numbers: &[usize], count: usize) -> usize {
 pub enum Action {
     /// Nothing: the response is written.
     Done,
-    /// Ask the hub, then come back with the answer.
+    /// Carry out an operation, then come back with its outcome.
     Execute(Box<Call>),
     /// Attach to a session's log.
     Follow(Box<Follow>),
@@ -101,16 +106,16 @@ pub enum Action {
     Open(Box<Open>),
 }
 
-/// A command and what is to be done with its answer.
+/// An operation and what is to be done with its outcome.
 #[derive(Debug)]
 pub struct Call {
-    /// What to ask.
-    pub command: Command,
+    /// The operation.
+    pub operation: Operation,
     /// A repeat with the same key gets the first answer.
     pub idempotency_key: Option<Box<[u8]>>,
     /// What the sender's own copy of the events it publishes is marked with.
     pub correlation_id: Option<Box<str>>,
-    /// Who turns the answer into a response.
+    /// The request that waits for the outcome.
     pub pending: Pending,
 }
 

@@ -2,9 +2,9 @@
 
 use super::respond::{Refused, Responder};
 use super::{
-    Action, AllowedOrigin, Client, Cors, Dialect, Dialects, Pending, Route, Tools, dispatch,
+    Action, AllowedOrigin, Client, Cors, Dialect, Dialects, Outcome, Pending, Route, Tools,
+    dispatch,
 };
-use crate::hub::Answer;
 use crate::protocol::grpc::Status;
 use crate::protocol::http1::Head;
 
@@ -71,17 +71,17 @@ impl Dialects {
         ))
     }
 
-    /// Turns the hub's answer into a response, or into the next command.
+    /// Turns an operation's outcome into a response, or into the next operation.
     pub fn answer<'o>(
         &'o self,
         pending: Pending,
-        answer: Answer,
+        outcome: Outcome,
         tools: &mut Tools<'_>,
         to: &mut Responder<'o>,
     ) -> Action {
         dispatch!(self, Pending, pending, |dialect, pending| {
             to.lines = Dialect::cors(dialect, None).map_or(b"", |cors| cors);
-            Dialect::answer(dialect, pending, answer, tools, to)
+            Dialect::answer(dialect, pending, outcome, tools, to)
         })
     }
 

@@ -7,8 +7,8 @@
 //!      │                  │     Start    │             ▲
 //!      └──────────────────┴──────────────┴─────────────┘ Stop
 //! ```
-//!
-//! Each change of status is an event in the session's own log; asking for the status that is there
+//! Each change of status is an event in the session's own log; asking for the present status
+//! succeeds without one.
 //! already is done without one.
 
 use std::time::Duration;
@@ -29,8 +29,8 @@ use crate::time::Now;
 const FOUND_MAX: usize = 2;
 
 impl Status {
-    /// The status after a transition: `None` if that is where it stands already, the status itself
-    /// as the error if it does not allow the transition.
+    /// Returns the status after a transition: `None` if it is the present one. Errors with the
+    /// present status if it does not allow the transition.
     const fn after(self, transition: Transition) -> Result<Option<Self>, Self> {
         match (transition, self) {
             (Transition::Start, Self::Pending | Self::Paused) => Ok(Some(Self::Running)),
@@ -47,7 +47,7 @@ impl Status {
         }
     }
 
-    /// The status as JSON text, the payload of a `status` event.
+    /// Returns the status as JSON text, the payload of a `status` event.
     const fn as_json(self) -> &'static [u8] {
         match self {
             Self::Pending => b"\"pending\"",
@@ -64,16 +64,14 @@ impl Hub {
         &mut self,
         now: Now,
         key: SessionKey,
+        hash: u64,
         parents: &Parents,
-        labels: Vec<String>,
-        expires_ms: Option<u64>,
-        retention: Option<Duration>,
+        (labels, expires_ms, retention): (Vec<String>, Option<u64>, Option<Duration>),
     ) -> Result<Answer, Refusal> {
-        if self.use_key(now, &key).is_ok() {
+        if self.use_key(now, &key, hash).is_ok() {
             return Err(Refusal::Exists);
         }
         let token = key.token.clone();
-        let hash = self.placement.session_hash(token.as_str());
         let index = self.insert(now, key, hash, parents, retention)?;
         if let Some(session) = self.sessions.get_mut(index) {
             session.declared = true;
@@ -86,8 +84,13 @@ impl Hub {
         Ok(Answer::Created(token))
     }
 
-    pub(super) fn read(&mut self, now: Now, key: &SessionKey) -> Result<Answer, Refusal> {
-        let index = self.use_key(now, key)?;
+    pub(super) fn read(
+        &mut self,
+        now: Now,
+        key: &SessionKey,
+        hash: u64,
+    ) -> Result<Answer, Refusal> {
+        let index = self.use_key(now, key, hash)?;
         self.trim(now, index);
         let session = self.sessions.get(index).ok_or(Refusal::NotFound)?;
         let details = session.details.as_deref();
@@ -106,25 +109,30 @@ impl Hub {
         })))
     }
 
-    /// [`read`](Self::read) for who knows a token, but not whose it is.
-    pub(super) fn read_any(&mut self, now: Now, token: ScopeName) -> Result<Answer, Refusal> {
-        let hash = self.placement.session_hash(token.as_str());
+    /// [`read`](Self::read) for a caller that knows a token, but not its organization.
+    pub(super) fn read_any(
+        &mut self,
+        now: Now,
+        token: ScopeName,
+        hash: u64,
+    ) -> Result<Answer, Refusal> {
         let organization = self.find_any(now, token.as_str(), hash);
         let organization = organization.ok_or(Refusal::NotFound)?;
         let key = SessionKey {
             organization,
             token,
         };
-        self.read(now, &key)
+        self.read(now, &key, hash)
     }
 
     pub(super) fn transition(
         &mut self,
         now: Now,
         key: &SessionKey,
+        hash: u64,
         transition: Transition,
     ) -> Result<Answer, Refusal> {
-        let index = self.use_key(now, key)?;
+        let index = self.use_key(now, key, hash)?;
         let session = self.sessions.get(index).ok_or(Refusal::NotFound)?;
         let Some(status) = session.status.after(transition).map_err(Refusal::Status)? else {
             return Ok(Answer::Done);
@@ -137,7 +145,7 @@ impl Hub {
             match status {
                 Status::Running => {
                     if was == Status::Pending {
-                        // The date was for those who never start, as in the original.
+                        // The date was for sessions that never start, as in the original.
                         details.expires_ms = None;
                     }
                     details.started_ms.get_or_insert(now.unix_ms);
@@ -153,9 +161,10 @@ impl Hub {
         &mut self,
         now: Now,
         key: &SessionKey,
+        hash: u64,
         resume_token: Bytes,
     ) -> Result<Answer, Refusal> {
-        let index = self.use_key(now, key)?;
+        let index = self.use_key(now, key, hash)?;
         let session = self.sessions.get(index).ok_or(Refusal::NotFound)?;
         if session.status != Status::Pending {
             return Err(Refusal::Status(session.status));
@@ -170,9 +179,10 @@ impl Hub {
         &mut self,
         now: Now,
         key: &SessionKey,
+        hash: u64,
         labels: Vec<String>,
     ) -> Result<Answer, Refusal> {
-        let index = self.use_key(now, key)?;
+        let index = self.use_key(now, key, hash)?;
         let session = self.sessions.get_mut(index).ok_or(Refusal::NotFound)?;
         if session.details.is_some() || !labels.is_empty() {
             session.details_mut().labels = labels;
@@ -180,20 +190,21 @@ impl Hub {
         Ok(Answer::Done)
     }
 
-    pub(super) fn delete(&mut self, now: Now, key: &SessionKey) -> Result<Answer, Refusal> {
-        let index = self.use_key(now, key)?;
+    pub(super) fn delete(
+        &mut self,
+        now: Now,
+        key: &SessionKey,
+        hash: u64,
+    ) -> Result<Answer, Refusal> {
+        let index = self.use_key(now, key, hash)?;
         self.bury(now, index);
         self.remove(index);
         Ok(Answer::Done)
     }
 
-    /// Searches all sessions of the shard: for people who type, not for programs that poll.
-    pub(super) fn find_by_prefix(
-        &self,
-        now: Now,
-        organization: OrganizationId,
-        prefix: &str,
-    ) -> Answer {
+    /// Returns up to two tokens of this shard's sessions that begin with `prefix`, so that one can be told from several.
+    /// Searches all sessions: for people who type, not for programs that poll.
+    pub fn find(&self, now: Now, organization: OrganizationId, prefix: &str) -> Vec<ScopeName> {
         let fits = |session: &&Session| {
             session.key.organization == organization
                 && session.key.token.as_str().starts_with(prefix)
@@ -201,7 +212,7 @@ impl Hub {
                 && !session.is_expired(now, self.config.session_ttl)
         };
         let found = self.sessions.iter().filter(fits).take(FOUND_MAX);
-        Answer::Found(found.map(|session| session.key.token.clone()).collect())
+        found.map(|session| session.key.token.clone()).collect()
     }
 
     /// Inserts a session whose key is not there yet.
@@ -257,7 +268,7 @@ impl Hub {
         Refusal::Full(Full::new(Table::Sessions, whose, self.config.session_ttl))
     }
 
-    /// Lets a session end once its readers were shown its last event: nobody finds it any more.
+    /// Lets a session end once its readers were shown its last event; no command finds it any more.
     fn doom(&mut self, index: SessionIndex) {
         let Some(session) = self.sessions.get_mut(index) else {
             return;
@@ -272,7 +283,7 @@ impl Hub {
     }
 }
 
-/// An event of the server's own.
+/// A draft of an event of the server's own.
 fn server_draft(name: &'static [u8], payload: Bytes) -> Draft {
     Draft {
         name: EventName::from_json(Bytes::from_static(name)),

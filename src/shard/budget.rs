@@ -56,6 +56,12 @@ impl Budget {
         self.held.output -= held.output as usize;
     }
 
+    /// Bytes held for single connections.
+    #[cfg(test)]
+    pub(super) const fn counted(&self) -> usize {
+        self.held.input + self.held.output
+    }
+
     /// Bytes that wait for peers or from peers, each once, and what peers subscribed to.
     fn bytes(&self) -> usize {
         self.held.input + self.held.output + self.meter.bytes() + self.subscription_bytes
@@ -72,6 +78,12 @@ impl Budget {
 pub(super) struct Held {
     input: u32,
     output: u32,
+}
+
+impl Held {
+    pub(super) const fn input(self) -> usize {
+        self.input as usize
+    }
 }
 
 /// The same of all connections.
@@ -91,13 +103,13 @@ impl Shard {
             return;
         }
         // What nobody waits for.
-        self.forget_renderings();
+        self.reading.forget_renderings();
         let enough = self.budget.bytes_max - self.budget.bytes_max / 8;
         for (bytes, index) in self.holders() {
             if bytes == 0 || self.budget.bytes() <= enough {
                 break;
             }
-            let entry = self.connections.get(index as usize);
+            let entry = self.connections.get(index);
             if entry.is_some_and(|entry| entry.relay.is_some()) {
                 self.give_up_relay(now, index);
             } else {
@@ -110,9 +122,9 @@ impl Shard {
     /// How much is held for whom, the most first; among equals those who came last.
     fn holders(&self) -> Vec<(usize, u32)> {
         let mut holders = vec![0; self.connections.capacity()];
-        for (index, entry) in &self.connections {
-            let holder = entry.stream.as_ref().map_or(index, |s| s.parent as usize);
-            holders[holder] += entry.connection.send_queue.len() + entry.held.input as usize;
+        for (index, entry) in self.connections.iter() {
+            let holder = entry.stream.as_ref().map_or(index, |stream| stream.parent) as usize;
+            holders[holder] += entry.connection.send_queue.len() + entry.input_bytes();
             let subscriptions = entry.subscriptions.as_ref();
             holders[holder] += subscriptions.map_or(0, |all| all.bytes());
         }
@@ -120,25 +132,15 @@ impl Shard {
             .connections
             .iter()
             .filter(|(_, entry)| entry.stream.is_none());
-        let held = clients.map(|(index, _)| (holders[index], index as u32));
+        let held = clients.map(|(index, _)| (holders[index as usize], index));
         let mut held: Vec<_> = held.collect();
         held.sort_unstable_by(|a, b| b.cmp(a));
         held
     }
 
-    /// Drops the last renderings, which are kept for whoever asks for the same next.
-    pub(super) fn forget_renderings(&mut self) {
-        self.poll_rendering = None;
-        self.feed_rendering = None;
-    }
-
     /// Says how much is held: what is kept only for whoever comes next waits for nobody.
     pub(super) fn update_gauge(&self) {
-        let kept = [
-            self.poll_rendering.as_ref().map(|last| last.size),
-            self.feed_rendering.as_ref().map(|last| last.size),
-        ];
-        let kept: usize = kept.into_iter().flatten().sum();
+        let kept = self.reading.kept_bytes();
         let shared = self.budget.meter.bytes().saturating_sub(kept);
         let metrics = self.metrics();
         let buffered = self.budget.held.input + self.budget.held.output + shared;

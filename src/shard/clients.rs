@@ -6,50 +6,40 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::fanout::Listener;
+use super::carry_on::Next;
 use super::interest::Waiter;
 use super::subscriptions::{Held, Subscriptions};
 use super::{ConnectionId, Shard};
-use crate::connection::{Connection, Then};
+use crate::connection::Connection;
 use crate::dialect::{Change, Encoding, Exchange, Open, Rendering, Subscribe};
 use crate::hub::{Full, OrganizationId, SubscriberId, Subscription};
 use crate::time::Now;
 
 impl Shard {
-    /// Does what a connection's step or answer left to do. No if the connection has to wait before its next
-    /// input is looked at.
-    pub(super) fn carry_on(&mut self, now: Now, index: u32, then: Then) -> bool {
-        match then {
-            Then::Again | Then::More { .. } | Then::Streams => true,
-            Then::Call(call, exchange) => self.call(now, index, *call, exchange),
-            Then::Open(open, exchange) => self.open(now, index, *open, exchange),
-            Then::Subscribe(change) => self.subscribe(now, index, change, Bytes::new()),
-            Then::Follow(follow, exchange) => self.follow(now, index, follow, exchange),
-            Then::Show(show) => {
-                self.change_view(now, index, *show);
-                true
-            }
-        }
-    }
-
-    fn open(&mut self, now: Now, index: u32, open: Open, exchange: Exchange) -> bool {
-        let opened = self.with(now, index, |connection, ctx| {
+    pub(super) fn open(&mut self, now: Now, index: u32, open: Open, exchange: Exchange) -> Next {
+        let opened = self.work_on(now, index, |connection, ctx| {
             connection.open(open, exchange, ctx)
         });
         let Some((answer, first)) = opened else {
-            return true;
+            return Next::Ready;
         };
         self.subscribe(now, index, Box::new(first), answer)
     }
 
-    /// Changes what a client hears, and then sends `first`, the retained events and the reply. No if that
-    /// has to wait.
-    fn subscribe(&mut self, now: Now, index: u32, change: Box<Subscribe>, first: Bytes) -> bool {
+    /// Changes what a client hears, and then sends `first`, the retained events and the reply.
+    pub(super) fn subscribe(
+        &mut self,
+        now: Now,
+        index: u32,
+        change: Box<Subscribe>,
+        first: Bytes,
+    ) -> Next {
         let organization = organization_of(&change.change);
-        if let (Some(organization), Some(connection)) = (organization, self.id_of(index))
+        if let (Some(organization), Some(connection)) =
+            (organization, self.connections.id_of(index))
             && !self.announce(organization)
         {
-            self.with(now, index, |connection, _| {
+            self.work_on(now, index, |connection, _| {
                 connection.wait_for_subscription();
             });
             let waiter = Waiter::Subscribe {
@@ -57,8 +47,8 @@ impl Shard {
                 change,
                 first,
             };
-            self.interest.wait(organization, waiter);
-            return false;
+            self.fanout.interest.wait(organization, waiter);
+            return Next::Wait;
         }
         self.put_in_force(now, index, *change, first)
     }
@@ -71,15 +61,17 @@ impl Shard {
         change: Subscribe,
         first: Bytes,
     ) {
-        if self.entry(connection).is_some()
-            && self.put_in_force(now, connection.index, change, first)
-        {
+        if !self.connections.has(connection) {
+            return;
+        }
+        let next = self.put_in_force(now, connection.index, change, first);
+        if self.follow_up(now, connection.index, next) {
             self.go_on(now, connection.index);
         }
     }
 
-    /// A change of subscriptions is in force from now on. No if what follows from it has to wait.
-    fn put_in_force(&mut self, now: Now, index: u32, change: Subscribe, first: Bytes) -> bool {
+    /// A change of subscriptions is in force from now on.
+    fn put_in_force(&mut self, now: Now, index: u32, change: Subscribe, first: Bytes) -> Next {
         // What was heard until now comes before the answer, and is not for who only subscribes now.
         self.fan_out(now);
         self.settle_group(now, index);
@@ -91,12 +83,12 @@ impl Shard {
         } = change;
         let organization = organization_of(&change);
         if let Err(full) = self.check_change(index, &change) {
-            let then = self.with(now, index, |connection, ctx| {
+            let then = self.work_on(now, index, |connection, ctx| {
                 connection.not_subscribed(first, undo, full, ctx)
             });
-            return then.is_none_or(|then| self.carry_on(now, index, then));
+            return Next::of(then);
         }
-        let entry = self.connections.get(index as usize);
+        let entry = self.connections.get(index);
         let encoding = entry.and_then(|entry| entry.connection.hears());
         let mut before = first;
         if let Some(encoding) = encoding {
@@ -115,26 +107,22 @@ impl Shard {
                     count += 1;
                 }
                 before = out.freeze();
-                if let Some(entry) = self.connections.get_mut(index as usize) {
+                if let Some(entry) = self.connections.get_mut(index) {
                     entry.connection.count_events(count);
                 }
             }
         } else {
             self.unsubscribe(index);
         }
-        let then = self.with(now, index, |connection, ctx| {
+        let then = self.work_on(now, index, |connection, ctx| {
             connection.subscribed(before, &reply, ctx)
         });
-        let go_on = then.is_none_or(|then| self.carry_on(now, index, then));
-        if self.draining {
-            self.drain_connection(now, index);
-        }
-        go_on
+        then.map_or(Next::Ready, Next::InForce)
     }
 
     /// Whether there is room for what a change adds.
     fn check_change(&self, index: u32, change: &Change) -> Result<(), Full> {
-        let held = self.connections.get(index as usize);
+        let held = self.connections.get(index);
         let held = held.and_then(|entry| entry.subscriptions.as_ref());
         let new = match change {
             Change::Replace(all) => &**all,
@@ -162,7 +150,7 @@ impl Shard {
             }
             return;
         };
-        let Some(entry) = self.connections.get_mut(index as usize) else {
+        let Some(entry) = self.connections.get_mut(index) else {
             return;
         };
         let subscriptions = entry
@@ -170,12 +158,11 @@ impl Shard {
             .get_or_insert_with(|| Box::new(Subscriptions::new(organization)));
         let mut add = |wanted: &Subscription| {
             let id = self.hub.subscribe(SubscriberId(index), wanted);
-            self.last_subscription = self.last_subscription.wrapping_add(1).max(1);
             let bytes = wanted.bytes() as u32;
             self.budget.subscription_bytes += bytes as usize;
             subscriptions.push(Held {
                 id,
-                number: self.last_subscription,
+                number: self.fanout.number_subscription(),
                 counted: self.hub.matched(id),
                 bytes,
             });
@@ -185,17 +172,11 @@ impl Shard {
             Change::Add(one) => add(one),
             Change::Remove(_) => {}
         }
-        if self.listeners.len() <= index as usize {
-            self.listeners
-                .resize(index as usize + 1, Listener::nobody(encoding));
-        }
-        let listener = &mut self.listeners[index as usize];
-        listener.encoding = encoding;
-        listener.serial = entry.serial;
+        self.fanout.listen(index, entry.serial, encoding);
     }
 
     fn remove_subscription(&mut self, index: u32, place: usize) {
-        let entry = self.connections.get_mut(index as usize);
+        let entry = self.connections.get_mut(index);
         let Some(subscriptions) = entry.and_then(|entry| entry.subscriptions.as_mut()) else {
             return;
         };
@@ -207,7 +188,7 @@ impl Shard {
 
     /// Removes all subscriptions of a connection.
     pub(super) fn unsubscribe(&mut self, index: u32) {
-        let entry = self.connections.get_mut(index as usize);
+        let entry = self.connections.get_mut(index);
         let subscriptions = entry.and_then(|entry| entry.subscriptions.take());
         self.drop_subscriptions(subscriptions);
     }
@@ -225,7 +206,7 @@ impl Shard {
     /// A client's own time is up. It may be sent away, so it is shown first what was published until now.
     pub(super) fn expire_client(&mut self, now: Now, index: u32) {
         self.pull(index);
-        let then = self.with(now, index, Connection::expire_client);
+        let then = self.work_on(now, index, Connection::expire_client);
         if let Some(then) = then {
             self.carry_on(now, index, then);
         }

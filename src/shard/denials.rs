@@ -3,34 +3,12 @@
 //! Of each kind so many are told in a span of time. How many were left out is said with the next that is told, or when
 //! the span is over.
 
-use super::{Effect, Shard};
+use super::{Effect, Shard, Told, ToldDenial};
 use crate::auth::Network;
 use crate::dialect::Denial;
 use crate::limits::{DENIALS_TOLD_MAX, DENIALS_TOLD_SPAN};
 use crate::metrics::RefusalKind;
 use crate::time::{Instant, Now};
-
-/// What is told about refusals of one kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// Why they were refused.
-    pub kind: RefusalKind,
-    /// One of them; `None` if there is only to say how many were left out.
-    pub one: Option<ToldDenial>,
-    /// How many were left out before it.
-    pub left_out: u64,
-}
-
-/// One refusal, as it is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ToldDenial {
-    /// By which dialect.
-    pub dialect: &'static str,
-    /// From where.
-    pub network: Network,
-    /// The name of the organization, if it is known.
-    pub organization: Option<Box<str>>,
-}
 
 /// How much was told lately.
 #[derive(Debug, Default)]
@@ -94,7 +72,7 @@ impl Shard {
             network,
             organization,
         });
-        self.effects.push_back(Effect::Tell(Told {
+        self.connections.push_effect(Effect::Tell(Told {
             kind,
             one,
             left_out,
@@ -105,7 +83,7 @@ impl Shard {
     pub(super) fn tell_left_out(&mut self, now: Now) {
         while let Some((kind, left_out)) = self.throttle.overdue(now.instant) {
             let one = None;
-            self.effects.push_back(Effect::Tell(Told {
+            self.connections.push_effect(Effect::Tell(Told {
                 kind,
                 one,
                 left_out,

@@ -2,52 +2,55 @@
 
 use std::sync::Arc;
 
-use super::{ConnectionId, Effect, Mail, PasswordCheck, ReplyTo, Shard, Ticket};
-use crate::auth::{Attempt, LoginToken, Verdict};
-use crate::dialect::{Call, Exchange, Pending};
+use super::carry_on::Next;
+use super::{ConnectionId, Mail, ReplyTo, Shard, Ticket};
+use crate::dialect::{Call, Exchange, Operation, Outcome, Pending};
 use crate::hub::{
-    Address, Answer, Begin, Command, Correlation, Login, OrganizationId, PublishKey, Refusal,
-    ScopeName, ShardId, SubscriberId,
+    Address, Answer, Begin, Command, Correlation, OrganizationId, PublishKey, Refusal, ShardId,
+    SubscriberId,
 };
-use crate::limits::MESH_OUTBOX_MESSAGES_MAX;
 use crate::time::Now;
 
-/// A question to all shards, while answers come in.
-#[derive(Debug)]
-pub(super) struct Survey {
-    connection: ConnectionId,
-    missing: usize,
-    found: Vec<ScopeName>,
-}
-
 impl Shard {
-    /// Makes a connection's call and does what follows from the answer. No if that has to be waited for.
-    pub(super) fn call(&mut self, now: Now, index: u32, call: Call, exchange: Exchange) -> bool {
-        let Some(id) = self.id_of(index) else {
-            return true;
+    /// Makes a connection's call.
+    pub(super) fn call(&mut self, now: Now, index: u32, call: Call, exchange: Exchange) -> Next {
+        let Some(id) = self.connections.id_of(index) else {
+            return Next::Ready;
         };
         let Call {
-            mut command,
+            operation,
             idempotency_key,
             correlation_id,
             pending,
         } = call;
-        if let Some(correlation_id) = correlation_id {
-            self.mark_own(id, correlation_id, &mut command);
-        }
-        // Who follows a log hears nothing but what its home has.
-        let answer = if !pending.follows_log() && asks_where_a_session_stands(&command) {
-            self.find_place(now, id, command)
-        } else {
-            self.dispatch(now, id, command, idempotency_key)
+        let outcome = match operation {
+            Operation::Command(mut command) => {
+                if let Some(correlation_id) = correlation_id {
+                    self.mark_own(id, correlation_id, &mut command);
+                }
+                // Who follows a log hears nothing but what its home has.
+                let follows = pending.follows_log();
+                let answer = match subscribes_at_a_session(&command).filter(|_| !follows) {
+                    Some(organization) => self.find_place(now, id, organization, command),
+                    None => self.dispatch(now, id, command, idempotency_key),
+                };
+                answer.map(Outcome::Answer)
+            }
+            Operation::Find {
+                organization,
+                prefix,
+            } => self.find(now, id, organization, &prefix),
+            Operation::Inspect(question) => self.inquire(id, question),
+            Operation::Verify(attempt) => self.verify(id, attempt),
+            Operation::Login { token, change } => self.ask_login(now, id, token, change),
         };
-        if let Some(answer) = answer {
-            return self.answer(now, index, pending, answer, exchange);
+        if let Some(outcome) = outcome {
+            return self.answer(now, index, pending, outcome, exchange);
         }
-        self.with(now, index, |connection, _| {
+        self.work_on(now, index, |connection, _| {
             connection.wait(pending, exchange);
         });
-        false
+        Next::Wait
     }
 
     /// Says of the events of a publish whose they are, so that their sender finds its mark on its own copy.
@@ -66,7 +69,7 @@ impl Shard {
         }
     }
 
-    /// Gives a connection an answer and does what follows. No if there is more to wait for.
+    /// Gives a connection an outcome.
     ///
     /// Who publishes is told before anyone hears the event, and what follows begins after that: a
     /// subscription does not hear what was accepted before it.
@@ -75,15 +78,15 @@ impl Shard {
         now: Now,
         index: u32,
         pending: Pending,
-        answer: Answer,
+        outcome: Outcome,
         exchange: Exchange,
-    ) -> bool {
-        self.count_refusal(&pending, &answer);
-        let then = self.with(now, index, |connection, ctx| {
-            connection.answer(pending, answer, exchange, ctx)
+    ) -> Next {
+        self.count_refusal(&pending, &outcome);
+        let then = self.work_on(now, index, |connection, ctx| {
+            connection.answer(pending, outcome, exchange, ctx)
         });
         self.spread(now);
-        then.is_none_or(|then| self.carry_on(now, index, then))
+        Next::of(then)
     }
 
     fn dispatch(
@@ -98,16 +101,16 @@ impl Shard {
             return self.ask(now, ReplyTo::Connection(connection), command);
         };
         let key = Box::new(PublishKey::of(&key, scope, drafts));
-        let home = self.placement.home_of_key(key.prefix());
+        let home = self.post.placement.home_of_key(key.prefix());
         if home == self.id {
             let shard = self.id;
             let ticket = Ticket { shard, connection };
             return self.ask_once(now, ticket, &key, command);
         }
-        if !self.has_room(home) {
+        if !self.post.has_room(home) {
             return Some(Answer::Refused(Refusal::Busy));
         }
-        self.send(
+        self.post.send(
             home,
             Mail::Keyed {
                 connection,
@@ -120,26 +123,24 @@ impl Shard {
 
     /// Executes a command here or sends it home. The answer, if it is known at once.
     pub(super) fn ask(&mut self, now: Now, reply: ReplyTo, command: Command) -> Option<Answer> {
-        if let (Command::Find { .. }, ReplyTo::Connection(connection)) = (&command, &reply) {
-            return self.ask_all(now, *connection, &command);
-        }
-        if let Command::Verify(attempt) = command {
-            return self.verify(&reply, attempt);
-        }
-        if let Command::Inspect(question) = command {
-            return self.inquire(&reply, question);
-        }
-        let home = self.home_of(&command);
-        if home != self.id && !self.has_room(home) {
+        let (hash, home) = self.post.home_of(&command);
+        if home != self.id && !self.post.has_room(home) {
             return Some(Answer::Refused(Refusal::Busy));
         }
         if let Some(refusal) = self.too_fast(now, &command) {
             return Some(Answer::Refused(refusal));
         }
         if home == self.id {
-            return Some(self.execute(now, command));
+            return Some(self.execute(now, command, hash));
         }
-        self.send(home, Mail::Command { reply, command });
+        self.post.send(
+            home,
+            Mail::Command {
+                reply,
+                command,
+                hash,
+            },
+        );
         None
     }
 
@@ -176,35 +177,12 @@ impl Shard {
         }
     }
 
-    fn ask_all(&mut self, now: Now, connection: ConnectionId, command: &Command) -> Option<Answer> {
-        let local = self.execute(now, command.clone());
-        let others = self.others();
-        if others.is_empty() {
-            return Some(local);
-        }
-        if !others.iter().all(|&shard| self.has_room(shard)) {
-            return Some(Answer::Refused(Refusal::Busy));
-        }
-        let survey = self.surveys.insert(Survey {
-            connection,
-            missing: others.len(),
-            found: found_of(local),
-        });
-        for shard in others {
-            let reply = ReplyTo::Survey(survey as u32);
-            let command = command.clone();
-            self.send(shard, Mail::Command { reply, command });
-        }
-        None
-    }
-
-    /// Executes a command that this shard is home to. Once the answer is given or on its way, whoever
+    /// Executes a command that this shard is home to, by [`Placement::hash_of`](crate::hub::Placement::hash_of). Once the answer is given or on its way, whoever
     /// gave it calls [`spread`](Self::spread).
-    pub(super) fn execute(&mut self, now: Now, command: Command) -> Answer {
+    pub(super) fn execute(&mut self, now: Now, command: Command, hash: u64) -> Answer {
         let published = match &command {
             Command::Publish { drafts, .. } => drafts.len(),
             Command::Notify { .. } => 1,
-            Command::Login { token, login } => return self.log_in(now, token, *login),
             _ => 0,
         };
         if self.is_too_late(&command) {
@@ -213,7 +191,7 @@ impl Shard {
         if !self.can_tell(&command) {
             return Answer::Refused(Refusal::Busy);
         }
-        let answer = self.hub.execute(now, command);
+        let answer = self.hub.execute_placed(now, command, hash);
         if matches!(answer, Answer::Published { .. }) {
             self.metrics().events_published.add(published as u64);
         }
@@ -221,48 +199,17 @@ impl Shard {
         answer
     }
 
-    fn log_in(&mut self, now: Now, token: &LoginToken, login: Login) -> Answer {
-        match login {
-            Login::Issue(identity) => {
-                if !self.logins.issue(now.instant, *token, identity) {
-                    return Answer::Refused(Refusal::Busy);
-                }
-                Answer::Login(Some(identity))
-            }
-            Login::Renew => Answer::Login(self.logins.renew(now.instant, token)),
-            Login::Clear => {
-                self.logins.clear(token);
-                Answer::Login(None)
-            }
-        }
-    }
-
-    /// Has a password checked by whoever has a thread for it, and a queue in which nobody keeps others out.
-    fn verify(&mut self, reply: &ReplyTo, attempt: Attempt) -> Option<Answer> {
-        let ReplyTo::Connection(connection) = *reply else {
-            return Some(Answer::Refused(Refusal::NotFound));
-        };
-        let network = self.entry(connection)?.connection.network();
-        self.effects.push_back(Effect::Verify(PasswordCheck {
-            connection,
-            network,
-            attempt,
-        }));
-        None
-    }
-
-    /// A password was checked, or will not be: the answer to [`Effect::Verify`], to be given exactly once.
-    pub fn verified(&mut self, now: Now, connection: ConnectionId, verdict: Verdict) {
-        self.deliver(now, connection, Answer::Verified(verdict));
-    }
-
     /// Mail came from another shard.
     pub fn mail(&mut self, now: Now, from: ShardId, mail: Mail) {
         match mail {
-            Mail::Command { reply, command } => {
-                let answer = self.execute(now, command);
+            Mail::Command {
+                reply,
+                command,
+                hash,
+            } => {
+                let answer = self.execute(now, command, hash);
                 if !matches!(reply, ReplyTo::Nobody) {
-                    self.send(from, Mail::Answer { reply, answer });
+                    self.post.send(from, Mail::Answer { reply, answer });
                 }
                 self.spread(now);
             }
@@ -279,10 +226,12 @@ impl Shard {
                 }
             }
             Mail::Answer { reply, answer } => match reply {
-                ReplyTo::Connection(connection) => self.deliver(now, connection, answer),
+                ReplyTo::Connection(connection) => {
+                    self.deliver(now, connection, Outcome::Answer(answer));
+                }
                 ReplyTo::Place(connection, organization) => {
-                    self.interest.found(organization);
-                    self.deliver(now, connection, answer);
+                    self.fanout.interest.found(organization);
+                    self.deliver(now, connection, Outcome::Answer(answer));
                 }
                 ReplyTo::Key(key) => {
                     let instant = now.instant;
@@ -291,9 +240,9 @@ impl Shard {
                         self.reply(now, ticket, answer.clone());
                     }
                 }
-                ReplyTo::Survey(survey) => self.surveyed(now, survey, answer),
                 ReplyTo::Nobody => {}
             },
+            Mail::Operation(mail) => self.operation_mail(now, from, mail),
             Mail::Asked { number, question } => self.asked(from, number, question),
             Mail::Told { number, report } => self.told(now, number, report),
             Mail::Unasked { number } => self.unasked(from, number),
@@ -342,131 +291,49 @@ impl Shard {
         }
     }
 
-    fn surveyed(&mut self, now: Now, survey: u32, answer: Answer) {
-        let Some(pending) = self.surveys.get_mut(survey as usize) else {
-            return;
-        };
-        pending.missing -= 1;
-        pending.found.extend(found_of(answer));
-        if pending.missing == 0 {
-            let done = self.surveys.remove(survey as usize);
-            self.deliver(now, done.connection, Answer::Found(done.found));
-        }
-    }
-
     fn reply(&mut self, now: Now, ticket: Ticket, answer: Answer) {
         if ticket.shard == self.id {
-            self.deliver(now, ticket.connection, answer);
+            self.deliver(now, ticket.connection, Outcome::Answer(answer));
         } else {
             let reply = ReplyTo::Connection(ticket.connection);
-            self.send(ticket.shard, Mail::Answer { reply, answer });
+            self.post.send(ticket.shard, Mail::Answer { reply, answer });
         }
     }
 
-    /// Gives a connection the answer that it waits for, if it still does.
-    pub(super) fn deliver(&mut self, now: Now, id: ConnectionId, answer: Answer) {
-        if self.entry(id).is_none() {
+    /// Gives a connection the outcome that it waits for, if it still does.
+    pub(super) fn deliver(&mut self, now: Now, id: ConnectionId, outcome: Outcome) {
+        if !self.connections.has(id) {
             return;
         }
-        let waiting = self.with(now, id.index, |connection, _| connection.take_waiting());
+        let waiting = self.work_on(now, id.index, |connection, _| connection.take_waiting());
         let Some((pending, exchange)) = waiting.flatten() else {
             return;
         };
-        if self.answer(now, id.index, pending, answer, exchange) {
+        let next = self.answer(now, id.index, pending, outcome, exchange);
+        if self.follow_up(now, id.index, next) {
             self.go_on(now, id.index);
         }
     }
 
-    fn count_refusal(&self, pending: &Pending, answer: &Answer) {
-        match answer {
-            Answer::Refused(Refusal::TooFast { .. }) => self.metrics().publishes_limited.add(1),
-            Answer::Refused(_) if pending.publishes() => self.metrics().publishes_refused.add(1),
+    fn count_refusal(&self, pending: &Pending, outcome: &Outcome) {
+        match outcome {
+            Outcome::Answer(Answer::Refused(Refusal::TooFast { .. })) => {
+                self.metrics().publishes_limited.add(1);
+            }
+            Outcome::Answer(Answer::Refused(_)) if pending.publishes() => {
+                self.metrics().publishes_refused.add(1);
+            }
             _ => {}
         }
     }
-
-    pub(super) fn home_of(&self, command: &Command) -> ShardId {
-        match command {
-            Command::Publish { scope, .. } | Command::Place { scope, .. } => {
-                self.placement.home(scope)
-            }
-            Command::Declare {
-                organization,
-                project,
-                ..
-            } => self.placement.home(&crate::hub::Scope {
-                organization: *organization,
-                address: Address::Project(project.clone()),
-            }),
-            Command::Create { session, .. }
-            | Command::Read { session }
-            | Command::Transition { session, .. }
-            | Command::Resume { session, .. }
-            | Command::SetLabels { session, .. }
-            | Command::Delete { session } => {
-                let token = session.token.as_str();
-                let hash = self.placement.session_hash(token);
-                self.placement.home_of_hash(hash)
-            }
-            Command::ReadAny { token } => {
-                let hash = self.placement.session_hash(token.as_str());
-                self.placement.home_of_hash(hash)
-            }
-            Command::Find { .. } | Command::Verify { .. } | Command::Inspect(_) => self.id,
-            Command::Notify { organization, .. } => self.placement.home(&crate::hub::Scope {
-                organization: *organization,
-                address: Address::Organization,
-            }),
-            Command::Login { token, .. } => self.placement.home_of_login(token),
-        }
-    }
-
-    pub(super) fn others(&self) -> Vec<ShardId> {
-        let all = (0..self.placement.shards()).map(ShardId);
-        all.filter(|&shard| shard != self.id).collect()
-    }
-
-    pub(super) fn has_room(&self, to: ShardId) -> bool {
-        self.outboxes[to.index()].len() < MESH_OUTBOX_MESSAGES_MAX
-    }
-
-    pub(super) fn send(&mut self, to: ShardId, mail: Mail) {
-        debug_assert_ne!(to, self.id, "mail to oneself");
-        self.metrics().mail_sent.add(1);
-        self.outboxes[to.index()].push_back(mail);
-    }
 }
 
-const fn asks_where_a_session_stands(command: &Command) -> bool {
+/// The organization of a question where a session stands, to which a subscription may follow.
+fn subscribes_at_a_session(command: &Command) -> Option<OrganizationId> {
     match command {
-        Command::Place { scope, .. } => matches!(scope.address, Address::Session(_)),
-        _ => false,
-    }
-}
-
-pub(super) fn organization_of(command: &Command) -> OrganizationId {
-    match command {
-        Command::Publish { scope, .. } | Command::Place { scope, .. } => scope.organization,
-        Command::Declare { organization, .. }
-        | Command::Find { organization, .. }
-        | Command::Notify { organization, .. } => *organization,
-        Command::Create { session, .. }
-        | Command::Read { session }
-        | Command::Transition { session, .. }
-        | Command::Resume { session, .. }
-        | Command::SetLabels { session, .. }
-        | Command::Delete { session } => session.organization,
-        Command::Inspect(question) => question.organization,
-        // Without an idempotency key nobody asks.
-        Command::ReadAny { .. } | Command::Verify { .. } | Command::Login { .. } => {
-            OrganizationId(0)
+        Command::Place { scope, .. } if matches!(scope.address, Address::Session(_)) => {
+            Some(scope.organization)
         }
-    }
-}
-
-fn found_of(answer: Answer) -> Vec<ScopeName> {
-    match answer {
-        Answer::Found(found) => found,
-        _ => Vec::new(),
+        _ => None,
     }
 }

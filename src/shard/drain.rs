@@ -16,9 +16,7 @@ impl Shard {
         }
         self.sealed = true;
         // Behind whatever this shard has accepted and mailed.
-        for shard in self.others() {
-            self.send(shard, Mail::Sealed);
-        }
+        self.post.send_to_others(|| Mail::Sealed);
         self.leave_if_sealed(now);
     }
 
@@ -41,7 +39,7 @@ impl Shard {
     }
 
     fn leave_if_sealed(&mut self, now: Now) {
-        if self.sealed && self.sealed_others == self.outboxes.len() - 1 {
+        if self.sealed && self.sealed_others == self.post.others().count() {
             self.leave(now);
         }
     }
@@ -51,11 +49,7 @@ impl Shard {
         self.hub.finish_broadcasts(now);
         self.end_tick(now);
         self.draining = true;
-        let indices: Vec<u32> = self
-            .connections
-            .iter()
-            .map(|(index, _)| index as u32)
-            .collect();
+        let indices: Vec<u32> = self.connections.iter().map(|(index, _)| index).collect();
         for index in indices {
             self.drain_connection(now, index);
         }
@@ -65,7 +59,7 @@ impl Shard {
         // Spread at random, so that they do not all come back at once.
         let tenth = (self.drain_spread_ms / 10).max(1);
         let retry_ms = tenth + self.ids.below(tenth * 9);
-        match self.with(now, index, |connection, ctx| {
+        match self.work_on(now, index, |connection, ctx| {
             connection.drain(retry_ms, ctx)
         }) {
             Some(true) => self.remove(now, index),

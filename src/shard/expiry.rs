@@ -6,29 +6,22 @@
 
 use super::{ConnectionId, Flushed, Shard};
 use crate::connection::{Connection, Expired, SendQueue};
-use crate::limits::{
-    DEADLINES_SERVED_MAX, SWEEP_KEYS, SWEEP_LOGINS, SWEEP_SESSIONS, TICK_INTERVAL,
-};
+use crate::limits::{SWEEP_KEYS, SWEEP_LOGINS, SWEEP_SESSIONS};
 use crate::time::{Instant, Now};
 
 impl Shard {
     /// When some connection's time is up; perhaps only that of one that has put it off or is gone.
     pub fn next_deadline(&self) -> Instant {
-        self.deadlines.first()
+        self.connections.next_deadline()
     }
 
     /// Appends the connections to whose sockets one should look before [`expire`](Self::expire): at most
-    /// [`DEADLINES_SERVED_MAX`]. Some may stand there twice.
+    /// [`DEADLINES_SERVED_MAX`](crate::limits::DEADLINES_SERVED_MAX). Some may stand there twice.
     pub fn due(&mut self, now: Now, looks: &mut Vec<ConnectionId>) {
-        while self.due.len() < DEADLINES_SERVED_MAX
-            && let Some((at, id)) = self.deadlines.pop_due(now.instant)
-        {
-            let Some(entry) = self.entry(id).filter(|entry| entry.scheduled == at) else {
-                continue;
-            };
-            let parent = entry.stream.as_ref().map(|stream| stream.parent);
-            looks.extend(parent.map_or(Some(id), |parent| self.id_of(parent)));
-            self.due.push((at, id));
+        while let Some(id) = self.connections.next_due(now.instant) {
+            let stream = self.stream_mut(id.index);
+            let parent = stream.map(|stream| stream.parent);
+            looks.extend(parent.map_or(Some(id), |parent| self.connections.id_of(parent)));
         }
     }
 
@@ -39,39 +32,27 @@ impl Shard {
         id: ConnectionId,
         mut write: impl FnMut(ConnectionId, &SendQueue) -> Flushed,
     ) {
-        if self.entry(id).is_some_and(|entry| entry.blocked) {
+        if self.entry(id).is_some_and(|entry| entry.is_blocked()) {
             self.writable(id);
-            self.flush_one(now, id.index, &mut write);
+            self.write_to(now, id.index, &mut write);
         }
     }
 
     /// Serves the deadlines that [`due`](Self::due) found, as far as nothing has happened since.
     pub fn expire(&mut self, now: Now) {
         self.date.update(now.unix_ms);
-        let mut due = std::mem::take(&mut self.due);
-        for (at, id) in due.drain(..) {
-            let Some(entry) = self.entry(id).filter(|entry| entry.scheduled == at) else {
-                continue;
-            };
-            if entry.unserved {
-                // It is waited for us, not for the peer.
-                entry.scheduled = now.instant + TICK_INTERVAL;
-                self.deadlines.schedule(now.instant + TICK_INTERVAL, id);
-                continue;
-            }
-            entry.scheduled = Instant::NEVER;
-            self.expire_one(now, id.index);
+        while let Some(index) = self.connections.next_expired(now.instant) {
+            self.expire_one(now, index);
         }
-        self.due = due;
     }
 
     fn expire_one(&mut self, now: Now, index: u32) {
-        match self.with(now, index, Connection::expire) {
+        match self.work_on(now, index, Connection::expire) {
             None | Some(Expired::Flush) => {}
             Some(Expired::Poll) => {
                 self.refresh_log(now, index);
                 self.answer_poll(now, index);
-                self.consume_held(now, index);
+                self.go_on(now, index);
             }
             Some(Expired::Client) => self.expire_client(now, index),
             Some(Expired::Drop) => self.remove(now, index),
@@ -82,12 +63,7 @@ impl Shard {
     /// A share of the housekeeping: what has expired is forgotten, gauges are set. To be called several times a
     /// second.
     pub fn sweep(&mut self, now: Now) {
-        let connections = &self.connections;
-        let is_current = |at, id: ConnectionId| {
-            let entry = connections.get(id.index as usize);
-            entry.is_some_and(|entry| (entry.serial, entry.scheduled) == (id.serial, at))
-        };
-        self.deadlines.forget_stale(connections.len(), is_current);
+        self.connections.forget_stale_deadlines();
         self.hub.sweep(now, SWEEP_SESSIONS);
         self.spread(now);
         self.end_readers(now);
@@ -97,7 +73,7 @@ impl Shard {
         self.tell_left_out(now);
         self.sweep_overview(now);
         self.relieve(now);
-        self.forget_renderings();
+        self.reading.forget_renderings();
         self.update_gauge();
         let metrics = &self.metrics[self.id.index()];
         metrics.sessions.set(self.hub.sessions() as u64);
@@ -113,7 +89,7 @@ impl Shard {
     pub fn advance(&mut self, now: Now) {
         loop {
             self.due(now, &mut Vec::new());
-            if self.due.is_empty() {
+            if !self.connections.has_due() {
                 break;
             }
             self.expire(now);

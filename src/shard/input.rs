@@ -1,6 +1,6 @@
 //! Bytes in: through the connection's parser, as often as it finds something.
 
-use super::{ConnectionId, Effect, Shard};
+use super::{ConnectionId, Shard};
 use crate::connection::Then;
 use crate::limits::SEND_QUEUE_PAUSE_BYTES;
 use crate::time::Now;
@@ -19,9 +19,9 @@ impl Shard {
         let Some(entry) = self.entry(id) else {
             return;
         };
-        if entry.moving || entry.connection.held_bytes() > 0 {
+        if entry.is_moving() || entry.connection.held_bytes() > 0 {
             entry.connection.hold_more(bytes);
-            self.consume_held(now, id.index);
+            self.step_held(now, id.index);
             return;
         }
         let kept = self.consume(now, id.index, bytes);
@@ -38,16 +38,16 @@ impl Shard {
         let Some(entry) = self.entry(id) else {
             return;
         };
-        if entry.moving {
+        if entry.is_moving() {
             // Its request is still to be answered. The end will be met again at its new home.
             return;
         }
-        if entry.unserved {
+        if entry.is_unserved() {
             // What it sent before is served first.
             entry.connection.end_stream_input();
             return;
         }
-        if entry.connection.end_input() || entry.finished {
+        if entry.connection.end_input() || entry.is_finished() {
             self.remove(now, id.index);
         } else {
             self.touch(id.index);
@@ -61,65 +61,42 @@ impl Shard {
         }
     }
 
-    /// Whether the socket should be read. After a no, [`Effect::Resume`] says when.
+    /// Whether the socket should be read. After a no, [`Effect::Resume`](super::Effect::Resume) says when.
     pub fn wants_input(&mut self, id: ConnectionId) -> bool {
-        let Some(entry) = self.entry(id) else {
-            return false;
-        };
-        let wants = entry.wants_input();
-        entry.paused = !wants;
-        wants
+        self.connections.wants_input(id)
     }
 
     /// Whether a connection sent more than its turn came to: [`serve_next`](Self::serve_next) goes on with it.
     pub fn is_unserved(&self, id: ConnectionId) -> bool {
-        let entry = self.connections.get(id.index as usize);
-        entry.is_some_and(|entry| entry.serial == id.serial && entry.unserved)
+        let entry = self.connections.get(id.index);
+        entry.is_some_and(|entry| entry.serial == id.serial && entry.is_unserved())
     }
 
-    /// Serves the connection whose input has waited longest since its turn was over. No if there is none.
+    /// Serves the connection whose input has waited longest since its turn was over. Returns `false` if there is none.
     ///
     /// One call takes at most [`Slices::steps`](super::Slices::steps) requests or messages from one connection.
     pub fn serve_next(&mut self, now: Now) -> bool {
-        let Some(id) = self.unserved.pop_front() else {
+        let Some(index) = self.connections.next_unserved() else {
             return false;
         };
-        if let Some(entry) = self.entry(id) {
-            entry.unserved = false;
-            self.go_on(now, id.index);
-            self.touch(id.index);
-        }
+        self.go_on(now, index);
+        self.touch(index);
         true
     }
 
-    /// Has a connection wait for its next turn with the input that it holds.
-    fn postpone(&mut self, index: u32) {
-        let Some(id) = self.id_of(index) else {
-            return;
-        };
-        let entry = &mut self.connections[index as usize];
-        if !std::mem::replace(&mut entry.unserved, true) {
-            self.unserved.push_back(id);
-        }
-    }
-
-    /// Goes on with a connection that may have been waiting, whatever it is.
+    /// Goes on with the input that a connection holds, now that it may: its turn or an answer has come, or its peer
+    /// has taken what kept it from going on. Ends it if there will be no more.
     pub(super) fn go_on(&mut self, now: Now, index: u32) {
-        self.consume_held(now, index);
-        let entry = self.connections.get(index as usize);
-        if entry.is_some_and(|entry| entry.stream.is_some()) {
-            self.serve_stream(now, index);
-        }
-    }
-
-    /// Goes on with the input that a connection holds; ends it if there will be no more.
-    pub(super) fn consume_held(&mut self, now: Now, index: u32) {
         self.step_held(now, index);
-        let Some(entry) = self.connections.get_mut(index as usize) else {
+        let Some(entry) = self.connections.get_mut(index) else {
             return;
         };
-        let is_over = entry.connection.input_ended() && !entry.unserved;
-        if entry.moving || entry.stream.is_some() || !is_over {
+        if entry.stream.is_some() {
+            self.serve_stream(now, index);
+            return;
+        }
+        let is_over = entry.connection.input_ended() && !entry.is_unserved();
+        if entry.is_moving() || !is_over {
             return;
         }
         if entry.connection.end_input() {
@@ -129,18 +106,19 @@ impl Shard {
         }
     }
 
+    /// Steps through the input that a connection holds.
     pub(super) fn step_held(&mut self, now: Now, index: u32) {
-        let Some(entry) = self.connections.get_mut(index as usize) else {
+        let Some(entry) = self.connections.get_mut(index) else {
             return;
         };
         let connection = &entry.connection;
         let has_none = connection.held_bytes() == 0 && !connection.is_unheard();
-        if entry.moving || entry.unserved || has_none {
+        if entry.is_moving() || entry.is_unserved() || has_none {
             return;
         }
         let mut input = entry.connection.take_input();
         let kept = self.consume(now, index, &mut input);
-        let Some(entry) = self.connections.get_mut(index as usize) else {
+        let Some(entry) = self.connections.get_mut(index) else {
             return;
         };
         if entry.connection.is_closing() {
@@ -153,17 +131,17 @@ impl Shard {
         self.touch(index);
     }
 
-    /// Steps through `buf`, until the connection's turn is over; answers the part of it that must be offered again.
+    /// Steps through `buf`, until the connection's turn is over; returns the part of it that must be offered again.
     fn consume(&mut self, now: Now, index: u32, buf: &mut [u8]) -> std::ops::Range<usize> {
         let (mut start, mut steps) = (0, 0);
         loop {
             let rest = start..buf.len();
             if steps >= self.slices.steps.max(1) && !rest.is_empty() {
-                self.postpone(index);
+                self.connections.postpone(index);
                 return rest;
             }
             steps += 1;
-            match self.connections.get(index as usize) {
+            match self.connections.get(index) {
                 None => return 0..0,
                 // Who does not read its answers gets no more of them.
                 Some(entry) if entry.connection.send_queue.len() >= SEND_QUEUE_PAUSE_BYTES => {
@@ -171,7 +149,7 @@ impl Shard {
                 }
                 Some(_) => {}
             }
-            let step = self.with(now, index, |connection, ctx| {
+            let step = self.work_on(now, index, |connection, ctx| {
                 connection.step(&mut buf[start..], ctx)
             });
             let Some(step) = step else {
@@ -196,18 +174,18 @@ impl Shard {
         }
     }
 
-    /// Sends a connection to the home of the session that it is going to read. No if it is there, or cannot move.
+    /// Moves a connection to the home of the session that it is going to read. Returns `false` if it is there, or cannot
+    /// move.
     fn moves_home(&mut self, index: u32, hash: Option<u64>) -> bool {
-        let home = hash.map(|hash| self.placement.home_of_hash(hash));
-        let (Some(home), Some(id)) = (home, self.id_of(index)) else {
+        let home = hash.map(|hash| self.post.placement.home_of_hash(hash));
+        let Some(home) = home.filter(|&home| home != self.id) else {
             return false;
         };
-        let entry = &mut self.connections[index as usize];
-        if home == self.id || entry.stream.is_some() {
+        let entry = self.connections.get(index);
+        if entry.is_none_or(|entry| entry.stream.is_some()) {
             return false;
         }
-        entry.moving = true;
-        self.effects.push_back(Effect::Move(id, home));
+        self.connections.move_to(index, home);
         true
     }
 }

@@ -12,9 +12,8 @@
 
 use bytes::Bytes;
 
-use super::dispatch::organization_of;
 use super::{ConnectionId, Mail, ReplyTo, Shard};
-use crate::dialect::Subscribe;
+use crate::dialect::{Outcome, Subscribe};
 use crate::hub::{Answer, Command, OrganizationId, ShardId};
 use crate::limits::INTEREST_IDLE_MAX;
 use crate::time::{Instant, Now};
@@ -32,6 +31,7 @@ pub(super) enum Waiter {
     /// A question where a session stands. The connection itself keeps what it is for.
     Place {
         connection: ConnectionId,
+        organization: OrganizationId,
         command: Box<Command>,
     },
 }
@@ -93,21 +93,21 @@ impl Interest {
 }
 
 impl Shard {
-    /// Sees to it that all shards know that this one listens to an organization. No if answers are missing.
+    /// Sees to it that all shards know that this one listens to an organization. Returns `false` if answers are missing.
     pub(super) fn announce(&mut self, organization: OrganizationId) -> bool {
-        let others = self.others();
-        match self.interest.state(organization) {
+        let missing = self.post.others().count();
+        match self.fanout.interest.state(organization) {
             State::Known { idle, .. } => {
                 *idle = None;
                 true
             }
             State::Announced { .. } => false,
             silent @ State::Silent => {
-                if others.is_empty() {
+                if missing == 0 {
                     return true;
                 }
                 *silent = State::Announced {
-                    missing: others.len(),
+                    missing,
                     waiters: Vec::new(),
                 };
                 self.tell(organization, true);
@@ -122,33 +122,31 @@ impl Shard {
         &mut self,
         now: Now,
         connection: ConnectionId,
+        organization: OrganizationId,
         command: Command,
     ) -> Option<Answer> {
-        let organization = organization_of(&command);
         if !self.announce(organization) {
             let command = Box::new(command);
             let waiter = Waiter::Place {
                 connection,
+                organization,
                 command,
             };
-            self.interest.wait(organization, waiter);
+            self.fanout.interest.wait(organization, waiter);
             return None;
         }
         let answer = self.ask(now, ReplyTo::Place(connection, organization), command);
         if answer.is_none() {
-            self.interest.ask(organization);
+            self.fanout.interest.ask(organization);
         }
         answer
     }
 
     fn tell(&mut self, organization: OrganizationId, listens: bool) {
-        for shard in self.others() {
-            let mail = Mail::Interest {
-                organization,
-                listens,
-            };
-            self.send(shard, mail);
-        }
+        self.post.send_to_others(|| Mail::Interest {
+            organization,
+            listens,
+        });
     }
 
     /// Another shard listens from now on, or does no more.
@@ -160,13 +158,13 @@ impl Shard {
     ) {
         self.hub.set_listener(organization, from, listens);
         if listens {
-            self.send(from, Mail::InterestKnown { organization });
+            self.post.send(from, Mail::InterestKnown { organization });
         }
     }
 
     /// Another shard knows that this one listens.
     pub(super) fn interest_known(&mut self, now: Now, organization: OrganizationId) {
-        let state = self.interest.state(organization);
+        let state = self.fanout.interest.state(organization);
         let State::Announced { missing, waiters } = state else {
             return;
         };
@@ -193,12 +191,13 @@ impl Shard {
             } => self.subscribe_waiter(now, connection, *change, first),
             Waiter::Place {
                 connection,
+                organization,
                 command,
             } => {
-                if self.entry(connection).is_some()
-                    && let Some(answer) = self.find_place(now, connection, *command)
+                if self.connections.has(connection)
+                    && let Some(answer) = self.find_place(now, connection, organization, *command)
                 {
-                    self.deliver(now, connection, answer);
+                    self.deliver(now, connection, Outcome::Answer(answer));
                 }
             }
         }
@@ -206,10 +205,10 @@ impl Shard {
 
     /// Takes back what was said about organizations without subscriptions.
     pub(super) fn sweep_interest(&mut self, now: Now) {
-        for index in 0..self.interest.states.len() {
+        for index in 0..self.fanout.interest.states.len() {
             let organization = OrganizationId(index as u32);
             let used = self.hub.subscriptions_of(organization) > 0;
-            let State::Known { idle, asked } = &mut self.interest.states[index] else {
+            let State::Known { idle, asked } = &mut self.fanout.interest.states[index] else {
                 continue;
             };
             if used || *asked > 0 {
@@ -218,7 +217,7 @@ impl Shard {
             }
             let since = *idle.get_or_insert(now.instant);
             if now.instant.since(since) >= INTEREST_IDLE_MAX {
-                self.interest.states[index] = State::Silent;
+                self.fanout.interest.states[index] = State::Silent;
                 self.tell(organization, false);
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{ConnectionId, Flushed, Shard, ShardSettings, Slices};
 use crate::auth::{Directory, Network};
-use crate::config::Config;
+use crate::dialect::Config;
 use crate::hub::{Placement, ShardId};
 use crate::metrics::Metrics;
 use crate::time::{Instant, Now};
@@ -38,7 +38,7 @@ fn what_is_in_the_list_is_served() {
     let mut shard = Shard::new(ShardSettings {
         shard: ShardId(0),
         placement: Placement::new(1, 1),
-        directory: Arc::new(Directory::from_config(&config)),
+        directory: Arc::new(Directory::open()),
         config,
         metrics: Arc::new([Metrics::default()]),
         hostname: "host".into(),

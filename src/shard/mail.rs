@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::ConnectionId;
-use crate::dialect::{AllowedOrigin, Exchange, Follow};
+use crate::auth::LoginToken;
+use crate::dialect::{AllowedOrigin, Exchange, Follow, LoginChange, Outcome};
 use crate::hub::{
     Answer, Command, Event, OrganizationId, Parents, PublishKey, Question, Report, Scope,
     ScopeName, ScopeNews, ShardId,
@@ -20,6 +21,8 @@ pub enum Mail {
         reply: ReplyTo,
         /// The command.
         command: Command,
+        /// Its hash, by `Placement::hash_of`.
+        hash: u64,
     },
     /// Execute a publish unless its key was used; the receiver remembers the key.
     Keyed {
@@ -37,6 +40,8 @@ pub enum Mail {
         /// The answer.
         answer: Answer,
     },
+    /// About an operation that no single hub decides.
+    Operation(OperationMail),
     /// An event for the sessions beneath its scope.
     Append(Arc<Event>),
     /// An event for the receiver's live subscriptions.
@@ -93,6 +98,43 @@ pub enum Mail {
         parents: Parents,
         /// What is said.
         news: ScopeNews,
+    },
+}
+
+/// What shards say about operations that no single hub decides.
+#[derive(Debug)]
+pub enum OperationMail {
+    /// Find the receiver's sessions whose token begins with `prefix`.
+    Find {
+        /// The sender's search.
+        search: u32,
+        /// The organization of the sessions.
+        organization: OrganizationId,
+        /// The beginning of their tokens.
+        prefix: Box<str>,
+    },
+    /// The receiver's part of what the sender's search found.
+    Found {
+        /// The receiver's search.
+        search: u32,
+        /// Tokens that match, two at most.
+        tokens: Vec<ScopeName>,
+    },
+    /// Change a login that the receiver keeps.
+    Login {
+        /// The connection that waits on the sending shard.
+        connection: ConnectionId,
+        /// The login's token.
+        token: LoginToken,
+        /// The change.
+        change: LoginChange,
+    },
+    /// The outcome of a change to a login.
+    LoggedIn {
+        /// The connection that waits on the receiving shard.
+        connection: ConnectionId,
+        /// The outcome.
+        outcome: Outcome,
     },
 }
 
@@ -158,8 +200,6 @@ pub enum ReplyTo {
     Place(ConnectionId, OrganizationId),
     /// All who wait for the first use of an idempotency key.
     Key(Box<PublishKey>),
-    /// A question that was put to all shards.
-    Survey(u32),
     /// Nobody.
     Nobody,
 }

@@ -6,6 +6,7 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::carry_on::Next;
 use super::{Shard, context};
 use crate::buf::Meter;
 use crate::connection::{Follower, Parked};
@@ -53,20 +54,19 @@ pub(super) struct FeedRendering {
 }
 
 impl Shard {
-    /// Attaches a reader to a log, here or by way of the log's home, and gives it what it missed. No if the connection
-    /// has to wait before its next input is looked at.
+    /// Attaches a reader to a log, here or by way of the log's home, and gives it what it missed.
     pub(super) fn follow(
         &mut self,
         now: Now,
         index: u32,
         follow: Box<Follow>,
         exchange: Exchange,
-    ) -> bool {
-        if let (Some(hash), Some(id)) = (follow.home(), self.id_of(index)) {
-            let home = self.placement.home_of_hash(hash);
+    ) -> Next {
+        if let (Some(hash), Some(id)) = (follow.home(), self.connections.id_of(index)) {
+            let home = self.post.placement.home_of_hash(hash);
             if home != self.id {
                 self.ask_relay(now, id, home, follow, exchange);
-                return true;
+                return Next::Ready;
             }
         }
         let token = follow.token.as_str();
@@ -93,18 +93,18 @@ impl Shard {
                 );
             }
             (Err(refusal), By::Itself) => {
-                let then = self.with(now, index, |connection, ctx| {
+                let then = self.work_on(now, index, |connection, ctx| {
                     connection.refuse_follow(refusal, ctx)
                 });
-                return then.is_none_or(|then| self.carry_on(now, index, then));
+                return Next::of(then);
             }
             (Err(refusal), By::Request(client, _)) => {
-                self.with(now, index, |connection, ctx| {
+                self.work_on(now, index, |connection, ctx| {
                     connection.refuse_reading(&client, refusal, exchange, ctx);
                 });
             }
         }
-        true
+        Next::Ready
     }
 
     /// Gives a client that is there already the log that it has asked for.
@@ -119,7 +119,7 @@ impl Shard {
         };
         self.metrics().gaps.add(u64::from(gap.is_some()));
         let position = Position { reader, next };
-        let followed = self.with(now, index, |connection, ctx| {
+        let followed = self.work_on(now, index, |connection, ctx| {
             connection.follow(position, &standing, ctx)
         });
         if followed != Some(true) {
@@ -149,13 +149,13 @@ impl Shard {
                 gap: gap.map(Box::new),
                 exchange,
             };
-            self.with(now, index, |connection, _| connection.park(parked, due));
+            self.work_on(now, index, |connection, _| connection.park(parked, due));
             if has_news || timeout.is_some_and(|timeout| timeout.is_zero()) || self.draining {
                 self.answer_poll(now, index);
             }
             return;
         }
-        self.with(now, index, |connection, ctx| {
+        self.work_on(now, index, |connection, ctx| {
             let (dialects, date) = (ctx.dialects, ctx.date);
             let origin = connection.origin();
             let head = ctx.arena.write(|out| {
@@ -186,21 +186,16 @@ impl Shard {
     /// Changes what a client is shown of its log: what was published until now is judged by what it wanted until
     /// now, as far as it has room for that. It may be shown what was retained before, so that is trimmed first.
     pub(super) fn change_view(&mut self, now: Now, index: u32, mut show: Show) {
-        // Pages of one kind want the same: it is kept once for them.
-        if self.last_view == show.view {
-            show.view.clone_from(&self.last_view);
-        } else {
-            self.last_view.clone_from(&show.view);
-        }
+        self.reading.share(&mut show.view);
         self.refresh_log(now, index);
         self.pull(index);
-        self.with(now, index, |connection, ctx| connection.show(show, ctx));
+        self.work_on(now, index, |connection, ctx| connection.show(show, ctx));
         self.pull(index);
     }
 
     /// Brings the log that a connection reads up to date, for one that reads without having been woken.
     pub(super) fn refresh_log(&mut self, now: Now, index: u32) {
-        let entry = self.connections.get(index as usize);
+        let entry = self.connections.get(index);
         if let Some(reader) = entry.and_then(|entry| entry.connection.reader()) {
             self.hub.refresh(now, reader);
         }
@@ -211,7 +206,7 @@ impl Shard {
     pub(super) fn answer_poll(&mut self, now: Now, index: u32) {
         // An answer may be a large one, and many may ask in one turn.
         self.relieve(now);
-        let entry = self.connections.get(index as usize);
+        let entry = self.connections.get(index);
         let parked = entry.and_then(|entry| {
             let parked = entry.connection.parked()?;
             Some((parked, parked.client.position()?, entry.connection.origin()))
@@ -233,7 +228,7 @@ impl Shard {
             origin,
             second: now.unix_ms / 1_000,
         };
-        let (response, events) = match &self.poll_rendering {
+        let (response, events) = match &self.reading.poll {
             Some(last) if last.key == key => (last.response.clone(), last.events),
             _ => {
                 let mut out = BytesMut::new();
@@ -253,7 +248,7 @@ impl Shard {
                     .answer_poll(&parked.client, log, from, &mut to);
                 let (size, count) = (out.capacity(), count as u64);
                 let response = self.budget.meter.seal(out);
-                self.poll_rendering = Some(PollRendering {
+                self.reading.poll = Some(PollRendering {
                     key,
                     response: response.clone(),
                     size,
@@ -263,7 +258,7 @@ impl Shard {
             }
         };
         self.metrics().events_delivered.add(events);
-        self.with(now, index, |connection, ctx| {
+        self.work_on(now, index, |connection, ctx| {
             connection.count_events(events);
             connection.answer_poll(response, exchange, ctx);
         });
@@ -271,7 +266,7 @@ impl Shard {
 
     /// Gives a follower more of its log, unless it has enough to send already.
     pub(super) fn pull(&mut self, index: u32) {
-        let Some(entry) = self.connections.get_mut(index as usize) else {
+        let Some(entry) = self.connections.get_mut(index) else {
             return;
         };
         let connection = &mut entry.connection;
@@ -298,11 +293,11 @@ impl Shard {
             (last.epoch, last.from, last.log_next) == (log.epoch(), from, log.next())
                 && last.view == view
         };
-        let rendering = match self.feed_rendering.take().filter(|last| fits(&last)) {
+        let rendering = match self.reading.feed.take().filter(|last| fits(&last)) {
             Some(rendering) => rendering,
             None => render_feed(&self.dialects, log, view, from, &self.budget.meter),
         };
-        let rendering = self.feed_rendering.insert(rendering);
+        let rendering = self.reading.feed.insert(rendering);
         connection.advance_to(position, rendering.next);
         if let Some(gap) = gap {
             let mut news = BytesMut::new();
@@ -317,53 +312,9 @@ impl Shard {
         self.touch(index);
     }
 
-    /// Ends a tick: broadcasts go on by a slice, and the sessions that were given events show them to their
-    /// readers.
-    pub fn end_tick(&mut self, now: Now) {
-        self.hub.continue_broadcasts(now);
-        self.end_readers(now);
-        self.show_news(now);
-        self.relieve(now);
-    }
-
-    /// Shows what logs and subscribers have got.
-    pub(super) fn show_news(&mut self, now: Now) {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        loop {
-            self.hub.take_woken(&mut scratch.woken);
-            for session in scratch.woken.drain(..) {
-                self.hub.trim(now, session);
-                scratch.readers.clear();
-                self.hub.connections(session, &mut scratch.readers);
-                for &index in &scratch.readers {
-                    self.show(now, index);
-                }
-            }
-            self.hub.end_tick();
-            self.end_readers(now);
-            if self.resumed.is_empty() {
-                break;
-            }
-            // What came behind a poll may itself publish: then there is another round.
-            let mut resumed = std::mem::take(&mut self.resumed);
-            for index in resumed.drain(..) {
-                self.go_on(now, index);
-            }
-            if self.resumed.is_empty() {
-                self.resumed = resumed;
-            }
-        }
-        self.scratch = scratch;
-        debug_assert!(
-            !self.hub.has_news(),
-            "an answer was given, and the rest not"
-        );
-        self.settle_groups(now);
-    }
-
     /// Shows a reader what its woken session has.
-    fn show(&mut self, now: Now, index: u32) {
-        let Some(entry) = self.connections.get(index as usize) else {
+    pub(super) fn show(&mut self, now: Now, index: u32) {
+        let Some(entry) = self.connections.get(index) else {
             return;
         };
         if entry.connection.parked().is_none() {
@@ -372,7 +323,7 @@ impl Shard {
             return;
         }
         if entry.connection.held_bytes() > 0 {
-            self.resumed.push(index);
+            self.connections.resume(index);
         }
         self.answer_poll(now, index);
     }
@@ -380,16 +331,16 @@ impl Shard {
     /// Tells the readers of sessions that are gone. The hub has detached them already, and gives
     /// their ids to others: so this must follow at once whatever may end a session.
     pub(super) fn end_readers(&mut self, now: Now) {
-        let mut ended = std::mem::take(&mut self.ended);
+        let mut ended = std::mem::take(&mut self.scratch.ended);
         self.hub.take_ended(&mut ended);
         for index in ended.drain(..) {
-            if let Some(entry) = self.connections.get_mut(index as usize) {
+            if let Some(entry) = self.connections.get_mut(index) {
                 entry.connection.session_gone(&mut context!(self, now));
                 self.touch(index);
-                self.resumed.push(index);
+                self.connections.resume(index);
             }
         }
-        self.ended = ended;
+        self.scratch.ended = ended;
     }
 }
 

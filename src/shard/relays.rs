@@ -62,8 +62,8 @@ impl Shard {
         let By::Request(client, _) = &follow.by else {
             return;
         };
-        if !self.has_room(home) {
-            self.with(now, stream.index, |connection, ctx| {
+        if !self.post.has_room(home) {
+            self.work_on(now, stream.index, |connection, ctx| {
                 connection.refuse_reading(client, Refusal::Busy, exchange, ctx);
             });
             return;
@@ -78,11 +78,11 @@ impl Shard {
                 polls: follow.polls(),
             });
         }
-        let origin = self.with(now, stream.index, |connection, _| {
+        let origin = self.work_on(now, stream.index, |connection, _| {
             connection.await_relay();
             connection.origin()
         });
-        self.send(
+        self.post.send(
             home,
             Mail::Relay(RelayMail::Follow {
                 stream,
@@ -138,7 +138,7 @@ impl Shard {
         connection.set_origin(origin);
         let identity = self.new_identity(now);
         let ConnectionId { index, .. } = self.insert(connection, identity);
-        if let Some(entry) = self.connections.get_mut(index as usize) {
+        if let Some(entry) = self.connections.get_mut(index) {
             entry.relay = Some(Box::new(Relay {
                 shard,
                 stream,
@@ -146,9 +146,10 @@ impl Shard {
                 ended: false,
             }));
         }
-        self.relays.insert((shard, stream), index);
-        self.follow(now, index, follow, exchange);
-        let reader = self.connections.get(index as usize);
+        self.reading.attach_relay(shard, stream, index);
+        let next = self.follow(now, index, follow, exchange);
+        self.follow_up(now, index, next);
+        let reader = self.connections.get(index);
         let reader = reader.and_then(|entry| entry.connection.reader());
         if names_nobody && let Some(key) = reader.and_then(|reader| self.hub.key_of(reader)) {
             let organization = key.organization;
@@ -156,7 +157,7 @@ impl Shard {
                 stream,
                 organization,
             };
-            self.send(shard, Mail::Relay(mail));
+            self.post.send(shard, Mail::Relay(mail));
         }
     }
 
@@ -165,7 +166,8 @@ impl Shard {
         let Some(entry) = self.entry(reader) else {
             return;
         };
-        let (Some(relay), false) = (&mut entry.relay, entry.blocked) else {
+        let blocked = entry.is_blocked();
+        let (Some(relay), false) = (&mut entry.relay, blocked) else {
             return;
         };
         let events = entry.connection.take_events();
@@ -183,9 +185,10 @@ impl Shard {
             ended,
         });
         // Whether its peer takes too long is judged, and counted, where the stream is.
-        entry.blocked = bytes < queue.len();
+        let is_blocked = bytes < queue.len();
+        self.connections.set_blocked(reader.index, is_blocked);
         if bytes > 0 || ended {
-            self.send(shard, mail);
+            self.post.send(shard, mail);
         }
         if ended {
             self.remove_relay(now, reader.index);
@@ -215,7 +218,7 @@ impl Shard {
                 stream.served = None;
             }
         }
-        self.with(now, stream.index, |connection, _| {
+        self.work_on(now, stream.index, |connection, _| {
             connection.count_events(u64::from(events));
             connection.relay(bytes, ended);
         });
@@ -233,7 +236,8 @@ impl Shard {
         }) = served
             && bytes > 0
         {
-            self.send(home, Mail::Relay(RelayMail::Taken { reader, bytes }));
+            self.post
+                .send(home, Mail::Relay(RelayMail::Taken { reader, bytes }));
         }
     }
 
@@ -243,7 +247,7 @@ impl Shard {
             && let Some(relay) = &mut entry.relay
         {
             relay.underway -= bytes;
-            entry.blocked = false;
+            self.connections.set_blocked(reader.index, false);
             self.touch(reader.index);
         }
     }
@@ -251,23 +255,25 @@ impl Shard {
     /// A stream that is gone had a reader elsewhere.
     pub(super) fn abandon(&mut self, stream: ConnectionId, served: Option<&Served>) {
         if let Some(&Served { home, .. }) = served {
-            self.send(home, Mail::Relay(RelayMail::Abandoned { stream }));
+            self.post
+                .send(home, Mail::Relay(RelayMail::Abandoned { stream }));
         }
     }
 
     /// The stream of a reader of this shard is gone.
     fn abandoned(&mut self, now: Now, shard: ShardId, stream: ConnectionId) {
-        if let Some(&index) = self.relays.get(&(shard, stream)) {
+        if let Some(index) = self.reading.relay(shard, stream) {
             self.remove_relay(now, index);
         }
     }
 
     /// Too much is held for a reader of this shard: its client is cut off, where it is.
     pub(super) fn give_up_relay(&mut self, now: Now, index: u32) {
-        let entry = self.connections.get(index as usize);
+        let entry = self.connections.get(index);
         if let Some(relay) = entry.and_then(|entry| entry.relay.as_ref()) {
             let (shard, stream) = (relay.shard, relay.stream);
-            self.send(shard, Mail::Relay(RelayMail::GivenUp { stream }));
+            self.post
+                .send(shard, Mail::Relay(RelayMail::GivenUp { stream }));
             self.remove_relay(now, index);
         }
     }
@@ -286,7 +292,7 @@ impl Shard {
 
     /// Removes a reader whose stream knows that it ends, or is gone.
     fn remove_relay(&mut self, now: Now, index: u32) {
-        let entry = self.connections.get_mut(index as usize);
+        let entry = self.connections.get_mut(index);
         if let Some(relay) = entry.and_then(|entry| entry.relay.as_mut()) {
             relay.ended = true;
             self.remove(now, index);
@@ -295,7 +301,7 @@ impl Shard {
 
     /// A reader of this shard is gone.
     pub(super) fn drop_relay(&mut self, reader: ConnectionId, relay: &Relay) {
-        self.relays.remove(&(relay.shard, relay.stream));
+        self.reading.detach_relay(relay.shard, relay.stream);
         if relay.ended {
             return;
         }
@@ -306,7 +312,7 @@ impl Shard {
             events: 0,
             ended: true,
         };
-        self.send(relay.shard, Mail::Relay(mail));
+        self.post.send(relay.shard, Mail::Relay(mail));
     }
 }
 

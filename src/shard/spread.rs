@@ -23,9 +23,9 @@ impl Shard {
     pub(super) fn can_tell(&self, command: &Command) -> bool {
         let listeners = |organization| {
             let listeners = self.hub.listeners(organization);
-            listeners.iter().all(|&shard| self.has_room(shard))
+            listeners.iter().all(|&shard| self.post.has_room(shard))
         };
-        let everyone = || self.others().iter().all(|&shard| self.has_room(shard));
+        let everyone = || self.post.has_room_everywhere();
         match command {
             Command::Publish {
                 scope,
@@ -60,11 +60,10 @@ impl Shard {
         self.hub.take_news(&mut effects);
         for effect in effects.drain(..) {
             match effect {
-                News::Hear(shard, event) => self.send(shard, Mail::Hear(event)),
+                News::Hear(shard, event) => self.post.send(shard, Mail::Hear(event)),
                 News::Append(event) => {
-                    for shard in self.others() {
-                        self.send(shard, Mail::Append(Arc::clone(&event)));
-                    }
+                    self.post
+                        .send_to_others(|| Mail::Append(Arc::clone(&event)));
                 }
                 News::Learn {
                     organization,
@@ -73,7 +72,7 @@ impl Shard {
                 } => {
                     let whom = match session {
                         Some(_) => self.hub.listeners(organization).to_vec(),
-                        None => self.others(),
+                        None => self.post.others().collect(),
                     };
                     for shard in whom {
                         let mail = Mail::Learn {
@@ -81,7 +80,7 @@ impl Shard {
                             session: session.clone(),
                             parents: parents.clone(),
                         };
-                        self.send(shard, mail);
+                        self.post.send(shard, mail);
                     }
                 }
                 News::Scope {
@@ -90,13 +89,15 @@ impl Shard {
                     parents,
                     news,
                 } => {
-                    for shard in to.map_or_else(|| self.others(), |shard| vec![shard]) {
+                    for shard in
+                        to.map_or_else(|| self.post.others().collect(), |shard| vec![shard])
+                    {
                         let mail = Mail::Scope {
                             scope: scope.clone(),
                             parents: parents.clone(),
                             news,
                         };
-                        self.send(shard, mail);
+                        self.post.send(shard, mail);
                     }
                 }
             }

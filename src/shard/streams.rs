@@ -39,7 +39,7 @@ impl Shard {
     pub(super) fn serve_streams(&mut self, now: Now, parent: u32) -> usize {
         let mut served = 0;
         loop {
-            let Some(entry) = self.connections.get_mut(parent as usize) else {
+            let Some(entry) = self.connections.get_mut(parent) else {
                 return served;
             };
             match entry.connection.next_stream() {
@@ -49,66 +49,63 @@ impl Shard {
             }
             served += 1;
         }
-        let entry = self.connections.get(parent as usize);
+        let entry = self.connections.get(parent);
         if entry.is_some_and(|entry| entry.connection.is_held_up()) {
             // What there is now is sent first, and then the rest of it finds room.
-            self.wake_parent(parent);
+            self.connections.wake(parent);
         }
         served
     }
 
     fn open_stream(&mut self, now: Now, parent: u32, mut new: NewStream) {
-        if self.connections.len() >= self.connections_max {
+        if self.connections.is_full() {
             // The client may try again, elsewhere (RFC 9113 §8.7).
             new.socket.refuse();
-            self.wake_parent(parent);
+            self.connections.wake(parent);
             return;
         }
-        let carrier = self.connections.get(parent as usize);
+        let carrier = self.connections.get(parent);
         let network = carrier.map_or(Network::LOOPBACK, |entry| entry.connection.network());
         let (connection, mut socket) = Connection::of_stream(new, now, network);
         let identity = self.new_identity(now);
         let ConnectionId { index, .. } = self.insert(connection, identity);
-        if let Some(entry) = self.connections.get_mut(parent as usize) {
+        if let Some(entry) = self.connections.get_mut(parent) {
             entry.connection.attach_stream(index, &mut socket);
         }
-        if let Some(entry) = self.connections.get_mut(index as usize) {
+        if let Some(entry) = self.connections.get_mut(index) {
             entry.stream = Some(Box::new(Stream {
                 parent,
                 socket,
                 served: None,
                 is_early: false,
             }));
-            entry.opening = true;
         }
+        self.connections.set_opening(index, true);
         self.metrics().http2_streams.add(1);
         self.go_on(now, index);
-        // At a hundred thousand calls a second, deadlines of calls that are over would pile up.
-        if let Some(entry) = self.connections.get_mut(index as usize) {
-            entry.opening = false;
-            self.touch(index);
-        }
+        self.connections.set_opening(index, false);
+        self.touch(index);
     }
 
     /// Reads what a stream has, as long as its connection wants it.
     pub(super) fn serve_stream(&mut self, now: Now, index: u32) {
         loop {
-            let Some(id) = self.id_of(index) else {
+            let Some(id) = self.connections.id_of(index) else {
                 return;
             };
-            let Some(entry) = self.connections.get_mut(index as usize) else {
+            let Some(entry) = self.connections.get_mut(index) else {
                 return;
             };
+            let (is_finished, is_unserved) = (entry.is_finished(), entry.is_unserved());
             let Some(stream) = &mut entry.stream else {
                 return;
             };
             let parent = stream.parent;
-            if entry.finished {
+            if is_finished {
                 return;
             }
-            if entry.unserved || !entry.connection.wants_input() && !entry.connection.input_ended()
-            {
-                entry.paused = true;
+            if is_unserved || !entry.connection.wants_input() && !entry.connection.input_ended() {
+                self.connections.pause(index);
                 break;
             }
             match stream.socket.read() {
@@ -120,7 +117,7 @@ impl Shard {
                 StreamRead::End => {
                     entry.connection.end_stream_input();
                     self.step_held(now, index);
-                    let entry = self.connections.get(index as usize);
+                    let entry = self.connections.get(index);
                     if entry.is_none_or(|entry| entry.connection.is_closing()) {
                         // Its answer is ready: whether anybody still wants it shows when it is sent.
                         break;
@@ -128,7 +125,7 @@ impl Shard {
                 }
                 StreamRead::Data(data) => {
                     // The peer is told that there is room again.
-                    self.wake_parent(parent);
+                    self.connections.wake(parent);
                     let mut bytes = std::mem::take(&mut self.scratch.stream_input);
                     bytes.clear();
                     bytes.extend_from_slice(&data);
@@ -137,31 +134,23 @@ impl Shard {
                 }
             }
         }
-        if let Some(entry) = self.connections.get_mut(index as usize)
-            && entry.blocked
-        {
+        if self.connections.is_blocked(index) {
             // It may have been woken because there is room: the next write will tell.
-            entry.blocked = false;
+            self.connections.set_blocked(index, false);
             self.touch(index);
         }
     }
 
     pub(super) fn stream_mut(&mut self, index: u32) -> Option<&mut Stream> {
-        self.connections
-            .get_mut(index as usize)?
-            .stream
-            .as_deref_mut()
+        self.connections.get_mut(index)?.stream.as_deref_mut()
     }
 
     /// Hands the bytes of all connections without a socket to whoever takes them.
     pub(super) fn flush_inner(&mut self, now: Now) {
-        while let Some(index) = self.dirty_inner.pop_front() {
-            let Some(entry) = self.connections.get_mut(index as usize) else {
-                continue;
-            };
-            entry.dirty = false;
-            let is_relay = entry.relay.is_some();
-            match self.id_of(index) {
+        while let Some(index) = self.connections.next_inner() {
+            let entry = self.connections.get(index);
+            let is_relay = entry.is_some_and(|entry| entry.relay.is_some());
+            match self.connections.id_of(index) {
                 Some(id) if is_relay => self.flush_relay(now, id),
                 _ => self.flush_stream(now, index),
             }
@@ -169,10 +158,11 @@ impl Shard {
     }
 
     fn flush_stream(&mut self, now: Now, index: u32) {
-        let Some(entry) = self.connections.get_mut(index as usize) else {
+        let Some(entry) = self.connections.get_mut(index) else {
             return;
         };
-        let (Some(stream), false) = (&mut entry.stream, entry.blocked) else {
+        let blocked = entry.is_blocked();
+        let (Some(stream), false) = (&mut entry.stream, blocked) else {
             return;
         };
         let parent = stream.parent;
@@ -196,15 +186,14 @@ impl Shard {
                 self.sent(now, index, bytes);
             }
             StreamWrite::Blocked(bytes) => {
-                entry.blocked = true;
-                entry.connection.blocked(now);
+                self.connections.block(now, index);
                 self.acknowledge_relay(index, bytes);
                 self.sent(now, index, bytes);
                 self.judge_slow(now, index);
             }
             StreamWrite::Broken => self.remove(now, index),
         }
-        self.wake_parent(parent);
+        self.connections.wake(parent);
     }
 
     /// Everything was said on a stream. Dropping it tells who is still sending its request to stop, by a reset without
@@ -212,7 +201,7 @@ impl Shard {
     /// curl before 8 does, so it follows a moment later. Nothing more of the request is read meanwhile: there is no
     /// room for more of it than its window.
     fn end_stream(&mut self, now: Now, index: u32, is_early: bool) {
-        let Some(entry) = self.connections.get_mut(index as usize) else {
+        let Some(entry) = self.connections.get_mut(index) else {
             return;
         };
         if !is_early {
@@ -222,21 +211,9 @@ impl Shard {
         if let Some(stream) = &mut entry.stream {
             stream.is_early = true;
         }
-        entry.finished = true;
         entry.connection.await_reset(now);
+        self.connections.finish(index);
         self.touch(index);
-    }
-
-    /// A connection's streams have something for it to send.
-    pub(super) fn wake_parent(&mut self, parent: u32) {
-        if let Some(entry) = self.connections.get_mut(parent as usize)
-            && !entry.dirty
-            && !entry.blocked
-            && !entry.finished
-        {
-            entry.dirty = true;
-            self.dirty.push_back(parent);
-        }
     }
 
     /// A stream's connection is gone; dropping its socket tells the peer, if it does not know.
@@ -244,13 +221,13 @@ impl Shard {
         self.metrics().http2_streams.sub(1);
         let parent = stream.parent;
         self.abandon(id, stream.served.as_ref());
-        if let Some(entry) = self.connections.get_mut(parent as usize) {
+        if let Some(entry) = self.connections.get_mut(parent) {
             entry.connection.detach_stream(id.index);
             if stream.is_early {
                 entry.connection.nudge_peer();
             }
         }
-        self.wake_parent(parent);
+        self.connections.wake(parent);
     }
 
     /// Drops the streams of a connection that is gone.

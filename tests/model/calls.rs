@@ -22,6 +22,7 @@ const UNIX_MS: u64 = 1_700_000_000_000;
 pub(crate) enum Op {
     Wait(u64),
     Execute(Command),
+    Find(OrganizationId, &'static str),
     Mail(Arc<Event>),
     Attach(SessionKey),
     Detach(usize),
@@ -134,11 +135,6 @@ fn commands() -> impl Strategy<Value = Command> {
         session,
         resume_token: Bytes::from_static(b"\"again\""),
     });
-    let find =
-        (0..2u32, prop::sample::select(&PREFIXES[..])).prop_map(|(o, prefix)| Command::Find {
-            organization: OrganizationId(o),
-            prefix: prefix.to_owned(),
-        });
     prop_oneof![
         14 => targeted(),
         1 => declare,
@@ -150,7 +146,6 @@ fn commands() -> impl Strategy<Value = Command> {
         1 => (session_keys(), labels())
             .prop_map(|(session, labels)| Command::SetLabels { session, labels }),
         1 => session_keys().prop_map(|session| Command::Delete { session }),
-        1 => find,
     ]
 }
 
@@ -168,10 +163,13 @@ pub(crate) fn ops() -> impl Strategy<Value = Vec<Op>> {
             time_ms: UNIX_MS,
         }))
     });
+    let find = (0..2u32, prop::sample::select(&PREFIXES[..]))
+        .prop_map(|(o, prefix)| Op::Find(OrganizationId(o), prefix));
     let op = prop_oneof![
         4 => prop_oneof![0..20u64, 100..900u64].prop_map(Op::Wait),
         16 => commands().prop_map(Op::Execute),
         1 => mail,
+        1 => find,
         4 => session_keys().prop_map(Op::Attach),
         2 => any::<usize>().prop_map(Op::Detach),
         2 => Just(Op::Slice),

@@ -253,6 +253,11 @@ proptest! {
                     }
                     pair.execute(now, &command)?;
                 }
+                Op::Find(organization, prefix) => {
+                    let actual = pair.hub.find(now, organization, prefix);
+                    let expected = pair.naive.find(now, organization.0, prefix, &actual);
+                    prop_assert_eq!(actual, expected);
+                }
                 Op::Mail(event) if !tight => {
                     pair.hub.append_from_mail(now, &event);
                     pair.naive.mail(now, &event);

@@ -74,16 +74,7 @@ impl NaiveHub {
                 self.remove(&key(session));
                 Ok(Answer::Done)
             }
-            Command::Notify { .. }
-            | Command::Verify { .. }
-            | Command::Login { .. }
-            | Command::Inspect(_) => {
-                unreachable!("no log is concerned")
-            }
-            Command::Find {
-                organization,
-                prefix,
-            } => Ok(self.find(organization.0, prefix, actual)),
+            Command::Notify { .. } => unreachable!("no log is concerned"),
         }
     }
 
@@ -289,19 +280,24 @@ impl NaiveHub {
         })))
     }
 
-    /// Any two of more will do.
-    fn find(&self, organization: u32, prefix: &str, actual: &Answer) -> Answer {
+    /// The tokens that `actual` should be: any two of more will do.
+    pub(crate) fn find(
+        &mut self,
+        now: Now,
+        organization: u32,
+        prefix: &str,
+        actual: &[ScopeName],
+    ) -> Vec<ScopeName> {
+        self.expire(now);
         let keys = self.sessions.keys();
         let matching = keys.filter(|(o, token)| *o == organization && token.starts_with(prefix));
         let mut all: Vec<_> = matching.map(|(_, token)| ScopeName::new(token)).collect();
-        if let Answer::Found(found) = actual {
-            all.sort_by_key(|token| {
-                let place = found.iter().position(|f| f == token);
-                place.unwrap_or(usize::MAX)
-            });
-        }
+        all.sort_by_key(|token| {
+            let place = actual.iter().position(|found| found == token);
+            place.unwrap_or(usize::MAX)
+        });
         all.truncate(2);
-        Answer::Found(all)
+        all
     }
 }
 

@@ -1,6 +1,7 @@
 //! The scene: who acts when, what breaks, and what must hold when everybody has left.
 
-use fanfare::config::{Config, SlowConsumer};
+use fanfare::config::SlowConsumer;
+use fanfare::dialect::Config;
 use fanfare::hub::{
     Address, Command, Draft, EventName, OrganizationId, Parents, Scope, ScopeName, ShardId,
 };
@@ -339,7 +340,13 @@ impl World {
         };
         let reply = ReplyTo::Connection(NOBODY);
         let now = self.node.now;
-        self.node.shards[home].mail(now, from, Mail::Command { reply, command });
+        let hash = self.node.placement.hash_of(&command);
+        let mail = Mail::Command {
+            reply,
+            command,
+            hash,
+        };
+        self.node.shards[home].mail(now, from, mail);
         self.oracle.facts.told_to_group += 1;
     }
 

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare::auth::{Checks, Directory, Network, PasswordMemory};
-use fanfare::config::Config;
 use fanfare::connection::SendQueue;
 use fanfare::dialect::AllMetrics;
+use fanfare::dialect::Config;
 use fanfare::hub::{Placement, ShardId};
 use fanfare::metrics::Metrics;
 use fanfare::shard::{
@@ -101,7 +101,7 @@ impl TestNode {
         let count = usize::from(shards);
         let metrics: AllMetrics = (0..count).map(|_| Metrics::default()).collect();
         let placement = Placement::new(seed, shards);
-        let directory = Arc::new(Directory::from_config(config));
+        let directory = Arc::new(Directory::from_config(&config.hub, &config.organizations));
         let config = Arc::new(config.clone());
         let settings = |shard: u16| {
             let mut bytes = [7; 32];
@@ -261,13 +261,18 @@ impl TestNode {
         let mut progress = self.shards[shard].serve_next(now);
         let ids = &self.by_id[shard];
         self.shards[shard].answer_questions(now, |id| ids.get(&id).map(|&peer| address(peer)));
-        self.shards[shard].end_tick(now);
-        let (ids, peers) = (&self.by_id[shard], &mut self.peers);
-        self.shards[shard].flush(now, |id, queue| {
-            let flushed = peers[ids[&id]].take(queue);
-            progress |= !matches!(flushed, Flushed::Blocked(0) | Flushed::Broken);
-            flushed
-        });
+        for round in 0..2 {
+            if round > 0 && !self.shards[shard].has_left_over() {
+                break;
+            }
+            self.shards[shard].end_tick(now);
+            let (ids, peers) = (&self.by_id[shard], &mut self.peers);
+            self.shards[shard].flush(now, |id, queue| {
+                let flushed = peers[ids[&id]].take(queue);
+                progress |= !matches!(flushed, Flushed::Blocked(0) | Flushed::Broken);
+                flushed
+            });
+        }
         while let Some(effect) = self.shards[shard].next_effect() {
             progress = true;
             self.carry_out(shard, &effect);
@@ -401,8 +406,8 @@ impl TestNode {
         }
         for shard in &mut self.shards {
             shard.advance(self.now);
-            if shard.wants_state(self.now) {
-                shard.publish_state(self.now, machine());
+            if shard.wants_report(self.now) {
+                shard.publish_report(self.now, machine());
             }
         }
     }

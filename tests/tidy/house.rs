@@ -25,8 +25,7 @@ pub(crate) const RANKS: [(&str, u8); 17] = [
 pub(crate) const SAME_RANK: [(&str, &str); 1] = [("config", "limits")];
 
 /// Circles between the files of a folder that are still there: folder, and its files in order.
-pub(crate) const CIRCLES: [(&str, &[&str]); 10] = [
-    ("config", &["cors", "model", "write"]),
+pub(crate) const CIRCLES: [(&str, &[&str]); 7] = [
     (
         "connection",
         &["http2", "open_client", "response", "timer", "websocket"],
@@ -34,7 +33,10 @@ pub(crate) const CIRCLES: [(&str, &[&str]); 10] = [
     ("connection/http2", &["request", "stream"]),
     (
         "dialect",
-        &["calls", "contract", "describe", "live", "nowhere"],
+        &[
+            "calls", "config", "contract", "describe", "live", "nowhere", "pubsub", "sessions",
+            "stream", "sysadm",
+        ],
     ),
     ("dialect/pubsub", &["assets", "route"]),
     ("dialect/sessions", &["answer", "lifecycle"]),
@@ -43,8 +45,6 @@ pub(crate) const CIRCLES: [(&str, &[&str]); 10] = [
         &["publish", "read_json", "read_proto", "request"],
     ),
     ("dialect/stream", &["render", "reply"]),
-    ("hub", &["command", "question"]),
-    ("shard", &["denials", "effect"]),
 ];
 
 /// Outside crates that have a home: crate, modules that may name it, and what others do instead.

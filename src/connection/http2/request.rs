@@ -3,7 +3,7 @@
 //! Its head is here from the beginning; its body is held until it has ended. A call of gRPC does not wait for
 //! that: it becomes a client at once.
 
-use super::super::answering::Wrote;
+use super::super::wrote::Wrote;
 use super::stream::{NewStream, StreamSocket};
 use super::{BodyRefusal, Connection, Context, State, Step, Then, Timer};
 use crate::auth::Network;

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::{
-    Action, Call, Change, Client as AnyClient, Command, Dialect, Envelope, Heard, Open, Opening,
+    Action, Call, Change, Client as AnyClient, Dialect, Envelope, Heard, Open, Opening, Outcome,
     Parts, Pending as AnyPending, Reaction, Responder, Streamed, Subscribe, Tools, Undo,
     put_event_name, respond_error,
 };
 use crate::auth::{Directory, OrganizationId};
-use crate::hub::{Address, Answer, Event, Names, Parents, Scope, ScopeName, Subscription};
+use crate::hub::{Address, Answer, Command, Event, Names, Parents, Scope, ScopeName, Subscription};
 use crate::protocol::grpc::MessageEncoding;
 use crate::protocol::http1::{Head, query_last};
 
@@ -98,7 +98,7 @@ impl Dialect for Lines {
             parents: Parents::default(),
         };
         Reaction::Execute(Box::new(Call {
-            command,
+            operation: command.into(),
             idempotency_key: None,
             correlation_id: None,
             pending: AnyPending::Lines(Pending),
@@ -109,10 +109,10 @@ impl Dialect for Lines {
         &self,
         client: &mut Client,
         Pending: Pending,
-        answer: Answer,
+        outcome: Outcome,
         _tools: &mut Tools<'_>,
     ) -> Reaction {
-        let Answer::Parents(parents) = answer else {
+        let Answer::Parents(parents) = outcome.into_answer() else {
             return Reaction::Reply(b"there is no such session".to_vec());
         };
         Reaction::Subscribe(Box::new(Subscribe {

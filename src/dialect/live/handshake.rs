@@ -4,10 +4,9 @@ use super::access::Sender;
 use super::{Client, Heard, Live};
 use crate::auth::{Grant, Identity, UserId, Verdict};
 use crate::dialect::{
-    self, Action, Call, Denial, Open, Opening, Refused, Responder, check_upgrade, respond_error,
-    retry_after_line,
+    self, Action, Call, Denial, Open, Opening, Operation, Outcome, Refused, Responder,
+    check_upgrade, respond_error, retry_after_line,
 };
-use crate::hub::{Answer, Command};
 use crate::metrics::Api;
 use crate::protocol::http1::Head;
 use crate::protocol::websocket::Handshake;
@@ -33,7 +32,7 @@ impl Live {
                 let user = attempt.user;
                 let pending = Pending { handshake, user };
                 Action::Execute(Box::new(Call {
-                    command: Command::Verify(attempt),
+                    operation: Operation::Verify(attempt),
                     idempotency_key: None,
                     correlation_id: None,
                     pending: dialect::Pending::Live(super::Pending::Handshake(Box::new(pending))),
@@ -47,11 +46,11 @@ impl Live {
     pub(super) fn answer_handshake(
         &self,
         pending: Pending,
-        answer: &Answer,
+        outcome: &Outcome,
         to: &mut Responder<'_>,
     ) -> Action {
         let Pending { handshake, user } = pending;
-        match self.verified(user, answer, to) {
+        match self.verified(user, outcome, to) {
             Ok(identity) => self.open(handshake, identity, to),
             Err(Refused) => Action::Done,
         }
@@ -61,11 +60,11 @@ impl Live {
     pub(super) fn verified(
         &self,
         user: Option<UserId>,
-        answer: &Answer,
+        outcome: &Outcome,
         to: &mut Responder<'_>,
     ) -> Result<Identity, Refused> {
-        let verdict = match answer {
-            Answer::Verified(verdict) => *verdict,
+        let verdict = match outcome {
+            Outcome::Verified(verdict) => *verdict,
             _ => Verdict::Busy { retry_after: 1 },
         };
         self.note_verdict(verdict, user, to);

@@ -7,6 +7,7 @@
 //! all that is to be heard.
 
 mod access;
+mod config;
 mod describe;
 mod filter;
 mod handshake;
@@ -24,16 +25,16 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use crate::auth::{Directory, OrganizationId};
-use crate::config::LiveConfig;
 use crate::dialect::{
-    self, Action, Change, Cors, Dialect, Envelope, Message, Parts, Reaction, Refused, Responder,
-    Subscribe, Tools,
+    self, Action, Change, Cors, Dialect, Envelope, Message, Outcome, Parts, Reaction, Refused,
+    Responder, Subscribe, Tools,
 };
-use crate::hub::{Answer, Event, Full};
+use crate::hub::{Event, Full};
 use crate::protocol::http1::Head;
 use crate::protocol::websocket::{CloseCode, encode_text};
 use request::{Filter, Limits, Request};
 
+pub use config::LiveConfig;
 pub use state::StatePath;
 
 /// A path of this dialect.
@@ -185,13 +186,13 @@ impl Dialect for Live {
     fn answer(
         &self,
         pending: Pending,
-        answer: Answer,
+        outcome: Outcome,
         _tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {
         match pending {
-            Pending::Handshake(pending) => self.answer_handshake(*pending, &answer, to),
-            Pending::State(pending) => self.answer_state(*pending, answer, to),
+            Pending::Handshake(pending) => self.answer_handshake(*pending, &outcome, to),
+            Pending::State(pending) => self.answer_state(*pending, outcome, to),
         }
     }
 

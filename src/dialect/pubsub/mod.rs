@@ -10,6 +10,7 @@
 mod access;
 mod assets;
 mod body;
+mod config;
 mod errors;
 mod post;
 mod route;
@@ -21,12 +22,11 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::{
-    Action, Cors, Dialect, Envelope, Heard, Message, Parts, Position, Reaction, Refused, Responder,
-    Standing, Tools, Wants,
+    Action, Cors, Dialect, Envelope, Heard, Message, Outcome, Parts, Position, Reaction, Refused,
+    Responder, Standing, Tools, Wants,
 };
 use crate::auth::{Directory, OrganizationId};
-use crate::config::PubsubConfig;
-use crate::hub::{Answer, Epoch, Event, Gap, Number, Refusal};
+use crate::hub::{Epoch, Event, Gap, Number, Refusal};
 use crate::limits::{STRANGER_MESSAGE_BYTES_MAX, WEBSOCKET_MESSAGE_BYTES_MAX};
 use crate::protocol::http1::Head;
 use crate::time::Instant;
@@ -35,6 +35,7 @@ use errors::refuse_body;
 use socket::{Waiting, encode_event, encode_gap, encode_heartbeat, not_followed};
 
 pub use assets::Asset;
+pub use config::PubsubConfig;
 pub use post::Posted;
 pub use route::Route;
 pub use socket::{Client, Wanted};
@@ -152,12 +153,12 @@ impl Dialect for Pubsub {
     fn answer(
         &self,
         pending: Pending,
-        answer: Answer,
+        outcome: Outcome,
         _tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {
         match pending {
-            Pending::Posted(posted) => posted.answer(&answer, to),
+            Pending::Posted(posted) => posted.answer(&outcome.into_answer(), to),
             // It is given to the client.
             Pending::Asked(_) => Action::Done,
         }
@@ -252,11 +253,11 @@ impl Dialect for Pubsub {
         &self,
         client: &mut Box<Client>,
         pending: Pending,
-        answer: Answer,
+        outcome: Outcome,
         _tools: &mut Tools<'_>,
     ) -> Reaction {
         match pending {
-            Pending::Asked(waiting) => client.answer(waiting, answer),
+            Pending::Asked(waiting) => client.answer(waiting, outcome.into_answer()),
             // It is given to the request.
             Pending::Posted(_) => Reaction::nothing(),
         }

@@ -11,8 +11,8 @@ use super::errors::{Kind, Problem, refuse, refuse_all, refuse_method};
 use super::{Pending, Pubsub, Route};
 use crate::auth::{Identity, OrganizationId};
 use crate::dialect::{
-    self, Action, Call, Denial, KEY_REUSED, LEAVING, Refused, Responder, idempotency_key,
-    keys_held, reserved_name, too_fast,
+    self, Action, Call, Denial, KEY_REUSED, LEAVING, Operation, Refused, Responder,
+    idempotency_key, keys_held, reserved_name, too_fast,
 };
 use crate::hub::{Address, Answer, Command, Epoch, EventId, Number, Refusal, Scope};
 use crate::metrics::Api;
@@ -92,14 +92,14 @@ impl Pubsub {
             .map_err(one)?;
         let posted = Posted::to(&publish.address);
         Ok(Action::Execute(Box::new(Call {
-            command: Command::Publish {
+            operation: Operation::Command(Command::Publish {
                 scope: Scope {
                     organization: identity.organization,
                     address: publish.address,
                 },
                 parents: publish.parents,
                 drafts: vec![publish.draft],
-            },
+            }),
             idempotency_key,
             correlation_id: None,
             pending: dialect::Pending::Pubsub(Pending::Posted(posted)),

@@ -41,7 +41,7 @@ impl Dialect for Rpc {
     fn of(parts: &Parts<'_>) -> Self {
         Self {
             reflection: Reflection::default(),
-            cors: calls::cors(&parts.config.stream, parts.directory),
+            cors: calls::cors(&parts.config.stream.cors, parts.directory),
         }
     }
 

@@ -8,10 +8,9 @@ use super::errors::respond_refusal;
 use super::lifecycle::{Creation, iso_date};
 use super::render::{self, Part};
 use super::{Sessions, execute};
-use crate::dialect::{Action, LogState, Responder, STREAMED, Tools};
+use crate::dialect::{Action, LogState, Operation, Outcome, Responder, STREAMED, Tools};
 use crate::hub::{
-    Answer, Command, Epoch, EventId, Log, Number, OrganizationId, Parents, Refusal, ScopeName,
-    SessionView,
+    Answer, Epoch, EventId, Log, Number, OrganizationId, Parents, Refusal, ScopeName, SessionView,
 };
 use crate::protocol::websocket::Handshake;
 
@@ -66,39 +65,41 @@ const NO_STORE: &[u8] = b"Cache-Control: no-store\r\n";
 /// Turns the hub's answer into a response, or into the next command.
 pub(super) fn respond(
     pending: Pending,
-    answer: Answer,
+    outcome: Outcome,
     tools: &mut Tools<'_>,
     to: &mut Responder<'_>,
 ) -> Action {
-    match (pending, answer) {
+    match (pending, outcome) {
         (
             Pending::Read {
                 fragment,
                 searched: Some(organization),
             },
-            Answer::Refused(Refusal::NotFound),
+            Outcome::Answer(Answer::Refused(Refusal::NotFound)),
         ) if fragment.as_str().len() >= FRAGMENT_BYTES_MIN => {
-            let command = Command::Find {
+            let find = Operation::Find {
                 organization,
-                prefix: fragment.as_str().to_owned(),
+                prefix: fragment.as_str().into(),
             };
-            return execute(command, Pending::Find);
+            return execute(find, Pending::Find);
         }
-        (_, Answer::Refused(refusal)) => respond_refusal(to, refusal),
-        (Pending::Declared(creation), Answer::Parents(parents)) => {
+        (_, Outcome::Answer(Answer::Refused(refusal))) => respond_refusal(to, refusal),
+        (Pending::Declared(creation), Outcome::Answer(Answer::Parents(parents))) => {
             return Sessions::create_below(parents, *creation, tools);
         }
-        (Pending::Publish, Answer::Published { id, position }) => {
+        (Pending::Publish, Outcome::Answer(Answer::Published { id, position })) => {
             respond_published(id, position, to);
         }
-        (Pending::Created, Answer::Created(token)) => {
+        (Pending::Created, Outcome::Answer(Answer::Created(token))) => {
             respond_json(&json!({"token": token.as_str()}), to);
         }
-        (Pending::Read { .. }, Answer::Session(view)) => {
+        (Pending::Read { .. }, Outcome::Answer(Answer::Session(view))) => {
             respond_json(&describe(&view), to);
         }
-        (Pending::Status, Answer::Session(view)) => respond_json(&short(&view), to),
-        (Pending::Find, Answer::Found(tokens)) => match &tokens[..] {
+        (Pending::Status, Outcome::Answer(Answer::Session(view))) => {
+            respond_json(&short(&view), to);
+        }
+        (Pending::Find, Outcome::Found(tokens)) => match &tokens[..] {
             [token] => respond_json(&json!({"token": token.as_str()}), to),
             _ => respond_refusal(to, Refusal::NotFound),
         },

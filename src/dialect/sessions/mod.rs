@@ -9,6 +9,7 @@
 mod access;
 mod answer;
 mod client;
+mod config;
 mod errors;
 mod lifecycle;
 mod listen;
@@ -24,17 +25,17 @@ use bytes::BytesMut;
 
 pub use answer::Pending;
 pub use client::Client;
+pub use config::SessionsConfig;
 pub use route::{Function, Route};
 
 use super::{
     Action, By, Call, Client as AnyClient, Cors, Dialect, Envelope, Follow, Form, LogState,
-    Message, Parts, Position, Reaction, Refused, Responder, Tools, Wants,
+    Message, Operation, Outcome, Parts, Position, Reaction, Refused, Responder, Tools, Wants,
 };
 use crate::auth::Directory;
-use crate::config::SessionsConfig;
 use crate::hub::{
-    Address, Answer, Command, Epoch, Event, Gap, Log, Number, OrganizationId, Parents, Refusal,
-    Scope, ScopeName, SessionKey, Transition,
+    Address, Command, Epoch, Event, Gap, Log, Number, OrganizationId, Parents, Refusal, Scope,
+    ScopeName, SessionKey, Transition,
 };
 use crate::limits::{SCOPE_NAME_BYTES_MAX, STRANGER_MESSAGE_BYTES_MAX};
 use crate::protocol::http1::{BodyLength, Head, Method, Version, decode_segment};
@@ -175,11 +176,11 @@ impl Dialect for Sessions {
     fn answer(
         &self,
         pending: Pending,
-        answer: Answer,
+        outcome: Outcome,
         tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {
-        respond(pending, answer, tools, to)
+        respond(pending, outcome, tools, to)
     }
 
     fn publishes(pending: &Pending) -> bool {
@@ -392,11 +393,11 @@ impl Sessions {
             address: Address::Session(ScopeName::new(token)),
         };
         Ok(Action::Execute(Box::new(Call {
-            command: Command::Publish {
+            operation: Operation::Command(Command::Publish {
                 scope,
                 parents: Parents::default(),
                 drafts,
-            },
+            }),
             idempotency_key,
             correlation_id: None,
             pending: super::Pending::Sessions(Pending::Publish),
@@ -423,9 +424,9 @@ impl Sessions {
     }
 }
 
-fn execute(command: Command, pending: Pending) -> Action {
+fn execute(operation: impl Into<Operation>, pending: Pending) -> Action {
     Action::Execute(Box::new(Call {
-        command,
+        operation: operation.into(),
         idempotency_key: None,
         correlation_id: None,
         pending: super::Pending::Sessions(pending),

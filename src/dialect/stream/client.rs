@@ -325,7 +325,7 @@ fn wait(correlation_id: Option<Box<str>>, place: Place, command: Command, step: 
         step,
     };
     Reaction::Execute(Box::new(Call {
-        command,
+        operation: command.into(),
         idempotency_key: None,
         correlation_id: None,
         pending: dialect::Pending::EventService(Pending::Asked(Box::new(waiting))),

@@ -11,6 +11,7 @@
 
 mod access;
 mod client;
+mod config;
 mod describe;
 mod errors;
 pub mod mapping;
@@ -38,12 +39,11 @@ use bytes::BytesMut;
 use super::calls::{self, admit_no_method, admit_web_call, one_message, refuse_call, web_call};
 use super::nowhere::refuse_all;
 use super::{
-    Action, Client as AnyClient, Cors, Dialect, Envelope, Heard, Message, Parts, Reaction, Refused,
-    Responder, Tools, no_such_method, respond_error,
+    Action, Client as AnyClient, Cors, Dialect, Envelope, Heard, Message, Outcome, Parts, Reaction,
+    Refused, Responder, Tools, no_such_method, respond_error,
 };
 use crate::auth::{Directory, OrganizationId};
-use crate::config::StreamConfig;
-use crate::hub::{Answer, Event, Full};
+use crate::hub::{Event, Full};
 use crate::limits::{STRANGER_MESSAGE_BYTES_MAX, WEBSOCKET_MESSAGE_BYTES_MAX};
 use crate::protocol::grpc::{Code, Status};
 use crate::protocol::http1::{Head, Method as HttpMethod};
@@ -52,6 +52,7 @@ use client::Waiting;
 use post::Posted;
 
 pub use client::Client;
+pub use config::StreamConfig;
 pub use proto::RawMessage;
 pub use publish::Publish;
 pub use render::{put_event, put_published};
@@ -98,7 +99,7 @@ impl EventService {
     /// The dialect.
     pub fn new(config: &StreamConfig, directory: Arc<Directory>) -> Self {
         Self {
-            cors: calls::cors(config, &directory),
+            cors: calls::cors(&config.cors, &directory),
             publish_bytes_max: config.publish_bytes_max,
             directory,
         }
@@ -196,12 +197,12 @@ impl Dialect for EventService {
     fn answer(
         &self,
         pending: Pending,
-        answer: Answer,
+        outcome: Outcome,
         _tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {
         match pending {
-            Pending::Posted(posted) => posted.answer(&answer, to),
+            Pending::Posted(posted) => posted.answer(&outcome.into_answer(), to),
             // It is given to the client.
             Pending::Asked(_) => Action::Done,
         }
@@ -272,11 +273,11 @@ impl Dialect for EventService {
         &self,
         client: &mut Box<Client>,
         pending: Pending,
-        answer: Answer,
+        outcome: Outcome,
         _tools: &mut Tools<'_>,
     ) -> Reaction {
         match pending {
-            Pending::Asked(waiting) => client.answer(*waiting, answer),
+            Pending::Asked(waiting) => client.answer(*waiting, outcome.into_answer()),
             // It is given to the request.
             Pending::Posted(_) => Reaction::nothing(),
         }

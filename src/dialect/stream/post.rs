@@ -170,7 +170,7 @@ impl Posted {
 
 fn ask(command: Command, idempotency_key: Option<Box<[u8]>>, posted: Posted) -> Action {
     Action::Execute(Box::new(Call {
-        command,
+        operation: command.into(),
         idempotency_key,
         correlation_id: None,
         pending: dialect::Pending::EventService(Pending::Posted(Box::new(posted))),

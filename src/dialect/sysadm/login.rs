@@ -11,8 +11,7 @@ use crate::auth::{
     Attempt, Grant, Identity, LOGIN_TOKEN_CHARS, LoginToken, Secret, UserId, Verdict,
 };
 use crate::dialect::client::{Change, Reaction, Subscribe};
-use crate::dialect::{self, Call, Denial, Tools, denied_by};
-use crate::hub::{Answer, Command, Login as LoginCommand};
+use crate::dialect::{self, Call, Denial, LoginChange, Operation, Outcome, Tools, denied_by};
 use crate::limits::{PASSWORD_BYTES_MAX, USER_NAME_BYTES_MAX};
 use crate::metrics::{Api, RefusalKind};
 use crate::time::Instant;
@@ -61,7 +60,7 @@ impl Sysadm {
             // The login that goes is the one that comes.
             (Some(former), Step::Present(token)) if former == *token => {}
             (Some(token), _) => {
-                return ask_login(token, LoginCommand::Clear, Wait::Clear(step, echo));
+                return ask_login(token, LoginChange::Clear, Wait::Clear(step, echo));
             }
             (None, _) => {}
         }
@@ -109,11 +108,11 @@ impl Sysadm {
         match step {
             Step::Verify(attempt) => {
                 let wait = Wait::Verify(attempt.user, echo);
-                ask(Command::Verify(attempt), wait)
+                ask(Operation::Verify(attempt), wait)
             }
             Step::Issue(identity) => issue(identity, echo, tools),
             Step::Present(token) => {
-                ask_login(token, LoginCommand::Renew, Wait::Present(token, echo))
+                ask_login(token, LoginChange::Renew, Wait::Present(token, echo))
             }
             Step::Refuse(code) => {
                 if code == Code::Unauthorized {
@@ -130,38 +129,38 @@ impl Sysadm {
         &self,
         client: &mut Client,
         pending: Pending,
-        answer: Answer,
+        outcome: Outcome,
         tools: &mut Tools<'_>,
     ) -> Reaction {
-        self.note_refusal(&pending.0, &answer, tools);
-        let (code, echo) = match (pending.0, answer) {
+        self.note_refusal(&pending.0, &outcome, tools);
+        let (code, echo) = match (pending.0, outcome) {
             // A login that could not be forgotten now ends by its age.
             (Wait::Clear(step, echo), _) => return self.take(client, step, echo, tools),
-            (Wait::Verify(Some(user), echo), Answer::Verified(Verdict::Right)) => {
+            (Wait::Verify(Some(user), echo), Outcome::Verified(Verdict::Right)) => {
                 match self.directory.user_of(user) {
                     Some(user) => return issue(user.identity, echo, tools),
                     None => (Code::Unauthorized, echo),
                 }
             }
-            (Wait::Verify(_, echo), Answer::Verified(Verdict::Blocked { retry_after })) => {
+            (Wait::Verify(_, echo), Outcome::Verified(Verdict::Blocked { retry_after })) => {
                 let reply = self.errors.later(&echo, Code::TooMany, retry_after);
                 return settle(client, reply);
             }
-            (Wait::Verify(_, echo), Answer::Verified(Verdict::Busy { retry_after })) => {
+            (Wait::Verify(_, echo), Outcome::Verified(Verdict::Busy { retry_after })) => {
                 let reply = self.errors.later(&echo, Code::Unavailable, retry_after);
                 return settle(client, reply);
             }
-            (Wait::Verify(_, echo), Answer::Verified(_)) => (Code::Unauthorized, echo),
-            (Wait::Issue(token, identity, echo), Answer::Login(Some(_)) | Answer::Done)
-            | (Wait::Present(token, echo), Answer::Login(Some(identity))) => {
+            (Wait::Verify(_, echo), Outcome::Verified(_)) => (Code::Unauthorized, echo),
+            (Wait::Issue(token, identity, echo), Outcome::Login(Some(_)))
+            | (Wait::Present(token, echo), Outcome::Login(Some(identity))) => {
                 return welcome(client, identity, token, &echo);
             }
-            (Wait::Present(_, echo), Answer::Login(None)) => match self.directory.anonymous() {
+            (Wait::Present(_, echo), Outcome::Login(None)) => match self.directory.anonymous() {
                 // A token of another life of this server: the client waits for one that works.
                 Some(anyone) => return issue(anyone, echo, tools),
                 None => (Code::Unauthorized, echo),
             },
-            (Wait::Renew(reaction, echo), Answer::Login(None)) => {
+            (Wait::Renew(reaction, echo), Outcome::Login(None)) => {
                 // It ended by its age, or its token was cleared on another socket.
                 self.become_stranger(client, tools.now.instant);
                 if client.login.is_some() {
@@ -179,14 +178,14 @@ impl Sysadm {
     }
 
     /// Notes what came of a login, if it was none.
-    fn note_refusal(&self, wait: &Wait, answer: &Answer, tools: &mut Tools<'_>) {
+    fn note_refusal(&self, wait: &Wait, outcome: &Outcome, tools: &mut Tools<'_>) {
         let user = match wait {
             Wait::Verify(user, _) => user.and_then(|user| self.directory.user_of(user)),
             _ => None,
         };
-        let kind = match (wait, answer) {
-            (Wait::Verify(..), Answer::Verified(verdict)) => denied_by(*verdict),
-            (Wait::Present(..), Answer::Login(None)) if self.directory.anonymous().is_none() => {
+        let kind = match (wait, outcome) {
+            (Wait::Verify(..), Outcome::Verified(verdict)) => denied_by(*verdict),
+            (Wait::Present(..), Outcome::Login(None)) if self.directory.anonymous().is_none() => {
                 Some(RefusalKind::Token)
             }
             _ => None,
@@ -216,7 +215,7 @@ impl Login {
             None => reaction,
             Some(token) => {
                 let wait = Wait::Renew(Box::new(reaction), echo);
-                ask_login(token, LoginCommand::Renew, wait)
+                ask_login(token, LoginChange::Renew, wait)
             }
         }
     }
@@ -251,17 +250,17 @@ fn settle(client: &mut Client, reply: Vec<u8>) -> Reaction {
 
 fn issue(identity: Identity, echo: Echo, tools: &mut Tools<'_>) -> Reaction {
     let token = tools.ids.login_token();
-    let login = LoginCommand::Issue(identity);
+    let login = LoginChange::Issue(identity);
     ask_login(token, login, Wait::Issue(token, identity, echo))
 }
 
-fn ask_login(token: LoginToken, login: LoginCommand, wait: Wait) -> Reaction {
-    ask(Command::Login { token, login }, wait)
+fn ask_login(token: LoginToken, change: LoginChange, wait: Wait) -> Reaction {
+    ask(Operation::Login { token, change }, wait)
 }
 
-fn ask(command: Command, wait: Wait) -> Reaction {
+fn ask(operation: Operation, wait: Wait) -> Reaction {
     Reaction::Execute(Box::new(Call {
-        command,
+        operation,
         idempotency_key: None,
         correlation_id: None,
         pending: dialect::Pending::Sysadm(Box::new(Pending(wait))),

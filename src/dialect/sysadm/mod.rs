@@ -18,6 +18,7 @@
 //! A stranger hears nothing: with the login go the subscriptions, unless the very next login, which the
 //! same message asks for, is of the same organization. In open mode nobody is ever a stranger.
 
+mod config;
 mod login;
 mod render;
 mod reply;
@@ -35,12 +36,11 @@ use bytes::BytesMut;
 
 use super::{
     Action, CONTRADICTORY, Client as AnyClient, Cors, Denial, Dialect, Envelope, Heard, Message,
-    Open, Opening, Parts, Reaction, Responder, Tools, check_upgrade, read_credentials,
-    respond_error,
+    Open, Opening, Outcome, Parts, Reaction, Reporting, Responder, Tools, check_upgrade,
+    read_credentials, respond_error,
 };
 use crate::auth::{Denied, Directory, Grant, Identity, LoginToken, OrganizationId};
-use crate::config::{SysadmConfig, SysadmErrors};
-use crate::hub::{Answer, Event, Full, NamePattern};
+use crate::hub::{Event, Full, NamePattern};
 use crate::limits::{
     LOGIN_TIMEOUT, STRANGER_MESSAGE_BYTES_MAX, SYSADM_IDLE_TIMEOUT, WEBSOCKET_MESSAGE_BYTES_MAX,
 };
@@ -49,11 +49,11 @@ use crate::protocol::http1::Head;
 use crate::protocol::websocket::{CloseCode, encode_text};
 use crate::time::Instant;
 
+pub use config::{SysadmConfig, SysadmErrors};
 pub use login::Pending;
 use reply::{Code, Errors};
 use request::Request;
 
-pub use state::{SYSTEM_STATE, SystemState};
 pub use subscribe::Undo;
 
 /// The paths of this dialect's socket.
@@ -85,6 +85,7 @@ pub struct Sysadm {
     errors: Errors,
     known: Vec<NamePattern>,
     retained: Vec<Box<str>>,
+    reporting: Option<Reporting>,
 }
 
 /// One client.
@@ -126,6 +127,11 @@ impl Sysadm {
                 .map(NamePattern::parse)
                 .collect(),
             retained: config.retained.iter().map(|c| c.as_str().into()).collect(),
+            reporting: config.state_interval.map(|interval| Reporting {
+                first: config.state_first,
+                interval,
+                event: state::report,
+            }),
         }
     }
 }
@@ -255,10 +261,10 @@ impl Dialect for Sysadm {
         &self,
         client: &mut Box<Client>,
         pending: Box<Pending>,
-        answer: Answer,
+        outcome: Outcome,
         tools: &mut Tools<'_>,
     ) -> Reaction {
-        self.answered(client, *pending, answer, tools)
+        self.answered(client, *pending, outcome, tools)
     }
 
     fn not_subscribed(&self, client: &mut Box<Client>, undo: Box<Undo>, full: Full) -> Reaction {
@@ -300,6 +306,11 @@ impl Dialect for Sysadm {
 }
 
 impl Sysadm {
+    /// How the node reports, if it is to.
+    pub const fn reporting(&self) -> Option<Reporting> {
+        self.reporting
+    }
+
     /// A request of somebody who is logged in.
     fn serve(&self, client: &mut Client, request: &Request, identity: Identity) -> Reaction {
         let name = &*request.echo.name;

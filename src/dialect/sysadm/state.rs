@@ -4,78 +4,70 @@
 //! not in the name.
 
 use std::fmt::Write as _;
-use std::time::Duration;
+
+use crate::dialect::NodeReport;
+use crate::hub::{Draft, EventName};
 
 /// The name of the event.
-pub const SYSTEM_STATE: &str = "system-state";
+const SYSTEM_STATE: &str = "system-state";
 
-/// What a node knows about its machine and itself.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SystemState {
-    /// The machine's name.
-    pub hostname: Box<str>,
-    /// How long this server has been running.
-    pub uptime: Duration,
-    /// Load averages over 1, 5 and 15 minutes.
-    pub load: [f64; 3],
-    /// Processors that it may use.
-    pub processors: usize,
-    /// The machine's memory in bytes: all of it, and what could be had.
-    pub memory: (u64, u64),
-    /// Connections open now.
-    pub connections: u64,
-    /// Events published per second since this was said last.
-    pub events_per_second: f64,
+/// The event.
+pub(super) fn report(report: &NodeReport) -> Draft {
+    Draft {
+        name: EventName::from_text(SYSTEM_STATE),
+        payload: to_json(report).into(),
+        metadata: None,
+        origin: None,
+        correlation: None,
+    }
 }
 
-impl SystemState {
-    /// How serious this is, 0–10: a machine with more to do than processors, or little memory left, is a
-    /// warning, and critical at twice that.
-    pub fn priority(&self) -> u8 {
-        let busy = self.load[0] / self.processors.max(1) as f64;
-        let (all, available) = self.memory;
-        // A machine that says nothing about its memory is not said to be short of it.
-        let left = if all == 0 {
-            1.0
-        } else {
-            available as f64 / all as f64
-        };
-        if busy >= 2.0 || left < 0.05 {
-            6
-        } else if busy >= 1.0 || left < 0.1 {
-            3
-        } else {
-            1
-        }
+/// How serious this is, 0–10: a machine with more to do than processors, or little memory left, is a
+/// warning, and critical at twice that.
+fn priority(report: &NodeReport) -> u8 {
+    let busy = report.load[0] / report.processors.max(1) as f64;
+    let (all, available) = report.memory;
+    // A machine that says nothing about its memory is not said to be short of it.
+    let left = if all == 0 {
+        1.0
+    } else {
+        available as f64 / all as f64
+    };
+    if busy >= 2.0 || left < 0.05 {
+        6
+    } else if busy >= 1.0 || left < 0.1 {
+        3
+    } else {
+        1
     }
+}
 
-    /// The payload as JSON text: keys in alphabetical order, all values strings.
-    pub fn to_json(&self) -> String {
-        let [one, five, fifteen] = self.load;
-        let (all, available) = self.memory;
-        let fields = [
-            ("connections", self.connections.to_string()),
-            (
-                "events_per_second",
-                format!("{:.1}", self.events_per_second),
-            ),
-            ("hostname", self.hostname.to_string()),
-            ("load", format!("{one:.2} {five:.2} {fifteen:.2}")),
-            ("memory_available_bytes", available.to_string()),
-            ("memory_bytes", all.to_string()),
-            ("priority", priority_text(self.priority()).to_owned()),
-            ("uptime_seconds", self.uptime.as_secs().to_string()),
-        ];
-        let mut json = String::from("{");
-        for (name, value) in fields {
-            let comma = if json.len() > 1 { "," } else { "" };
-            let value = serde_json::Value::from(value);
-            // Writing to a `String` cannot fail.
-            let _ = write!(json, "{comma}\"{name}\":{value}");
-        }
-        json.push('}');
-        json
+/// The payload as JSON text: keys in alphabetical order, all values strings.
+fn to_json(report: &NodeReport) -> String {
+    let [one, five, fifteen] = report.load;
+    let (all, available) = report.memory;
+    let fields = [
+        ("connections", report.connections.to_string()),
+        (
+            "events_per_second",
+            format!("{:.1}", report.events_per_second),
+        ),
+        ("hostname", report.hostname.to_string()),
+        ("load", format!("{one:.2} {five:.2} {fifteen:.2}")),
+        ("memory_available_bytes", available.to_string()),
+        ("memory_bytes", all.to_string()),
+        ("priority", priority_text(priority(report)).to_owned()),
+        ("uptime_seconds", report.uptime.as_secs().to_string()),
+    ];
+    let mut json = String::from("{");
+    for (name, value) in fields {
+        let comma = if json.len() > 1 { "," } else { "" };
+        let value = serde_json::Value::from(value);
+        // Writing to a `String` cannot fail.
+        let _ = write!(json, "{comma}\"{name}\":{value}");
     }
+    json.push('}');
+    json
 }
 
 /// A priority of 0–10 as the dialect writes it; above that, as 10.
@@ -98,10 +90,12 @@ pub(super) fn priority_text(priority: u8) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    fn calm() -> SystemState {
-        SystemState {
+    fn calm() -> NodeReport {
+        NodeReport {
             hostname: "a\"b".into(),
             uptime: Duration::from_millis(61_900),
             load: [0.5, 0.25, 0.125],
@@ -114,7 +108,7 @@ mod tests {
 
     #[test]
     fn every_value_is_text_and_keys_are_in_order() {
-        let json = calm().to_json();
+        let json = to_json(&calm());
         let parsed: serde_json::Value = serde_json::from_str(&json).expect("valid");
         let fields = parsed.as_object().expect("an object");
         assert!(fields.values().all(serde_json::Value::is_string), "{json}");
@@ -127,16 +121,16 @@ mod tests {
 
     #[test]
     fn a_machine_in_trouble_says_so() {
-        let priority = |change: fn(&mut SystemState)| {
+        let changed = |change: fn(&mut NodeReport)| {
             let mut state = calm();
             change(&mut state);
-            state.priority()
+            priority(&state)
         };
-        assert_eq!(priority(|_| {}), 1);
-        assert_eq!(priority(|state| state.load[0] = 2.0), 3);
-        assert_eq!(priority(|state| state.load[0] = 4.0), 6);
-        assert_eq!(priority(|state| state.memory.1 = 99), 3);
-        assert_eq!(priority(|state| state.memory.1 = 49), 6);
-        assert_eq!(priority(|state| state.memory = (0, 0)), 1);
+        assert_eq!(changed(|_| {}), 1);
+        assert_eq!(changed(|state| state.load[0] = 2.0), 3);
+        assert_eq!(changed(|state| state.load[0] = 4.0), 6);
+        assert_eq!(changed(|state| state.memory.1 = 99), 3);
+        assert_eq!(changed(|state| state.memory.1 = 49), 6);
+        assert_eq!(changed(|state| state.memory = (0, 0)), 1);
     }
 }

@@ -9,8 +9,7 @@ use std::sync::Arc;
 use super::*;
 use crate::auth::Secret;
 use crate::dialect::testing::{Ground, UPGRADE, event, organizations, reply};
-use crate::dialect::{self, Call};
-use crate::hub::{Answer, Command};
+use crate::dialect::{self, Call, Operation, Outcome};
 
 /// A client and its server.
 pub(super) struct Tester {
@@ -69,10 +68,10 @@ impl Tester {
         reply(self.send(text))
     }
 
-    pub(super) fn answer(&mut self, pending: Pending, answer: Answer) -> Reaction {
+    pub(super) fn answer(&mut self, pending: Pending, outcome: Outcome) -> Reaction {
         let tools = &mut self.ground.tools();
         self.dialect
-            .answered(&mut self.client, pending, answer, tools)
+            .answered(&mut self.client, pending, outcome, tools)
     }
 
     pub(super) fn expire(&mut self) -> Reaction {
@@ -81,16 +80,16 @@ impl Tester {
     }
 }
 
-/// A command and what waits for it.
+/// An operation and what waits for it.
 #[track_caller]
-pub(super) fn call(reaction: Reaction) -> (Command, Pending) {
+pub(super) fn call(reaction: Reaction) -> (Operation, Pending) {
     match reaction {
         Reaction::Execute(call) => match *call {
             Call {
-                command,
+                operation,
                 pending: dialect::Pending::Sysadm(pending),
                 ..
-            } => (command, *pending),
+            } => (operation, *pending),
             other => panic!("not of this dialect: {other:?}"),
         },
         other => panic!("no call: {other:?}"),

@@ -6,15 +6,17 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::auth::{Directory, Network};
-use crate::config::Config;
 use crate::connection::Then;
-use crate::dialect::{AllMetrics, Call, Change, Exchange, Pending, Subscribe, Undo};
+use crate::dialect::{
+    AllMetrics, Call, Change, Config, Exchange, Operation, Pending, Subscribe, Undo,
+};
 use crate::hub::{
     Address, Answer, Command, Draft, EventName, Names, OrganizationId, Parents, Placement, Scope,
     ScopeName, ShardId, Subscription,
 };
 use crate::limits::INTEREST_IDLE_MAX;
 use crate::metrics::Metrics;
+use crate::shard::carry_on::Next;
 use crate::shard::{ConnectionId, Flushed, Mail, ReplyTo, Shard, ShardSettings, Slices};
 use crate::time::{Instant, Now};
 
@@ -46,7 +48,7 @@ impl Three {
                 shard: ShardId(shard),
                 placement: placement.clone(),
                 config: Arc::clone(&config),
-                directory: Arc::new(Directory::from_config(&config)),
+                directory: Arc::new(Directory::from_config(&config.hub, &config.organizations)),
                 metrics: Arc::clone(&metrics),
                 hostname: "host".into(),
                 seed: [shard as u8; 32],
@@ -88,16 +90,19 @@ impl Three {
     /// Asks where the client's session stands. No if that has to be waited for.
     fn ask(&mut self, client: &Client) -> bool {
         let call = Call {
-            command: Command::Place {
+            operation: Operation::Command(Command::Place {
                 scope: client.session.clone(),
                 parents: Parents::default(),
-            },
+            }),
             idempotency_key: None,
             correlation_id: None,
             // Nobody's here, so that nothing follows from the answer by itself.
             pending: Pending::foreign(),
         };
-        self.shards[0].call(self.now, client.id.index, call, Exchange::upgraded())
+        matches!(
+            self.shards[0].call(self.now, client.id.index, call, Exchange::upgraded()),
+            Next::Ready
+        )
     }
 
     /// Subscribes with the answer.
@@ -151,7 +156,13 @@ impl Three {
             }],
         };
         let reply = ReplyTo::Nobody;
-        self.shards[home].mail(self.now, ShardId(2), Mail::Command { reply, command });
+        let hash = self.placement.hash_of(&command);
+        let mail = Mail::Command {
+            reply,
+            command,
+            hash,
+        };
+        self.shards[home].mail(self.now, ShardId(2), mail);
     }
 
     fn written(&mut self, shard: usize) -> String {
@@ -178,6 +189,7 @@ impl Three {
 fn kind(mail: &Mail) -> &'static str {
     match mail {
         Mail::Command { .. } | Mail::Keyed { .. } => "command",
+        Mail::Operation(_) => "operation",
         Mail::Answer { answer, .. } => match answer {
             Answer::Parents(parents) if parents.is_empty() => "nothing above",
             _ => "answer",

@@ -109,14 +109,14 @@ impl Shard {
             && let Some(mut job) = self.overview.jobs.pop_front()
         {
             turns -= 1;
-            match self.work_on(now, &mut job, &mut budget, &address) {
+            match self.step_job(now, &mut job, &mut budget, &address) {
                 ControlFlow::Continue(()) => self.overview.jobs.push_back(job),
                 ControlFlow::Break(report) => {
                     let Job { shard, number, .. } = job;
                     if shard == self.id {
                         self.told(now, number, report);
                     } else {
-                        self.send(shard, Mail::Told { number, report });
+                        self.post.send(shard, Mail::Told { number, report });
                     }
                     // What has ended is told once its end is answered.
                     self.spread(now);
@@ -125,7 +125,7 @@ impl Shard {
         }
     }
 
-    fn work_on(
+    fn step_job(
         &mut self,
         now: Now,
         job: &mut Job,
@@ -312,7 +312,8 @@ impl Shard {
             organization: organization_of(question),
             token,
         };
-        match self.execute(now, Command::Delete { session }) {
+        let hash = self.post.placement.session_hash(session.token.as_str());
+        match self.execute(now, Command::Delete { session }, hash) {
             Answer::Done => Report::Done,
             _ => Report::Not(Why::Absent),
         }

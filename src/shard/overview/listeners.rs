@@ -15,7 +15,8 @@ use crate::hub::{
     subscription_key,
 };
 use crate::limits::INSPECT_STEPS_PER_ITEM;
-use crate::shard::{ConnectionId, Entry};
+use crate::shard::ConnectionId;
+use crate::shard::connections::Entry;
 use crate::time::Now;
 
 /// Who a connection is, if it listens.
@@ -32,8 +33,8 @@ impl Shard {
         let connections = &self.connections;
         let places = connections.capacity();
         self.overview.order.build(now, places, budget, |index| {
-            let entry = connections.get(index)?;
-            Some((entry.identity, index as u32))
+            let index = index as u32;
+            Some((connections.get(index)?.identity, index))
         })
     }
 
@@ -126,7 +127,7 @@ impl Shard {
         set: &Set,
         address: AddressOf<'_>,
     ) -> Option<Item> {
-        let entry = self.connections.get(index as usize)?;
+        let entry = self.connections.get(index)?;
         let who = self.listener(entry)?;
         let organization = organization_of(question);
         if who.organization != organization {
@@ -146,7 +147,7 @@ impl Shard {
         };
         let held = entry.subscriptions.as_ref().map_or(room, |held| held.len());
         let client = match &entry.stream {
-            Some(stream) => self.id_of(stream.parent),
+            Some(stream) => self.connections.id_of(stream.parent),
             None => Some(ConnectionId {
                 index,
                 serial: entry.serial,
@@ -175,7 +176,7 @@ impl Shard {
 
     /// A connection's subscriptions, those with larger numbers than `above`, in order.
     fn subscription_items(&self, question: &Question, index: u32, above: Option<u32>) -> Vec<Item> {
-        let Some(entry) = self.connections.get(index as usize) else {
+        let Some(entry) = self.connections.get(index) else {
             return Vec::new();
         };
         let organization = organization_of(question);
@@ -273,7 +274,7 @@ impl Shard {
     }
 
     fn disconnect(&mut self, now: Now, question: &Question, index: u32) -> Report {
-        let Some(entry) = self.connections.get(index as usize) else {
+        let Some(entry) = self.connections.get(index) else {
             return Report::Not(Why::Absent);
         };
         let Some(who) = self.listener(entry) else {
@@ -287,9 +288,9 @@ impl Shard {
         }
         // What was published until now is shown before.
         self.pull(index);
-        let entry = self.connections.get(index as usize);
+        let entry = self.connections.get(index);
         let was_parked = entry.is_some_and(|entry| entry.connection.parked().is_some());
-        self.with(now, index, Connection::dismiss);
+        self.work_on(now, index, Connection::dismiss);
         if was_parked {
             self.refresh_log(now, index);
             self.answer_poll(now, index);
@@ -298,7 +299,7 @@ impl Shard {
     }
 
     fn cancel(&mut self, now: Now, question: &Question, index: u32, number: u32) -> Report {
-        let Some(entry) = self.connections.get(index as usize) else {
+        let Some(entry) = self.connections.get(index) else {
             return Report::Not(Why::Absent);
         };
         let organization = organization_of(question);
@@ -316,7 +317,7 @@ impl Shard {
         if client.heard(place).is_none() {
             return Report::Not(Why::Absent);
         }
-        let then = self.with(now, index, |connection, ctx| connection.cancel(place, ctx));
+        let then = self.work_on(now, index, |connection, ctx| connection.cancel(place, ctx));
         match then.flatten() {
             None => Report::Not(Why::Changing),
             Some(then) => {

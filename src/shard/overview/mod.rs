@@ -18,10 +18,10 @@ mod merge;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::{ConnectionId, Mail, ReplyTo, Shard};
+use super::{ConnectionId, Mail, Shard};
+use crate::dialect::Outcome;
 use crate::hub::{
-    Answer, Ask, Catalogue, Identity, Kind, Named, OrganizationId, Question, Refusal, Report, Set,
-    ShardId,
+    Ask, Catalogue, Identity, Kind, Named, OrganizationId, Question, Refusal, Report, Set, ShardId,
 };
 use crate::limits::{QUESTIONS_MAX, QUESTIONS_PER_ORGANIZATION_MAX, QUESTIONS_UNDERWAY_MAX};
 use crate::time::Now;
@@ -75,18 +75,19 @@ impl Overview {
 }
 
 impl Shard {
-    /// A connection asks. The answer, if it is known at once.
-    pub(super) fn inquire(&mut self, reply: &ReplyTo, question: Arc<Question>) -> Option<Answer> {
-        let ReplyTo::Connection(connection) = *reply else {
-            return Some(Answer::Refused(Refusal::NotFound));
-        };
+    /// A connection asks. Returns the outcome if it is known at once.
+    pub(super) fn inquire(
+        &mut self,
+        connection: ConnectionId,
+        question: Arc<Question>,
+    ) -> Option<Outcome> {
         let of_organization = |asked: &&Asked| asked.question.organization == question.organization;
         let overview = &mut self.overview;
         if overview.asked.len() >= QUESTIONS_MAX
             || overview.asked.values().filter(of_organization).count()
                 >= QUESTIONS_PER_ORGANIZATION_MAX
         {
-            return Some(Answer::Refused(Refusal::Busy));
+            return Some(Outcome::refused(Refusal::Busy));
         }
         let number = overview.next_number;
         overview.next_number += 1;
@@ -107,7 +108,7 @@ impl Shard {
             return None;
         }
         self.overview.asked.remove(&number);
-        Some(Answer::Refused(Refusal::Busy))
+        Some(Outcome::refused(Refusal::Busy))
     }
 
     /// Puts a question. No if one of those who should answer cannot be reached.
@@ -121,7 +122,7 @@ impl Shard {
         if !shards
             .iter()
             .filter(is_there)
-            .all(|&shard| self.has_room(shard))
+            .all(|&shard| self.post.has_room(shard))
         {
             return false;
         }
@@ -136,7 +137,7 @@ impl Shard {
                     .jobs
                     .push_back(Job::new(shard, number, question));
             } else {
-                self.send(shard, Mail::Asked { number, question });
+                self.post.send(shard, Mail::Asked { number, question });
             }
         }
         true
@@ -145,8 +146,8 @@ impl Shard {
     /// The shards that may know what is asked for.
     fn who_can_answer(&self, question: &Question) -> Vec<ShardId> {
         let home = |token: &str| {
-            let hash = self.placement.session_hash(token);
-            vec![self.placement.home_of_hash(hash)]
+            let hash = self.post.placement.session_hash(token);
+            vec![self.post.placement.home_of_hash(hash)]
         };
         match &question.ask {
             Ask::Page {
@@ -160,7 +161,7 @@ impl Shard {
             {
                 home(&id.to_string())
             }
-            _ => (0..self.placement.shards()).map(ShardId).collect(),
+            _ => (0..self.post.placement.shards()).map(ShardId).collect(),
         }
     }
 
@@ -191,7 +192,7 @@ impl Shard {
         };
         self.overview.underway -= 1;
         let report = merge::merge(&asked.question.ask, asked.reports);
-        self.deliver(now, asked.connection, Answer::Report(Box::new(report)));
+        self.deliver(now, asked.connection, Outcome::Report(Box::new(report)));
         self.put_next(now);
     }
 
@@ -204,7 +205,7 @@ impl Shard {
                 continue;
             }
             if let Some(asked) = self.overview.asked.remove(&number) {
-                self.deliver(now, asked.connection, Answer::Refused(Refusal::Busy));
+                self.deliver(now, asked.connection, Outcome::refused(Refusal::Busy));
             }
         }
     }
@@ -230,7 +231,7 @@ impl Shard {
             if shard == self.id {
                 self.unasked(shard, number);
             } else {
-                self.send(shard, Mail::Unasked { number });
+                self.post.send(shard, Mail::Unasked { number });
             }
         }
         self.put_next(now);

@@ -4,7 +4,8 @@
 use super::path::Belongings;
 use super::{Live, Pending, Waiting, inspect};
 use crate::dialect::{
-    Action, LEAVING, RATE_LIMITED, Refused, Responder, respond_error, retry_after_line, too_fast,
+    Action, LEAVING, Outcome, RATE_LIMITED, Refused, Responder, respond_error, retry_after_line,
+    too_fast,
 };
 use crate::hub::{Answer, Item, Refusal, Report, Set, Why};
 
@@ -18,16 +19,21 @@ pub(super) const NOWHERE: &str = "there is no such resource";
 
 impl Live {
     /// The answer to a request.
-    pub fn answer_state(&self, pending: Pending, answer: Answer, to: &mut Responder<'_>) -> Action {
-        match (pending.0, answer) {
-            (Waiting::Verify(user, request), answer) => {
-                if let Ok(identity) = self.verified(user, &answer, to) {
+    pub fn answer_state(
+        &self,
+        pending: Pending,
+        outcome: Outcome,
+        to: &mut Responder<'_>,
+    ) -> Action {
+        match (pending.0, outcome) {
+            (Waiting::Verify(user, request), outcome) => {
+                if let Ok(identity) = self.verified(user, &outcome, to) {
                     return self.ask(identity, request, to);
                 }
                 return Action::Done;
             }
-            (_, Answer::Refused(refusal)) => Self::respond_refusal(refusal, to),
-            (Waiting::Session(organization, which, page), Answer::Report(report)) => {
+            (_, Outcome::Answer(Answer::Refused(refusal))) => Self::respond_refusal(refusal, to),
+            (Waiting::Session(organization, which, page), Outcome::Report(report)) => {
                 return match *report {
                     Report::One(Item {
                         name: Some(token), ..
@@ -44,7 +50,7 @@ impl Live {
                     }
                 };
             }
-            (Waiting::Report, Answer::Report(report)) => {
+            (Waiting::Report, Outcome::Report(report)) => {
                 Self::respond_report(*report, to);
                 return Action::Done;
             }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use super::Live;
 use super::access::Sender;
 use crate::auth::{Grant, Identity, OrganizationId, UserId};
-use crate::dialect::{self, Action, Call, Refused, Responder};
-use crate::hub::{Ask, Command, Kind, Named, Question, Set};
+use crate::dialect::{self, Action, Call, Operation, Refused, Responder};
+use crate::hub::{Ask, Kind, Named, Question, Set};
 use crate::protocol::http1::{Head, Method};
 use path::Resource;
 use request::{Page, Request, Wanted};
@@ -92,7 +92,7 @@ impl Live {
             Sender::User(attempt) => {
                 let request = Self::read_request(&resource, head, to)?;
                 let waiting = Waiting::Verify(attempt.user, request);
-                Ok(execute(Command::Verify(attempt), waiting))
+                Ok(execute(Operation::Verify(attempt), waiting))
             }
         }
     }
@@ -139,12 +139,12 @@ impl Live {
 
 fn inspect(organization: OrganizationId, ask: Ask, waiting: Waiting) -> Action {
     let question = Question { organization, ask };
-    execute(Command::Inspect(Arc::new(question)), waiting)
+    execute(Operation::Inspect(Arc::new(question)), waiting)
 }
 
-fn execute(command: Command, waiting: Waiting) -> Action {
+fn execute(operation: Operation, waiting: Waiting) -> Action {
     Action::Execute(Box::new(Call {
-        command,
+        operation,
         idempotency_key: None,
         correlation_id: None,
         pending: dialect::Pending::Live(super::Pending::State(Box::new(Pending(waiting)))),

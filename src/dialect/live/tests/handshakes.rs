@@ -3,8 +3,8 @@
 use super::*;
 use crate::auth::Verdict;
 use crate::dialect::testing::{Ground, UPGRADE, respond};
-use crate::dialect::{self, Action, Call, Exchange};
-use crate::hub::{Answer, Command, Names};
+use crate::dialect::{self, Action, Call, Exchange, Operation, Outcome};
+use crate::hub::Names;
 use crate::protocol::http1::Version;
 
 fn ask(directory: Directory, request: &str) -> (Action, String) {
@@ -47,13 +47,13 @@ fn unauthorized(action: &Action, text: &str) {
 }
 
 /// Presents a user, and answers for the password.
-fn log_in(authorization: &str, answer: &Answer) -> (Action, String) {
+fn log_in(authorization: &str, outcome: &Outcome) -> (Action, String) {
     let (action, _) = present(authorization);
     let Action::Execute(call) = action else {
         panic!("no call: {action:?}");
     };
     let Call {
-        command: Command::Verify(_),
+        operation: Operation::Verify(_),
         pending: dialect::Pending::Live(pending),
         ..
     } = *call
@@ -67,7 +67,7 @@ fn log_in(authorization: &str, answer: &Answer) -> (Action, String) {
         head_only: false,
     };
     respond(b"", exchange, |to| match pending {
-        Pending::Handshake(pending) => dialect.answer_handshake(*pending, answer, to),
+        Pending::Handshake(pending) => dialect.answer_handshake(*pending, outcome, to),
         Pending::State(_) => panic!("no handshake"),
     })
 }
@@ -136,13 +136,13 @@ fn tokens_open_what_they_grant() {
 
 #[test]
 fn passwords_are_checked_first() {
-    let right = Answer::Verified(Verdict::Right);
+    let right = Outcome::Verified(Verdict::Right);
     assert_eq!(opened(log_in(LISTENS, &right).0), OrganizationId(0));
     assert!(log_in(NOTHING, &right).1.starts_with("HTTP/1.1 403 "));
     for (user, answer) in [
-        (LISTENS, Answer::Verified(Verdict::Wrong)),
+        (LISTENS, Outcome::Verified(Verdict::Wrong)),
         // Nobody's password is checked like any other, and never right.
-        (NOBODY, Answer::Verified(Verdict::Wrong)),
+        (NOBODY, Outcome::Verified(Verdict::Wrong)),
         (NOBODY, right),
     ] {
         let (action, text) = log_in(user, &answer);
@@ -152,7 +152,7 @@ fn passwords_are_checked_first() {
         (Verdict::Busy { retry_after: 3 }, "503", "3"),
         (Verdict::Blocked { retry_after: 3_599 }, "429", "3599"),
     ] {
-        let (action, text) = log_in(LISTENS, &Answer::Verified(verdict));
+        let (action, text) = log_in(LISTENS, &Outcome::Verified(verdict));
         assert!(matches!(action, Action::Done));
         assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
         let line = format!("\r\nRetry-After: {retry_after}\r\n");

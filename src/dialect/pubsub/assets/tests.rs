@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::auth::Directory;
-use crate::config::PubsubConfig;
+use crate::dialect::pubsub::PubsubConfig;
 use crate::dialect::testing::{Ground, organizations};
 use crate::dialect::{Action, Dialect as _};
 

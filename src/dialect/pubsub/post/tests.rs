@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::auth::Directory;
-use crate::config::PubsubConfig;
+use crate::dialect::pubsub::PubsubConfig;
 use crate::dialect::testing::{Ground, name, organizations, respond};
 use crate::dialect::{Dialect, Exchange, Refused};
 use crate::hub::{Parents, Status};
@@ -98,11 +98,11 @@ fn a_publish_asks_the_home_of_its_scope() {
     let body = r#"{"scope":{"type":"session","event_id":"e","session_id":"s"},
                    "payload":{"event":{"eventName":"hello","data":{"foo" : "bar"}}}}"#;
     let call = call(&closed(), &format!("{LINE}\r\nAuthorization: a-all"), body);
-    let Command::Publish {
+    let Operation::Command(Command::Publish {
         scope,
         parents,
         drafts,
-    } = call.command
+    }) = call.operation
     else {
         panic!("no publish");
     };

@@ -170,7 +170,7 @@ fn show(wanted: Option<Arc<Wanted>>, reply: Vec<u8>) -> Reaction {
 /// Asks the hub.
 fn execute(command: Command, waiting: Waiting) -> Reaction {
     Reaction::Execute(Box::new(Call {
-        command,
+        operation: command.into(),
         idempotency_key: None,
         correlation_id: None,
         pending: dialect::Pending::Pubsub(super::Pending::Asked(waiting)),

@@ -14,9 +14,9 @@ use uuid::Uuid;
 use super::super::Pubsub;
 use super::*;
 use crate::auth::Directory;
-use crate::config::PubsubConfig;
+use crate::dialect::pubsub::PubsubConfig;
 use crate::dialect::testing::{Ground, UPGRADE, organizations, reply};
-use crate::dialect::{Action, Dialect as _, Message, Open, Opening};
+use crate::dialect::{Action, Dialect as _, Message, Open, Opening, Operation, Outcome};
 use crate::hub::{Epoch, EventId, Gap};
 
 /// A room's client and its server.
@@ -142,8 +142,9 @@ impl Tester {
     pub(super) fn answer(&mut self, pending: Waiting, answer: Answer) -> Reaction {
         let tools = &mut self.ground.tools();
         let pending = super::super::Pending::Asked(pending);
+        let outcome = Outcome::Answer(answer);
         self.dialect
-            .answer_client(&mut self.client, pending, answer, tools)
+            .answer_client(&mut self.client, pending, outcome, tools)
     }
 
     pub(super) fn followed(&mut self, gap: Option<Gap>) -> Vec<String> {
@@ -176,7 +177,10 @@ pub(super) fn execution(reaction: Reaction) -> (Command, Waiting) {
             else {
                 panic!("another dialect's");
             };
-            (call.command, pending)
+            match call.operation {
+                Operation::Command(command) => (command, pending),
+                other => panic!("not the hub's: {other:?}"),
+            }
         }
         other => panic!("nothing is asked: {other:?}"),
     }

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::auth::{Attempt, Verdict};
+use crate::dialect::LoginChange;
 use crate::dialect::testing::{replaced, subscribe};
-use crate::hub::{Login as LoginCommand, Refusal};
+use crate::hub::{Answer, Refusal};
 use crate::limits::{LOGIN_TTL, PASSWORD_BYTES_MAX};
 
 const UNAUTHORIZED: &str = r#"{"args":{"code":"401","message":"Unauthorized"},"id":"1","name":"error","namespace":"error"}"#;
@@ -29,18 +30,18 @@ impl Tester {
 
     /// Logs in by password, with every answer as one hopes.
     pub(super) fn log_in(&mut self, user: &str) -> LoginToken {
-        let (command, pending) = call(self.send(&auth(user)));
+        let (operation, pending) = call(self.send(&auth(user)));
         assert!(matches!(
-            command,
-            Command::Verify(Attempt { user: Some(_), .. })
+            operation,
+            Operation::Verify(Attempt { user: Some(_), .. })
         ));
-        let (command, pending) = call(self.answer(pending, Answer::Verified(Verdict::Right)));
+        let (operation, pending) = call(self.answer(pending, Outcome::Verified(Verdict::Right)));
         let identity = self.identity(user);
-        let Command::Login { token, login } = command else {
-            panic!("no login: {command:?}");
+        let Operation::Login { token, change } = operation else {
+            panic!("no login: {operation:?}");
         };
-        assert_eq!(login, LoginCommand::Issue(identity));
-        let text = reply(self.answer(pending, Answer::Login(Some(identity))));
+        assert_eq!(change, LoginChange::Issue(identity));
+        let text = reply(self.answer(pending, Outcome::Login(Some(identity))));
         assert_eq!(text, logged_in(&token));
         token
     }
@@ -48,15 +49,15 @@ impl Tester {
     /// Sends a request that renews the token, which is still good.
     #[track_caller]
     fn renewing(&mut self, text: &str, identity: Identity) -> Reaction {
-        let (command, pending) = call(self.send(text));
+        let (operation, pending) = call(self.send(text));
         assert!(matches!(
-            command,
-            Command::Login {
-                login: LoginCommand::Renew,
+            operation,
+            Operation::Login {
+                change: LoginChange::Renew,
                 ..
             }
         ));
-        self.answer(pending, Answer::Login(Some(identity)))
+        self.answer(pending, Outcome::Login(Some(identity)))
     }
 }
 
@@ -82,8 +83,8 @@ fn a_password_becomes_a_token_that_requests_renew() {
     let text = reply(tester.renewing(&rpc("query", "{}"), identity));
     assert!(text.contains(r#""args":{"events/*":"read"}"#));
     // Also one that fails is a request of somebody who is authorized.
-    let (command, _) = call(tester.send(&rpc("nothing", "{}")));
-    assert!(matches!(command, Command::Login { token: renewed, .. } if renewed == token));
+    let (operation, _) = call(tester.send(&rpc("nothing", "{}")));
+    assert!(matches!(operation, Operation::Login { token: renewed, .. } if renewed == token));
     assert_eq!(LOGIN_TTL.as_secs(), 900);
 }
 
@@ -91,23 +92,23 @@ fn a_password_becomes_a_token_that_requests_renew() {
 fn args_may_be_the_whole_message() {
     let mut tester = Tester::stranger();
     let text = r#"{"namespace":"RPC","name":"auth","username":"a-all","password":"x"}"#;
-    let (command, _) = call(tester.send(text));
+    let (operation, _) = call(tester.send(text));
     let attempt = Attempt {
         user: tester.dialect.directory.user("a-all"),
         name: "a-all".into(),
         password: Secret::new("x"),
     };
-    assert!(matches!(command, Command::Verify(asked) if asked == attempt));
+    assert!(matches!(operation, Operation::Verify(asked) if asked == attempt));
 }
 
 #[test]
 fn a_wrong_password_and_an_unknown_user_look_alike() {
     for user in ["a-all", "nobody"] {
         let mut tester = Tester::stranger();
-        let (command, pending) = call(tester.send(&auth(user)));
-        assert!(matches!(command, Command::Verify(_)));
+        let (operation, pending) = call(tester.send(&auth(user)));
+        assert!(matches!(operation, Operation::Verify(_)));
         assert_eq!(
-            reply(tester.answer(pending, Answer::Verified(Verdict::Wrong))),
+            reply(tester.answer(pending, Outcome::Verified(Verdict::Wrong))),
             UNAUTHORIZED
         );
         assert_eq!(tester.ask(&rpc("query", "{}")), UNAUTHORIZED);
@@ -115,7 +116,7 @@ fn a_wrong_password_and_an_unknown_user_look_alike() {
     let mut tester = Tester::stranger();
     let (_, pending) = call(tester.send(&auth("nobody")));
     assert_eq!(
-        reply(tester.answer(pending, Answer::Verified(Verdict::Right))),
+        reply(tester.answer(pending, Outcome::Verified(Verdict::Right))),
         UNAUTHORIZED
     );
 }
@@ -125,7 +126,7 @@ fn who_has_to_wait_is_told_for_how_long() {
     let refused = |verdict| {
         let mut tester = Tester::stranger();
         let (_, pending) = call(tester.send(&auth("a-all")));
-        let text = reply(tester.answer(pending, Answer::Verified(verdict)));
+        let text = reply(tester.answer(pending, Outcome::Verified(verdict)));
         assert_eq!(tester.ask(&rpc("query", "{}")), UNAUTHORIZED);
         text
     };
@@ -141,13 +142,13 @@ fn who_has_to_wait_is_told_for_how_long() {
 #[test]
 fn a_full_server_says_so() {
     let mut tester = Tester::stranger();
-    let busy = Answer::Refused(Refusal::Busy);
+    let busy = Outcome::refused(Refusal::Busy);
     let unavailable = r#""code":"503","message":"Service Unavailable""#;
     let (_, pending) = call(tester.send(&auth("a-all")));
     assert!(reply(tester.answer(pending, busy.clone())).contains(unavailable));
     let (_, pending) = call(tester.send(&auth("a-all")));
-    let (_, pending) = call(tester.answer(pending, Answer::Verified(Verdict::Right)));
-    assert!(reply(tester.answer(pending, Answer::Login(None))).contains(unavailable));
+    let (_, pending) = call(tester.answer(pending, Outcome::Verified(Verdict::Right)));
+    assert!(reply(tester.answer(pending, Outcome::Login(None))).contains(unavailable));
     tester.log_in("a-all");
     // Nothing is known against a login that could not be renewed just now.
     let (_, pending) = call(tester.send(&rpc("query", "{}")));
@@ -160,24 +161,24 @@ fn a_token_logs_in_on_another_socket() {
     let mut tester = Tester::stranger();
     let text = std::str::from_utf8(&token.0).unwrap().to_owned();
     let present = rpc("auth_token", &format!(r#"{{"token":"{text}"}}"#));
-    let (command, pending) = call(tester.send(&present));
+    let (operation, pending) = call(tester.send(&present));
     assert!(matches!(
-        command,
-        Command::Login { token: presented, login: LoginCommand::Renew } if presented == token
+        operation,
+        Operation::Login { token: presented, change: LoginChange::Renew } if presented == token
     ));
     let identity = tester.identity("a-listens");
-    let good = Answer::Login(Some(identity));
+    let good = Outcome::Login(Some(identity));
     assert_eq!(
         reply(tester.answer(pending, good.clone())),
         logged_in(&token)
     );
     assert!(reply(tester.renewing(&rpc("query", "{}"), identity)).contains("events/*"));
     // Presenting the token that one has already is no farewell to it.
-    let (command, pending) = call(tester.send(&present));
+    let (operation, pending) = call(tester.send(&present));
     assert!(matches!(
-        command,
-        Command::Login {
-            login: LoginCommand::Renew,
+        operation,
+        Operation::Login {
+            change: LoginChange::Renew,
             ..
         }
     ));
@@ -185,7 +186,7 @@ fn a_token_logs_in_on_another_socket() {
     // One that ended.
     let (_, pending) = call(tester.send(&present));
     assert_eq!(
-        reply(tester.answer(pending, Answer::Login(None))),
+        reply(tester.answer(pending, Outcome::Login(None))),
         UNAUTHORIZED
     );
     assert_eq!(tester.ask(&rpc("query", "{}")), UNAUTHORIZED);
@@ -228,10 +229,10 @@ fn every_name_beginning_with_auth_drops_the_login() {
     ] {
         let mut tester = Tester::stranger();
         let token = tester.log_in("a-all");
-        let (command, _) = call(tester.send(&rpc(name, args)));
+        let (operation, _) = call(tester.send(&rpc(name, args)));
         assert!(matches!(
-            command,
-            Command::Login { token: cleared, login: LoginCommand::Clear } if cleared == token
+            operation,
+            Operation::Login { token: cleared, change: LoginChange::Clear } if cleared == token
         ));
         assert_eq!(tester.ask(&rpc("query", "{}")), UNAUTHORIZED);
     }
@@ -246,7 +247,7 @@ fn clearing_is_not_answered_and_ends_subscriptions() {
     let begin = subscribe(tester.renewing(request, identity));
     assert_eq!(replaced(begin.change).len(), 1);
     let (_, pending) = call(tester.send(&rpc("auth_clear", "{}")));
-    let end = subscribe(tester.answer(pending, Answer::Done));
+    let end = subscribe(tester.answer(pending, Outcome::Answer(Answer::Done)));
     assert!(end.reply.is_empty() && replaced(end.change).is_empty());
     // Nothing more to end.
     assert_eq!(tester.ask(&rpc("auth_clear", "{}")), "");
@@ -263,9 +264,9 @@ fn subscriptions_survive_only_a_login_that_may_hear_them() {
         let request = r#"{"namespace":"events","name":"subscribe","args":"dispatcher"}"#;
         subscribe(tester.send(request));
         let (_, pending) = call(tester.send(&auth(user)));
-        let (_, pending) = call(tester.answer(pending, Answer::Verified(Verdict::Right)));
+        let (_, pending) = call(tester.answer(pending, Outcome::Verified(Verdict::Right)));
         let identity = tester.identity(user);
-        match tester.answer(pending, Answer::Login(Some(identity))) {
+        match tester.answer(pending, Outcome::Login(Some(identity))) {
             Reaction::Reply(_) => assert!(survive, "{user}"),
             Reaction::Subscribe(end) => {
                 assert!(!end.reply.is_empty());
@@ -282,7 +283,7 @@ fn a_login_that_ended_meanwhile_serves_nobody() {
     tester.log_in("a-all");
     let request = r#"{"namespace":"events","name":"subscribe","id":"1","args":"dispatcher"}"#;
     let (_, pending) = call(tester.send(request));
-    let end = subscribe(tester.answer(pending, Answer::Login(None)));
+    let end = subscribe(tester.answer(pending, Outcome::Login(None)));
     assert_eq!(String::from_utf8(end.reply).unwrap(), UNAUTHORIZED);
     assert!(replaced(end.change).is_empty());
     assert_eq!(tester.ask(request), UNAUTHORIZED);
@@ -299,26 +300,26 @@ fn in_open_mode_everyone_is_logged_in_and_may_log_in() {
         rpc("auth_token", r#"{"token":"x"}"#),
         stale,
     ] {
-        let (mut command, mut pending) = call(tester.send(&text));
+        let (mut operation, mut pending) = call(tester.send(&text));
         // The former login, or the token of another life of the server.
         while !matches!(
-            command,
-            Command::Login {
-                login: LoginCommand::Issue(_),
+            operation,
+            Operation::Login {
+                change: LoginChange::Issue(_),
                 ..
             }
         ) {
-            (command, pending) = call(tester.answer(pending, Answer::Login(None)));
+            (operation, pending) = call(tester.answer(pending, Outcome::Login(None)));
         }
-        let Command::Login { token, login } = command else {
-            panic!("{command:?}");
+        let Operation::Login { token, change } = operation else {
+            panic!("{operation:?}");
         };
-        assert_eq!(login, LoginCommand::Issue(anyone));
-        let text = reply(tester.answer(pending, Answer::Login(Some(anyone))));
+        assert_eq!(change, LoginChange::Issue(anyone));
+        let text = reply(tester.answer(pending, Outcome::Login(Some(anyone))));
         assert_eq!(text, logged_in(&token));
     }
     let (_, pending) = call(tester.send(&rpc("query", "{}")));
-    assert!(reply(tester.answer(pending, Answer::Login(None))).contains("events/*"));
+    assert!(reply(tester.answer(pending, Outcome::Login(None))).contains("events/*"));
     assert_eq!(tester.ask(&rpc("auth_clear", "{}")), "");
     assert!(tester.ask(&rpc("query", "{}")).contains("events/*"));
     assert!(tester.ask(&rpc("auth_x", "{}")).contains("401"));
