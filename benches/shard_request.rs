@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use fanfare::auth::{Directory, Network};
-use fanfare::dialect::Config;
-use fanfare::dialect::{AllMetrics, Dialects, Parts};
+use fanfare::dialect::{AllMetrics, Config, Dialects, Parts};
 use fanfare::hub::{Placement, ShardId};
 use fanfare::metrics::Metrics;
 use fanfare::protocol::Parsed;

@@ -176,14 +176,13 @@ impl Connection {
         let route = ctx.dialects.route(head.path);
         let bodiless = head.body_length.is_bodiless();
         self.begin_exchange(route, head, ctx);
-        let mut admitted = Ok(0);
         let mut exchange = Exchange::of(head);
         // The body of a refused request is not read, so nothing can follow it.
         exchange.keep_alive &= bodiless;
-        self.respond(exchange, ctx, |dialects, _, to| {
-            admitted = dialects.admit(route, head, to);
+        let admitted = self.respond_or(exchange, ctx, |dialects, _, to| {
+            dialects.admit(route, head, to).into()
         });
-        let Ok(body_bytes_max) = admitted else {
+        let Some(body_bytes_max) = admitted else {
             return Body::Refused {
                 used: if bodiless { head_bytes } else { available },
             };
@@ -288,12 +287,10 @@ impl Connection {
     fn handle(&mut self, head: &Head<'_, '_>, body: &[u8], ctx: &mut Context<'_>) -> Then {
         let exchange = Exchange::of(head);
         let route = ctx.dialects.route(head.path);
-        let mut then = Then::Again;
-        self.respond(exchange, ctx, |dialects, tools, to| {
-            let action = dialects.handle(route, head, body, tools, to);
-            then = Then::after(action, exchange);
+        let action = self.respond_or(exchange, ctx, |dialects, tools, to| {
+            dialects.handle(route, head, body, tools, to).into()
         });
-        then
+        action.map_or(Then::Again, |action| Then::after(action, exchange))
     }
 
     /// RFC 9112 §2.2: after a head that cannot be read, nothing that follows can.

@@ -54,6 +54,16 @@ enum Waits {
 const _: () = assert!(size_of::<OpenClient>() <= 104);
 
 impl OpenClient {
+    /// A client whose handshake is answered.
+    pub(super) const fn opened(peer: Peer, envelope: Envelope, client: Client) -> Self {
+        Self {
+            peer,
+            envelope,
+            client,
+            waits: Waits::No,
+        }
+    }
+
     /// Whether the handshake is answered.
     pub(super) const fn is_open(&self) -> bool {
         !matches!(self.waits, Waits::Opening)
@@ -264,8 +274,12 @@ impl Connection {
             }
             Reaction::Subscribe(change) => Then::Subscribe(change),
             Reaction::Execute(call) => Then::Call(call, Exchange::upgraded()),
-            Reaction::Follow(follow) => Then::Follow(follow),
+            Reaction::Follow(follow) => Then::Follow(follow, Exchange::upgraded()),
             Reaction::Show(show) => Then::Show(show),
+            Reaction::Fail(code, reason) => {
+                self.fail(code, reason, ctx);
+                Then::Again
+            }
             Reaction::Close(last, code, reason) => {
                 self.send_message(&last, ctx);
                 self.say_goodbye(code, reason, ctx);

@@ -49,6 +49,7 @@ impl Dialect for Admin {
     type Undo = Infallible;
     type Encoding = Infallible;
     type Rendering = ();
+    type View = Infallible;
 
     const NAME: &'static str = "admin";
 

@@ -13,7 +13,7 @@ use super::nowhere::refuse_all;
 use super::render::Envelope;
 use super::{Action, Client, Cors, Judge, Refused, Responder, STREAMED, respond_error};
 use crate::auth::Directory;
-use crate::dialect::stream::StreamConfig;
+use crate::config::CorsConfig;
 use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
 use crate::protocol::Parsed;
 use crate::protocol::grpc::{
@@ -53,9 +53,9 @@ impl WebCall {
 }
 
 /// What answers of gRPC-web tell browsers, whichever dialect serves the call.
-pub(super) fn cors(config: &StreamConfig, directory: &Directory) -> Cors {
+pub(super) fn cors(config: &CorsConfig, directory: &Directory) -> Cors {
     let exposed = "Grpc-Status, Grpc-Message, Retry-After";
-    Cors::new(&config.cors, directory.anonymous().is_none(), exposed)
+    Cors::new(config, directory.anonymous().is_none(), exposed)
 }
 
 /// The end of a call of a method that nobody has.

@@ -4,16 +4,14 @@
 //! pings and the goodbye are the connection's business; subscriptions are the shard's.
 
 use std::num::NonZeroU16;
-use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::contract::Dialect;
+use super::log::{Follow, Show, Standing};
 use super::render::Envelope;
-use super::{Call, Client, Dialects, Outcome, Pending, Tools, Undo, dispatch, pubsub};
-use crate::hub::{
-    Cursor, Epoch, Full, Gap, Number, OrganizationId, Refusal, ScopeName, Subscription,
-};
+use super::{Call, Client, Dialects, Outcome, Pending, Tools, Undo, dispatch};
+use crate::hub::{Full, Refusal, Subscription};
 use crate::protocol::grpc::{CallFields, MessageEncoding, Status};
 use crate::protocol::websocket::{CloseCode, Handshake};
 use crate::time::Instant;
@@ -75,46 +73,12 @@ pub enum Reaction {
     Follow(Box<Follow>),
     /// Change which events of its log it is shown.
     Show(Box<Show>),
+    /// Say goodbye to who did not keep the rules, and wait for nothing.
+    Fail(CloseCode, &'static str),
     /// Send this as the last message, unless empty, and say goodbye.
     Close(Vec<u8>, CloseCode, &'static str),
     /// Send this as the last message, unless empty, and end with a status.
     End(Vec<u8>, Box<Status>),
-}
-
-/// A log that a client wants to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Follow {
-    /// Whose session.
-    pub organization: OrganizationId,
-    /// Which; its place in the tree is settled.
-    pub token: ScopeName,
-    /// [`Placement::session_hash`](crate::hub::Placement::session_hash) of it.
-    pub hash: u64,
-    /// Where the client stands; `None` wants no history.
-    pub cursor: Option<Cursor>,
-}
-
-/// How a client stands to the log that it begins to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// The session, as the hub calls it: one text for all who hold it.
-    pub session: ScopeName,
-    /// The log's life.
-    pub epoch: Epoch,
-    /// The number that the next event will get.
-    pub next: Number,
-    /// What the client's cursor missed.
-    pub gap: Option<Gap>,
-}
-
-/// A change of which events of its log a client is shown. What was published before it is judged by what was wanted
-/// until now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Show {
-    /// All it wants from now on; `None` is nothing.
-    pub wanted: Option<Arc<pubsub::Wanted>>,
-    /// The reply, as one message.
-    pub reply: Vec<u8>,
 }
 
 /// A change of what a client hears.

@@ -10,15 +10,15 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use super::client::{Reaction, Standing};
+use super::client::Reaction;
 use super::describe::Heard;
+use super::log::{Form, LogState, Position, Standing, Wants};
 use super::{
-    Action, AllMetrics, Client, Cors, Envelope, Message, Outcome, Refused, Reporting, Responder,
-    Tools, no_such_method, respond_error,
+    Action, AllMetrics, Client, Config, Cors, Envelope, Message, Outcome, Refused, Reporting,
+    Responder, Tools, no_such_method, respond_error,
 };
 use crate::auth::{Directory, OrganizationId};
-use crate::dialect::Config;
-use crate::hub::{Event, Full, Refusal};
+use crate::hub::{Epoch, Event, Full, Gap, Log, Number, Refusal};
 use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
 use crate::protocol::grpc::Status;
 use crate::protocol::http1::Head;
@@ -105,6 +105,8 @@ pub trait Dialect: Sized {
     type Encoding: EventEncoding;
     /// The renderings of one event that several encodings share.
     type Rendering: Debug + Default;
+    /// What of a log a client is shown, and how. Two that are equal are shown the same bytes.
+    type View: Clone + Debug + PartialEq + Eq;
 
     /// The name by which those who look after a server know it.
     const NAME: &'static str;
@@ -159,7 +161,7 @@ pub trait Dialect: Sized {
         to: &mut Responder<'_>,
     ) -> Action;
 
-    /// Turns the hub's answer into a response, or into the next command.
+    /// Turns an operation's outcome into a response, or into the next operation.
     fn answer(
         &self,
         pending: Self::Pending,
@@ -194,6 +196,51 @@ pub trait Dialect: Sized {
     fn encoding(client: &Self::Client, envelope: Envelope) -> Option<Self::Encoding> {
         None
     }
+
+    /// Where a client stands in the log that it reads, if it reads one.
+    fn position(client: &Self::Client) -> Option<Position> {
+        None
+    }
+
+    /// A client reads a log from there on; `None` is the end of that.
+    fn set_position(client: &mut Self::Client, position: Option<Position>) {}
+
+    /// What a client wants of the log that it reads, where messages travel in `envelope`; `None` is server-sent events.
+    fn wants(client: &Self::Client, envelope: Option<Envelope>) -> Wants<Self::View> {
+        Wants::Waits
+    }
+
+    /// Appends what a client is told with each ping.
+    fn put_heartbeat(client: &Self::Client, out: &mut BytesMut) {}
+
+    /// Changes what of its log a client is shown; `None` is nothing.
+    fn show(&self, client: &mut Self::Client, view: Option<Self::View>) {}
+
+    /// Appends an event of a log as it is shown. No if it is not.
+    fn encode_logged(
+        &self,
+        view: &Self::View,
+        at: (Epoch, Number),
+        event: &Event,
+        out: &mut BytesMut,
+    ) -> bool {
+        false
+    }
+
+    /// Appends the news of a gap.
+    fn encode_gap(&self, view: &Self::View, gap: Gap, out: &mut BytesMut) {}
+
+    /// Begins the answer to a request whose reader is attached to a log, and stays.
+    fn begin_reading(&self, form: &Form, log: LogState, to: &mut Responder<'_>) {}
+
+    /// Answers a poll with what a log has from a number on, as much as one answer may hold. Returns how many events that
+    /// is.
+    fn answer_poll(&self, log: &Log, from: (Number, LogState), to: &mut Responder<'_>) -> usize {
+        0
+    }
+
+    /// Answers a request whose reader cannot be attached, or whose log is gone.
+    fn refuse_reading(&self, refusal: Refusal, to: &mut Responder<'_>) {}
 
     /// Bytes of the names that a client wants of its log. What others subscribe to is counted where it is compiled.
     fn wanted_bytes(client: &Self::Client) -> usize {
@@ -240,7 +287,7 @@ pub trait Dialect: Sized {
         Reaction::nothing()
     }
 
-    /// The answer to a client's [`Reaction::Execute`].
+    /// The outcome of a client's [`Reaction::Execute`].
     fn answer_client(
         &self,
         client: &mut Self::Client,

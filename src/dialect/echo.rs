@@ -33,6 +33,7 @@ impl Dialect for Echo {
     type Undo = Infallible;
     type Encoding = Infallible;
     type Rendering = ();
+    type View = Infallible;
 
     const NAME: &'static str = "echo";
 

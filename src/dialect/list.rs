@@ -6,7 +6,7 @@
 
 /// Makes all that is made of the list: [`Dialects`](super::Dialects), [`Route`](super::Route),
 /// [`Pending`](super::Pending), [`Client`](super::Client), [`Undo`](super::Undo), [`Encoding`](super::Encoding),
-/// [`Rendering`](super::Rendering), and the macro `dispatch`.
+/// [`LogView`](super::LogView), [`Rendering`](super::Rendering), and the macro `dispatch`.
 ///
 /// The order is that in which a path is offered to them; what nobody takes is `nowhere`'s.
 macro_rules! dialects {
@@ -126,6 +126,16 @@ macro_rules! dialects {
             )+
         }
 
+        /// What of a log a client is shown, and how. Two that are equal are shown the same bytes.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum LogView {
+            $(
+                $(#[$when])*
+                #[doc = concat!("A view of `", stringify!($name), "`.")]
+                $Dialect(<$Dialect as Dialect>::View),
+            )+
+        }
+
         /// The renderings of one event that several encodings share.
         #[derive(Debug, Default)]
         pub struct Rendering {
@@ -151,6 +161,21 @@ macro_rules! dialects {
                 match self {
                     $($(#[$when])* Self::$Dialect(client) => {
                         <$Dialect as Dialect>::encoding(client, envelope).map(Encoding::$Dialect)
+                    })+
+                }
+            }
+        }
+
+        impl Client {
+            /// What it wants of the log that it reads, where messages travel in `envelope`; `None` is server-sent events.
+            pub fn wants(&self, envelope: Option<Envelope>) -> Wants<LogView> {
+                match self {
+                    $($(#[$when])* Self::$Dialect(client) => {
+                        match <$Dialect as Dialect>::wants(client, envelope) {
+                            Wants::Waits => Wants::Waits,
+                            Wants::Nothing => Wants::Nothing,
+                            Wants::Shown(view) => Wants::Shown(LogView::$Dialect(view)),
+                        }
                     })+
                 }
             }

@@ -19,6 +19,7 @@ pub mod echo;
 mod lines;
 mod list;
 pub mod live;
+mod log;
 mod node_report;
 mod nowhere;
 mod offer;
@@ -43,15 +44,14 @@ use crate::metrics::Metrics;
 use crate::time::Now;
 
 pub use calls::no_such_method;
-pub use client::{
-    Change, Follow, Message, Open, Opening, Reaction, Show, Standing, Streamed, Subscribe,
-};
+pub use client::{Change, Message, Open, Opening, Reaction, Streamed, Subscribe};
 pub use config::Config;
 pub use contract::{Dialect, EventEncoding, Parts};
 pub use cors::{AllowedOrigin, Cors};
 pub use cursor::{FOREIGN, QueryError, query_cursor, query_text};
 pub use denial::{CONTRADICTORY, Denial, Judge, denied_by};
 pub use describe::{ConnectionState, Heard, SubscriptionState};
+pub use log::{By, Follow, Form, LogState, Position, Show, Standing, Wants};
 pub use node_report::{NodeReport, Reporting};
 pub use offer::Offer;
 pub use operation::{LoginChange, Operation, Outcome};
@@ -101,7 +101,7 @@ pub enum Action {
     /// Carry out an operation, then come back with its outcome.
     Execute(Box<Call>),
     /// Attach to a session's log.
-    Listen(Box<sessions::Listen>),
+    Follow(Box<Follow>),
     /// Become a socket of a dialect.
     Open(Box<Open>),
 }

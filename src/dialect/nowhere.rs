@@ -42,6 +42,7 @@ impl Dialect for Nowhere {
     type Undo = Infallible;
     type Encoding = Infallible;
     type Rendering = ();
+    type View = Infallible;
 
     const NAME: &'static str = "nowhere";
 

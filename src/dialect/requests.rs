@@ -1,12 +1,10 @@
 //! From a request to the dialect whose path it is, and from an answer to whoever asked.
 
 use super::respond::{Refused, Responder};
-use super::sessions::{LogHeaders, Sessions};
 use super::{
     Action, AllowedOrigin, Client, Cors, Dialect, Dialects, Outcome, Pending, Route, Tools,
     dispatch,
 };
-use crate::hub::Refusal;
 use crate::protocol::grpc::Status;
 use crate::protocol::http1::Head;
 
@@ -97,32 +95,6 @@ impl Dialects {
         dispatch!(self, Route, route, |dialect, route| Dialect::begin_call(
             dialect, route, head, tools
         ))
-    }
-}
-
-/// What the sessions dialect says of a log.
-impl Dialects {
-    /// The sessions dialect.
-    pub fn sessions(&self) -> &Sessions {
-        &self.sessions
-    }
-
-    /// Attaching to a log was refused.
-    pub fn refuse_listen<'o>(&'o self, refusal: Refusal, to: &mut Responder<'o>) {
-        to.lines = Dialect::cors(&self.sessions, None).map_or(b"", |cors| cors);
-        self.sessions.respond_refused(refusal, to);
-    }
-
-    /// A waiting poll's session was deleted or expired.
-    pub fn respond_gone<'o>(&'o self, to: &mut Responder<'o>) {
-        to.lines = Dialect::cors(&self.sessions, None).map_or(b"", |cors| cors);
-        self.sessions.respond_gone(to);
-    }
-
-    /// The head of an event stream.
-    pub fn begin_event_stream<'o>(&'o self, headers: LogHeaders, to: &mut Responder<'o>) {
-        to.lines = Dialect::cors(&self.sessions, None).map_or(b"", |cors| cors);
-        self.sessions.begin_event_stream(headers, to);
     }
 }
 

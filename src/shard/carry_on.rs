@@ -49,10 +49,9 @@ impl Shard {
             next = match then {
                 Then::Again | Then::More { .. } | Then::Streams => Next::Ready,
                 Then::Call(call, exchange) => self.call(now, index, *call, exchange),
-                Then::Listen(listen, exchange) => self.try_listen(now, index, listen, exchange),
                 Then::Open(open, exchange) => self.open(now, index, *open, exchange),
                 Then::Subscribe(change) => self.subscribe(now, index, change, bytes::Bytes::new()),
-                Then::Follow(follow) => self.follow(now, index, &follow),
+                Then::Follow(follow, exchange) => self.follow(now, index, follow, exchange),
                 Then::Show(show) => {
                     self.change_view(now, index, *show);
                     Next::Ready

@@ -1,10 +1,7 @@
 //! Bytes in: through the connection's parser, as often as it finds something.
 
-use super::carry_on::Next;
 use super::{ConnectionId, Shard};
 use crate::connection::Then;
-use crate::dialect::Exchange;
-use crate::dialect::sessions::Listen;
 use crate::limits::SEND_QUEUE_PAUSE_BYTES;
 use crate::time::Now;
 
@@ -163,11 +160,9 @@ impl Shard {
                 Then::Again => {}
                 Then::More { keep } => return start..start + keep,
                 Then::Streams => steps += self.serve_streams(now, index),
-                Then::Listen(listen, exchange) => {
-                    if let Next::Wait = self.try_listen(now, index, listen, exchange) {
-                        // The request goes along to the session's home, to be parsed again there.
-                        return rest;
-                    }
+                // The request goes along to the session's home, to be parsed again there.
+                Then::Follow(ref follow, _) if self.moves_home(index, follow.home()) => {
+                    return rest;
                 }
                 Then::Open(ref open, _) if self.moves_home(index, open.home) => return rest,
                 then => {
@@ -179,27 +174,18 @@ impl Shard {
         }
     }
 
-    /// Attaches a reader, unless the connection has to move first.
-    pub(super) fn try_listen(
-        &mut self,
-        now: Now,
-        index: u32,
-        listen: Box<Listen>,
-        exchange: Exchange,
-    ) -> Next {
-        let home = self.post.placement.home_of_hash(listen.hash);
-        if home == self.id {
-            self.listen(now, index, &listen, exchange);
-            return Next::Ready;
-        }
-        let Some(id) = self.connections.id_of(index) else {
-            return Next::Ready;
+    /// Moves a connection to the home of the session that it is going to read. Returns `false` if it is there, or cannot
+    /// move.
+    fn moves_home(&mut self, index: u32, hash: Option<u64>) -> bool {
+        let home = hash.map(|hash| self.post.placement.home_of_hash(hash));
+        let Some(home) = home.filter(|&home| home != self.id) else {
+            return false;
         };
-        if self.stream_mut(index).is_some() {
-            self.ask_relay(now, id, home, listen, exchange);
-            return Next::Ready;
+        let entry = self.connections.get(index);
+        if entry.is_none_or(|entry| entry.stream.is_some()) {
+            return false;
         }
         self.connections.move_to(index, home);
-        Next::Wait
+        true
     }
 }

@@ -38,7 +38,7 @@ fn what_is_in_the_list_is_served() {
     let mut shard = Shard::new(ShardSettings {
         shard: ShardId(0),
         placement: Placement::new(1, 1),
-        directory: Arc::new(Directory::from_config(&config.hub, &config.organizations)),
+        directory: Arc::new(Directory::open()),
         config,
         metrics: Arc::new([Metrics::default()]),
         hostname: "host".into(),

@@ -44,7 +44,6 @@ mod post;
 mod readers;
 mod reading;
 mod relays;
-mod rooms;
 mod settings;
 #[expect(
     clippy::module_inception,

@@ -7,22 +7,6 @@ use crate::source::{Source, read, words};
 /// The enums that have a variant for each dialect.
 const ENUMS: [&str; 5] = ["Route", "Pending", "Client", "Undo", "Encoding"];
 
-/// Files above `dialect` that still name one.
-const EXCEPTIONS: [&str; 12] = [
-    "src/connection/describe.rs",
-    "src/connection/mod.rs",
-    "src/connection/room.rs",
-    "src/connection/timer.rs",
-    "src/connection/websocket.rs",
-    "src/shard/input.rs",
-    "src/shard/mail.rs",
-    "src/shard/mod.rs",
-    "src/shard/reading.rs",
-    "src/shard/readers.rs",
-    "src/shard/relays.rs",
-    "src/shard/rooms.rs",
-];
-
 /// A dialect: its module, and its type, which is also its variant.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Listed {
@@ -64,9 +48,6 @@ fn listed_in(source: &Source) -> Vec<Listed> {
 
 /// Where a file above `dialect` names a dialect: by its module, or by its variant of one of the enums.
 pub(crate) fn named_above(source: &Source, list: &[Listed]) -> Vec<String> {
-    if EXCEPTIONS.contains(&source.path.as_str()) {
-        return Vec::new();
-    }
     let mut findings = Vec::new();
     for path in crate_paths(source) {
         let segments: Vec<&str> = path.segments.iter().map(String::as_str).collect();
@@ -86,9 +67,6 @@ pub(crate) fn named_above(source: &Source, list: &[Listed]) -> Vec<String> {
 
 /// Where a match over one of the enums has an arm for whatever is not named.
 pub(crate) fn catch_alls(source: &Source, list: &[Listed]) -> Vec<String> {
-    if EXCEPTIONS.contains(&source.path.as_str()) {
-        return Vec::new();
-    }
     let code = &source.shipped;
     let matches = words(code, "match").into_iter();
     let mut findings = Vec::new();

@@ -34,8 +34,8 @@ pub(crate) const CIRCLES: [(&str, &[&str]); 7] = [
     (
         "dialect",
         &[
-            "calls", "client", "config", "contract", "describe", "live", "nowhere", "pubsub",
-            "sessions", "stream", "sysadm",
+            "calls", "config", "contract", "describe", "live", "nowhere", "pubsub", "sessions",
+            "stream", "sysadm",
         ],
     ),
     ("dialect/pubsub", &["assets", "route"]),

@@ -3,11 +3,12 @@
 //! Its head is here from the beginning; its body is held until it has ended. A call of gRPC does not wait for
 //! that: it becomes a client at once.
 
+use super::super::wrote::Wrote;
 use super::stream::{NewStream, StreamSocket};
 use crate::auth::Network;
 use crate::connection::http1::BodyRefusal;
 use crate::connection::{Connection, Context, State, Step, Then, Timer};
-use crate::dialect::{Exchange, Open, Opening, Refused};
+use crate::dialect::{Exchange, Open, Opening};
 use crate::protocol::grpc::{CallFields, CallRefusal, Kind, Status};
 use crate::protocol::http1::{
     BodyLength, Glimpse, Head, HeadError, StreamFields, StreamRequest as RequestLine, Version,
@@ -121,10 +122,12 @@ impl Connection {
         let exchange = exchange(&request);
         self.with_head(&request, ctx, |connection, head, ctx| {
             let route = ctx.dialects.route(head.path);
-            connection.respond(exchange, ctx, |dialects, tools, to| {
-                let action = dialects.handle(route, head, buf, tools, to);
-                then = Then::after(action, exchange);
+            let action = connection.respond_or(exchange, ctx, |dialects, tools, to| {
+                dialects.handle(route, head, buf, tools, to).into()
             });
+            if let Some(action) = action {
+                then = Then::after(action, exchange);
+            }
         });
         all(then)
     }
@@ -152,20 +155,22 @@ impl Connection {
                 return;
             }
             connection.begin_exchange(route, head, ctx);
-            connection.respond(exchange, ctx, |dialects, _, to| {
-                begun = match (dialects.admit(route, head, to), head.body_length) {
+            let admitted = connection.respond_or(exchange, ctx, |dialects, _, to| {
+                match (dialects.admit(route, head, to), head.body_length) {
                     (Ok(most), BodyLength::Length(bytes)) if bytes > most => {
                         let refusal = BodyRefusal::too_long(Some(bytes), most);
                         refusal.respond(route, dialects, to);
-                        Begun::Refused
+                        Wrote::Response
                     }
-                    (Ok(most), _) => Begun::Admitted(most),
-                    (Err(Refused), _) => Begun::Refused,
-                };
+                    (admitted, _) => admitted.into(),
+                }
             });
-            // RFC 9110 §10.1.1: it is told to go on, unless it has the answer already.
-            if let (Begun::Admitted(_), true) = (&begun, head.expect_continue) {
-                connection.push_continue(ctx);
+            if let Some(most) = admitted {
+                begun = Begun::Admitted(most);
+                // RFC 9110 §10.1.1: it is told to go on, unless it has the answer already.
+                if head.expect_continue {
+                    connection.push_continue(ctx);
+                }
             }
         });
         begun

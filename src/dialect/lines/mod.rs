@@ -43,6 +43,7 @@ impl Dialect for Lines {
     type Undo = Infallible;
     type Encoding = Envelope;
     type Rendering = ();
+    type View = Infallible;
 
     const NAME: &'static str = "lines";
 

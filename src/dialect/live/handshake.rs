@@ -35,7 +35,7 @@ impl Live {
                     operation: Operation::Verify(attempt),
                     idempotency_key: None,
                     correlation_id: None,
-                    pending: dialect::Pending::Live(super::Pending::Handshake(pending)),
+                    pending: dialect::Pending::Live(super::Pending::Handshake(Box::new(pending))),
                 }))
             }
             Err(Refused) => Action::Done,

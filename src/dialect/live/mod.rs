@@ -19,6 +19,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -49,7 +50,7 @@ pub enum Route<'b> {
 #[derive(Debug)]
 pub enum Pending {
     /// A handshake.
-    Handshake(handshake::Pending),
+    Handshake(Box<handshake::Pending>),
     /// A request about the state.
     State(Box<state::Pending>),
 }
@@ -137,6 +138,7 @@ impl Dialect for Live {
     type Undo = Box<Undo>;
     type Encoding = ();
     type Rendering = ();
+    type View = Infallible;
 
     const NAME: &'static str = "live";
 
@@ -189,7 +191,7 @@ impl Dialect for Live {
         to: &mut Responder<'_>,
     ) -> Action {
         match pending {
-            Pending::Handshake(pending) => self.answer_handshake(pending, &outcome, to),
+            Pending::Handshake(pending) => self.answer_handshake(*pending, &outcome, to),
             Pending::State(pending) => self.answer_state(*pending, outcome, to),
         }
     }

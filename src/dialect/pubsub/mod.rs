@@ -19,24 +19,26 @@ mod socket;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use bytes::BytesMut;
+
 use super::{
-    Action, Cors, Dialect, Heard, Message, Outcome, Parts, Reaction, Refused, Responder, Standing,
-    Tools,
+    Action, Cors, Dialect, Envelope, Heard, Message, Outcome, Parts, Position, Reaction, Refused,
+    Responder, Standing, Tools, Wants,
 };
 use crate::auth::{Directory, OrganizationId};
-use crate::hub::Refusal;
+use crate::hub::{Epoch, Event, Gap, Number, Refusal};
 use crate::limits::{STRANGER_MESSAGE_BYTES_MAX, WEBSOCKET_MESSAGE_BYTES_MAX};
 use crate::protocol::http1::Head;
 use crate::time::Instant;
 use assets::Assets;
 use errors::refuse_body;
-use socket::{Waiting, not_followed};
+use socket::{Waiting, encode_event, encode_gap, encode_heartbeat, not_followed};
 
 pub use assets::Asset;
 pub use config::PubsubConfig;
 pub use post::Posted;
 pub use route::Route;
-pub use socket::{Client, Position, Wanted, encode_event, encode_gap, encode_heartbeat};
+pub use socket::{Client, Wanted};
 
 /// The dialect as configured.
 #[derive(Debug)]
@@ -81,6 +83,7 @@ impl Dialect for Pubsub {
     type Undo = Infallible;
     type Encoding = Infallible;
     type Rendering = ();
+    type View = Arc<Wanted>;
 
     const NAME: &'static str = "pubsub";
 
@@ -170,6 +173,51 @@ impl Dialect for Pubsub {
 
     fn follows_log(pending: &Pending) -> bool {
         matches!(pending, Pending::Asked(_))
+    }
+
+    fn position(client: &Box<Client>) -> Option<Position> {
+        client.position
+    }
+
+    fn set_position(client: &mut Box<Client>, position: Option<Position>) {
+        client.position = position;
+    }
+
+    fn wants(client: &Box<Client>, _envelope: Option<Envelope>) -> Wants<Arc<Wanted>> {
+        match &client.wanted {
+            _ if client.waits => Wants::Waits,
+            None => Wants::Nothing,
+            Some(wanted) => Wants::Shown(Arc::clone(wanted)),
+        }
+    }
+
+    fn put_heartbeat(client: &Box<Client>, out: &mut BytesMut) {
+        if let Some(position) = client.position {
+            encode_heartbeat(position.next, out);
+        }
+    }
+
+    fn show(&self, client: &mut Box<Client>, wanted: Option<Arc<Wanted>>) {
+        client.wanted = wanted;
+        client.waits = false;
+    }
+
+    fn encode_logged(
+        &self,
+        wanted: &Arc<Wanted>,
+        (_, number): (Epoch, Number),
+        event: &Event,
+        out: &mut BytesMut,
+    ) -> bool {
+        let has = wanted.has(event);
+        if has {
+            encode_event(number, event, out);
+        }
+        has
+    }
+
+    fn encode_gap(&self, _wanted: &Arc<Wanted>, gap: Gap, out: &mut BytesMut) {
+        encode_gap(gap, out);
     }
 
     fn wanted_bytes(client: &Box<Client>) -> usize {

@@ -34,13 +34,14 @@ impl Dialect for Rpc {
     type Undo = Infallible;
     type Encoding = Infallible;
     type Rendering = ();
+    type View = Infallible;
 
     const NAME: &'static str = "rpc";
 
     fn of(parts: &Parts<'_>) -> Self {
         Self {
             reflection: Reflection::default(),
-            cors: calls::cors(&parts.config.stream, parts.directory),
+            cors: calls::cors(&parts.config.stream.cors, parts.directory),
         }
     }
 

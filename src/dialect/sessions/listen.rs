@@ -6,40 +6,10 @@ use std::time::Duration;
 use super::Sessions;
 use super::errors::respond_error;
 use crate::dialect::{
-    FOREIGN, QueryError, Refused, Responder, check_upgrade, query_cursor, query_text,
+    FOREIGN, Form, QueryError, Refused, Responder, check_upgrade, query_cursor, query_text,
 };
-use crate::hub::{Cursor, Epoch, OrganizationId, ScopeName};
+use crate::hub::{Cursor, Epoch};
 use crate::protocol::http1::{Head, query_last_of};
-use crate::protocol::websocket::Handshake;
-
-/// A request to read a session's log.
-#[derive(Debug)]
-pub struct Listen {
-    /// Whose session; `None` is whichever organization has it, which must be exactly one.
-    pub organization: Option<OrganizationId>,
-    /// Which.
-    pub token: ScopeName,
-    /// [`Placement::session_hash`](crate::hub::Placement::session_hash) of it.
-    pub hash: u64,
-    /// Where the reader stands; `None` wants no history.
-    pub cursor: Option<Cursor>,
-    /// How it wants to be told.
-    pub form: Form,
-}
-
-/// How a reader is told of events.
-#[derive(Debug)]
-pub enum Form {
-    /// One answer, as soon as there is something, or after the timeout.
-    Poll {
-        /// `None` waits for ever.
-        timeout: Option<Duration>,
-    },
-    /// Server-sent events.
-    EventStream,
-    /// A WebSocket whose handshake was checked.
-    WebSocket(Handshake),
-}
 
 impl Sessions {
     /// Reads form, cursor and timeout from the request; a refusal is written.

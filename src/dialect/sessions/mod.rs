@@ -3,11 +3,12 @@
 //! Its origin is the Sessions API of the WAVE test runner (web-platform-tests, `tools/wave`), whose
 //! browser client works unmodified; what goes beyond it is in the README. A request's way: [`Route`]
 //! (path), [`Dialect::admit`] (head, and who sends it), [`Dialect::handle`] (whole request),
-//! [`Dialect::answer`] (the hub's word). [`Listen`] leaves this module to be served by the shard, which comes back for
-//! [`Sessions::respond_events`] and [`render`].
+//! [`Dialect::answer`] (the hub's word). [`Follow`] leaves this module to be served by the shard, which comes back for
+//! [`Dialect::answer_poll`] and [`render`].
 
 mod access;
 mod answer;
+mod client;
 mod config;
 mod errors;
 mod lifecycle;
@@ -20,21 +21,29 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-pub use answer::{LogHeaders, Pending};
+use bytes::BytesMut;
+
+pub use answer::Pending;
+pub use client::Client;
 pub use config::SessionsConfig;
-pub use listen::{Form, Listen};
 pub use route::{Function, Route};
 
-use super::{Action, Call, Cors, Dialect, Operation, Outcome, Parts, Refused, Responder, Tools};
+use super::{
+    Action, By, Call, Client as AnyClient, Cors, Dialect, Envelope, Follow, Form, LogState,
+    Message, Operation, Outcome, Parts, Position, Reaction, Refused, Responder, Tools, Wants,
+};
 use crate::auth::Directory;
 use crate::hub::{
-    Address, Command, OrganizationId, Parents, Scope, ScopeName, SessionKey, Transition,
+    Address, Command, Epoch, Event, Gap, Log, Number, OrganizationId, Parents, Refusal, Scope,
+    ScopeName, SessionKey, Transition,
 };
 use crate::limits::{SCOPE_NAME_BYTES_MAX, STRANGER_MESSAGE_BYTES_MAX};
 use crate::protocol::http1::{BodyLength, Head, Method, Version, decode_segment};
+use crate::protocol::websocket::CloseCode;
 use access::reads;
 use answer::respond;
-use errors::respond_error;
+use errors::{respond_error, respond_refusal};
+use render::FeedForm;
 
 /// The sessions dialect as configured.
 #[derive(Debug)]
@@ -68,10 +77,11 @@ impl Sessions {
 impl Dialect for Sessions {
     type Route<'b> = Route<'b>;
     type Pending = Pending;
-    type Client = Infallible;
+    type Client = Client;
     type Undo = Infallible;
     type Encoding = Infallible;
     type Rendering = ();
+    type View = FeedForm;
 
     const NAME: &'static str = "sessions";
 
@@ -176,6 +186,66 @@ impl Dialect for Sessions {
     fn publishes(pending: &Pending) -> bool {
         matches!(pending, Pending::Publish)
     }
+
+    fn position(client: &Client) -> Option<Position> {
+        client.position()
+    }
+
+    fn set_position(client: &mut Client, position: Option<Position>) {
+        client.set_position(position);
+    }
+
+    fn wants(_client: &Client, envelope: Option<Envelope>) -> Wants<FeedForm> {
+        Wants::Shown(match envelope {
+            None => FeedForm::EventStream,
+            Some(_) => FeedForm::WebSocket,
+        })
+    }
+
+    fn encode_logged(
+        &self,
+        form: &FeedForm,
+        (epoch, number): (Epoch, Number),
+        event: &Event,
+        out: &mut BytesMut,
+    ) -> bool {
+        render::encode_event(out, *form, epoch, number, event);
+        true
+    }
+
+    fn encode_gap(&self, form: &FeedForm, gap: Gap, out: &mut BytesMut) {
+        render::encode_gap(out, *form, gap);
+    }
+
+    fn begin_reading(&self, form: &Form, log: LogState, to: &mut Responder<'_>) {
+        match form {
+            Form::WebSocket(handshake) => answer::begin_websocket(handshake, log, to),
+            Form::EventStream | Form::Poll { .. } => answer::begin_event_stream(log, to),
+        }
+    }
+
+    fn answer_poll(&self, log: &Log, from: (Number, LogState), to: &mut Responder<'_>) -> usize {
+        answer::respond_events(log, from, self.poll_bytes_max, to)
+    }
+
+    fn refuse_reading(&self, refusal: Refusal, to: &mut Responder<'_>) {
+        respond_refusal(to, refusal);
+    }
+
+    /// It only listens: whatever it says is too much.
+    fn message_bytes_max(_client: &Client) -> usize {
+        STRANGER_MESSAGE_BYTES_MAX
+    }
+
+    fn message(
+        &self,
+        _client: &mut Client,
+        _message: Message<'_>,
+        _tools: &mut Tools<'_>,
+    ) -> Reaction {
+        let reason = "this socket only listens: publish with POST";
+        Reaction::Fail(CloseCode::POLICY_VIOLATION, reason)
+    }
 }
 
 impl Sessions {
@@ -240,12 +310,13 @@ impl Sessions {
         if matches!(route, Route::Function(_, Function::Events)) {
             let (cursor, form) = self.read_listen(head, to)?;
             let hash = tools.placement.session_hash(token.as_str());
-            return Ok(Action::Listen(Box::new(Listen {
+            let client = AnyClient::Sessions(Client::NEW);
+            return Ok(Action::Follow(Box::new(Follow {
                 organization,
                 token,
                 hash,
                 cursor,
-                form,
+                by: By::Request(client, form),
             })));
         }
         let pending = if matches!(route, Route::Session(_)) {

@@ -31,6 +31,7 @@ mod target;
 mod wanted;
 mod wire;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -98,7 +99,7 @@ impl EventService {
     /// The dialect.
     pub fn new(config: &StreamConfig, directory: Arc<Directory>) -> Self {
         Self {
-            cors: calls::cors(config, &directory),
+            cors: calls::cors(&config.cors, &directory),
             publish_bytes_max: config.publish_bytes_max,
             directory,
         }
@@ -113,6 +114,7 @@ impl Dialect for EventService {
     type Undo = Option<Box<str>>;
     type Encoding = Envelope;
     type Rendering = Rendering;
+    type View = Infallible;
 
     const NAME: &'static str = "stream";
 

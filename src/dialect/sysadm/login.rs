@@ -124,7 +124,7 @@ impl Sysadm {
         }
     }
 
-    /// The outcome of a call of this dialect.
+    /// The answer to a call of this dialect.
     pub(super) fn answered(
         &self,
         client: &mut Client,

@@ -29,6 +29,7 @@ mod subscribe;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -142,6 +143,7 @@ impl Dialect for Sysadm {
     type Undo = Box<Undo>;
     type Encoding = ();
     type Rendering = ();
+    type View = Infallible;
 
     const NAME: &'static str = "sysadm";
 
@@ -153,16 +155,16 @@ impl Dialect for Sysadm {
         )
     }
 
+    fn reporting(&self) -> Option<Reporting> {
+        self.reporting
+    }
+
     fn route(&self, path: &str) -> Option<Route> {
         PATHS.contains(&path).then_some(Route)
     }
 
     fn cors(&self, _route: Option<Route>) -> Option<&Cors> {
         Some(&self.cors)
-    }
-
-    fn reporting(&self) -> Option<Reporting> {
-        self.reporting
     }
 
     /// Handles the opening handshake, or whatever else came to the path.

@@ -45,20 +45,13 @@ impl Shard {
             return None;
         }
         match entry.connection.listening()? {
-            Listening::Log(reader, transport) => {
-                let key = self.hub.key_of(reader)?;
-                Some(Listener {
-                    organization: key.organization,
-                    dialect: "sessions",
-                    transport: transport.as_str(),
-                    session: Some(&key.token),
-                })
-            }
             Listening::Client(client, transport) => {
                 let reader = entry.connection.reader();
                 let key = reader.and_then(|reader| self.hub.key_of(reader));
+                // Whose client reads a log, if it has not said who it is, is whose log that is.
+                let whose = client.organization().or(key.map(|key| key.organization));
                 Some(Listener {
-                    organization: client.organization()?,
+                    organization: whose?,
                     dialect: client.dialect(),
                     transport: transport.as_str(),
                     session: key.map(|key| &key.token),
@@ -73,7 +66,7 @@ impl Shard {
                 };
                 Some(Listener {
                     organization: served.organization?,
-                    dialect: "sessions",
+                    dialect: served.dialect,
                     transport: transport.as_str(),
                     session: Some(&served.token),
                 })

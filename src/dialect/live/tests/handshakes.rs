@@ -67,7 +67,7 @@ fn log_in(authorization: &str, outcome: &Outcome) -> (Action, String) {
         head_only: false,
     };
     respond(b"", exchange, |to| match pending {
-        Pending::Handshake(pending) => dialect.answer_handshake(pending, outcome, to),
+        Pending::Handshake(pending) => dialect.answer_handshake(*pending, outcome, to),
         Pending::State(_) => panic!("no handshake"),
     })
 }

@@ -46,27 +46,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::Identity;
-use crate::dialect::client::{Follow, Reaction, Standing};
-use crate::dialect::{self, Call, Tools};
+use crate::dialect::{
+    self, By, Call, Follow, LogState, LogView, Position, Reaction, Show, Standing, Tools,
+};
 use crate::hub::{
-    Address, Answer, Command, Cursor, Number, OrganizationId, Parents, ReaderId, Refusal, Scope,
-    ScopeName,
+    Address, Answer, Command, Cursor, OrganizationId, Parents, Refusal, Scope, ScopeName,
 };
 use crate::protocol::websocket::CloseCode;
 use crate::time::Instant;
 use reply::{Dismissal, Error, Reference};
 
-pub use render::{encode_event, encode_gap, encode_heartbeat};
+pub(super) use render::{encode_event, encode_gap, encode_heartbeat};
 pub use wanted::Wanted;
-
-/// Where a room's client stands in the session's log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// Its place among the session's readers.
-    pub reader: ReaderId,
-    /// The next number it is to be shown.
-    pub next: Number,
-}
 
 /// One client of a room.
 #[derive(Debug)]
@@ -170,6 +161,12 @@ impl Client {
     }
 }
 
+/// Changes what is shown of the log, and replies.
+fn show(wanted: Option<Arc<Wanted>>, reply: Vec<u8>) -> Reaction {
+    let view = wanted.map(LogView::Pubsub);
+    Reaction::Show(Box::new(Show { view, reply }))
+}
+
 /// Asks the hub.
 fn execute(command: Command, waiting: Waiting) -> Reaction {
     Reaction::Execute(Box::new(Call {
@@ -202,10 +199,11 @@ impl Client {
                     self.place.group = group;
                 }
                 Reaction::Follow(Box::new(Follow {
-                    organization,
+                    organization: Some(organization),
                     token: self.place.session.clone(),
                     hash: self.place.hash,
                     cursor: self.cursor.take().map(|cursor| *cursor),
+                    by: By::Itself,
                 }))
             }
             (Waiting::Place(_), Answer::Refused(refusal)) => {
@@ -233,8 +231,11 @@ impl Client {
     pub(super) fn followed(&mut self, standing: &Standing) -> Vec<Vec<u8>> {
         self.waits = true;
         self.place.session = standing.session.clone();
-        let welcome = reply::welcome(standing.epoch, standing.next);
-        let gap = standing.gap.map(reply::gap);
+        let LogState {
+            epoch, next, gap, ..
+        } = standing.log;
+        let welcome = reply::welcome(epoch, next);
+        let gap = gap.map(reply::gap);
         std::iter::once(welcome).chain(gap).collect()
     }
 

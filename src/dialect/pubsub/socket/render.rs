@@ -22,7 +22,7 @@ const FIXED_BYTES: usize =
     NAME.len() + DATA.len() + ID.len() + Hyphenated::LENGTH + NUMBER.len() + END.len();
 
 /// Appends one event of a room as a WebSocket frame.
-pub fn encode_event(number: Number, event: &Event, out: &mut BytesMut) {
+pub(in crate::dialect::pubsub) fn encode_event(number: Number, event: &Event, out: &mut BytesMut) {
     let mut quoted = Vec::new();
     let name: &[u8] = match event.name.as_json() {
         json if json.first() == Some(&b'"') => json,
@@ -46,7 +46,7 @@ pub fn encode_event(number: Number, event: &Event, out: &mut BytesMut) {
 }
 
 /// Appends the news of a gap as a WebSocket frame.
-pub fn encode_gap(gap: Gap, out: &mut BytesMut) {
+pub(in crate::dialect::pubsub) fn encode_gap(gap: Gap, out: &mut BytesMut) {
     encode_text(out, &reply::gap(gap));
 }
 
@@ -55,7 +55,7 @@ pub fn encode_gap(gap: Gap, out: &mut BytesMut) {
 ///
 /// `next` is the number up to which the client was shown what it wants. Who hears little of a busy log would else
 /// come back with a cursor so old that a gap is told which cost it nothing.
-pub fn encode_heartbeat(next: Number, out: &mut BytesMut) {
+pub(in crate::dialect::pubsub) fn encode_heartbeat(next: Number, out: &mut BytesMut) {
     let text = format!("{{\"action\":\"heartbeat\",\"data\":{{\"next\":{next}}}}}");
     encode_text(out, text.as_bytes());
 }

@@ -16,9 +16,9 @@ use super::super::Pubsub;
 use super::access::allow;
 use super::reply::{self, Code, Error, Reference};
 use super::request::{Action, Reach, Request};
-use super::{Client, Waiting, Who, execute};
+use super::{Client, Waiting, Who, execute, show};
 use crate::auth::{Grant, Identity};
-use crate::dialect::client::{Message, Reaction, Show};
+use crate::dialect::client::{Message, Reaction};
 use crate::dialect::{Denial, Tools};
 use crate::hub::{Address, Command, Parents, Scope};
 use crate::metrics::{Api, RefusalKind};
@@ -151,7 +151,7 @@ impl Client {
         if self.wanted.is_some() && !identity.grants.allow(Grant::Subscribe) {
             // What the former allowed is over with it.
             let wanted = None;
-            return Reaction::Show(Box::new(Show { wanted, reply }));
+            return show(wanted, reply);
         }
         Reaction::Reply(reply)
     }
@@ -165,7 +165,7 @@ impl Client {
             return Ok(Reaction::Reply(reply));
         }
         let wanted = Some(Arc::new(wanted));
-        Ok(Reaction::Show(Box::new(Show { wanted, reply })))
+        Ok(show(wanted, reply))
     }
 
     fn unsubscribe(
@@ -185,7 +185,7 @@ impl Client {
             return Ok(Reaction::Reply(reply));
         }
         let wanted = wanted.map(Arc::new);
-        Ok(Reaction::Show(Box::new(Show { wanted, reply })))
+        Ok(show(wanted, reply))
     }
 
     fn publish(
