@@ -9,10 +9,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::asking::organization_of;
 use crate::hub::{
-    Answer, Ask, Command, Identity, Item, Kind, Log, Named, NodeState, Number, Question, Report,
-    ScopeName, SessionIndex, SessionKey, Set, ShardId, Why,
+    Answer, Ask, Command, Identity, Item, Kind, Log, Named, NodeState, Number, OrganizationId,
+    Question, Report, ScopeName, SessionIndex, SessionKey, Set, ShardId, Why,
 };
 use crate::limits::{INSPECT_STEPS_MAX, INSPECT_STEPS_PER_ITEM, PAGE_BYTES_MAX};
 use crate::shard::Shard;
@@ -396,4 +395,9 @@ fn seek(
 /// The milliseconds in an event's id.
 fn time_of(id: Uuid) -> u128 {
     id.as_u128() >> 80
+}
+
+/// Whose a question is: the same for all steps of it.
+pub(super) const fn organization_of(question: &Question) -> OrganizationId {
+    question.organization
 }

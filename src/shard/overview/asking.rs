@@ -7,9 +7,7 @@ use std::sync::Arc;
 use super::answering::Job;
 use super::merge;
 use crate::dialect::Outcome;
-use crate::hub::{
-    Ask, Catalogue, Identity, Kind, Named, OrganizationId, Question, Refusal, Report, Set, ShardId,
-};
+use crate::hub::{Ask, Catalogue, Identity, Kind, Named, Question, Refusal, Report, Set, ShardId};
 use crate::limits::{QUESTIONS_MAX, QUESTIONS_PER_ORGANIZATION_MAX, QUESTIONS_UNDERWAY_MAX};
 use crate::shard::{ConnectionId, Mail, Shard};
 use crate::time::Now;
@@ -233,9 +231,4 @@ impl Shard {
     pub(in crate::shard) fn sweep_overview(&mut self, now: Now) {
         self.overview.order.sweep(now);
     }
-}
-
-/// Whose a question is: the same for all steps of it.
-pub(super) const fn organization_of(question: &Question) -> OrganizationId {
-    question.organization
 }

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::answering::{AddressOf, Job, Outcome, Place};
-use super::asking::organization_of;
+use super::answering::{AddressOf, Job, Outcome, Place, organization_of};
 use crate::connection::{Connection, Listening, Transport};
 use crate::dialect::{Client, ConnectionState, SubscriptionState};
 use crate::hub::{
