@@ -71,8 +71,8 @@ impl Floor {
         })
     }
 
-    /// Lets the reader ask on every socket, and the sender take the requests in. The sockets are then
-    /// as warm as those of a server that has just parked its polls.
+    /// Lets the reader ask on every socket, and the sender take the requests in. The sockets are
+    /// then as warm as those of a server that has just parked its polls.
     pub(crate) fn ask(&mut self) -> Result<(), Failure> {
         self.reader.say("ask")?;
         self.reader.expect("asked")?;
@@ -80,13 +80,14 @@ impl Floor {
         self.sender.expect("taken")
     }
 
-    /// Sends an answer on every socket, and returns the sender's cpu for each once all are received.
+    /// Sends an answer on every socket, and returns the sender's cpu for each once all are
+    /// received.
     pub(crate) fn answer(&mut self, answer: &[u8]) -> Result<Duration, Failure> {
         self.send(answer, 1)
     }
 
-    /// Sends `bytes`, which are so many answers or frames, in one write on every socket, and returns the
-    /// sender's cpu for each write once all are received.
+    /// Sends `bytes`, which are so many answers or frames, in one write on every socket, and
+    /// returns the sender's cpu for each write once all are received.
     pub(crate) fn send(&mut self, bytes: &[u8], count: u64) -> Result<Duration, Failure> {
         self.reader.say(&format!("receive {count}"))?;
         self.sender.say(&encode_hex(bytes))?;
@@ -164,8 +165,8 @@ impl Drop for Helper {
     }
 }
 
-/// The sender's process: for an empty line on standard input it takes one request from every socket,
-/// for an answer it sends it to every socket.
+/// The sender's process: for an empty line on standard input it takes one request from every
+/// socket, for an answer it sends it to every socket.
 pub(crate) fn send(args: HelperArgs) -> Result<(), Failure> {
     pin(args.core)?;
     reserve_descriptors(args.connections)?;

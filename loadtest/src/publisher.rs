@@ -1,8 +1,8 @@
 //! One publisher on a kept-alive connection that does not wait for answers before it asks again.
 //!
-//! Its socket never blocks: it shares a thread and an epoll with everybody who subscribes. Answers are counted, and one
-//! that refuses an event ends the measurement. What it says is its [`Publishing`]; over HTTP that is [`HttpPublishing`],
-//! for ourselves and for others.
+//! Its socket never blocks: it shares a thread and an epoll with everybody who subscribes. Answers
+//! are counted, and one that refuses an event ends the measurement. What it says is its
+//! [`Publishing`]; over HTTP that is [`HttpPublishing`], for ourselves and for others.
 
 use std::fmt::Debug;
 use std::io::{ErrorKind, Read, Write};
@@ -32,11 +32,11 @@ pub(crate) trait Publishing {
     fn hello(&self) -> Vec<u8> {
         Vec::new()
     }
-    /// Appends what publishes events of these sequences, their payloads padded with so many bytes. Returns the number of
-    /// answers that will come.
+    /// Appends what publishes events of these sequences, their payloads padded with so many bytes.
+    /// Returns the number of answers that will come.
     fn encode(&mut self, sequences: &[u64], padding: usize, requests: &mut Vec<u8>) -> u64;
-    /// Takes whole answers from the start of `received`; what must be sent back (a pong) is appended to `replies`. Fails
-    /// if one refuses an event.
+    /// Takes whole answers from the start of `received`; what must be sent back (a pong) is
+    /// appended to `replies`. Fails if one refuses an event.
     fn take(&mut self, received: &[u8], replies: &mut Vec<u8>) -> Result<Answers, String>;
 }
 
@@ -55,7 +55,8 @@ pub(crate) fn one_of(count: usize, seed: u64, event: u64) -> usize {
     fastrand::Rng::with_seed(seed ^ event).usize(..count.max(1))
 }
 
-/// Requests of HTTP/1.1, several at once, answers in order: how ours, nchan and small servers are published to.
+/// Requests of HTTP/1.1, several at once, answers in order: how ours, nchan and small servers are
+/// published to.
 #[derive(Clone)]
 pub(crate) struct HttpPublishing {
     /// Where all events go, unless a plan says where each goes.
@@ -80,7 +81,8 @@ impl HttpPublishing {
         }
     }
 
-    /// Posts to a session of ours; `is_array` makes what is due at the same time one request with an array.
+    /// Posts to a session of ours; `is_array` makes what is due at the same time one request with
+    /// an array.
     pub(crate) fn to_session(address: SocketAddr, session: &str, is_array: bool) -> Self {
         Self {
             is_array,

@@ -93,7 +93,8 @@ impl Report {
         self.rows.push(cells.into());
     }
 
-    /// Says what the server did wrong: the figures are printed all the same, and the program fails. The first one counts.
+    /// Says what the server did wrong: the figures are printed all the same, and the program fails.
+    /// The first one counts.
     pub(crate) fn fail(&mut self, sentence: impl Into<String>) {
         self.fault.get_or_insert_with(|| sentence.into());
     }

@@ -34,7 +34,8 @@ impl Connection {
         }
     }
 
-    /// Responds with an operation's outcome, or returns what is to be done next: [`Then::Again`] is nothing.
+    /// Responds with an operation's outcome, or returns what is to be done next: [`Then::Again`] is
+    /// nothing.
     pub fn answer(
         &mut self,
         pending: Pending,
@@ -71,7 +72,8 @@ impl Connection {
         });
     }
 
-    /// Likewise, unless the request goes on: then `write` has written nothing, and returns what is to be done.
+    /// Likewise, unless the request goes on: then `write` has written nothing, and returns what is
+    /// to be done.
     pub(super) fn respond_or<R>(
         &mut self,
         exchange: Exchange,

@@ -1,5 +1,5 @@
-//! What a connection is to those who look after a server: who listens with what, how much it was sent, and how it is
-//! sent away.
+//! What a connection is to those who look after a server: who listens with what, how much it was
+//! sent, and how it is sent away.
 
 use super::open_client::Peer;
 use super::{Connection, Context, State, Then};
@@ -47,8 +47,8 @@ pub enum Listening<'c> {
 }
 
 impl Connection {
-    /// What this connection listens to. Who is between two requests, or waits for an answer, listens to nothing, and
-    /// neither does who is told to leave.
+    /// What this connection listens to. Who is between two requests, or waits for an answer,
+    /// listens to nothing, and neither does who is told to leave.
     pub fn listening(&self) -> Option<Listening<'_>> {
         match &self.state {
             State::Parked(parked) => Some(Listening::Client(&parked.client, Transport::Poll)),
@@ -90,8 +90,8 @@ impl Connection {
         std::mem::take(&mut self.events)
     }
 
-    /// Sends a listener away, in the way of its form. A waiting poll is to be answered first, by the shard; then it
-    /// closes.
+    /// Sends a listener away, in the way of its form. A waiting poll is to be answered first, by
+    /// the shard; then it closes.
     pub fn dismiss(&mut self, ctx: &mut Context<'_>) {
         match &mut self.state {
             State::Open(_) => {
@@ -103,7 +103,8 @@ impl Connection {
         }
     }
 
-    /// Ends one subscription of a client. `None` if a request of the client's is under way, which might change it.
+    /// Ends one subscription of a client. `None` if a request of the client's is under way, which
+    /// might change it.
     pub fn cancel(&mut self, place: usize, ctx: &mut Context<'_>) -> Option<Then> {
         let open = self.open_client().filter(|open| open.is_ready())?;
         let reaction = ctx.dialects.cancel(&mut open.client, place);

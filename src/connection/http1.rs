@@ -30,8 +30,8 @@ struct Chunked {
     body_bytes: usize,
     body_bytes_max: u64,
     decoder: ChunkedDecoder,
-    /// Bytes of framing between the end of the body and what follows, once all of it is decoded. A request that
-    /// has to move to another shard is looked at again there.
+    /// Bytes of framing between the end of the body and what follows, once all of it is decoded. A
+    /// request that has to move to another shard is looked at again there.
     spent: usize,
 }
 
@@ -216,7 +216,8 @@ impl Connection {
         Body::Missing
     }
 
-    /// RFC 9110 §10.1.1: a client that expects it is told to go on, unless its body is coming anyway.
+    /// RFC 9110 §10.1.1: a client that expects it is told to go on, unless its body is coming
+    /// anyway.
     fn invite_body(&mut self, head: &Head<'_, '_>, nothing_came: bool, ctx: &mut Context<'_>) {
         if head.expect_continue && nothing_came {
             self.push_continue(ctx);
@@ -303,8 +304,8 @@ impl Connection {
         }
     }
 
-    /// Refuses a request whose head is not what it should be, in the form of whoever serves what can be told of its
-    /// path.
+    /// Refuses a request whose head is not what it should be, in the form of whoever serves what
+    /// can be told of its path.
     pub(super) fn refuse_head(
         &mut self,
         error: HeadError,

@@ -19,11 +19,11 @@
 //!                        └───────┘
 //! ```
 //!
-//! Each stream of an HTTP/2 connection is a connection too: it begins as `Request` instead of `Http`, and
-//! its socket is a [`StreamSocket`].
+//! Each stream of an HTTP/2 connection is a connection too: it begins as `Request` instead of
+//! `Http`, and its socket is a [`StreamSocket`].
 //!
-//! A connection parses and encodes; it does not know the hub beyond its values, nor other connections.
-//! What it cannot do itself it returns as [`Then`].
+//! A connection parses and encodes; it does not know the hub beyond its values, nor other
+//! connections. What it cannot do itself it returns as [`Then`].
 
 mod answering;
 mod describe;
@@ -140,7 +140,8 @@ pub enum Ending<'s> {
 pub struct Parked {
     /// Its reader, which knows the first number it wants.
     pub client: Client,
-    /// What it missed, to be told with the answer. Boxed: hardly any poll has missed something, and each counts.
+    /// What it missed, to be told with the answer. Boxed: hardly any poll has missed something, and
+    /// each counts.
     pub gap: Option<Box<Gap>>,
     /// How the answer is framed.
     pub exchange: Exchange,
@@ -211,7 +212,8 @@ impl Connection {
         connection
     }
 
-    /// Chooses the connection's own rhythm of pings, comments and heartbeats: each `spread` another one.
+    /// Chooses the connection's own rhythm of pings, comments and heartbeats: each `spread` another
+    /// one.
     pub fn set_spread(&mut self, spread: u8) {
         self.spread = spread;
     }
@@ -276,7 +278,8 @@ impl Connection {
         self.input.len()
     }
 
-    /// Bytes that came from the peer and are kept: what waits to be served or to be whole, and names that are wanted.
+    /// Bytes that came from the peer and are kept: what waits to be served or to be whole, and
+    /// names that are wanted.
     pub fn input_bytes(&self) -> usize {
         let kept = match &self.state {
             State::Open(open) => open.held_bytes(),
@@ -349,7 +352,8 @@ impl Connection {
         }
     }
 
-    /// Whether this is a call whose head is sent before there is anything to say: its client may wait for that.
+    /// Whether this is a call whose head is sent before there is anything to say: its client may
+    /// wait for that.
     pub fn begins_at_once(&self) -> bool {
         match &self.state {
             State::Open(open) => matches!(open.peer, Peer::Call(_)) && !open.client.answers_once(),
@@ -362,7 +366,8 @@ impl Connection {
         self.input_ended
     }
 
-    /// The peer of a stream will send no more. Unlike a socket's end this says nothing of who listens.
+    /// The peer of a stream will send no more. Unlike a socket's end this says nothing of who
+    /// listens.
     pub fn end_stream_input(&mut self) {
         self.input_ended = true;
     }

@@ -83,7 +83,8 @@ impl Connection {
         self.due = now.instant + after;
     }
 
-    /// Between three quarters of `interval` and all of it: who came at once would be written to at once for ever.
+    /// Between three quarters of `interval` and all of it: who came at once would be written to at
+    /// once for ever.
     fn spread(&self, interval: Duration) -> Duration {
         interval / 4 * 3 + interval / 4 * u32::from(u8::MAX - self.spread) / u32::from(u8::MAX)
     }

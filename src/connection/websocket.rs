@@ -106,7 +106,8 @@ impl Connection {
         self.send_queue.push(frame);
     }
 
-    /// Says goodbye on our own account. A WebSocket waits for the answer; anything else just closes.
+    /// Says goodbye on our own account. A WebSocket waits for the answer; anything else just
+    /// closes.
     pub(super) fn say_goodbye(&mut self, code: CloseCode, reason: &str, ctx: &mut Context<'_>) {
         let Some((peer, _)) = self.web_socket() else {
             self.close();

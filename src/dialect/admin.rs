@@ -1,8 +1,9 @@
 //! Health and metrics: what an operator's tools ask.
 //!
-//! `GET /healthz` and `GET /livez` answer `200 ok` as long as the process turns. `GET /readyz` answers whether a
-//! balancer should send clients here: 200 `{"ready":true}`, or 503 with the reason. `GET /metrics` answers in the
-//! Prometheus text format 0.0.4, one sample per shard. All read shared counters only and ask no hub.
+//! `GET /healthz` and `GET /livez` answer `200 ok` as long as the process turns. `GET /readyz`
+//! answers whether a balancer should send clients here: 200 `{"ready":true}`, or 503 with the
+//! reason. `GET /metrics` answers in the Prometheus text format 0.0.4, one sample per shard. All
+//! read shared counters only and ask no hub.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;

@@ -1,8 +1,9 @@
-//! Calls of gRPC and of gRPC-web, as far as they are alike whichever dialect serves them: what is said about a call
-//! whose head or body is not what it should be, and how an answer of gRPC-web is written.
+//! Calls of gRPC and of gRPC-web, as far as they are alike whichever dialect serves them: what is
+//! said about a call whose head or body is not what it should be, and how an answer of gRPC-web is
+//! written.
 //!
-//! Which methods there are is their dialect's: the event service's are routes of `stream`, those of health and
-//! reflection of `rpc`.
+//! Which methods there are is their dialect's: the event service's are routes of `stream`, those of
+//! health and reflection of `rpc`.
 
 use std::borrow::Cow;
 
@@ -63,8 +64,8 @@ pub fn no_such_method(path: &str) -> Status {
     Status::new(Code::Unimplemented, format!("no such method: {path}"))
 }
 
-/// Judges a call of gRPC-web by its head: the most bytes its body may have, where a message may have
-/// `message_bytes_max`, or a refusal (written). `may_come` judges its sender.
+/// Judges a call of gRPC-web by its head: the most bytes its body may have, where a message may
+/// have `message_bytes_max`, or a refusal (written). `may_come` judges its sender.
 pub(super) fn admit_web_call(
     head: &Head<'_, '_>,
     message_bytes_max: usize,
@@ -107,7 +108,8 @@ pub(super) fn admit_web_call(
     Ok((message.div_ceil(3) * 4) as u64)
 }
 
-/// Judges a request for a method that its service has not: a browser may ask, nobody else is served.
+/// Judges a request for a method that its service has not: a browser may ask, nobody else is
+/// served.
 pub(super) fn admit_no_method(head: &Head<'_, '_>, to: &mut Responder<'_>) -> Result<u64, Refused> {
     if head.method == Method::Options {
         return Ok(0);
@@ -166,7 +168,8 @@ pub(super) fn refuse_call(status: u16, code: &str, message: &str, to: &mut Respo
     }
 }
 
-/// Refuses what is a call of gRPC-web, but of a method that is not there; no if it is something else.
+/// Refuses what is a call of gRPC-web, but of a method that is not there; no if it is something
+/// else.
 pub(super) fn refuse_web_call(head: &Head<'_, '_>, to: &mut Responder<'_>) -> bool {
     let is_web = match CallFields::read(head.headers()) {
         Ok(fields) => fields.answer.is_web(),
@@ -195,8 +198,8 @@ pub(super) fn one_message(
     }
 }
 
-/// An answer of gRPC-web that is a status and nothing else, where its client looks before it reads a body
-/// ("Trailers-Only").
+/// An answer of gRPC-web that is a status and nothing else, where its client looks before it reads
+/// a body ("Trailers-Only").
 fn respond_status(status: &Status, to: &mut Responder<'_>) {
     let exchange = to.exchange;
     let code = u64::from(status.code as u8);

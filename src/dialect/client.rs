@@ -1,7 +1,7 @@
 //! Clients that talk over something that stays open: what is kept of one, and how it reacts.
 //!
-//! A client is a state machine of its dialect: messages, answers and time in, [`Reaction`]s out. Frames,
-//! pings and the goodbye are the connection's business; subscriptions are the shard's.
+//! A client is a state machine of its dialect: messages, answers and time in, [`Reaction`]s out.
+//! Frames, pings and the goodbye are the connection's business; subscriptions are the shard's.
 
 use std::num::NonZeroU16;
 
@@ -25,8 +25,8 @@ pub struct Open {
     pub client: Client,
     /// What it hears from the beginning.
     pub subscriptions: Vec<Subscription>,
-    /// [`Placement::session_hash`](crate::hub::Placement::session_hash) of the session on whose home it wants to
-    /// be, if it is to follow a log.
+    /// [`Placement::session_hash`](crate::hub::Placement::session_hash) of the session on whose
+    /// home it wants to be, if it is to follow a log.
     pub home: Option<u64>,
 }
 
@@ -48,7 +48,8 @@ pub struct Streamed {
     pub content_type: &'static str,
     /// Header lines, each with its CR LF.
     pub headers: Vec<u8>,
-    /// [`Envelope::Line`], [`Envelope::Grpc`] or [`Envelope::WebText`]; put in chunks where HTTP needs it.
+    /// [`Envelope::Line`], [`Envelope::Grpc`] or [`Envelope::WebText`]; put in chunks where HTTP
+    /// needs it.
     pub envelope: Envelope,
     /// The messages of the request, each as gRPC frames them.
     pub messages: Vec<u8>,
@@ -131,12 +132,14 @@ impl Reaction {
 }
 
 impl Client {
-    /// Bytes of the names that it wants of its log. What others subscribe to is counted where it is compiled.
+    /// Bytes of the names that it wants of its log. What others subscribe to is counted where it is
+    /// compiled.
     pub fn wanted_bytes(&self) -> usize {
         dispatch!(Client, self, |D, client| D::wanted_bytes(client))
     }
 
-    /// Whether its client says one message and no more: nothing may come of it before that is certain.
+    /// Whether its client says one message and no more: nothing may come of it before that is
+    /// certain.
     pub fn takes_one_message(&self) -> bool {
         dispatch!(Client, self, |D, client| D::takes_one_message(client))
     }
@@ -203,7 +206,8 @@ impl Dialects {
         )
     }
 
-    /// A change of subscriptions was refused; nothing has changed but what the client itself took note of.
+    /// A change of subscriptions was refused; nothing has changed but what the client itself took
+    /// note of.
     pub fn not_subscribed(&self, client: &mut Client, undo: Undo, full: Full) -> Reaction {
         if undo == Undo::Opening {
             return dispatch!(self, Client, client, |dialect, client| Dialect::not_opened(
@@ -239,8 +243,8 @@ impl Dialects {
         ))
     }
 
-    /// The server is leaving, and `leave_ms` from now at the latest the client will be closed. `None` if it may
-    /// be closed at once.
+    /// The server is leaving, and `leave_ms` from now at the latest the client will be closed.
+    /// `None` if it may be closed at once.
     pub fn drain_client(
         &self,
         client: &mut Client,

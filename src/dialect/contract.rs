@@ -1,8 +1,8 @@
-//! What a dialect is: a path to a route, a request to an [`Action`], an [`Outcome`] to a response, and for those with
-//! clients that stay, messages, answers and time to [`Reaction`]s.
+//! What a dialect is: a path to a route, a request to an [`Action`], an [`Outcome`] to a response,
+//! and for those with clients that stay, messages, answers and time to [`Reaction`]s.
 //!
-//! All but the first few have a default: a dialect says what it has. Where it has none of something, the type is
-//! [`Infallible`](std::convert::Infallible), of which there is no value.
+//! All but the first few have a default: a dialect says what it has. Where it has none of
+//! something, the type is [`Infallible`](std::convert::Infallible), of which there is no value.
 
 use std::convert::Infallible;
 use std::fmt::Debug;
@@ -117,8 +117,8 @@ pub trait Dialect: Sized {
     /// What a path names; `None` if it is not this dialect's.
     fn route<'b>(&self, path: &'b str) -> Option<Self::Route<'b>>;
 
-    /// What the answers on a path tell browsers; every answer begins with it. Without a path, what the answers to
-    /// pending requests tell them.
+    /// What the answers on a path tell browsers; every answer begins with it. Without a path, what
+    /// the answers to pending requests tell them.
     fn cors(&self, route: Option<Self::Route<'_>>) -> Option<&Cors> {
         None
     }
@@ -128,8 +128,8 @@ pub trait Dialect: Sized {
         None
     }
 
-    /// Judges a request by its head alone, before any of its body is read: the most bytes its body may have, or a
-    /// refusal (already written).
+    /// Judges a request by its head alone, before any of its body is read: the most bytes its body
+    /// may have, or a refusal (already written).
     fn admit(
         &self,
         route: Self::Route<'_>,
@@ -192,7 +192,8 @@ pub trait Dialect: Sized {
         false
     }
 
-    /// How a client's events are written, where messages travel in `envelope`. `None` if it never subscribes.
+    /// How a client's events are written, where messages travel in `envelope`. `None` if it never
+    /// subscribes.
     fn encoding(client: &Self::Client, envelope: Envelope) -> Option<Self::Encoding> {
         None
     }
@@ -205,7 +206,8 @@ pub trait Dialect: Sized {
     /// A client reads a log from there on; `None` is the end of that.
     fn set_position(client: &mut Self::Client, position: Option<Position>) {}
 
-    /// What a client wants of the log that it reads, where messages travel in `envelope`; `None` is server-sent events.
+    /// What a client wants of the log that it reads, where messages travel in `envelope`; `None` is
+    /// server-sent events.
     fn wants(client: &Self::Client, envelope: Option<Envelope>) -> Wants<Self::View> {
         Wants::Waits
     }
@@ -233,8 +235,8 @@ pub trait Dialect: Sized {
     /// Begins the answer to a request whose reader is attached to a log, and stays.
     fn begin_reading(&self, form: &Form, log: LogState, to: &mut Responder<'_>) {}
 
-    /// Answers a poll with what a log has from a number on, as much as one answer may hold. Returns how many events that
-    /// is.
+    /// Answers a poll with what a log has from a number on, as much as one answer may hold. Returns
+    /// how many events that is.
     fn answer_poll(&self, log: &Log, from: (Number, LogState), to: &mut Responder<'_>) -> usize {
         0
     }
@@ -242,12 +244,14 @@ pub trait Dialect: Sized {
     /// Answers a request whose reader cannot be attached, or whose log is gone.
     fn refuse_reading(&self, refusal: Refusal, to: &mut Responder<'_>) {}
 
-    /// Bytes of the names that a client wants of its log. What others subscribe to is counted where it is compiled.
+    /// Bytes of the names that a client wants of its log. What others subscribe to is counted where
+    /// it is compiled.
     fn wanted_bytes(client: &Self::Client) -> usize {
         0
     }
 
-    /// Whether a client says one message and no more: nothing may come of it before that is certain.
+    /// Whether a client says one message and no more: nothing may come of it before that is
+    /// certain.
     fn takes_one_message(client: &Self::Client) -> bool {
         false
     }
@@ -257,7 +261,8 @@ pub trait Dialect: Sized {
         false
     }
 
-    /// Longest message that a client may send now: as long as it has not said who it is, no more than that takes.
+    /// Longest message that a client may send now: as long as it has not said who it is, no more
+    /// than that takes.
     fn message_bytes_max(client: &Self::Client) -> usize {
         WEBSOCKET_MESSAGE_BYTES_MAX
     }
@@ -282,7 +287,8 @@ pub trait Dialect: Sized {
         Reaction::nothing()
     }
 
-    /// A client will send no more messages; its last one was reacted to. A WebSocket has its own way to end.
+    /// A client will send no more messages; its last one was reacted to. A WebSocket has its own
+    /// way to end.
     fn half_closed(&self, client: &mut Self::Client) -> Reaction {
         Reaction::nothing()
     }
@@ -304,7 +310,8 @@ pub trait Dialect: Sized {
         Reaction::Close(Vec::new(), CloseCode::TRY_AGAIN_LATER, reason)
     }
 
-    /// A change of subscriptions was refused; nothing has changed but what the client itself took note of.
+    /// A change of subscriptions was refused; nothing has changed but what the client itself took
+    /// note of.
     fn not_subscribed(&self, client: &mut Self::Client, undo: Self::Undo, full: Full) -> Reaction {
         Reaction::nothing()
     }
@@ -324,8 +331,8 @@ pub trait Dialect: Sized {
         Reaction::nothing()
     }
 
-    /// The server is leaving, and `leave_ms` from now at the latest the client will be closed. `None` if it may be
-    /// closed at once.
+    /// The server is leaving, and `leave_ms` from now at the latest the client will be closed.
+    /// `None` if it may be closed at once.
     fn drain(
         &self,
         client: &mut Self::Client,
@@ -371,6 +378,7 @@ pub trait Dialect: Sized {
         self.encode_event(encoding, event, &mut Self::Rendering::default(), out);
     }
 
-    /// Appends the news that `count` events were dropped, because the client was too slow, as one frame.
+    /// Appends the news that `count` events were dropped, because the client was too slow, as one
+    /// frame.
     fn encode_dropped(&self, encoding: Self::Encoding, count: u64, out: &mut BytesMut) {}
 }

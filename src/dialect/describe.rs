@@ -1,6 +1,8 @@
-//! What those see who look after a server: things as values here, as JSON in the dialect that is asked for them.
+//! What those see who look after a server: things as values here, as JSON in the dialect that is
+//! asked for them.
 //!
-//! Each dialect says of its own clients who they are, what they hear, and how one subscription of theirs ends.
+//! Each dialect says of its own clients who they are, what they hear, and how one subscription of
+//! theirs ends.
 
 use std::net::SocketAddr;
 

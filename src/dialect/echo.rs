@@ -1,4 +1,5 @@
-//! The echo for protocol test suites: `/echo` gives back the body of a request, and on a WebSocket each message.
+//! The echo for protocol test suites: `/echo` gives back the body of a request, and on a WebSocket
+//! each message.
 
 use std::convert::Infallible;
 

@@ -1,12 +1,13 @@
-//! What comes of the list of dialects: the enums that have a variant for each, and the way from a value to the dialect
-//! that it belongs to.
+//! What comes of the list of dialects: the enums that have a variant for each, and the way from a
+//! value to the dialect that it belongs to.
 //!
-//! A variant is called as its dialect's type is. Dispatch is static, and there is no arm for "all others": what a
-//! dialect has none of is an uninhabited type.
+//! A variant is called as its dialect's type is. Dispatch is static, and there is no arm for "all
+//! others": what a dialect has none of is an uninhabited type.
 
 /// Makes all that is made of the list: [`Dialects`](super::Dialects), [`Route`](super::Route),
-/// [`Pending`](super::Pending), [`Client`](super::Client), [`Undo`](super::Undo), [`Encoding`](super::Encoding),
-/// [`LogView`](super::LogView), [`Rendering`](super::Rendering), and the macro `dispatch`.
+/// [`Pending`](super::Pending), [`Client`](super::Client), [`Undo`](super::Undo),
+/// [`Encoding`](super::Encoding), [`LogView`](super::LogView), [`Rendering`](super::Rendering), and
+/// the macro `dispatch`.
 ///
 /// The order is that in which a path is offered to them; what nobody takes is `nowhere`'s.
 macro_rules! dialects {
@@ -72,7 +73,8 @@ macro_rules! dialects {
 
     // The values, and the one way to whom they belong.
     (@values $($(#[$when:meta])* $name:ident: $Dialect:ident,)+) => {
-        /// The dialect that a path belongs to, and what the path names there. Borrows the request's target.
+        /// The dialect that a path belongs to, and what the path names there. Borrows the request's
+        /// target.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Route<'b> {
             $(
@@ -155,8 +157,8 @@ macro_rules! dialects {
         }
 
         impl Client {
-            /// How this client's events are written, where messages travel in `envelope`. `None` if it never
-            /// subscribes, but reads a log.
+            /// How this client's events are written, where messages travel in `envelope`. `None` if
+            /// it never subscribes, but reads a log.
             pub fn encoding(&self, envelope: Envelope) -> Option<Encoding> {
                 match self {
                     $($(#[$when])* Self::$Dialect(client) => {
@@ -167,7 +169,8 @@ macro_rules! dialects {
         }
 
         impl Client {
-            /// What it wants of the log that it reads, where messages travel in `envelope`; `None` is server-sent events.
+            /// What it wants of the log that it reads, where messages travel in `envelope`; `None`
+            /// is server-sent events.
             pub fn wants(&self, envelope: Option<Envelope>) -> Wants<LogView> {
                 match self {
                     $($(#[$when])* Self::$Dialect(client) => {
@@ -200,10 +203,11 @@ macro_rules! dialects {
 
         /// Finds the dialect of a value and evaluates an expression with both.
         ///
-        /// * `dispatch!(self, Enum, value, |dialect, inner| …)`: with the dialect itself, of [`Dialects`];
+        /// * `dispatch!(self, Enum, value, |dialect, inner| …)`: with the dialect itself, of
+        ///   [`Dialects`];
         /// * `dispatch!(Enum, value, |D, inner| …)`: with its type;
-        /// * `dispatch!(self, Enum, value, Other, other, |dialect, inner, other| …, else …)`: with a second value, which
-        ///   should be of the same dialect.
+        /// * `dispatch!(self, Enum, value, Other, other, |dialect, inner, other| …, else …)`: with
+        ///   a second value, which should be of the same dialect.
         macro_rules! dispatch {
             ($self:tt, $Enum:ident, $value:expr, |$dialect:ident, $inner:pat_param| $work:expr) => {{
                 #[allow(unreachable_patterns, reason = "some dialects have no such value")]

@@ -1,7 +1,8 @@
-//! Logs as dialects have them read: who reads one, where a reader stands, and what of it a client is shown.
+//! Logs as dialects have them read: who reads one, where a reader stands, and what of it a client
+//! is shown.
 //!
-//! A reader is a client of its dialect, whatever it is told by. It holds no queue: the shard gives it what it is shown
-//! of the log when there is room.
+//! A reader is a client of its dialect, whatever it is told by. It holds no queue: the shard gives
+//! it what it is shown of the log when there is room.
 
 use std::time::Duration;
 
@@ -94,7 +95,8 @@ pub struct Standing {
     pub log: LogState,
 }
 
-/// A change of what of its log a client is shown. What was published before it is judged by what was wanted until now.
+/// A change of what of its log a client is shown. What was published before it is judged by what
+/// was wanted until now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Show {
     /// All it wants from now on; `None` is nothing.
@@ -114,8 +116,8 @@ impl Form {
 }
 
 impl Follow {
-    /// [`Placement::session_hash`](crate::hub::Placement::session_hash) of the session to whose home the reader has to
-    /// move first, if it is not there.
+    /// [`Placement::session_hash`](crate::hub::Placement::session_hash) of the session to whose
+    /// home the reader has to move first, if it is not there.
     pub const fn home(&self) -> Option<u64> {
         match self.by {
             By::Itself => None,
@@ -212,8 +214,8 @@ impl Dialects {
         });
     }
 
-    /// Answers a poll with what a log has from a number on, as much as one answer may hold. Returns how many events that
-    /// is.
+    /// Answers a poll with what a log has from a number on, as much as one answer may hold. Returns
+    /// how many events that is.
     pub fn answer_poll<'o>(
         &'o self,
         client: &Client,

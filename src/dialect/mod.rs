@@ -1,9 +1,10 @@
 //! The dialects: where protocols meet the hub, and nowhere else.
 //!
-//! A dialect turns a request into an [`Action`] and an [`Outcome`] into a response. It owns no connection and no log.
-//! What one is says the trait [`Dialect`]; which there are says the list below, of which all else is made (`list`).
-//! To add one: a folder, its `mod` and its line in the list, and its transcripts under `tests/dialects/`. How that
-//! looks is in `ARCHITECTURE.md`, "Adding a dialect".
+//! A dialect turns a request into an [`Action`] and an [`Outcome`] into a response. It owns no
+//! connection and no log. What one is says the trait [`Dialect`]; which there are says the list
+//! below, of which all else is made (`list`). To add one: a folder, its `mod` and its line in the
+//! list, and its transcripts under `tests/dialects/`. How that looks is in `ARCHITECTURE.md`,
+//! "Adding a dialect".
 
 pub mod admin;
 mod calls;

@@ -1,4 +1,5 @@
-//! What a node says of itself to its live subscribers, and when, in the form of the dialect that has an event for it.
+//! What a node says of itself to its live subscribers, and when, in the form of the dialect that
+//! has an event for it.
 
 use std::time::Duration;
 

@@ -99,8 +99,8 @@ impl Dialect for Nowhere {
     }
 }
 
-/// Whether a request asks what the server as a whole can do: `OPTIONS *` (RFC 9110 §9.3.7), or `OPTIONS /`, which is
-/// what haproxy asks to see whether a server lives.
+/// Whether a request asks what the server as a whole can do: `OPTIONS *` (RFC 9110 §9.3.7), or
+/// `OPTIONS /`, which is what haproxy asks to see whether a server lives.
 fn asks_the_server(head: &Head<'_, '_>) -> bool {
     head.method == Method::Options && matches!(head.path, "*" | "/")
 }

@@ -1,4 +1,5 @@
-//! One event in each encoding of a live subscription: whole frames, ready for the kernel or a stream.
+//! One event in each encoding of a live subscription: whole frames, ready for the kernel or a
+//! stream.
 //!
 //! The shard calls this at most once per event and encoding, however many subscribers there are.
 
@@ -74,8 +75,8 @@ impl Envelope {
         }
     }
 
-    /// Appends the end of a gRPC-web response: its trailers, and the last chunk (RFC 9112 §7.1). Nothing for a
-    /// envelope that ends otherwise.
+    /// Appends the end of a gRPC-web response: its trailers, and the last chunk (RFC 9112 §7.1).
+    /// Nothing for a envelope that ends otherwise.
     pub fn put_end(self, status: &Status, out: &mut BytesMut) {
         let mut trailers = BytesMut::new();
         match self {
@@ -111,8 +112,8 @@ impl EventEncoding for Envelope {
     }
 }
 
-/// Appends a message as a chunk of its own (RFC 9112 §7.1): its size is known before, so that nothing is
-/// copied twice.
+/// Appends a message as a chunk of its own (RFC 9112 §7.1): its size is known before, so that
+/// nothing is copied twice.
 fn put_chunk(envelope: Envelope, message: &[u8], out: &mut BytesMut) {
     use std::fmt::Write as _;
     let framed = message.len() + grpc::MESSAGE_HEADER_BYTES;
@@ -166,7 +167,8 @@ impl Dialects {
         });
     }
 
-    /// Appends the news that `count` events were dropped, because the client was too slow, as one frame.
+    /// Appends the news that `count` events were dropped, because the client was too slow, as one
+    /// frame.
     pub fn encode_dropped(&self, encoding: Encoding, count: u64, out: &mut BytesMut) {
         dispatch!(self, Encoding, encoding, |dialect, encoding| {
             Dialect::encode_dropped(dialect, encoding, count, out);
@@ -174,8 +176,8 @@ impl Dialects {
     }
 }
 
-/// Takes the line breaks out of JSON text, for streams in which a line is a message. Valid JSON has them only
-/// between tokens (RFC 8259 §7), so a space says the same.
+/// Takes the line breaks out of JSON text, for streams in which a line is a message. Valid JSON has
+/// them only between tokens (RFC 8259 §7), so a space says the same.
 pub(super) fn put_on_one_line(json: &mut [u8]) {
     for byte in json {
         if matches!(byte, b'\n' | b'\r') {

@@ -1,5 +1,5 @@
-//! How a dialect answers a request of HTTP: where the answer goes, what its framing depends on, and the form of errors
-//! that dialects have in common.
+//! How a dialect answers a request of HTTP: where the answer goes, what its framing depends on, and
+//! the form of errors that dialects have in common.
 
 use bytes::BytesMut;
 
@@ -95,8 +95,9 @@ impl Responder<'_> {
     }
 }
 
-/// What every answer says that goes on, whatever carries it: nobody on the way may keep it, change it (RFC 9111
-/// §5.2.2.6: what compresses also collects) or hold it back, as nginx does unless told otherwise.
+/// What every answer says that goes on, whatever carries it: nobody on the way may keep it, change
+/// it (RFC 9111 §5.2.2.6: what compresses also collects) or hold it back, as nginx does unless told
+/// otherwise.
 pub const STREAMED: &[u8] = b"Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n";
 
 /// A request was refused and the refusal is written.

@@ -1,4 +1,5 @@
-//! What the tests of dialects with a socket share: a place to stand on, without shards and connections.
+//! What the tests of dialects with a socket share: a place to stand on, without shards and
+//! connections.
 
 use bytes::{Bytes, BytesMut};
 use uuid::Uuid;
@@ -89,7 +90,8 @@ impl Ground {
         self.now.instant = self.now.instant + std::time::Duration::from_secs(seconds);
     }
 
-    /// Hands a request, its line and its header lines, to a handler; what it wrote comes with its action.
+    /// Hands a request, its line and its header lines, to a handler; what it wrote comes with its
+    /// action.
     pub(super) fn request(
         &mut self,
         request: &str,

@@ -1,5 +1,5 @@
-//! What every dialect with a WebSocket asks of the request that opens it: the handshake of RFC 6455 §4.2,
-//! and who is asking.
+//! What every dialect with a WebSocket asks of the request that opens it: the handshake of RFC 6455
+//! §4.2, and who is asking.
 
 use super::{Refused, Responder, respond_error};
 use crate::auth::Credentials;

@@ -1,5 +1,6 @@
-//! What follows from a connection's step, one thing after the other, until nothing does or something is to be waited
-//! for: a publish may ask where its scope stands, then for its parents, then for the publish itself.
+//! What follows from a connection's step, one thing after the other, until nothing does or
+//! something is to be waited for: a publish may ask where its scope stands, then for its parents,
+//! then for the publish itself.
 
 use super::Shard;
 use crate::connection::Then;
@@ -10,8 +11,8 @@ use crate::time::Now;
 pub(super) enum Next {
     /// The next thing, at once.
     Then(Then),
-    /// The same, and what was carried out is a change of subscriptions: if everyone is told to leave, so is this client
-    /// when all is done.
+    /// The same, and what was carried out is a change of subscriptions: if everyone is told to
+    /// leave, so is this client when all is done.
     InForce(Then),
     /// Nothing: the connection's next input may be looked at.
     Ready,
@@ -27,8 +28,8 @@ impl Next {
 }
 
 impl Shard {
-    /// Carries out what a connection's step or answer left to do, and what follows from that. Returns `false` if the
-    /// connection has to wait before its next input is looked at.
+    /// Carries out what a connection's step or answer left to do, and what follows from that.
+    /// Returns `false` if the connection has to wait before its next input is looked at.
     pub(super) fn carry_on(&mut self, now: Now, index: u32, then: Then) -> bool {
         self.follow_up(now, index, Next::Then(then))
     }

@@ -1,8 +1,8 @@
 //! Events to live subscribers: matched at once, written at the end of the tick.
 //!
-//! Matching only moves subscribers from group to group (see [`groups`](super::groups)). Their frames enter
-//! the send queue when the tick ends, or earlier if something else is to be sent to the same
-//! connection: so order is kept, and a tick's events are one write.
+//! Matching only moves subscribers from group to group (see [`groups`](super::groups)). Their
+//! frames enter the send queue when the tick ends, or earlier if something else is to be sent to
+//! the same connection: so order is kept, and a tick's events are one write.
 
 use bytes::Bytes;
 
@@ -54,9 +54,11 @@ impl Listener {
 ///
 /// # Invariants
 ///
-/// * A listener that is in a group stands in `grouped`. One that stands there and is in none was settled before.
+/// * A listener that is in a group stands in `grouped`. One that stands there and is in none was
+///   settled before.
 /// * When the groups are cleared, no listener is in one.
-/// * A connection that is gone is in no group, and its place hears nothing for the next that is kept there.
+/// * A connection that is gone is in no group, and its place hears nothing for the next that is
+///   kept there.
 #[derive(Debug)]
 pub(super) struct Fanout {
     shard: ShardId,
@@ -131,7 +133,8 @@ impl Fanout {
         }
     }
 
-    /// Gives an event to those whom it matches. `publisher` may be among them, and gets a copy of its own.
+    /// Gives an event to those whom it matches. `publisher` may be among them, and gets a copy of
+    /// its own.
     fn address(
         &mut self,
         event: &Event,
@@ -211,7 +214,8 @@ impl Shard {
         self.fanout.groups.clear();
     }
 
-    /// Puts one connection's events of this tick into its send queue, before anything else enters it.
+    /// Puts one connection's events of this tick into its send queue, before anything else enters
+    /// it.
     pub(super) fn settle_group(&mut self, now: Now, index: u32) {
         let Some(group) = self.fanout.leave_group(index) else {
             return;

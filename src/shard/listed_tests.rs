@@ -1,4 +1,5 @@
-//! A dialect that only tests have, through a whole shard: what is in the list is served, heard and shown.
+//! A dialect that only tests have, through a whole shard: what is in the list is served, heard and
+//! shown.
 
 use std::sync::Arc;
 

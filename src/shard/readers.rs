@@ -1,8 +1,8 @@
 //! Logs and those who read them: polls that wait, feeds that follow.
 //!
 //! Readers pull. An event only marks its session; at the end of the tick each reader of a marked
-//! session is given what it has not seen, however many events that is: a feed piece by piece, a poll as much as
-//! one answer holds. Readers that stand at the same place share one rendering.
+//! session is given what it has not seen, however many events that is: a feed piece by piece, a
+//! poll as much as one answer holds. Readers that stand at the same place share one rendering.
 
 use bytes::{Bytes, BytesMut};
 
@@ -183,8 +183,9 @@ impl Shard {
         }
     }
 
-    /// Changes what a client is shown of its log: what was published until now is judged by what it wanted until
-    /// now, as far as it has room for that. It may be shown what was retained before, so that is trimmed first.
+    /// Changes what a client is shown of its log: what was published until now is judged by what it
+    /// wanted until now, as far as it has room for that. It may be shown what was retained before,
+    /// so that is trimmed first.
     pub(super) fn change_view(&mut self, now: Now, index: u32, mut show: Show) {
         self.reading.share(&mut show.view);
         self.refresh_log(now, index);
@@ -193,7 +194,8 @@ impl Shard {
         self.pull(index);
     }
 
-    /// Brings the log that a connection reads up to date, for one that reads without having been woken.
+    /// Brings the log that a connection reads up to date, for one that reads without having been
+    /// woken.
     pub(super) fn refresh_log(&mut self, now: Now, index: u32) {
         let entry = self.connections.get(index);
         if let Some(reader) = entry.and_then(|entry| entry.connection.reader()) {
@@ -201,8 +203,8 @@ impl Shard {
         }
     }
 
-    /// Answers a waiting poll with what there is, which may be nothing, or more than one answer holds. Other connections are left
-    /// alone.
+    /// Answers a waiting poll with what there is, which may be nothing, or more than one answer
+    /// holds. Other connections are left alone.
     pub(super) fn answer_poll(&mut self, now: Now, index: u32) {
         // An answer may be a large one, and many may ask in one turn.
         self.relieve(now);

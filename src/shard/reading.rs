@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! * A rendering is used again only for readers who would get the same bytes: all that these depend on is kept with it
-//!   and compared. So to forget one costs time, and changes nothing.
+//! * A rendering is used again only for readers who would get the same bytes: all that these depend
+//!   on is kept with it and compared. So to forget one costs time, and changes nothing.
 //! * A relay stands here from its coming to its going, once for each stream of another shard.
 
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! Readers whose session is at home elsewhere, and who cannot move there: streams of HTTP/2.
 //!
-//! A connection that reads a session's log moves to the session's home. A stream cannot, for its connection may
-//! have others. So its home gets a connection without a socket, which reads the log as any other, and what that
-//! would send is mailed:
+//! A connection that reads a session's log moves to the session's home. A stream cannot, for its
+//! connection may have others. So its home gets a connection without a socket, which reads the log
+//! as any other, and what that would send is mailed:
 //!
 //! ```text
 //!   stream's shard                         session's home
@@ -316,8 +316,8 @@ impl Shard {
     }
 }
 
-/// Slices as one buffer of its own: from now on they wait where the stream is, and are counted there. A part of what is
-/// shared here would keep all of it alive.
+/// Slices as one buffer of its own: from now on they wait where the stream is, and are counted
+/// there. A part of what is shared here would keep all of it alive.
 fn joined(parts: impl Iterator<Item = Bytes>, bytes: usize) -> Bytes {
     let mut all = BytesMut::with_capacity(bytes);
     parts.for_each(|part| all.extend_from_slice(&part));

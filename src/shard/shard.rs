@@ -150,9 +150,10 @@ impl Shard {
     ///
     /// # Invariants
     ///
-    /// * Events that wait for the connection go before whatever it is going to send: its fan-out group is settled
-    ///   first.
-    /// * A reader that the connection gives up is detached from its log before anything else happens to that.
+    /// * Events that wait for the connection go before whatever it is going to send: its fan-out
+    ///   group is settled first.
+    /// * A reader that the connection gives up is detached from its log before anything else
+    ///   happens to that.
     /// * Afterwards the connection stands on the lists that it belongs to: [`touch`](Self::touch).
     pub(super) fn work_on<R>(
         &mut self,

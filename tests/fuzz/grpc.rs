@@ -1,8 +1,8 @@
-//! Mutated calls for gRPC's own layer: fields, messages in pieces, and requests of the two services that
-//! answer from what they know.
+//! Mutated calls for gRPC's own layer: fields, messages in pieces, and requests of the two services
+//! that answer from what they know.
 //!
-//! Whatever comes is read as a naive reader reads it, or ends the call with a status that says whose fault
-//! it was; every answer is a message of the form that the definition gives it.
+//! Whatever comes is read as a naive reader reads it, or ends the call with a status that says
+//! whose fault it was; every answer is a message of the form that the definition gives it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -1,5 +1,5 @@
-//! What holds for dialects: there is one list of them, nothing above names one, and nothing that is made of the list has
-//! an arm for "all others".
+//! What holds for dialects: there is one list of them, nothing above names one, and nothing that is
+//! made of the list has an arm for "all others".
 
 use crate::paths::crate_paths;
 use crate::source::{Source, read, words};
@@ -46,7 +46,8 @@ fn listed_in(source: &Source) -> Vec<Listed> {
     entries.collect()
 }
 
-/// Where a file above `dialect` names a dialect: by its module, or by its variant of one of the enums.
+/// Where a file above `dialect` names a dialect: by its module, or by its variant of one of the
+/// enums.
 pub(crate) fn named_above(source: &Source, list: &[Listed]) -> Vec<String> {
     let mut findings = Vec::new();
     for path in crate_paths(source) {
@@ -143,7 +144,8 @@ fn body_begin(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// Whether what follows a closing brace shows that it ended an arm, and not a part of an expression.
+/// Whether what follows a closing brace shows that it ended an arm, and not a part of an
+/// expression.
 fn ends_arm(rest: &str) -> bool {
     !rest
         .trim_start()

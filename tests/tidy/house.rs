@@ -202,8 +202,8 @@ pub(crate) const BANNED_PATHS: [(&str, &str); 19] = [
     ("std::io::stderr", "`tracing`, or an error, returned"),
 ];
 
-/// Banned words that a library behind a file demands: `h2` shares what it is given, and what wakes it must be
-/// shared too. Nobody ever waits for these locks.
+/// Banned words that a library behind a file demands: `h2` shares what it is given, and what wakes
+/// it must be shared too. Nobody ever waits for these locks.
 pub(crate) const BANNED_BUT_HERE: [(&str, &str); 2] = [
     ("Mutex", "src/connection/http2/pipe.rs"),
     ("Mutex", "src/connection/http2/ready.rs"),
@@ -232,7 +232,8 @@ pub(crate) const FILE_LINES_MAX: usize = 500;
 pub(crate) const TEST_FILE_LINES_MAX: usize = 600;
 /// Most lines of code of a folder's door, which says what there is and does none of it.
 pub(crate) const DOOR_LINES_MAX: usize = 80;
-/// Doors that hold the type which all files of the folder extend, and their lines of code: not one more.
+/// Doors that hold the type which all files of the folder extend, and their lines of code: not one
+/// more.
 pub(crate) const WIDE_DOORS: [(&str, usize); 4] = [
     ("src/connection/mod.rs", 280),
     ("src/dialect/live/state/mod.rs", 140),

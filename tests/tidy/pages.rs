@@ -1,5 +1,6 @@
-//! The pages: Markdown beside what it describes. Links lead somewhere, every page can be found from the front page, and
-//! commands name what exists. That `console` blocks print what they show is held by `end_to_end readme`.
+//! The pages: Markdown beside what it describes. Links lead somewhere, every page can be found from
+//! the front page, and commands name what exists. That `console` blocks print what they show is
+//! held by `end_to_end readme`.
 
 use std::collections::BTreeSet;
 

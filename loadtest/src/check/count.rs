@@ -1,7 +1,8 @@
-//! Subscribers who all hear the same events in the same order, so that how many each has heard names the next.
+//! Subscribers who all hear the same events in the same order, so that how many each has heard
+//! names the next.
 //!
-//! Only events in flight are looked after; a loss, a repetition or a swap is noticed wherever events say which they are
-//! or differ in length.
+//! Only events in flight are looked after; a loss, a repetition or a swap is noticed wherever
+//! events say which they are or differ in length.
 
 use std::time::Instant;
 

@@ -1,4 +1,5 @@
-//! A fleet before servers that keep to what is asked and servers that do not: each fault must be a failure.
+//! A fleet before servers that keep to what is asked and servers that do not: each fault must be a
+//! failure.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,4 +1,5 @@
-//! The fleets that most modes have: readers of logs, and subscribers who all hear the same, of ours or of a peer.
+//! The fleets that most modes have: readers of logs, and subscribers who all hear the same, of ours
+//! or of a peer.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -32,7 +33,8 @@ pub(crate) fn readers(
 /// Subscribers who all hear the same, and only count it.
 pub(crate) type CountingFleet = Fleet<CountingVoice, Count>;
 
-/// Connects subscribers of a server that opens so, of whose events at most `window` will be in flight.
+/// Connects subscribers of a server that opens so, of whose events at most `window` will be in
+/// flight.
 pub(crate) fn subscribers(
     address: SocketAddr,
     opening: Opening,

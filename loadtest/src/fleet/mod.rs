@@ -1,9 +1,9 @@
-//! Thousands of subscribers on one thread, and those who publish to them: sockets, one epoll, a [`Voice`] for what each
-//! connection says, and a [`DeliveryCheck`] for what they are to hear.
+//! Thousands of subscribers on one thread, and those who publish to them: sockets, one epoll, a
+//! [`Voice`] for what each connection says, and a [`DeliveryCheck`] for what they are to hear.
 //!
-//! One receive per message and no allocation while messages arrive whole, so that the server is the one that works.
-//! Voice and check are type parameters: nothing is looked up for each delivery. [`churn`] lets subscribers leave and
-//! come back.
+//! One receive per message and no allocation while messages arrive whole, so that the server is the
+//! one that works. Voice and check are type parameters: nothing is looked up for each delivery.
+//! [`churn`] lets subscribers leave and come back.
 
 pub(crate) mod churn;
 pub(crate) mod kinds;
@@ -151,7 +151,8 @@ impl<V: Voice, C: DeliveryCheck> Fleet<V, C> {
         self.received_bytes
     }
 
-    /// How long this thread has worked so far, as opposed to looking for work, if the check wants to know.
+    /// How long this thread has worked so far, as opposed to looking for work, if the check wants
+    /// to know.
     pub(crate) fn worked(&self) -> Duration {
         self.worked
     }
@@ -303,7 +304,8 @@ fn blame(index: usize, why: &str) -> Failure {
 }
 
 impl<V: Voice, C: InFlight> Fleet<V, C> {
-    /// Publishes `events` and keeps `window` of them in flight, each until the last subscriber has heard it.
+    /// Publishes `events` and keeps `window` of them in flight, each until the last subscriber has
+    /// heard it.
     pub(crate) fn publish(&mut self, events: u64, window: u64) -> Result<Load, Failure> {
         let start = Instant::now();
         keep_in_flight(self, events, window)?;
@@ -312,15 +314,15 @@ impl<V: Voice, C: InFlight> Fleet<V, C> {
         load
     }
 
-    /// Publishes `events` at `rate` per second, each when it is due, whatever was heard of those before; returns what
-    /// came of it once the last subscriber has heard the last one.
+    /// Publishes `events` at `rate` per second, each when it is due, whatever was heard of those
+    /// before; returns what came of it once the last subscriber has heard the last one.
     pub(crate) fn publish_at(&mut self, rate: u64, events: u64) -> Result<Load, Failure> {
         let load = self.try_publish_at(rate, events)?;
         load.ok_or_else(|| Schedule::fell_behind(rate))
     }
 
-    /// The same, which returns nothing if the subscribers fall behind: publishing ends when too many events are on their
-    /// way, and those are heard.
+    /// The same, which returns nothing if the subscribers fall behind: publishing ends when too
+    /// many events are on their way, and those are heard.
     pub(crate) fn try_publish_at(
         &mut self,
         rate: u64,

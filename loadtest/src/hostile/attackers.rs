@@ -1,5 +1,5 @@
-//! The sockets of many attackers on one thread: each says what its [`Attacker`] wants, as fast as the
-//! server takes it.
+//! The sockets of many attackers on one thread: each says what its [`Attacker`] wants, as fast as
+//! the server takes it.
 //!
 //! Attackers take turns of a few pieces, so that all of them flood and not the first one only.
 

@@ -1,9 +1,10 @@
-//! Legitimate clients, the bystanders of an attack: each asks for something small at set times, on a thread of its own that
-//! blocks, and notes how long it took.
+//! Legitimate clients, the bystanders of an attack: each asks for something small at set times, on
+//! a thread of its own that blocks, and notes how long it took.
 //!
-//! A client that waits for an answer does not ask meanwhile, so a stall would be seen once however long it is. It is
-//! counted as often as somebody who asks at the same interval would have met it (`record_correct` of the histogram). `lag`
-//! is how late a client itself was when nothing kept it but its own core.
+//! A client that waits for an answer does not ask meanwhile, so a stall would be seen once however
+//! long it is. It is counted as often as somebody who asks at the same interval would have met it
+//! (`record_correct` of the histogram). `lag` is how late a client itself was when nothing kept it
+//! but its own core.
 
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};

@@ -1,4 +1,5 @@
-//! One server with everybody connected to it, ours or a peer's: what takes turns in `fan-out` and `latency`.
+//! One server with everybody connected to it, ours or a peer's: what takes turns in `fan-out` and
+//! `latency`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -107,12 +108,14 @@ pub(crate) fn start_peers(
         .map(|(name, running)| (name.to_owned(), Server::Peer(running))))
 }
 
-/// One server with everybody connected to it, unless there is no room for everybody of every server.
+/// One server with everybody connected to it, unless there is no room for everybody of every
+/// server.
 pub(crate) struct Arena {
     /// What the table calls it.
     pub(crate) name: String,
     attendance: Attendance,
-    /// Before the server, so that it is dropped first: nobody is left for a leaving server to wait for.
+    /// Before the server, so that it is dropped first: nobody is left for a leaving server to wait
+    /// for.
     fleet: Option<CountingFleet>,
     /// How subscribers of ours open, and the session that is published to.
     opening: Opening,
@@ -121,7 +124,8 @@ pub(crate) struct Arena {
 }
 
 impl Arena {
-    /// A server with nobody connected; `opening` is how subscribers of ours open, and the session that is published to.
+    /// A server with nobody connected; `opening` is how subscribers of ours open, and the session
+    /// that is published to.
     pub(crate) fn new(
         name: String,
         server: Server,
@@ -191,7 +195,8 @@ impl Arena {
         self.server.usage()
     }
 
-    /// Serves everybody until the server does nothing, and returns what it had used when it fell quiet.
+    /// Serves everybody until the server does nothing, and returns what it had used when it fell
+    /// quiet.
     pub(crate) fn settle(&mut self) -> Result<Usage, Failure> {
         self.fleet()?;
         let fleet = &mut self.fleet;

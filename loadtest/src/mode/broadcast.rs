@@ -1,9 +1,10 @@
-//! `broadcast`: one event for every session of an organization. What does it cost, and who waits meanwhile?
+//! `broadcast`: one event for every session of an organization. What does it cost, and who waits
+//! meanwhile?
 //!
-//! A probe asks something small at fixed times, whether the last answer has come or not: its latency
-//! counts from when it was due, so that one long stall is as many late answers as fell into it. A window
-//! without a broadcast and one that begins with a broadcast take turns; then one more broadcast, with nothing
-//! else to do, shows what it takes of the processor.
+//! A probe asks something small at fixed times, whether the last answer has come or not: its
+//! latency counts from when it was due, so that one long stall is as many late answers as fell into
+//! it. A window without a broadcast and one that begins with a broadcast take turns; then one more
+//! broadcast, with nothing else to do, shows what it takes of the processor.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -77,7 +78,8 @@ const COLUMNS: [&str; 11] = [
 
 /// The server, and everyone who asks it.
 struct Scene {
-    /// Before the server, so that it is dropped first: nobody is left for a leaving server to wait for.
+    /// Before the server, so that it is dropped first: nobody is left for a leaving server to wait
+    /// for.
     fleet: Readers,
     probe: Client,
     publisher: Client,
@@ -177,8 +179,8 @@ impl Scene {
         Ok((quiet, busy))
     }
 
-    /// A broadcast with nothing else to do: milliseconds until its answer, until the last reader has heard it,
-    /// of the processor, and nanoseconds of that for each session.
+    /// A broadcast with nothing else to do: milliseconds until its answer, until the last reader
+    /// has heard it, of the processor, and nanoseconds of that for each session.
     fn alone(&mut self, sessions: usize) -> Result<[f64; 4], Failure> {
         let before = self.settle()?;
         let heard = self.fleet.check().totals().events;

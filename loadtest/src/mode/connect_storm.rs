@@ -1,8 +1,10 @@
-//! `connect-storm`: everyone connects at once. What does a connection cost, from its handshake until it listens?
+//! `connect-storm`: everyone connects at once. What does a connection cost, from its handshake
+//! until it listens?
 //!
-//! Sockets are opened one after the other, as fast as one thread can, and none waits for the answer of another; a round
-//! ends when the last one is accepted. `core busy` well below 100 says that the client was the limit: then cpu per
-//! connection is what tells servers apart. Peers take turns with ours; only one has anybody connected at a time.
+//! Sockets are opened one after the other, as fast as one thread can, and none waits for the answer
+//! of another; a round ends when the last one is accepted. `core busy` well below 100 says that the
+//! client was the limit: then cpu per connection is what tells servers apart. Peers take turns with
+//! ours; only one has anybody connected at a time.
 
 use std::time::Instant;
 

@@ -1,11 +1,11 @@
-//! `fan-out`: every event goes to every WebSocket subscriber. What does a delivery cost in cpu, and what
-//! does the kernel alone take for the same bytes?
+//! `fan-out`: every event goes to every WebSocket subscriber. What does a delivery cost in cpu, and
+//! what does the kernel alone take for the same bytes?
 //!
-//! One publisher keeps a window of events in flight; one is finished when the last subscriber has heard
-//! it. With a window of 1 there is one write per delivery, and only the kernel's path counts. With a
-//! larger one the server may gather: frames per write say whether it does, the floor is one write of
-//! the whole window. Each driver, the floor and each peer take turns. A peer that loses an event is left out from then
-//! on, and a note says what it lost.
+//! One publisher keeps a window of events in flight; one is finished when the last subscriber has
+//! heard it. With a window of 1 there is one write per delivery, and only the kernel's path counts.
+//! With a larger one the server may gather: frames per write say whether it does, the floor is one
+//! write of the whole window. Each driver, the floor and each peer take turns. A peer that loses an
+//! event is left out from then on, and a note says what it lost.
 
 mod figures;
 
@@ -45,7 +45,8 @@ impl Dialect {
         }
     }
 
-    /// What a subscriber there says first, so that it hears what is published here and nothing else.
+    /// What a subscriber there says first, so that it hears what is published here and nothing
+    /// else.
     fn hello(self) -> &'static str {
         match self {
             Self::Live => r#"{"type":"filter","filters":[{"property":"type","value":"probe"}]}"#,
@@ -71,7 +72,8 @@ impl Dialect {
     }
 }
 
-/// About how long a round of a peer takes: one that is ten times slower need not be measured ten times longer.
+/// About how long a round of a peer takes: one that is ten times slower need not be measured ten
+/// times longer.
 const PEER_ROUND: Duration = Duration::from_secs(2);
 
 /// Subscribers, and what is sent to them.
@@ -97,7 +99,8 @@ pub(crate) struct FanOutArgs {
     /// Events in flight; each window is measured by itself.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16])]
     windows: Vec<u16>,
-    /// Windows that are sent in one round; to a peer at most so many, and no more than take about two seconds.
+    /// Windows that are sent in one round; to a peer at most so many, and no more than take about
+    /// two seconds.
     #[arg(long, default_value_t = 400)]
     turns: u64,
     /// Bytes that pad each payload.

@@ -1,8 +1,8 @@
-//! `grpc-fan-out`: every event goes to every gRPC stream. What does a delivery cost in cpu, here and in a
-//! server written with tonic?
+//! `grpc-fan-out`: every event goes to every gRPC stream. What does a delivery cost in cpu, here
+//! and in a server written with tonic?
 //!
-//! One publisher keeps a window of events in flight on a stream of its own; one is finished when the last
-//! stream has heard it. The servers take turns on one core.
+//! One publisher keeps a window of events in flight on a stream of its own; one is finished when
+//! the last stream has heard it. The servers take turns on one core.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -245,7 +245,8 @@ fn turn(
     })
 }
 
-/// The cells of deliveries or calls per second, of the cpu that each takes, and of how many a second of cpu bears.
+/// The cells of deliveries or calls per second, of the cpu that each takes, and of how many a
+/// second of cpu bears.
 pub(super) fn rates([per_second, micros]: [f64; 2]) -> [Cell; 3] {
     [
         Cell::Figure(per_second, 0),

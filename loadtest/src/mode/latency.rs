@@ -1,10 +1,11 @@
 //! `latency`: how long an event is on its way to every subscriber, while events come at a set rate.
 //!
-//! The load is open: an event is due at its time whether or not those before it were heard, and its latency
-//! counts from when it was due. So a server that stalls is late for all that fell due meanwhile, and
-//! nothing is omitted because the client waited along with it. First the peak is found, with a window of events in
-//! flight; then the rates are shares of it: of each server's own peak, and where there are peers, of the peer's for both.
-//! `lag` is the client's own: how long after it was due an event was sent.
+//! The load is open: an event is due at its time whether or not those before it were heard, and its
+//! latency counts from when it was due. So a server that stalls is late for all that fell due
+//! meanwhile, and nothing is omitted because the client waited along with it. First the peak is
+//! found, with a window of events in flight; then the rates are shares of it: of each server's own
+//! peak, and where there are peers, of the peer's for both. `lag` is the client's own: how long
+//! after it was due an event was sent.
 
 use std::time::Duration;
 
@@ -149,7 +150,8 @@ fn subjects(args: &LatencyArgs, report: &mut Report) -> Result<Vec<Subject>, Fai
     Ok(servers.into_iter().map(subject).collect())
 }
 
-/// Offers everybody who takes part one load after the other, and adds their rows and how ours stand to each peer's.
+/// Offers everybody who takes part one load after the other, and adds their rows and how ours stand
+/// to each peer's.
 fn take_turns(
     args: &LatencyArgs,
     subjects: &mut [Subject],

@@ -51,7 +51,8 @@ fn session(index: usize) -> String {
     format!("probe-{}-{index}", std::process::id())
 }
 
-/// Starts a server with one shard on its core, moves this thread to the probe's, and begins the report.
+/// Starts a server with one shard on its core, moves this thread to the probe's, and begins the
+/// report.
 fn begin(
     args: &TargetArgs,
     mode: &'static str,

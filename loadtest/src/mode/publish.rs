@@ -1,5 +1,5 @@
-//! `publish`: how many events one shard accepts over HTTP in the dialects sessions and pubsub, beside nginx with
-//! nchan on the same core.
+//! `publish`: how many events one shard accepts over HTTP in the dialects sessions and pubsub,
+//! beside nginx with nchan on the same core.
 //!
 //! wrk loads both, in turns; each answered request is an accepted event or an error.
 

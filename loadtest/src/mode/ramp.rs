@@ -1,9 +1,11 @@
-//! `ramp`: more and more events per second, until they take too long. Where is the knee of the curve?
+//! `ramp`: more and more events per second, until they take too long. Where is the knee of the
+//! curve?
 //!
-//! The offered load is doubled while it is carried, and then the interval in which the knee lies is halved a few
-//! times. A load is carried if its p99 stays within a bound and the queue does not grow: the last event is heard within
-//! that bound after the last was due, and the events on their way never exceed what a server lets wait for one
-//! subscriber. A load that is not carried is tried twice: a machine that did something else is not the server's fault.
+//! The offered load is doubled while it is carried, and then the interval in which the knee lies is
+//! halved a few times. A load is carried if its p99 stays within a bound and the queue does not
+//! grow: the last event is heard within that bound after the last was due, and the events on their
+//! way never exceed what a server lets wait for one subscriber. A load that is not carried is tried
+//! twice: a machine that did something else is not the server's fault.
 
 use std::time::Duration;
 
@@ -18,8 +20,8 @@ use crate::report::{Cell, Report};
 use crate::target::{Target, TargetArgs};
 use crate::voice::frame::Opening;
 
-/// Events that may be on their way: with their frames of some 150 bytes less than the MiB that may wait for one
-/// subscriber by default.
+/// Events that may be on their way: with their frames of some 150 bytes less than the MiB that may
+/// wait for one subscriber by default.
 const IN_FLIGHT_MAX: usize = 4_096;
 /// No server carries as many events per second.
 const RATE_MAX: u64 = 10_000_000;
@@ -126,7 +128,8 @@ fn is_the_client_late(step: &Step) -> bool {
     load.is_some_and(|load| 2.0 * micros_at(&load.lags, 0.99) >= micros_at(&load.latencies, 0.99))
 }
 
-/// The largest rate that is carried, 0 if not even the first is: doubled, and then the interval halved.
+/// The largest rate that is carried, 0 if not even the first is: doubled, and then the interval
+/// halved.
 fn search(
     from: u64,
     halvings: u32,

@@ -1,10 +1,12 @@
-//! `resume-storm`: everyone is cut off at once, events are published meanwhile, and everyone comes back at once, with a
-//! cursor. How long until the last has what it missed, and who has to wait meanwhile?
+//! `resume-storm`: everyone is cut off at once, events are published meanwhile, and everyone comes
+//! back at once, with a cursor. How long until the last has what it missed, and who has to wait
+//! meanwhile?
 //!
-//! A round ends when every reader has heard, or was told of, all that was published while it was away; the check says that
-//! nothing is missing unsaid. A bystander, a reader and a publisher of a session that is none of it, takes the time
-//! of its own events before and during the storm. With `--restart` the server itself leaves and another begins: its logs were
-//! in memory, so every reader must be told so. With `--missed` beyond `--retain` every reader must be told of a gap.
+//! A round ends when every reader has heard, or was told of, all that was published while it was
+//! away; the check says that nothing is missing unsaid. A bystander, a reader and a publisher of a
+//! session that is none of it, takes the time of its own events before and during the storm. With
+//! `--restart` the server itself leaves and another begins: its logs were in memory, so every
+//! reader must be told so. With `--missed` beyond `--retain` every reader must be told of a gap.
 
 use std::thread;
 use std::time::{Duration, Instant};

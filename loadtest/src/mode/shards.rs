@@ -1,4 +1,5 @@
-//! `shards`: what a delivered event costs in cpu, all threads together, with one shard and with more.
+//! `shards`: what a delivered event costs in cpu, all threads together, with one shard and with
+//! more.
 //!
 //! Shards share nothing, so the sum should hardly grow. The servers stay up side by side and take
 //! turns; each pins its own threads. On a machine with fewer cores than shards this says nothing

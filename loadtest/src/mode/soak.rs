@@ -1,9 +1,11 @@
-//! `soak`: every kind of subscriber at once, for as long as one likes, a tenth of them always on its way out or back.
+//! `soak`: every kind of subscriber at once, for as long as one likes, a tenth of them always on
+//! its way out or back.
 //!
-//! Events come through HTTP at a modest open rate. Whoever leaves and when it comes back is drawn from a seed. Who has a
-//! cursor resumes by it. At the end everyone is back and the check ends: nothing may be missing unsaid. A row each
-//! interval says what memory and descriptors the server has; logs are kept short, so that they are full after the first
-//! third, and from then on memory must stay.
+//! Events come through HTTP at a modest open rate. Whoever leaves and when it comes back is drawn
+//! from a seed. Who has a cursor resumes by it. At the end everyone is back and the check ends:
+//! nothing may be missing unsaid. A row each interval says what memory and descriptors the server
+//! has; logs are kept short, so that they are full after the first third, and from then on memory
+//! must stay.
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +35,8 @@ const INTERVAL_MIN: Duration = Duration::from_secs(2);
 const CHURN_INTERVAL: Duration = Duration::from_millis(50);
 /// The longest absence in milliseconds; the mean is half of it.
 const AWAY_MS_MAX: u64 = 2_000;
-/// Memory that grows by less than this between the middle third and the last is flat: percent, and KiB.
+/// Memory that grows by less than this between the middle third and the last is flat: percent, and
+/// KiB.
 const FLAT_PERCENT: f64 = 3.0;
 /// The same, in KiB: below it allocators come and go.
 const FLAT_KIB: f64 = 1_024.0;

@@ -1,8 +1,8 @@
 //! `walk`: what it costs to look at everything that there is, and who waits meanwhile.
 //!
-//! Many sessions and many connections are walked in pages, one after the other, beside a bystander whose events come
-//! at fixed times. A window without a walk and one that is as long as a walk take turns; then one more walk, with
-//! nothing else to do, shows what a page takes of the processor.
+//! Many sessions and many connections are walked in pages, one after the other, beside a bystander
+//! whose events come at fixed times. A window without a walk and one that is as long as a walk take
+//! turns; then one more walk, with nothing else to do, shows what a page takes of the processor.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,8 @@ use crate::pump::Pump;
 use crate::report::{Cell, Report, median, verdict};
 use crate::target::{Target, TargetArgs};
 
-/// The most that 99 of 100 of the bystander's events may take while somebody walks, in milliseconds.
+/// The most that 99 of 100 of the bystander's events may take while somebody walks, in
+/// milliseconds.
 const P99_TARGET_MS: f64 = 5.0;
 /// The most of the processor that a page may take, in milliseconds.
 const PAGE_TARGET_MS: f64 = 10.0;

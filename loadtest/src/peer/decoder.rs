@@ -1,10 +1,11 @@
-//! Events in what one subscriber of a peer receives: messages of a protocol that is a stream of bytes, as it comes or inside
-//! of the frames of a WebSocket, which may begin and end anywhere; or one message of a WebSocket each.
+//! Events in what one subscriber of a peer receives: messages of a protocol that is a stream of
+//! bytes, as it comes or inside of the frames of a WebSocket, which may begin and end anywhere; or
+//! one message of a WebSocket each.
 //!
-//! A protocol is one function that reads the message its bytes begin with; nothing here knows which. A message is looked
-//! at where it was received, unless it was cut: then what there is of it waits for the rest. Every event's number is read,
-//! not only its length: at the place where the event before had it, so that it costs a comparison of nine bytes and ten
-//! digits.
+//! A protocol is one function that reads the message its bytes begin with; nothing here knows
+//! which. A message is looked at where it was received, unless it was cut: then what there is of it
+//! waits for the rest. Every event's number is read, not only its length: at the place where the
+//! event before had it, so that it costs a comparison of nine bytes and ten digits.
 
 use crate::fault::Fault;
 use crate::frames::{Messages, SEQUENCE_MARKER, Unframer, sequence_after};
@@ -25,8 +26,8 @@ pub(crate) enum Message<'a> {
     Other,
 }
 
-/// Reads the message that bytes begin with, and says how many bytes it took; `None` means that more are needed. Fails
-/// with what is wrong.
+/// Reads the message that bytes begin with, and says how many bytes it took; `None` means that more
+/// are needed. Fails with what is wrong.
 pub(crate) type Read = fn(&[u8]) -> Result<Option<(Message<'_>, usize)>, String>;
 
 /// Bytes of a protocol as a client sends them: in a frame of a WebSocket, or as they are.
@@ -90,8 +91,8 @@ impl EventDecoder {
         Self { framing, reader }
     }
 
-    /// The same for messages of a WebSocket, one of which is an event if it has a number behind this marker, and is
-    /// read otherwise.
+    /// The same for messages of a WebSocket, one of which is an event if it has a number behind
+    /// this marker, and is read otherwise.
     pub(crate) fn of_messages(read: Read, marker: &'static [u8], pong: Vec<u8>) -> Self {
         let (framing, at) = (Framing::Messages(Messages::default()), 0);
         let reader = Reader {
@@ -143,8 +144,8 @@ impl Reader {
 }
 
 impl EventDecoder {
-    /// Takes what was received. Tells `each` of what ends in it; what must be sent back (a pong) is appended to
-    /// `replies`. Fails with what is wrong, or what `each` refuses.
+    /// Takes what was received. Tells `each` of what ends in it; what must be sent back (a pong) is
+    /// appended to `replies`. Fails with what is wrong, or what `each` refuses.
     pub(crate) fn feed(
         &mut self,
         bytes: &[u8],

@@ -1,9 +1,11 @@
-//! mosquitto: a topic of MQTT 3.1.1 at `QoS` 0, over WebSocket, or over plain TCP as its own clients have it.
+//! mosquitto: a topic of MQTT 3.1.1 at `QoS` 0, over WebSocket, or over plain TCP as its own
+//! clients have it.
 //!
-//! Settings: what a subscriber has not taken may wait without a bound (`max_queued_messages 0`: beyond it messages are
-//! dropped silently), no delay of small packets, no persistence, nothing logged or counted under `$SYS`. The publisher
-//! is a client on plain TCP, which its loop serves better than a WebSocket.
-//! The protocol: <https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html>.
+//! Settings: what a subscriber has not taken may wait without a bound (`max_queued_messages 0`:
+//! beyond it messages are dropped silently), no delay of small packets, no persistence, nothing
+//! logged or counted under `$SYS`. The publisher is a client on plain TCP, which its loop serves
+//! better than a WebSocket. The protocol:
+//! <https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html>.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -25,8 +27,8 @@ const NAME: &str = "mosquitto";
 const NAME_TCP: &str = "mosquitto-tcp";
 /// The topic.
 const TOPIC: &[u8] = b"probe";
-/// CONNECT (§3.1): a clean session without a name, a will or a time to keep alive. CONNACK is not waited for: §3.1.4
-/// lets a client go on at once.
+/// CONNECT (§3.1): a clean session without a name, a will or a time to keep alive. CONNACK is not
+/// waited for: §3.1.4 lets a client go on at once.
 const CONNECT: &[u8] = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x00\x00\x00";
 /// SUBSCRIBE (§3.8) to the topic at `QoS` 0.
 const SUBSCRIBE: &[u8] = b"\x82\x0a\x00\x01\x00\x05probe\x00";

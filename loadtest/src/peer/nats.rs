@@ -1,9 +1,9 @@
 //! nats-server: subjects over WebSocket, or over plain TCP as its own clients have it.
 //!
-//! Settings: no TLS and no compression, which its documentation offers where neither is needed; as much pending for a
-//! subscriber as there is memory for, so that none is cut off as a slow one. On one core Go runs one thread of its own
-//! choosing. The publisher is a client on plain TCP.
-//! The protocol: <https://docs.nats.io/reference/reference-protocols/nats-protocol>.
+//! Settings: no TLS and no compression, which its documentation offers where neither is needed; as
+//! much pending for a subscriber as there is memory for, so that none is cut off as a slow one. On
+//! one core Go runs one thread of its own choosing. The publisher is a client on plain TCP. The
+//! protocol: <https://docs.nats.io/reference/reference-protocols/nats-protocol>.
 
 use std::fs;
 use std::net::SocketAddr;

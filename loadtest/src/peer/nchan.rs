@@ -1,7 +1,8 @@
-//! nginx with the nchan module: one worker on one core, publishing over HTTP to memory; long polls, or a WebSocket each.
+//! nginx with the nchan module: one worker on one core, publishing over HTTP to memory; long polls,
+//! or a WebSocket each.
 //!
-//! Its configuration is what its documentation offers for most throughput: no access log, one worker,
-//! bodies in a single buffer, kept-alive connections without a limit.
+//! Its configuration is what its documentation offers for most throughput: no access log, one
+//! worker, bodies in a single buffer, kept-alive connections without a limit.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -27,11 +28,14 @@ const MODULES: [&str; 3] = [
     "/usr/lib64/nginx/modules/ngx_nchan_module.so",
     "/etc/nginx/modules/ngx_nchan_module.so",
 ];
-/// Connections of its worker: as many as a process may have descriptors on the machines that this is made for.
+/// Connections of its worker: as many as a process may have descriptors on the machines that this
+/// is made for.
 const CONNECTIONS_MAX: u32 = 20_000;
-/// The channel that everybody listens to who stands beside ours in `fan-out`, `latency` and `connect-storm`.
+/// The channel that everybody listens to who stands beside ours in `fan-out`, `latency` and
+/// `connect-storm`.
 const CHANNEL: &str = "probe";
-/// Messages that a channel keeps for subscribers that lag: more than are ever in flight, so that none is lost.
+/// Messages that a channel keeps for subscribers that lag: more than are ever in flight, so that
+/// none is lost.
 const BUFFER_LENGTH: u32 = 10_000;
 /// It has a worker within this time.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);

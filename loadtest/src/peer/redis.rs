@@ -1,9 +1,9 @@
 //! Redis: a channel of its publish/subscribe, over plain TCP, which is all it has.
 //!
-//! Settings: nothing is saved, what a subscriber has not taken may wait without a bound, and one thread does
-//! everything (`io-threads 1`): others would share its core. PUBLISH is pipelined, and its answer says how many were
-//! sent the event.
-//! The protocol: <https://redis.io/docs/latest/develop/reference/protocol-spec/>, RESP2.
+//! Settings: nothing is saved, what a subscriber has not taken may wait without a bound, and one
+//! thread does everything (`io-threads 1`): others would share its core. PUBLISH is pipelined, and
+//! its answer says how many were sent the event. The protocol:
+//! <https://redis.io/docs/latest/develop/reference/protocol-spec/>, RESP2.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -65,8 +65,8 @@ fn decoder() -> EventDecoder {
     EventDecoder::new(read, false, b"")
 }
 
-/// Reads what is pushed to a subscriber: three elements, of which the first is a word and the last a payload, or how
-/// many channels it is subscribed to.
+/// Reads what is pushed to a subscriber: three elements, of which the first is a word and the last
+/// a payload, or how many channels it is subscribed to.
 fn read(bytes: &[u8]) -> Result<Option<(Message<'_>, usize)>, String> {
     let mut rest = bytes;
     let mut next = || -> Result<Option<&[u8]>, String> {

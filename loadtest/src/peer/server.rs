@@ -1,9 +1,9 @@
-//! What a server of somebody else must offer to stand beside ours in `fan-out`, `latency` and `connect-storm`:
-//! every event that is published reaches every subscriber.
+//! What a server of somebody else must offer to stand beside ours in `fan-out`, `latency` and
+//! `connect-storm`: every event that is published reaches every subscriber.
 //!
-//! A peer is one file with a [`Peer`] in the list; it says how it is started, what subscriber and publisher say, and how
-//! the events in what a subscriber receives are told apart. It never has a subscriber's socket: bytes in, events out, so
-//! that all are heard by the same fleet.
+//! A peer is one file with a [`Peer`] in the list; it says how it is started, what subscriber and
+//! publisher say, and how the events in what a subscriber receives are told apart. It never has a
+//! subscriber's socket: bytes in, events out, so that all are heard by the same fleet.
 
 use std::fmt::Debug;
 use std::net::SocketAddr;
@@ -23,8 +23,8 @@ pub(crate) struct Peer {
     pub(crate) name: &'static str,
     /// Why it cannot be started here, and what would install it; nothing if it can be.
     pub(crate) missing: fn() -> Option<String>,
-    /// Starts it on one core, with the settings that its documentation offers for most throughput; on return it
-    /// accepts connections.
+    /// Starts it on one core, with the settings that its documentation offers for most throughput;
+    /// on return it accepts connections.
     pub(crate) start: fn(core: usize) -> Result<Running, Failure>,
 }
 
@@ -40,7 +40,8 @@ pub(crate) struct Running {
     pub(crate) banner: String,
     /// How a subscriber opens.
     pub(crate) subscribing: Subscribing,
-    /// Makes a decoder of what a subscriber receives: after the answer to a handshake, if there is one.
+    /// Makes a decoder of what a subscriber receives: after the answer to a handshake, if there is
+    /// one.
     pub(crate) decoder: fn() -> EventDecoder,
     /// Where the publisher connects, on a connection of its own, and what makes it.
     pub(crate) publisher: (SocketAddr, MakePublishing),
@@ -61,13 +62,14 @@ impl Running {
 pub(crate) struct Subscribing {
     /// Where it connects.
     pub(crate) address: SocketAddr,
-    /// For a WebSocket: the path of the handshake, and its fields beside those of every handshake, each ended by CRLF.
+    /// For a WebSocket: the path of the handshake, and its fields beside those of every handshake,
+    /// each ended by CRLF.
     pub(crate) handshake: Option<(String, String)>,
-    /// What is sent once the handshake is accepted, or at once where there is none: as it goes over the wire, in masked
-    /// frames for a WebSocket.
+    /// What is sent once the handshake is accepted, or at once where there is none: as it goes over
+    /// the wire, in masked frames for a WebSocket.
     pub(crate) hello: Vec<u8>,
-    /// Whether the server says when events will come; without it they do as soon as the handshake is
-    /// accepted.
+    /// Whether the server says when events will come; without it they do as soon as the handshake
+    /// is accepted.
     pub(crate) is_confirmed: bool,
 }
 
@@ -87,8 +89,8 @@ pub(crate) mod tests {
     use super::*;
     use crate::fleet::kinds::subscribers_of_peer;
 
-    /// Starts a peer and checks that every subscriber hears every event once and in order, one at a time and several at
-    /// once; where it is not installed, says so.
+    /// Starts a peer and checks that every subscriber hears every event once and in order, one at a
+    /// time and several at once; where it is not installed, says so.
     pub(crate) fn hears_every_event(peer: Peer) {
         if let Some(why) = (peer.missing)() {
             eprintln!("{} skipped: {why}", peer.name);

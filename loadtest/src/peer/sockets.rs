@@ -1,5 +1,5 @@
-//! Fan-out over WebSocket written with axum, with fastwebsockets and with node's ws: three small programs that say
-//! where they listen, take `POST /publish` and send it to everyone on `/ws`.
+//! Fan-out over WebSocket written with axum, with fastwebsockets and with node's ws: three small
+//! programs that say where they listen, take `POST /publish` and send it to everyone on `/ws`.
 //!
 //! Those in Rust are built with this program, and lie where it lies.
 
@@ -66,7 +66,8 @@ fn start(command: Command, core: usize) -> Result<Running, Failure> {
     })
 }
 
-/// Where the Rust program is, beside this one: in the same folder, or in the one above, as for tests.
+/// Where the Rust program is, beside this one: in the same folder, or in the one above, as for
+/// tests.
 fn built() -> Result<PathBuf, String> {
     let this = env::current_exe().during("finding this program");
     let this = this.map_err(|failure| failure.to_string())?;

@@ -1,8 +1,10 @@
-//! sockudo: a public channel of the Pusher protocol over WebSocket, published to by signed HTTP requests.
+//! sockudo: a public channel of the Pusher protocol over WebSocket, published to by signed HTTP
+//! requests.
 //!
-//! Settings: everything on one node in memory, no rate limits, no bound on how many messages wait for a subscriber (it
-//! is cut off beyond 1,000 by default), no metrics, one thread of tokio. It needs neither Redis nor a database so.
-//! The protocol: <https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/> and
+//! Settings: everything on one node in memory, no rate limits, no bound on how many messages wait
+//! for a subscriber (it is cut off beyond 1,000 by default), no metrics, one thread of tokio. It
+//! needs neither Redis nor a database so. The protocol:
+//! <https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/> and
 //! <https://pusher.com/docs/channels/library_auth_reference/rest-api/>.
 
 use std::io::Write as _;

@@ -1,4 +1,5 @@
-//! The event API written with tonic, which is built with this program; and who is measured beside whom.
+//! The event API written with tonic, which is built with this program; and who is measured beside
+//! whom.
 
 use std::env;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! A subscriber of somebody else's server, and of either: what stands side by side in `fan-out` and `latency`.
+//! A subscriber of somebody else's server, and of either: what stands side by side in `fan-out` and
+//! `latency`.
 
 use std::rc::Rc;
 

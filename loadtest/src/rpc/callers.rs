@@ -61,7 +61,8 @@ impl Callers {
         })
     }
 
-    /// Keeps `in_flight` calls going on each connection for a while, and waits for the last answers.
+    /// Keeps `in_flight` calls going on each connection for a while, and waits for the last
+    /// answers.
     pub(crate) fn publish(
         &mut self,
         duration: Duration,

@@ -1,7 +1,7 @@
 //! The messages of `event.proto` as this client needs them, and how gRPC puts them into streams.
 //!
-//! Written from the definition, not generated from it: of an answer only its kind and what is compared are
-//! looked at.
+//! Written from the definition, not generated from it: of an answer only its kind and what is
+//! compared are looked at.
 
 use super::NAME;
 use crate::partial::Partial;

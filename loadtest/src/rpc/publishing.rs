@@ -1,4 +1,5 @@
-//! Publishing over gRPC: on one stream that stays open, or by unary calls, each on a stream of its own.
+//! Publishing over gRPC: on one stream that stays open, or by unary calls, each on a stream of its
+//! own.
 //!
 //! A call is good when it brings one message with an id and then ends: an error has no message.
 

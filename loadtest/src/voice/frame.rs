@@ -1,5 +1,5 @@
-//! A WebSocket whose events are counted and not read: with several in one write a server needs a fraction of a
-//! microsecond for each, and must stay the one that works.
+//! A WebSocket whose events are counted and not read: with several in one write a server needs a
+//! fraction of a microsecond for each, and must stay the one that works.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,14 +12,15 @@ use crate::websocket;
 
 /// One subscriber of so many keeps its frames, so that their contents can be compared.
 const KEPT_EVERY: usize = 100;
-/// The longest frame that only shows that the server lives: `{"action":"heartbeat","data":{"next":12}}`. No event is
-/// as short.
+/// The longest frame that only shows that the server lives:
+/// `{"action":"heartbeat","data":{"next":12}}`. No event is as short.
 const HEARTBEAT_FRAME_BYTES_MAX: usize = 64;
 
 /// How a connection becomes one that is sent events.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Opening {
-    /// The path of the handshake; without it the request is one that nobody answers, and frames follow at once.
+    /// The path of the handshake; without it the request is one that nobody answers, and frames
+    /// follow at once.
     pub(crate) path: Option<String>,
     /// The first message, whose answer is waited for.
     pub(crate) hello: Option<String>,

@@ -1,5 +1,5 @@
-//! gRPC streams, many on one connection: every stream's every event is looked at, since its sequence is always at the
-//! same place.
+//! gRPC streams, many on one connection: every stream's every event is looked at, since its
+//! sequence is always at the same place.
 
 use std::net::SocketAddr;
 

@@ -1,9 +1,11 @@
-//! What a subscriber's connection says and hears, one file a wire: bytes in, [`Heard`] and replies out.
+//! What a subscriber's connection says and hears, one file a wire: bytes in, [`Heard`] and replies
+//! out.
 //!
-//! A voice judges syntax only: whether an event is the right one is a [`check`](crate::check)'s to say. It must never
-//! know sockets or clocks. [`session`] understands all that the server says to one subscriber of a session; [`frame`]
-//! counts events at little cost, since a client that parses each would be slower than the server; [`grpc`] has many
-//! subscribers on one connection. A [`peer`](crate::peer::voice)'s is beside its server.
+//! A voice judges syntax only: whether an event is the right one is a [`check`](crate::check)'s to
+//! say. It must never know sockets or clocks. [`session`] understands all that the server says to
+//! one subscriber of a session; [`frame`] counts events at little cost, since a client that parses
+//! each would be slower than the server; [`grpc`] has many subscribers on one connection. A
+//! [`peer`](crate::peer::voice)'s is beside its server.
 
 pub(crate) mod frame;
 pub(crate) mod grpc;
@@ -21,7 +23,8 @@ pub(crate) trait Voice {
         1
     }
 
-    /// Whether no server says when this subscriber listens: it counts as open once its request is sent.
+    /// Whether no server says when this subscriber listens: it counts as open once its request is
+    /// sent.
     fn is_silent(&self) -> bool {
         false
     }
@@ -29,12 +32,13 @@ pub(crate) trait Voice {
     /// Begins a connection, and appends what is sent first.
     fn hello(&mut self, request: &mut Vec<u8>);
 
-    /// Takes what was received, and tells `each` what it amounts to, with the subscriber's place among those that share
-    /// the connection; what must be sent back is appended to `replies`.
+    /// Takes what was received, and tells `each` what it amounts to, with the subscriber's place
+    /// among those that share the connection; what must be sent back is appended to `replies`.
     ///
     /// # Errors
     ///
-    /// The connection is of no more use: the server closed it, broke its protocol, or `each` has refused something.
+    /// The connection is of no more use: the server closed it, broke its protocol, or `each` has
+    /// refused something.
     fn feed<F>(&mut self, bytes: &[u8], replies: &mut Vec<u8>, each: &mut F) -> Result<(), Fault>
     where
         F: FnMut(usize, Heard<'_>) -> Result<(), String>;

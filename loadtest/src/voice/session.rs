@@ -1,4 +1,5 @@
-//! A client of one session, in any of its forms: it keeps its cursor from one connection to the next, as clients do.
+//! A client of one session, in any of its forms: it keeps its cursor from one connection to the
+//! next, as clients do.
 
 use std::sync::Arc;
 
@@ -32,7 +33,8 @@ pub(super) enum Asks {
     Number,
     /// It asks for what comes after its cursor.
     Cursor,
-    /// It asks nchan for what comes after the answer, by `Last-Modified` and `Etag` as fields of the next request.
+    /// It asks nchan for what comes after the answer, by `Last-Modified` and `Etag` as fields of
+    /// the next request.
     Validators(String),
 }
 
@@ -107,8 +109,8 @@ impl SessionVoice {
         }
     }
 
-    /// A client that hears all that there is from the beginning, and comes back to where it was; without a cursor it is
-    /// one that hears what is published from now on.
+    /// A client that hears all that there is from the beginning, and comes back to where it was;
+    /// without a cursor it is one that hears what is published from now on.
     pub(crate) fn resuming(kind: Kind, host: &Arc<str>, session: &str) -> Self {
         Self {
             reads: Reads::Both,

@@ -1,4 +1,5 @@
-//! `WebSocket`s of the sessions, live and pubsub dialects: each text message is an event or a notice.
+//! `WebSocket`s of the sessions, live and pubsub dialects: each text message is an event or a
+//! notice.
 
 use std::borrow::Cow;
 

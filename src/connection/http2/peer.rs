@@ -152,8 +152,8 @@ impl Http2 {
 }
 
 impl Connection {
-    /// Begins to speak HTTP/2; the preface is the first input. A server that is leaving has told all others
-    /// already.
+    /// Begins to speak HTTP/2; the preface is the first input. A server that is leaving has told
+    /// all others already.
     pub(in crate::connection) fn become_http2(&mut self, ctx: &Context<'_>) {
         self.state = State::Http2(Box::new(Http2::new(ctx.now, ctx.draining)));
         self.arm(Timer::Http2, ctx.now);
@@ -256,8 +256,9 @@ impl Connection {
         }
     }
 
-    /// Sends a ping, for a peer that has ended its request behind our answer: then there is nothing to reset, and curl
-    /// before 8 looks at the stream it has just closed only when something comes.
+    /// Sends a ping, for a peer that has ended its request behind our answer: then there is nothing
+    /// to reset, and curl before 8 looks at the stream it has just closed only when something
+    /// comes.
     pub fn nudge_peer(&mut self) {
         if let Some(ping) = self.http2().and_then(|peer| peer.ping.as_mut()) {
             let _ = ping.poll_pong(&mut Task::from_waker(Waker::noop()));
@@ -291,7 +292,8 @@ impl Connection {
             false if is_idle => peer.ping(),
             true if !served => {
                 peer.say_goodbye();
-                // The goodbye brings a ping along (RFC 9113 §6.8), so that this too must be answered.
+                // The goodbye brings a ping along (RFC 9113 §6.8), so that this too must be
+                // answered.
                 peer.pinged = true;
             }
             // Who makes one call after the other has no stream between two of them.

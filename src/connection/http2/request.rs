@@ -1,7 +1,7 @@
 //! A request on a stream, before anything came of it.
 //!
-//! Its head is here from the beginning; its body is held until it has ended. A call of gRPC does not wait for
-//! that: it becomes a client at once.
+//! Its head is here from the beginning; its body is held until it has ended. A call of gRPC does
+//! not wait for that: it becomes a client at once.
 
 use super::super::wrote::Wrote;
 use super::stream::{NewStream, StreamSocket};

@@ -1,7 +1,7 @@
 //! Events of a session as lines of text: a dialect that only tests have, to show what one takes.
 //!
-//! `GET /lines?session=<name>` is answered by a response that does not end; each event is a line, its name and its
-//! payload.
+//! `GET /lines?session=<name>` is answered by a response that does not end; each event is a line,
+//! its name and its payload.
 
 use std::convert::Infallible;
 use std::sync::Arc;

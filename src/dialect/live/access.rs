@@ -1,5 +1,5 @@
-//! Who may do what in this dialect: a token or user of an organization, with the grant `subscribe` for the socket and
-//! `admin` for the state.
+//! Who may do what in this dialect: a token or user of an organization, with the grant `subscribe`
+//! for the socket and `admin` for the state.
 
 use super::Live;
 use crate::auth::{Attempt, Credentials, Denied, Grant, Identity, Secret};
@@ -22,7 +22,8 @@ pub(super) enum Sender {
 }
 
 impl Live {
-    /// Whether the sender of a request may be somebody who may see the state, as far as its head tells; a refusal is written.
+    /// Whether the sender of a request may be somebody who may see the state, as far as its head
+    /// tells; a refusal is written.
     pub(super) fn check_sender(
         &self,
         head: &Head<'_, '_>,
@@ -52,7 +53,8 @@ impl Live {
             .map_err(|denied| Self::refuse(denied, to))
     }
 
-    /// A name that nobody has is checked like any other, so that time does not tell which names exist.
+    /// A name that nobody has is checked like any other, so that time does not tell which names
+    /// exist.
     fn user(
         &self,
         name: &str,
@@ -60,9 +62,9 @@ impl Live {
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
     ) -> Result<Sender, Refused> {
-        // Browsers remember a password and add it by themselves, whichever page opens the socket or sends the
-        // request; to a WebSocket the same-origin policy does not apply (RFC 6455 §10.2), and an action needs no answer
-        // that the page may read.
+        // Browsers remember a password and add it by themselves, whichever page opens the socket or
+        // sends the request; to a WebSocket the same-origin policy does not apply (RFC 6455 §10.2),
+        // and an action needs no answer that the page may read.
         if !self.cors.trusts(head) {
             to.denied = Some(Denial::new(Api::Live, RefusalKind::Origin));
             return Err(respond_error(

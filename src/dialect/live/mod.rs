@@ -1,10 +1,10 @@
-//! The live dialect: every event of an organization, or those that pass property filters, as flat JSON
-//! objects over a WebSocket.
+//! The live dialect: every event of an organization, or those that pass property filters, as flat
+//! JSON objects over a WebSocket.
 //!
-//! Its origin is the Event API of iSymphony 3.2. A handshake's way: [`Dialect::handle`], and for a user
-//! [`Dialect::answer`] when the password was checked. A message's way: `request` (what is asked),
-//! `filter` (what it means), `reply`. A socket has no state but whose it is: each filter message says
-//! all that is to be heard.
+//! Its origin is the Event API of iSymphony 3.2. A handshake's way: [`Dialect::handle`], and for a
+//! user [`Dialect::answer`] when the password was checked. A message's way: `request` (what is
+//! asked), `filter` (what it means), `reply`. A socket has no state but whose it is: each filter
+//! message says all that is to be heard.
 
 mod access;
 mod config;
@@ -78,8 +78,8 @@ pub struct Undo {
 #[derive(Debug)]
 pub struct Client {
     organization: OrganizationId,
-    /// Its subscription was cancelled, and it has set no filters since. What else it may be, is in the room that this
-    /// leaves: a socket of any dialect is not larger.
+    /// Its subscription was cancelled, and it has set no filters since. What else it may be, is in
+    /// the room that this leaves: a socket of any dialect is not larger.
     cancelled: bool,
     heard: Heard,
 }

@@ -1,5 +1,5 @@
-//! The socket's contract, sentence by sentence, without connection or shard; hearing is tried on a real
-//! filter table.
+//! The socket's contract, sentence by sentence, without connection or shard; hearing is tried on a
+//! real filter table.
 
 mod filters;
 mod handshakes;

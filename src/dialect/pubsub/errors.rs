@@ -13,7 +13,8 @@
 //! | 429 | `rate_limited` | the organization publishes faster than it may |
 //! | 503 | `busy` | a bound is reached |
 //!
-//! Whatever is wrong with a body is told at once, each with where it stands, or should stand (RFC 6901).
+//! Whatever is wrong with a body is told at once, each with where it stands, or should stand (RFC
+//! 6901).
 
 use std::borrow::Cow;
 
@@ -24,13 +25,14 @@ use crate::dialect::{
     retry_after_line,
 };
 
-/// Not `application/vnd.api+json`: that name promises all of JSON:API, of which only the form of errors is used
-/// here, and some clients read a body as JSON only if it is called so.
+/// Not `application/vnd.api+json`: that name promises all of JSON:API, of which only the form of
+/// errors is used here, and some clients read a body as JSON only if it is called so.
 const CONTENT_TYPE: &str = "application/json";
 
 /// RFC 9110 §10.2.3; a bound that was reached is usually free again at once.
 const RETRY_AFTER: &[u8] = b"Retry-After: 1\r\n";
-/// RFC 9110 §15.5.2: a 401 says how to do better (RFC 6750 §3). A token without a scheme has no name there.
+/// RFC 9110 §15.5.2: a 401 says how to do better (RFC 6750 §3). A token without a scheme has no
+/// name there.
 const CHALLENGE: &[u8] = b"WWW-Authenticate: Bearer\r\n";
 
 /// What kind of thing is wrong.

@@ -1,11 +1,14 @@
-//! The pubsub dialect: publish by one `POST` to a session, a group or everyone; talk in a room over a WebSocket.
+//! The pubsub dialect: publish by one `POST` to a session, a group or everyone; talk in a room over
+//! a WebSocket.
 //!
-//! Its origin is the `PubSub` API of Livestorm's plugin platform, whose HTTP side and client calls are known;
-//! the socket between them is ours. A group is an *event* here, which is why the two are called `event_id` and
+//! Its origin is the `PubSub` API of Livestorm's plugin platform, whose HTTP side and client calls
+//! are known; the socket between them is ours. A group is an *event* here, which is why the two are
+//! called `event_id` and
 //! *event name* on the wire.
 //!
-//! A publish is read in `body`, asked and answered in `post`, refused in `errors`; who may is in `access`. The
-//! socket is in `room`. The client, its types and the demo are files of the program (`assets`).
+//! A publish is read in `body`, asked and answered in `post`, refused in `errors`; who may is in
+//! `access`. The socket is in `room`. The client, its types and the demo are files of the program
+//! (`assets`).
 
 mod access;
 mod assets;

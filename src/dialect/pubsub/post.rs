@@ -1,7 +1,7 @@
 //! One event by one request: `POST /api/v1/pub_subs`, also called `/api/v1/publish`.
 //!
-//! Its head is judged before its body is read. What a session's publish says of the group travels with it: the
-//! session's home learns it, or refuses what contradicts it.
+//! Its head is judged before its body is read. What a session's publish says of the group travels
+//! with it: the session's home learns it, or refuses what contradicts it.
 
 use std::fmt::Write as _;
 
@@ -43,7 +43,8 @@ impl Pubsub {
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
     ) -> Result<u64, Refused> {
-        // A browser asks before it sends; what is wrong it learns from the answer to the request itself.
+        // A browser asks before it sends; what is wrong it learns from the answer to the request
+        // itself.
         if head.method == Method::Options {
             return Ok(0);
         }
@@ -54,8 +55,8 @@ impl Pubsub {
             to.denied = Some(Denial::of(Api::Pubsub, denied));
             refuse(problem(denied), to)
         })?;
-        // RFC 9112 §6.3: without either field an HTTP/1.1 body is empty. What an HTTP/1.0 client means
-        // by it cannot be known.
+        // RFC 9112 §6.3: without either field an HTTP/1.1 body is empty. What an HTTP/1.0 client
+        // means by it cannot be known.
         if head.body_length == BodyLength::None && head.version == Version::Http10 {
             let message = "a publish by HTTP/1.0 needs Content-Length";
             return Err(refuse(Problem::new(Kind::LengthRequired, message), to));
@@ -118,7 +119,8 @@ impl Pubsub {
         }
     }
 
-    /// Whether an id is an organization's. Without organizations people know the one there is by its name only.
+    /// Whether an id is an organization's. Without organizations people know the one there is by
+    /// its name only.
     fn is_called(&self, organization: OrganizationId, id: &str) -> bool {
         let organization = self.directory.organization(organization);
         let mut text = [0; uuid::fmt::Hyphenated::LENGTH];

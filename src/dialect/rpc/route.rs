@@ -102,8 +102,8 @@ impl Method {
         }
     }
 
-    /// Whether the client sends exactly one message. Another number is UNIMPLEMENTED (statuscodes.md,
-    /// "Request cardinality violation").
+    /// Whether the client sends exactly one message. Another number is UNIMPLEMENTED
+    /// (statuscodes.md, "Request cardinality violation").
     pub const fn is_unary_request(self) -> bool {
         match self {
             Self::HealthCheck | Self::HealthList | Self::HealthWatch => true,

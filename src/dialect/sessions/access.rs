@@ -7,8 +7,8 @@
 //! | …the search for a fragment | the grant `admin` besides |
 //! | publish, create, change, delete | the grant `publish` |
 //!
-//! Without organizations everyone may do everything, and credentials are not looked at. Users and their
-//! passwords are not for this dialect: checking one takes long, and its clients have tokens.
+//! Without organizations everyone may do everything, and credentials are not looked at. Users and
+//! their passwords are not for this dialect: checking one takes long, and its clients have tokens.
 
 use super::{Route, Sessions};
 use crate::auth::{Denied, Grant, Identity, OrganizationId};
@@ -87,7 +87,8 @@ impl Sessions {
         }
     }
 
-    /// The organization whose sessions the sender may publish to, create and change; a refusal is written.
+    /// The organization whose sessions the sender may publish to, create and change; a refusal is
+    /// written.
     pub(super) fn publisher(
         &self,
         head: &Head<'_, '_>,
@@ -129,8 +130,8 @@ impl Sessions {
     }
 }
 
-/// Whether a route names a session by a UUID, as this server draws them: 36 characters, hexadecimal with
-/// dashes. Other tokens may be names that people chose, and can guess.
+/// Whether a route names a session by a UUID, as this server draws them: 36 characters, hexadecimal
+/// with dashes. Other tokens may be names that people chose, and can guess.
 fn names_uuid(route: Route<'_>) -> bool {
     match route {
         Route::Session(token) | Route::Function(token, _) => {

@@ -136,8 +136,8 @@ fn respond_json(value: &impl Serialize, to: &mut Responder<'_>) {
     );
 }
 
-/// A poll's whole answer, to be shared by all polls that stand at the same place: as many events from `from` on as fit
-/// into `bytes_max`. Returns how many these are.
+/// A poll's whole answer, to be shared by all polls that stand at the same place: as many events
+/// from `from` on as fit into `bytes_max`. Returns how many these are.
 pub(super) fn respond_events(
     log: &Log,
     (from, state): (Number, LogState),

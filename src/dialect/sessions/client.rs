@@ -7,12 +7,13 @@ use crate::hub::ReaderId;
 #[derive(Debug)]
 pub struct Client {
     reader: ReaderId,
-    /// The next number it is to be shown, as two halves: so it needs no place of its own beside what tells it from
-    /// another dialect's client.
+    /// The next number it is to be shown, as two halves: so it needs no place of its own beside
+    /// what tells it from another dialect's client.
     next: [u32; 2],
 }
 
-// Each waiting poll and each event stream has one, and a client of any dialect is not larger for it.
+// Each waiting poll and each event stream has one, and a client of any dialect is not larger for
+// it.
 const _: () = assert!(size_of::<Client>() <= 12);
 const _: () = assert!(size_of::<crate::dialect::Client>() <= 16);
 

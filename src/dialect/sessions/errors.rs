@@ -60,7 +60,8 @@ fn respond_later(
     dialect::respond_error(to, &[line.as_bytes()], status, code, message);
 }
 
-/// Writes that the session was ended. Caches keep such an answer unless told otherwise (RFC 9110 §15.5.11).
+/// Writes that the session was ended. Caches keep such an answer unless told otherwise (RFC 9110
+/// §15.5.11).
 pub(super) fn respond_gone(to: &mut Responder<'_>) {
     dialect::respond_error(to, &[NO_STORE], 410, "gone", "the session was deleted");
 }

@@ -14,7 +14,8 @@ use crate::dialect::{Action, Refused, Responder, Tools};
 use crate::hub::{Command, OrganizationId, Parents, ScopeName, SessionKey};
 use crate::limits::{LABEL_BYTES_MAX, LABELS_MAX, SCOPE_NAME_BYTES_MAX};
 
-/// What a session is created from. Unknown keys are ignored, as the original does, and what is null is absent.
+/// What a session is created from. Unknown keys are ignored, as the original does, and what is null
+/// is absent.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Create {
@@ -118,8 +119,9 @@ impl Sessions {
         )
     }
 
-    /// `PUT /api/sessions/<token>`: the original's configuration of the tests to run, which are nothing to this
-    /// server, here as at the creation. Its client goes on only if this is answered as it was there.
+    /// `PUT /api/sessions/<token>`: the original's configuration of the tests to run, which are
+    /// nothing to this server, here as at the creation. Its client goes on only if this is answered
+    /// as it was there.
     pub(super) fn configuration(body: &[u8], to: &mut Responder<'_>) -> Result<(), Refused> {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(());
@@ -190,8 +192,8 @@ impl Sessions {
         }
     }
 
-    /// An ISO 8601 date with its offset; one without is taken as UTC, as the original does. Or a number of unix
-    /// milliseconds, which is what pages of the original send.
+    /// An ISO 8601 date with its offset; one without is taken as UTC, as the original does. Or a
+    /// number of unix milliseconds, which is what pages of the original send.
     fn expiration(date: &serde_json::Value, to: &mut Responder<'_>) -> Result<u64, Refused> {
         let parse = |text: &str| {
             let timestamp = text.parse::<jiff::Timestamp>().ok();
@@ -246,8 +248,8 @@ fn unix_ms(number: &serde_json::Number) -> Option<u64> {
     iso_date(unix_ms).map(|_| unix_ms)
 }
 
-/// A session's date as the original writes it: `isoformat()` of UTC and `+00:00`, with six digits of
-/// fraction unless it is whole.
+/// A session's date as the original writes it: `isoformat()` of UTC and `+00:00`, with six digits
+/// of fraction unless it is whole.
 pub(super) fn iso_date(unix_ms: u64) -> Option<String> {
     let millis = i64::try_from(unix_ms).ok()?;
     let timestamp = jiff::Timestamp::from_millisecond(millis).ok()?;

@@ -61,9 +61,9 @@ fn query_timeout(query: &str) -> Result<Option<Duration>, QueryError> {
     }
 }
 
-/// The id of the last event that a client saw (WHATWG HTML §9.2.4): the header wins, since a browser moves it while
-/// the query stays as it was written; but where no header can be set, clients have nothing but the query. Either
-/// is newer than the `last_event` of the same URL.
+/// The id of the last event that a client saw (WHATWG HTML §9.2.4): the header wins, since a
+/// browser moves it while the query stays as it was written; but where no header can be set,
+/// clients have nothing but the query. Either is newer than the `last_event` of the same URL.
 fn event_id<'h>(head: &Head<'h, '_>) -> Result<Option<Cow<'h, str>>, QueryError> {
     let given = |id: &str| !id.trim().is_empty();
     if let Some(id) = head.header_str("last-event-id").filter(|id| given(id)) {
@@ -74,8 +74,9 @@ fn event_id<'h>(head: &Head<'h, '_>) -> Result<Option<Cow<'h, str>>, QueryError>
     Ok(id.filter(|id| given(id)))
 }
 
-/// Whether a key of a query is how some client spells `lastEventId`: event-source-polyfill so, its users and
-/// Mercure's clients as the header or with other capitals, the polyfill of amvtek as `evs_last_event_id`.
+/// Whether a key of a query is how some client spells `lastEventId`: event-source-polyfill so, its
+/// users and Mercure's clients as the header or with other capitals, the polyfill of amvtek as
+/// `evs_last_event_id`.
 fn names_event_id(key: &str) -> bool {
     let key = key.strip_prefix("evs_").unwrap_or(key);
     let letters = key.bytes().filter(|byte| !matches!(byte, b'-' | b'_'));
@@ -84,8 +85,9 @@ fn names_event_id(key: &str) -> bool {
         .eq(*b"lasteventid")
 }
 
-/// The cursor in a `Last-Event-ID`, `<epoch>:<number>`. One that is not ours is from another life of whatever the
-/// client read, and so it is told: to refuse it would end a browser's event source for good.
+/// The cursor in a `Last-Event-ID`, `<epoch>:<number>`. One that is not ours is from another life
+/// of whatever the client read, and so it is told: to refuse it would end a browser's event source
+/// for good.
 fn event_id_cursor(id: &str) -> Cursor {
     let parts = id.trim().split_once(':');
     let parsed = parts.and_then(|(epoch, last)| {

@@ -1,10 +1,10 @@
 //! The sessions dialect: numbered events by HTTP long poll, server-sent events or WebSocket.
 //!
 //! Its origin is the Sessions API of the WAVE test runner (web-platform-tests, `tools/wave`), whose
-//! browser client works unmodified; what goes beyond it is in the README. A request's way: [`Route`]
-//! (path), [`Dialect::admit`] (head, and who sends it), [`Dialect::handle`] (whole request),
-//! [`Dialect::answer`] (the hub's word). [`Follow`] leaves this module to be served by the shard, which comes back for
-//! [`Dialect::answer_poll`] and [`render`].
+//! browser client works unmodified; what goes beyond it is in the README. A request's way:
+//! [`Route`] (path), [`Dialect::admit`] (head, and who sends it), [`Dialect::handle`] (whole
+//! request), [`Dialect::answer`] (the hub's word). [`Follow`] leaves this module to be served by
+//! the shard, which comes back for [`Dialect::answer_poll`] and [`render`].
 
 mod access;
 mod answer;
@@ -103,7 +103,8 @@ impl Dialect for Sessions {
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
     ) -> Result<u64, Refused> {
-        // A browser asks before it sends; what is wrong it learns from the answer to the request itself.
+        // A browser asks before it sends; what is wrong it learns from the answer to the request
+        // itself.
         if head.method == Method::Options {
             return Ok(0);
         }
@@ -125,8 +126,8 @@ impl Dialect for Sessions {
         }
         self.authorize(route, head, to)?;
         let events = matches!(route, Route::Function(_, Function::Events));
-        // RFC 9112 §6.3: without either field an HTTP/1.1 body is empty. What an HTTP/1.0 client means
-        // by it cannot be known.
+        // RFC 9112 §6.3: without either field an HTTP/1.1 body is empty. What an HTTP/1.0 client
+        // means by it cannot be known.
         let unframed = head.body_length == BodyLength::None && head.version == Version::Http10;
         if events && head.method == Method::Post && unframed {
             let message = "a publish by HTTP/1.0 needs Content-Length";

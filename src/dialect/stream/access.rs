@@ -5,9 +5,10 @@
 //! | everywhere | `Authorization: Bearer <token>`, or `X-API-Key: <token>` |
 //! | a WebSocket, besides | `Sec-WebSocket-Protocol: Bearer, <token>`: browsers cannot set fields |
 //!
-//! Several must be the same. To publish needs the grant `publish`, to subscribe the grant `subscribe`; who has neither may still keep a
-//! stream. Without organizations everyone may do everything, and credentials are not looked at. Users and
-//! their passwords are not for this dialect.
+//! Several must be the same. To publish needs the grant `publish`, to subscribe the grant
+//! `subscribe`; who has neither may still keep a stream. Without organizations everyone may do
+//! everything, and credentials are not looked at. Users and their passwords are not for this
+//! dialect.
 
 use super::EventService;
 use super::errors::invalid;
@@ -22,8 +23,8 @@ use crate::time::Now;
 pub(super) const SUBPROTOCOLS: [&str; 2] = ["Bearer", "bearer"];
 
 impl EventService {
-    /// The identity of the sender of a publish: judged by its head, so that nobody waits for the body of one that may
-    /// not.
+    /// The identity of the sender of a publish: judged by its head, so that nobody waits for the
+    /// body of one that may not.
     pub(super) fn publisher(
         &self,
         head: &Head<'_, '_>,

@@ -5,8 +5,8 @@
 //!   publish ──► (Place of the project, if all three are named) ──► Publish ──► published
 //! ```
 //!
-//! One request at a time: the next is looked at when this one is answered, so that replies come in the
-//! order of requests. What is wrong with a request is told by an `error`; the stream lives on.
+//! One request at a time: the next is looked at when this one is answered, so that replies come in
+//! the order of requests. What is wrong with a request is told by an `error`; the stream lives on.
 
 use std::time::Duration;
 

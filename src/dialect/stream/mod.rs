@@ -1,13 +1,14 @@
-//! The stream dialect: events by name and target, over gRPC, a WebSocket or a chunked HTTP response.
+//! The stream dialect: events by name and target, over gRPC, a WebSocket or a chunked HTTP
+//! response.
 //!
-//! Its origin is the Event API v2 of API.stream (package `apis.event.v2`). Whatever the transport, messages are
-//! the same: protocol buffers with gRPC, their JSON form otherwise.
+//! Its origin is the Event API v2 of API.stream (package `apis.event.v2`). Whatever the transport,
+//! messages are the same: protocol buffers with gRPC, their JSON form otherwise.
 //!
-//! A message's way: bytes to a [`Request`] (`read_json`, `read_proto`), what follows from it and from the hub's
-//! answers (`socket`), and what the client hears ([`put_reply`], [`put_event`]). What opens a stream is in
-//! `open`, a publish without one in `post`, who may do what in `access`, and what must be asked about a target
-//! in `placing`. `wire` is Protocol Buffers without definitions, [`mapping`] takes payloads from one form to
-//! the other.
+//! A message's way: bytes to a [`Request`] (`read_json`, `read_proto`), what follows from it and
+//! from the hub's answers (`socket`), and what the client hears ([`put_reply`], [`put_event`]).
+//! What opens a stream is in `open`, a publish without one in `post`, who may do what in `access`,
+//! and what must be asked about a target in `placing`. `wire` is Protocol Buffers without
+//! definitions, [`mapping`] takes payloads from one form to the other.
 
 mod access;
 mod client;

@@ -1,4 +1,5 @@
-//! What opens a stream: a WebSocket's handshake, a request for a response that does not end, a gRPC call.
+//! What opens a stream: a WebSocket's handshake, a request for a response that does not end, a gRPC
+//! call.
 
 use std::num::NonZeroU16;
 
@@ -25,7 +26,8 @@ const CHALLENGE: &[u8] = b"WWW-Authenticate: Bearer\r\n";
 const RETRY_AFTER: &[u8] = b"Retry-After: 1\r\n";
 
 impl EventService {
-    /// Judges a request that is no call by its head: the most bytes its body may have, or a refusal (written).
+    /// Judges a request that is no call by its head: the most bytes its body may have, or a refusal
+    /// (written).
     pub(super) fn admit_plain(
         &self,
         publishes: bool,
@@ -79,7 +81,8 @@ impl EventService {
                 first,
             ))
         });
-        // A browser's WebSocket shows nothing of a handshake that fails, so it is told on the open socket.
+        // A browser's WebSocket shows nothing of a handshake that fails, so it is told on the open
+        // socket.
         let client = client.unwrap_or_else(Client::refused);
         let protocol = offer.subprotocol;
         Ok(open(Opening::WebSocket(handshake, protocol), client))
@@ -174,7 +177,8 @@ fn open(opening: Opening, client: Client) -> Action {
     }))
 }
 
-/// After how much silence a client that reads lines wants an empty one: `heartbeat`, in any case, in whole seconds.
+/// After how much silence a client that reads lines wants an empty one: `heartbeat`, in any case,
+/// in whole seconds.
 fn heartbeat(query: Option<&str>) -> Result<Option<NonZeroU16>, Status> {
     let most = STREAM_HEARTBEAT_SECONDS_MAX;
     let wrong = || {

@@ -18,8 +18,8 @@ pub enum Form {
 
 /// One message on a stream.
 ///
-/// An error in it is non-blocking: it is answered with the correlation id, if that could be read, and the
-/// stream goes on.
+/// An error in it is non-blocking: it is answered with the correlation id, if that could be read,
+/// and the stream goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Is repeated with the reply.
@@ -55,7 +55,8 @@ impl Form {
 }
 
 impl Asked {
-    /// A ping with that text, which may not be empty: a `pong` without text could not be told from none.
+    /// A ping with that text, which may not be empty: a `pong` without text could not be told from
+    /// none.
     pub(super) fn ping(text: Box<str>) -> Result<Self, Status> {
         if text.is_empty() {
             return Err(invalid("\"ping\" is empty"));

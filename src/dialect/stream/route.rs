@@ -1,4 +1,5 @@
-//! Which paths are this dialect's: its own, and the methods of its service, which gRPC calls and gRPC-web posts to.
+//! Which paths are this dialect's: its own, and the methods of its service, which gRPC calls and
+//! gRPC-web posts to.
 
 /// The full name of the service.
 const SERVICE: &str = "apis.event.v2.EventService";
@@ -29,8 +30,8 @@ pub enum Method {
 }
 
 impl Route {
-    /// Reads a path without query; `None` if it is not this dialect's. That the second address of a method is used for
-    /// nothing but gRPC-web is not checked.
+    /// Reads a path without query; `None` if it is not this dialect's. That the second address of a
+    /// method is used for nothing but gRPC-web is not checked.
     pub fn parse(path: &str) -> Option<Self> {
         match path {
             "/event/v2/stream" => return Some(Self::Stream),

@@ -1,8 +1,8 @@
 //! Who asks: logging in by password or token, and the renewal of tokens.
 //!
-//! A login's home may be another shard, and passwords are checked beside all shards, so each step asks and
-//! comes back with the answer. The connection holds further messages until then; so what a client sees is
-//! that every message is served whole before the next.
+//! A login's home may be another shard, and passwords are checked beside all shards, so each step
+//! asks and comes back with the answer. The connection holds further messages until then; so what a
+//! client sees is that every message is served whole before the next.
 
 use super::reply::{self, Code, Echo};
 use super::request::Request;
@@ -92,7 +92,8 @@ impl Sysadm {
         }
     }
 
-    /// A name that nobody has is checked like any other, so that time does not tell which names exist.
+    /// A name that nobody has is checked like any other, so that time does not tell which names
+    /// exist.
     fn check(&self, name: &str, password: &str) -> Step {
         if name.len() > USER_NAME_BYTES_MAX || password.len() > PASSWORD_BYTES_MAX {
             return Step::Refuse(Code::Unauthorized);

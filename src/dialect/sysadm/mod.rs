@@ -1,8 +1,8 @@
 //! The sysadm dialect: subscribe by event class over a WebSocket.
 //!
-//! Its origin is the events namespace of the `SysAdm` server (`TrueOS`), whose clients work unmodified. A
-//! message's way: `request` (what is asked), then `login` for all that has to do with who asks, or
-//! `subscribe`; `reply` writes the answer. A socket is logged in or not:
+//! Its origin is the events namespace of the `SysAdm` server (`TrueOS`), whose clients work
+//! unmodified. A message's way: `request` (what is asked), then `login` for all that has to do with
+//! who asks, or `subscribe`; `reply` writes the answer. A socket is logged in or not:
 //!
 //! ```text
 //!                 auth, auth_token: answered well
@@ -15,8 +15,8 @@
 //!   close 4401                                        close 4408
 //! ```
 //!
-//! A stranger hears nothing: with the login go the subscriptions, unless the very next login, which the
-//! same message asks for, is of the same organization. In open mode nobody is ever a stranger.
+//! A stranger hears nothing: with the login go the subscriptions, unless the very next login, which
+//! the same message asks for, is of the same organization. In open mode nobody is ever a stranger.
 
 mod config;
 mod login;
@@ -59,8 +59,8 @@ pub use subscribe::Undo;
 /// The paths of this dialect's socket.
 pub const PATHS: [&str; 2] = ["/sysadm", "/sysadm/ws"];
 
-/// Nobody logged in within [`LOGIN_TIMEOUT`]. From the range for applications (RFC 6455 §7.4.2), after
-/// HTTP's 401.
+/// Nobody logged in within [`LOGIN_TIMEOUT`]. From the range for applications (RFC 6455 §7.4.2),
+/// after HTTP's 401.
 pub const CLOSE_NO_LOGIN: CloseCode = CloseCode(4401);
 /// No message from the client for [`SYSADM_IDLE_TIMEOUT`]; after HTTP's 408.
 pub const CLOSE_IDLE: CloseCode = CloseCode(4408);

@@ -1,7 +1,7 @@
 //! Subscriptions by event class: exact and case-sensitive, unknown ones skipped in silence.
 //!
-//! All classes of a client are one [`Subscription`], so that an event comes once however often its class
-//! was named.
+//! All classes of a client are one [`Subscription`], so that an event comes once however often its
+//! class was named.
 
 use std::collections::BTreeSet;
 

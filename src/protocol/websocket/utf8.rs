@@ -2,8 +2,8 @@
 //!
 //! The bulk is checked by `simdutf8`, which tells an end that is cut from one that is wrong; only a
 //! character that is cut in two is carried over, in at most three bytes. Text that can no longer
-//! become valid is refused at once, not at the end of the message: RFC 6455 §8.1 and what test suites
-//! expect.
+//! become valid is refused at once, not at the end of the message: RFC 6455 §8.1 and what test
+//! suites expect.
 
 use std::fmt;
 

@@ -1,5 +1,6 @@
-//! Who listens on this shard, and what they hear: connections and subscriptions, in the order in which they came to
-//! the node. What listens belongs to an organization; what is between two requests belongs to nobody.
+//! Who listens on this shard, and what they hear: connections and subscriptions, in the order in
+//! which they came to the node. What listens belongs to an organization; what is between two
+//! requests belongs to nobody.
 
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
@@ -38,7 +39,8 @@ impl Shard {
         })
     }
 
-    /// Who a connection is; none if it does not listen, or reads for a stream of another shard, which shows it.
+    /// Who a connection is; none if it does not listen, or reads for a stream of another shard,
+    /// which shows it.
     fn listener<'s>(&'s self, entry: &'s Entry) -> Option<Listener<'s>> {
         if entry.relay.is_some() {
             return None;
@@ -88,7 +90,8 @@ impl Shard {
         let subscriptions = matches!(set, Set::All(Kind::Subscription));
         let (mut identity, mut number) = match (job.place, after) {
             (Place::Connection(identity, number), _) => (identity, number),
-            // Of the connection that is gone on after there is nothing more, of a subscription's there may be.
+            // Of the connection that is gone on after there is nothing more, of a subscription's
+            // there may be.
             (_, Some(after)) if subscriptions => Identity::of_id(after),
             (_, Some(after)) => (Identity::of_id(after).0, u32::MAX),
             (_, None) => (Identity::FIRST, 0),
@@ -216,8 +219,8 @@ impl Shard {
         items
     }
 
-    /// The numbers of a client's subscriptions and what each has brought, by place. A room's only one is read from
-    /// its log, and has brought all it was sent.
+    /// The numbers of a client's subscriptions and what each has brought, by place. A room's only
+    /// one is read from its log, and has brought all it was sent.
     fn numbered(&self, entry: &Entry) -> Vec<(u32, u32)> {
         if let Some(held) = &entry.subscriptions {
             let of_table = held.iter().map(|held| {

@@ -1,4 +1,5 @@
-//! The figures of one server with one window in `fan-out`: rows of rounds, medians, spreads, and ratios to a peer's.
+//! The figures of one server with one window in `fan-out`: rows of rounds, medians, spreads, and
+//! ratios to a peer's.
 
 use crate::report::{Cell, Report, Rounds, verdict};
 
@@ -7,7 +8,8 @@ const RATIO_TARGET: f64 = 1.15;
 /// With sixteen, the most that it may cost: microseconds of cpu.
 const MICROS_TARGET: f64 = 0.20;
 
-/// The columns from `deliveries/s` to `frames/write`, as far as they are numbers: a peer has no floor beside it.
+/// The columns from `deliveries/s` to `frames/write`, as far as they are numbers: a peer has no
+/// floor beside it.
 pub(super) type Figures = [f64; 5];
 
 /// Where in the figures these are.
@@ -32,7 +34,8 @@ pub(super) fn row(
     row
 }
 
-/// The rows of medians and of spreads, and how the medians stand to the target if there was a floor.
+/// The rows of medians and of spreads, and how the medians stand to the target if there was a
+/// floor.
 pub(super) fn sum_up(rounds: &Rounds<5>, name: &str, window: u16, report: &mut Report) {
     let medians = rounds.medians();
     let median = Cell::text("median");

@@ -1,5 +1,5 @@
-//! What was found, as responses: `{"items":[…],"next":…}`, one thing, nothing, or why not. Nothing of it is to be
-//! kept by anybody, because it is true only now.
+//! What was found, as responses: `{"items":[…],"next":…}`, one thing, nothing, or why not. Nothing
+//! of it is to be kept by anybody, because it is true only now.
 
 use super::path::Belongings;
 use super::{Live, Pending, Waiting, inspect};

@@ -1,9 +1,9 @@
 //! The state as resources: what there is in an organization, and what may be done to it.
 //!
 //! A request's way: [`StatePath`] (whose path), [`Live::admit_state`] (head, and who sends it),
-//! [`Live::handle_state`] (what is asked, as a [`Question`]), [`Live::answer_state`] (what was found). What belongs to
-//! a session is asked for in two steps: first the session, which must be there, then what is its own. Nothing of
-//! another organization exists here.
+//! [`Live::handle_state`] (what is asked, as a [`Question`]), [`Live::answer_state`] (what was
+//! found). What belongs to a session is asked for in two steps: first the session, which must be
+//! there, then what is its own. Nothing of another organization exists here.
 
 mod answer;
 mod path;

@@ -1,4 +1,5 @@
-//! What a request about the state asks for: names and ids of its path, and what its query says of a page.
+//! What a request about the state asks for: names and ids of its path, and what its query says of a
+//! page.
 
 use uuid::Uuid;
 

@@ -1,7 +1,8 @@
 //! A room: one session's log by event names, over a WebSocket that also publishes.
 //!
-//! The socket is ours: its origin never published one. A message's way: `request` (what is asked), `serve` (what
-//! comes of it), `reply` (what is said); `render` writes what the log has. A client's way:
+//! The socket is ours: its origin never published one. A message's way: `request` (what is asked),
+//! `serve` (what comes of it), `reply` (what is said); `render` writes what the log has. A client's
+//! way:
 //!
 //! ```text
 //!             no token       a good token    its place is known    its log is there
@@ -13,23 +14,27 @@
 //!   4401, 4403         4408 after 10 s   1013 busy         1013 busy         a bad token
 //! ```
 //!
-//! A handshake with a good token, or in open mode, leads to `placing` at once. From anywhere a server that leaves
-//! leads to 1001.
+//! A handshake with a good token, or in open mode, leads to `placing` at once. From anywhere a
+//! server that leaves leads to 1001.
 //!
 //! Decisions, all of them ours:
 //!
-//! * Only what makes a request no WebSocket handshake is an HTTP error. Everything else is told on the open socket,
-//!   as an `error` message and then a close, because pages do not see the answer to a handshake that fails.
-//! * From its welcome on, a client's position waits for the first request that is carried out. If that subscribes, its
-//!   names hear everything from the cursor on, or from the welcome's `next` if there was none; after any other one a
-//!   subscription hears what is published after it. Neither `authenticate` nor what is refused is such a request. So
-//!   who wants nothing of what it missed unsubscribes from a name that it does not hear.
-//! * A subscription of a client that is behind with its log begins where the client stands: it may hear events that
-//!   were published a little before it, always in order.
-//! * Requests are served one at a time, so replies come in the order of requests; an event that a client publishes
-//!   comes to it after the reply. What is wrong with a request is told by an `error`, and the socket lives on.
-//! * A server that leaves says until when to be gone, and serves until then: events come after `reconnect` as before
-//!   it. What was published until it closes is shown before, as far as there is room.
+//! * Only what makes a request no WebSocket handshake is an HTTP error. Everything else is told on
+//!   the open socket, as an `error` message and then a close, because pages do not see the answer
+//!   to a handshake that fails.
+//! * From its welcome on, a client's position waits for the first request that is carried out. If
+//!   that subscribes, its names hear everything from the cursor on, or from the welcome's `next` if
+//!   there was none; after any other one a subscription hears what is published after it. Neither
+//!   `authenticate` nor what is refused is such a request. So who wants nothing of what it missed
+//!   unsubscribes from a name that it does not hear.
+//! * A subscription of a client that is behind with its log begins where the client stands: it may
+//!   hear events that were published a little before it, always in order.
+//! * Requests are served one at a time, so replies come in the order of requests; an event that a
+//!   client publishes comes to it after the reply. What is wrong with a request is told by an
+//!   `error`, and the socket lives on.
+//! * A server that leaves says until when to be gone, and serves until then: events come after
+//!   `reconnect` as before it. What was published until it closes is shown before, as far as there
+//!   is room.
 
 mod access;
 mod describe;
@@ -227,7 +232,8 @@ impl Client {
         }
     }
 
-    /// The room reads its session's log from now on ([`Reaction::Follow`]): what its client is told, in order.
+    /// The room reads its session's log from now on ([`Reaction::Follow`]): what its client is
+    /// told, in order.
     pub(super) fn followed(&mut self, standing: &Standing) -> Vec<Vec<u8>> {
         self.waits = true;
         self.place.session = standing.session.clone();
@@ -239,7 +245,8 @@ impl Client {
         std::iter::once(welcome).chain(gap).collect()
     }
 
-    /// The time is [`due`](Self::due): whoever was told to be gone, or did not say who they are, is sent away.
+    /// The time is [`due`](Self::due): whoever was told to be gone, or did not say who they are, is
+    /// sent away.
     pub(super) fn expire(&mut self) -> Reaction {
         self.due = Instant::NEVER;
         if self.leaves {

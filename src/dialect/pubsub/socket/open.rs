@@ -82,7 +82,8 @@ impl Client {
         }
     }
 
-    /// A client that is only told why it may not stay; which room it wanted does not matter any more.
+    /// A client that is only told why it may not stay; which room it wanted does not matter any
+    /// more.
     fn dismissed(dismissal: Dismissal) -> Self {
         let nowhere = Place {
             group: ScopeName::new(""),

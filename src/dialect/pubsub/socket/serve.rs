@@ -7,8 +7,9 @@
 //! | `unsubscribe-event` | the same | `unsubscribed` |
 //! | `publish-event` | the grant `publish` | `published` |
 //!
-//! Subscribing twice to a name is no error, and neither is leaving one that was not heard: what was asked for is so.
-//! A token that is presented later takes the place of the former if it is of the same organization.
+//! Subscribing twice to a name is no error, and neither is leaving one that was not heard: what was
+//! asked for is so. A token that is presented later takes the place of the former if it is of the
+//! same organization.
 
 use std::sync::Arc;
 

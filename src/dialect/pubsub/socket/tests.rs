@@ -71,7 +71,8 @@ impl Tester {
         }
     }
 
-    /// The session `s` of the event `e`, with a token in `Authorization`; `query` is the rest of it.
+    /// The session `s` of the event `e`, with a token in `Authorization`; `query` is the rest of
+    /// it.
     pub(super) fn bearer(token: &str, query: &str) -> Self {
         let header = match token {
             "" => String::new(),

@@ -1,12 +1,12 @@
 //! Doubles as JSON numbers.
 //!
-//! Both ways cost about the same whatever the number is, for a payload may be a hundred thousand of the worst. The
-//! standard library's printing of doubles and its reading of many digits fall back, where it is close, to long
-//! arithmetic, and are ten to fifty times as slow there.
+//! Both ways cost about the same whatever the number is, for a payload may be a hundred thousand of
+//! the worst. The standard library's printing of doubles and its reading of many digits fall back,
+//! where it is close, to long arithmetic, and are ten to fifty times as slow there.
 
-/// Appends a finite number in the shortest form that reads back the same, as JavaScript does (ECMA-262,
-/// `Number::toString`): `1`, not `1.0`; very large and very small ones with an exponent. But `-0` stays `-0`, and
-/// exponents have no plus sign, which is a byte more than needed.
+/// Appends a finite number in the shortest form that reads back the same, as JavaScript does
+/// (ECMA-262, `Number::toString`): `1`, not `1.0`; very large and very small ones with an exponent.
+/// But `-0` stays `-0`, and exponents have no plus sign, which is a byte more than needed.
 pub(super) fn put_number(out: &mut Vec<u8>, number: f64) {
     if number == 0.0 && number.is_sign_negative() {
         out.push(b'-');
@@ -22,7 +22,8 @@ pub(super) fn put_number(out: &mut Vec<u8>, number: f64) {
     }
 }
 
-/// The double nearest to a JSON number. Beyond the range of doubles it is the largest one of that sign.
+/// The double nearest to a JSON number. Beyond the range of doubles it is the largest one of that
+/// sign.
 pub(super) fn double(json: &[u8]) -> f64 {
     let number: f64 = lexical_core::parse(json).unwrap_or_default();
     number.clamp(f64::MIN, f64::MAX)
