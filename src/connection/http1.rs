@@ -5,7 +5,7 @@
 //! the head is parsed again when the rest has come, which costs less than keeping it parsed.
 
 use super::{Connection, Context, State, Step, Then};
-use crate::dialect::{Dialects, Exchange, Responder, Route};
+use crate::dialect::{Admission, Dialects, Exchange, Responder, Route};
 use crate::limits::HTTP_HEAD_BYTES_MAX;
 use crate::protocol::Parsed;
 use crate::protocol::http1::{
@@ -19,7 +19,7 @@ pub(super) struct Reading {
     /// Nothing can happen before this many bytes of the request are here.
     wanted: usize,
     /// The head was admitted: what is missing is body.
-    admitted: bool,
+    admission: Option<Box<Admission>>,
     chunked: Option<Box<Chunked>>,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Reading {
 struct Chunked {
     head_bytes: usize,
     body_bytes: usize,
-    body_bytes_max: u64,
+    admission: Admission,
     decoder: ChunkedDecoder,
     /// Bytes of framing between the end of the body and what follows, once all of it is decoded. A
     /// request that has to move to another shard is looked at again there.
@@ -81,11 +81,11 @@ impl BodyRefusal {
 
 /// What the head says about the body that has not come yet.
 enum Body {
-    Here(usize),
+    Here(usize, Admission),
     Missing,
     Chunked {
         head_bytes: usize,
-        body_bytes_max: u64,
+        admission: Admission,
     },
     Refused {
         used: usize,
@@ -101,7 +101,7 @@ impl Connection {
             return self.step_chunked(buf, ctx);
         }
         if buf.is_empty() || buf.len() < reading.wanted {
-            let in_body = reading.admitted;
+            let in_body = reading.admission.is_some();
             self.arm_reading(buf.len(), in_body, ctx.now);
             return more(buf.len());
         }
@@ -133,9 +133,9 @@ impl Connection {
             Err(error) => return self.refuse_broken(error, buf, ctx),
         };
         match self.judge_body(&head, head_bytes, buf.len(), ctx) {
-            Body::Here(body_bytes) => {
+            Body::Here(body_bytes, admission) => {
                 let used = head_bytes + body_bytes;
-                let then = self.handle(&head, &buf[head_bytes..used], ctx);
+                let then = self.handle(&head, &buf[head_bytes..used], admission, ctx);
                 Step { used, then }
             }
             Body::Missing => {
@@ -148,14 +148,13 @@ impl Connection {
             },
             Body::Chunked {
                 head_bytes,
-                body_bytes_max,
+                admission,
             } => {
                 if let State::Http(reading) = &mut self.state {
-                    reading.admitted = true;
                     reading.chunked = Some(Box::new(Chunked {
                         head_bytes,
                         body_bytes: 0,
-                        body_bytes_max,
+                        admission,
                         decoder: ChunkedDecoder::new(),
                         spent: 0,
                     }));
@@ -173,6 +172,11 @@ impl Connection {
         available: usize,
         ctx: &mut Context<'_>,
     ) -> Body {
+        if let State::Http(reading) = &mut self.state
+            && let Some(admission) = reading.admission.take()
+        {
+            return Body::Here(reading.wanted - head_bytes, *admission);
+        }
         let route = ctx.dialects.route(head.path);
         let bodiless = head.body_length.is_bodiless();
         self.begin_exchange(route, head, ctx);
@@ -182,13 +186,14 @@ impl Connection {
         let admitted = self.respond_or(exchange, ctx, |dialects, _, to| {
             dialects.admit(route, head, to).into()
         });
-        let Some(body_bytes_max) = admitted else {
+        let Some(admission) = admitted else {
             return Body::Refused {
                 used: if bodiless { head_bytes } else { available },
             };
         };
+        let body_bytes_max = admission.body_bytes_max;
         let body_bytes = match head.body_length {
-            BodyLength::None => return Body::Here(0),
+            BodyLength::None => return Body::Here(0, admission),
             BodyLength::Length(bytes) if bytes > body_bytes_max => {
                 let refusal = BodyRefusal::too_long(Some(bytes), body_bytes_max);
                 self.respond(exchange, ctx, |dialects, _, to| {
@@ -201,16 +206,16 @@ impl Connection {
                 self.invite_body(head, available == head_bytes, ctx);
                 return Body::Chunked {
                     head_bytes,
-                    body_bytes_max,
+                    admission,
                 };
             }
         };
         if available >= head_bytes + body_bytes {
-            return Body::Here(body_bytes);
+            return Body::Here(body_bytes, admission);
         }
         self.invite_body(head, available == head_bytes, ctx);
         if let State::Http(reading) = &mut self.state {
-            reading.admitted = true;
+            reading.admission = Some(Box::new(admission));
             reading.wanted = head_bytes + body_bytes;
         }
         Body::Missing
@@ -249,11 +254,15 @@ impl Connection {
             return more(buf.len());
         };
         let (head_bytes, body_bytes) = (chunked.head_bytes, chunked.body_bytes);
+        let admission = chunked.admission;
         let raw = &mut buf[head_bytes + body_bytes..];
-        let decoded = match chunked.decoder.decode(raw, chunked.body_bytes_max) {
+        let decoded = match chunked
+            .decoder
+            .decode(raw, chunked.admission.body_bytes_max)
+        {
             Ok(decoded) => decoded,
             Err(error) => {
-                let refusal = BodyRefusal::of(error, chunked.body_bytes_max);
+                let refusal = BodyRefusal::of(error, chunked.admission.body_bytes_max);
                 let used = buf.len();
                 self.refuse_request(&buf[..head_bytes], &refusal, ctx);
                 return Step {
@@ -275,7 +284,12 @@ impl Connection {
         let mut scratch = Scratch::new();
         match parse_head(&buf[..head_bytes], &mut scratch) {
             Ok(Parsed::Complete(head, _)) => {
-                let then = self.handle(&head, &buf[head_bytes..head_bytes + body_bytes], ctx);
+                let then = self.handle(
+                    &head,
+                    &buf[head_bytes..head_bytes + body_bytes],
+                    admission,
+                    ctx,
+                );
                 Step { used, then }
             }
             // The same bytes were a head before.
@@ -285,11 +299,19 @@ impl Connection {
     }
 
     /// Hands a whole request to its dialect.
-    fn handle(&mut self, head: &Head<'_, '_>, body: &[u8], ctx: &mut Context<'_>) -> Then {
+    fn handle(
+        &mut self,
+        head: &Head<'_, '_>,
+        body: &[u8],
+        admission: Admission,
+        ctx: &mut Context<'_>,
+    ) -> Then {
         let exchange = Exchange::of(head);
         let route = ctx.dialects.route(head.path);
         let action = self.respond_or(exchange, ctx, |dialects, tools, to| {
-            dialects.handle(route, head, body, tools, to).into()
+            dialects
+                .handle(route, head, body, admission, tools, to)
+                .into()
         });
         action.map_or(Then::Again, |action| Then::after(action, exchange))
     }

@@ -9,7 +9,9 @@ use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::{Action, AllMetrics, Dialect, Parts, Refused, Responder, Tools, respond_error};
+use super::{
+    Action, Admission, AllMetrics, Dialect, Parts, Refused, Responder, Tools, respond_error,
+};
 use crate::metrics::{Api, RefusalKind};
 use crate::protocol::http1::{Head, Method};
 
@@ -70,9 +72,9 @@ impl Dialect for Admin {
         _route: Route,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
-    ) -> Result<u64, Refused> {
+    ) -> Result<Admission, Refused> {
         if matches!(head.method, Method::Get | Method::Head) {
-            return Ok(0);
+            return Ok(Admission::BODILESS);
         }
         let exchange = to.exchange;
         to.begin(405)
@@ -86,6 +88,7 @@ impl Dialect for Admin {
         route: Route,
         _head: &Head<'_, '_>,
         _body: &[u8],
+        _admission: Admission,
         _tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {

@@ -12,8 +12,8 @@ use bytes::BytesMut;
 use super::client::{Open, Opening, Streamed};
 use super::nowhere::refuse_all;
 use super::render::Envelope;
-use super::{Action, Client, Cors, Judge, Refused, Responder, STREAMED, respond_error};
-use crate::auth::Directory;
+use super::{Action, Admission, Client, Cors, Refused, Responder, STREAMED, respond_error};
+use crate::auth::{Directory, Identity};
 use crate::config::CorsConfig;
 use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
 use crate::protocol::Parsed;
@@ -64,16 +64,16 @@ pub fn no_such_method(path: &str) -> Status {
     Status::new(Code::Unimplemented, format!("no such method: {path}"))
 }
 
-/// Judges a call of gRPC-web by its head: the most bytes its body may have, where a message may
-/// have `message_bytes_max`, or a refusal (written). `may_come` judges its sender.
+/// Judges a call of gRPC-web by its head, where a message may have `message_bytes_max` bytes; a
+/// refusal is written. `identify` judges its sender.
 pub(super) fn admit_web_call(
     head: &Head<'_, '_>,
     message_bytes_max: usize,
     to: &mut Responder<'_>,
-    may_come: impl FnOnce(&mut Responder<'_>) -> Result<(), Status>,
-) -> Result<u64, Refused> {
+    identify: impl FnOnce(&mut Responder<'_>) -> Result<Option<Identity>, Status>,
+) -> Result<Admission, Refused> {
     if head.method == Method::Options {
-        return Ok(0);
+        return Ok(Admission::BODILESS);
     }
     if head.method != Method::Post {
         let headers = [&b"Allow: POST, OPTIONS\r\n"[..]];
@@ -86,14 +86,13 @@ pub(super) fn admit_web_call(
             message,
         ));
     }
-    match CallFields::read(head.headers()) {
-        Ok(fields) if fields.kind.is_web() => {
-            if let Err(status) = may_come(to) {
-                respond_web(fields.answer, b"", b"", &status, to);
-                return Err(Refused);
-            }
-        }
-        Err(CallRefusal::Status { answer, .. }) if answer.is_web() => {}
+    let identity = match CallFields::read(head.headers()) {
+        Ok(fields) if fields.kind.is_web() => identify(to).map_err(|status| {
+            respond_web(fields.answer, b"", b"", &status, to);
+            Refused
+        })?,
+        // It is answered once it is whole.
+        Err(CallRefusal::Status { answer, .. }) if answer.is_web() => None,
         Ok(_) | Err(CallRefusal::Status { .. }) => {
             let message = "gRPC needs HTTP/2; gRPC-web does not";
             return Err(respond_error(to, &[], 505, "http_version", message));
@@ -102,17 +101,21 @@ pub(super) fn admit_web_call(
             let message = "a call is application/grpc or application/grpc-web, with protobuf";
             return Err(respond_error(to, &[], 415, "media_type", message));
         }
-    }
+    };
     // Base64 takes four bytes for three.
     let message = message_bytes_max + MESSAGE_HEADER_BYTES;
-    Ok((message.div_ceil(3) * 4) as u64)
+    let bytes_max = (message.div_ceil(3) * 4) as u64;
+    Ok(Admission::of(bytes_max, identity))
 }
 
 /// Judges a request for a method that its service has not: a browser may ask, nobody else is
 /// served.
-pub(super) fn admit_no_method(head: &Head<'_, '_>, to: &mut Responder<'_>) -> Result<u64, Refused> {
+pub(super) fn admit_no_method(
+    head: &Head<'_, '_>,
+    to: &mut Responder<'_>,
+) -> Result<Admission, Refused> {
     if head.method == Method::Options {
-        return Ok(0);
+        return Ok(Admission::BODILESS);
     }
     Err(refuse_all(head, to))
 }
@@ -122,7 +125,7 @@ pub(super) fn web_call(
     head: &Head<'_, '_>,
     body: &[u8],
     to: &mut Responder<'_>,
-    begin: impl FnOnce(WebCall, Judge<'_>) -> Result<Action, Status>,
+    begin: impl FnOnce(WebCall) -> Result<Action, Status>,
 ) -> Action {
     let (fields, answer) = match CallFields::read(head.headers()) {
         Ok(fields) => (Ok(fields), fields.answer),
@@ -144,7 +147,7 @@ pub(super) fn web_call(
             encoding,
             messages,
         };
-        begin(call, to.judge())
+        begin(call)
     });
     action.unwrap_or_else(|status| {
         let mut headers = Vec::new();

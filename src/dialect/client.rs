@@ -154,9 +154,11 @@ impl Client {
         dispatch!(Client, self, |D, client| D::answers_once(client))
     }
 
-    /// When [`Dialects::expire_client`] wants to be called.
+    /// When [`Dialects::expire_client`] wants to be called: at the dialect's own time, and when the
+    /// client's identity ends.
     pub fn due(&self) -> Instant {
-        dispatch!(Client, self, |D, client| D::due(client))
+        dispatch!(Client, self, |D, client| D::due(client)
+            .min(D::ends(client)))
     }
 }
 
@@ -238,6 +240,12 @@ impl Dialects {
 
     /// The time is [`Client::due`].
     pub fn expire_client(&self, client: &mut Client, tools: &mut Tools<'_>) -> Reaction {
+        let now = tools.now.instant;
+        if dispatch!(Client, &*client, |D, client| D::ends(client)) <= now {
+            return dispatch!(self, Client, client, |dialect, client| Dialect::end(
+                dialect, client
+            ));
+        }
         dispatch!(self, Client, client, |dialect, client| Dialect::expire(
             dialect, client, tools
         ))

@@ -14,8 +14,8 @@ use super::client::Reaction;
 use super::describe::Heard;
 use super::log::{Form, LogState, Position, Standing, Wants};
 use super::{
-    Action, AllMetrics, Client, Config, Cors, Envelope, Message, Outcome, Refused, Reporting,
-    Responder, Tools, no_such_method, respond_error,
+    Action, Admission, AllMetrics, Client, Config, Cors, Envelope, Message, Outcome, Refused,
+    Reporting, Responder, Tools, no_such_method, respond_error,
 };
 use crate::auth::{Directory, OrganizationId};
 use crate::hub::{Epoch, Event, Full, Gap, Log, Number, Refusal};
@@ -128,15 +128,14 @@ pub trait Dialect: Sized {
         None
     }
 
-    /// Judges a request by its head alone, before any of its body is read: the most bytes its body
-    /// may have, or a refusal (already written).
+    /// Judges a request by its head alone, before any of its body is read; a refusal is written.
     fn admit(
         &self,
         route: Self::Route<'_>,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
-    ) -> Result<u64, Refused> {
-        Ok(0)
+    ) -> Result<Admission, Refused> {
+        Ok(Admission::BODILESS)
     }
 
     /// Refuses a request that does not come as it should.
@@ -157,6 +156,7 @@ pub trait Dialect: Sized {
         route: Self::Route<'_>,
         head: &Head<'_, '_>,
         body: &[u8],
+        admission: Admission,
         tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action;
@@ -265,6 +265,20 @@ pub trait Dialect: Sized {
     /// than that takes.
     fn message_bytes_max(client: &Self::Client) -> usize {
         WEBSOCKET_MESSAGE_BYTES_MAX
+    }
+
+    /// The end of the identity that a client is known by.
+    fn ends(client: &Self::Client) -> Instant {
+        Instant::NEVER
+    }
+
+    /// The identity of a client has ended.
+    fn end(&self, client: &mut Self::Client) -> Reaction {
+        Reaction::Close(
+            Vec::new(),
+            CloseCode::POLICY_VIOLATION,
+            "the login has ended",
+        )
     }
 
     /// When [`expire`](Self::expire) is to be called.

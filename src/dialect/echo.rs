@@ -6,8 +6,8 @@ use std::convert::Infallible;
 use bytes::Bytes;
 
 use super::{
-    Action, Client as AnyClient, Dialect, Message, Open, Opening, Parts, Reaction, Refused,
-    Responder, Tools, handshake_fields,
+    Action, Admission, Client as AnyClient, Dialect, Message, Open, Opening, Parts, Reaction,
+    Refused, Responder, Tools, handshake_fields,
 };
 use crate::limits::ECHO_MESSAGE_BYTES_MAX;
 use crate::protocol::http1::Head;
@@ -53,8 +53,8 @@ impl Dialect for Echo {
         _route: Route,
         _head: &Head<'_, '_>,
         _to: &mut Responder<'_>,
-    ) -> Result<u64, Refused> {
-        Ok(ECHO_MESSAGE_BYTES_MAX as u64)
+    ) -> Result<Admission, Refused> {
+        Ok(Admission::of(ECHO_MESSAGE_BYTES_MAX as u64, None))
     }
 
     fn handle(
@@ -62,6 +62,7 @@ impl Dialect for Echo {
         _route: Route,
         head: &Head<'_, '_>,
         body: &[u8],
+        _admission: Admission,
         _tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {

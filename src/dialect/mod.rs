@@ -7,6 +7,7 @@
 //! "Adding a dialect".
 
 pub mod admin;
+mod admission;
 mod calls;
 mod client;
 mod config;
@@ -44,6 +45,7 @@ use crate::hub::{Ids, Placement};
 use crate::metrics::Metrics;
 use crate::time::Now;
 
+pub use admission::Admission;
 pub use calls::no_such_method;
 pub use client::{Change, Message, Open, Opening, Reaction, Streamed, Subscribe};
 pub use config::Config;

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use super::contract::{Dialect, Parts};
-use super::{Action, Refused, Responder, Tools, calls, respond_error};
+use super::{Action, Admission, Refused, Responder, Tools, calls, respond_error};
 use crate::protocol::http1::{Head, Method};
 
 /// What may be asked of the server as a whole, somewhere.
@@ -63,9 +63,9 @@ impl Dialect for Nowhere {
         route: Route,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
-    ) -> Result<u64, Refused> {
+    ) -> Result<Admission, Refused> {
         if route == Route::Server || asks_the_server(head) {
-            return Ok(0);
+            return Ok(Admission::BODILESS);
         }
         to.lines = self.anyone;
         Err(refuse_all(head, to))
@@ -83,6 +83,7 @@ impl Dialect for Nowhere {
         _route: Route,
         head: &Head<'_, '_>,
         _body: &[u8],
+        _admission: Admission,
         _tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {

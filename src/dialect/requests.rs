@@ -2,8 +2,8 @@
 
 use super::respond::{Refused, Responder};
 use super::{
-    Action, AllowedOrigin, Client, Cors, Dialect, Dialects, Outcome, Pending, Route, Tools,
-    dispatch,
+    Action, Admission, AllowedOrigin, Client, Cors, Dialect, Dialects, Outcome, Pending, Route,
+    Tools, dispatch,
 };
 use crate::protocol::grpc::Status;
 use crate::protocol::http1::Head;
@@ -27,14 +27,13 @@ impl Dialects {
         self.cors(route)?.allowed(origin)
     }
 
-    /// Judges a request by its head alone, before any of its body is read: the most bytes its body
-    /// may have, or a refusal (already written).
+    /// Judges a request by its head alone, before any of its body is read; a refusal is written.
     pub fn admit<'o>(
         &'o self,
         route: Route<'_>,
         head: &Head<'_, '_>,
         to: &mut Responder<'o>,
-    ) -> Result<u64, Refused> {
+    ) -> Result<Admission, Refused> {
         to.lines = self.lines(route);
         dispatch!(self, Route, route, |dialect, route| Dialect::admit(
             dialect, route, head, to
@@ -62,12 +61,13 @@ impl Dialects {
         route: Route<'_>,
         head: &Head<'_, '_>,
         body: &[u8],
+        admission: Admission,
         tools: &mut Tools<'_>,
         to: &mut Responder<'o>,
     ) -> Action {
         to.lines = self.lines(route);
         dispatch!(self, Route, route, |dialect, route| Dialect::handle(
-            dialect, route, head, body, tools, to
+            dialect, route, head, body, admission, tools, to
         ))
     }
 

@@ -8,7 +8,7 @@ use super::stream::{NewStream, StreamSocket};
 use crate::auth::Network;
 use crate::connection::http1::BodyRefusal;
 use crate::connection::{Connection, Context, State, Step, Then, Timer};
-use crate::dialect::{Exchange, Open, Opening};
+use crate::dialect::{Admission, Exchange, Open, Opening};
 use crate::protocol::grpc::{CallFields, CallRefusal, Kind, Status};
 use crate::protocol::http1::{
     BodyLength, Glimpse, Head, HeadError, StreamFields, StreamRequest as RequestLine, Version,
@@ -22,8 +22,8 @@ pub(in crate::connection) struct StreamRequest {
     /// About what the head takes.
     head_bytes: usize,
     ended: bool,
-    /// Most bytes its body may have, once it was admitted.
-    body_bytes_max: Option<u64>,
+    /// What was found out of its head, once it was admitted.
+    admission: Option<Admission>,
 }
 
 /// What a field takes beside its bytes: a place in a map.
@@ -32,7 +32,7 @@ const FIELD_OVERHEAD: usize = 96;
 /// What a request's head leads to.
 enum Begun {
     /// Its body is to be read.
-    Admitted(u64),
+    Admitted(Admission),
     /// It is answered.
     Refused,
     /// It is a call.
@@ -50,7 +50,7 @@ impl StreamRequest {
             head,
             head_bytes,
             ended,
-            body_bytes_max: None,
+            admission: None,
         }
     }
 
@@ -85,10 +85,10 @@ impl Connection {
             self.state = state;
             return all(Then::More { keep: 0 });
         };
-        let body_bytes_max = match request.body_bytes_max {
-            Some(bytes) => bytes,
+        let admission = match request.admission {
+            Some(admission) => admission,
             None => match self.begin_request(&request, ctx) {
-                Begun::Admitted(bytes) => *request.body_bytes_max.insert(bytes),
+                Begun::Admitted(admission) => *request.admission.insert(admission),
                 Begun::Refused => return all(Then::Again),
                 Begun::Call(open) => {
                     return Step {
@@ -102,8 +102,8 @@ impl Connection {
                 }
             },
         };
-        if buf.len() as u64 > body_bytes_max {
-            let refusal = BodyRefusal::too_long(None, body_bytes_max);
+        if buf.len() as u64 > admission.body_bytes_max {
+            let refusal = BodyRefusal::too_long(None, admission.body_bytes_max);
             self.respond(exchange(&request), ctx, |dialects, _, to| {
                 let route = dialects.route(request.head.uri.path());
                 refusal.respond(route, dialects, to);
@@ -123,7 +123,9 @@ impl Connection {
         self.with_head(&request, ctx, |connection, head, ctx| {
             let route = ctx.dialects.route(head.path);
             let action = connection.respond_or(exchange, ctx, |dialects, tools, to| {
-                dialects.handle(route, head, buf, tools, to).into()
+                dialects
+                    .handle(route, head, buf, admission, tools, to)
+                    .into()
             });
             if let Some(action) = action {
                 then = Then::after(action, exchange);
@@ -157,7 +159,10 @@ impl Connection {
             connection.begin_exchange(route, head, ctx);
             let admitted = connection.respond_or(exchange, ctx, |dialects, _, to| {
                 match (dialects.admit(route, head, to), head.body_length) {
-                    (Ok(most), BodyLength::Length(bytes)) if bytes > most => {
+                    (Ok(admission), BodyLength::Length(bytes))
+                        if bytes > admission.body_bytes_max =>
+                    {
+                        let most = admission.body_bytes_max;
                         let refusal = BodyRefusal::too_long(Some(bytes), most);
                         refusal.respond(route, dialects, to);
                         Wrote::Response
@@ -165,8 +170,8 @@ impl Connection {
                     (admitted, _) => admitted.into(),
                 }
             });
-            if let Some(most) = admitted {
-                begun = Begun::Admitted(most);
+            if let Some(admission) = admitted {
+                begun = Begun::Admitted(admission);
                 // RFC 9110 §10.1.1: it is told to go on, unless it has the answer already.
                 if head.expect_continue {
                     connection.push_continue(ctx);

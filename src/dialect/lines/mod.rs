@@ -9,8 +9,8 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::{
-    Action, Call, Change, Client as AnyClient, Dialect, Envelope, Heard, Open, Opening, Outcome,
-    Parts, Pending as AnyPending, Reaction, Responder, Streamed, Subscribe, Tools, Undo,
+    Action, Admission, Call, Change, Client as AnyClient, Dialect, Envelope, Heard, Open, Opening,
+    Outcome, Parts, Pending as AnyPending, Reaction, Responder, Streamed, Subscribe, Tools, Undo,
     put_event_name, respond_error,
 };
 use crate::auth::{Directory, OrganizationId};
@@ -61,6 +61,7 @@ impl Dialect for Lines {
         _route: Route,
         head: &Head<'_, '_>,
         _body: &[u8],
+        _admission: Admission,
         _tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {

@@ -22,16 +22,18 @@ pub(super) enum Sender {
 }
 
 impl Live {
-    /// Whether the sender of a request may be somebody who may see the state, as far as its head
-    /// tells; a refusal is written.
+    /// Judges whether the sender of a request may see the state, as far as its head tells: `None`
+    /// is a user whose password is to be checked. A refusal is written.
     pub(super) fn check_sender(
         &self,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
-    ) -> Result<(), Refused> {
+    ) -> Result<Option<Identity>, Refused> {
         match self.sender(head, to)? {
-            Sender::Known(identity) => Self::check_grant(identity, Grant::Admin, to),
-            Sender::User(_) => Ok(()),
+            Sender::Known(identity) => {
+                Self::check_grant(identity, Grant::Admin, to).map(|()| Some(identity))
+            }
+            Sender::User(_) => Ok(None),
         }
     }
 

@@ -26,8 +26,8 @@ use bytes::BytesMut;
 
 use crate::auth::{Directory, OrganizationId};
 use crate::dialect::{
-    self, Action, Change, Cors, Dialect, Envelope, Message, Outcome, Parts, Reaction, Refused,
-    Responder, Subscribe, Tools,
+    self, Action, Admission, Change, Cors, Dialect, Envelope, Message, Outcome, Parts, Reaction,
+    Refused, Responder, Subscribe, Tools,
 };
 use crate::hub::{Event, Full};
 use crate::protocol::http1::Head;
@@ -162,9 +162,9 @@ impl Dialect for Live {
         route: Route<'_>,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
-    ) -> Result<u64, Refused> {
+    ) -> Result<Admission, Refused> {
         match route {
-            Route::Socket => Ok(0),
+            Route::Socket => Ok(Admission::BODILESS),
             Route::State(path) => self.admit_state(path, head, to),
         }
     }
@@ -174,12 +174,13 @@ impl Dialect for Live {
         route: Route<'_>,
         head: &Head<'_, '_>,
         _body: &[u8],
+        admission: Admission,
         _tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {
         match route {
             Route::Socket => self.shake_hands(head, to),
-            Route::State(path) => self.handle_state(path, head, to),
+            Route::State(path) => self.handle_state(path, head, admission.identity, to),
         }
     }
 

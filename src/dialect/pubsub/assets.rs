@@ -8,7 +8,7 @@
 use bytes::Bytes;
 
 use super::errors::refuse_method;
-use super::{Pubsub, Route};
+use super::{Admission, Pubsub, Route};
 use crate::dialect::{Refused, Responder, respond_error};
 use crate::protocol::http1::{Head, query_last};
 
@@ -141,7 +141,7 @@ impl Pubsub {
         route: Route,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
-    ) -> Result<u64, Refused> {
+    ) -> Result<Admission, Refused> {
         let demo = matches!(route, Route::Index | Route::Asset(Asset::Demo));
         if demo && self.directory.anonymous().is_none() {
             let message = "nothing is served here";
@@ -151,7 +151,7 @@ impl Pubsub {
             let lines = self.lines_of_refusal(route);
             return Err(refuse_method(route.allow(), lines, to));
         }
-        Ok(0)
+        Ok(Admission::BODILESS)
     }
 
     /// What a refusal on a path tells browsers, where the other answers tell them nothing.

@@ -25,8 +25,8 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::{
-    Action, Cors, Dialect, Envelope, Heard, Message, Outcome, Parts, Position, Reaction, Refused,
-    Responder, Standing, Tools, Wants,
+    Action, Admission, Cors, Dialect, Envelope, Heard, Message, Outcome, Parts, Position, Reaction,
+    Refused, Responder, Standing, Tools, Wants,
 };
 use crate::auth::{Directory, OrganizationId};
 use crate::hub::{Epoch, Event, Gap, Number, Refusal};
@@ -111,10 +111,10 @@ impl Dialect for Pubsub {
         route: Route,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
-    ) -> Result<u64, Refused> {
+    ) -> Result<Admission, Refused> {
         match route {
             Route::Publish => self.admit_post(head, to),
-            Route::Socket => Ok(0),
+            Route::Socket => Ok(Admission::BODILESS),
             Route::Asset(_) | Route::Index => self.admit_asset(route, head, to),
         }
     }
@@ -136,11 +136,12 @@ impl Dialect for Pubsub {
         route: Route,
         head: &Head<'_, '_>,
         body: &[u8],
+        admission: Admission,
         tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {
         match route {
-            Route::Publish => self.post(head, body, to),
+            Route::Publish => self.post(head, body, admission.identity, to),
             Route::Socket => self.open(head, tools, to),
             Route::Asset(asset) => {
                 self.respond_asset(asset, head, to);
@@ -237,6 +238,14 @@ impl Dialect for Pubsub {
 
     fn due(client: &Box<Client>) -> Instant {
         client.due()
+    }
+
+    fn ends(client: &Box<Client>) -> Instant {
+        client.ends()
+    }
+
+    fn end(&self, client: &mut Box<Client>) -> Reaction {
+        client.end()
     }
 
     fn opened(&self, client: &mut Box<Client>, _tools: &mut Tools<'_>) -> Reaction {

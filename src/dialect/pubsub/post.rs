@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use super::access::problem;
 use super::body::{self, Publish};
 use super::errors::{Kind, Problem, refuse, refuse_all, refuse_method};
-use super::{Pending, Pubsub, Route};
-use crate::auth::{Identity, OrganizationId};
+use super::{Admission, Pending, Pubsub, Route};
+use crate::auth::{Denied, Identity, OrganizationId};
 use crate::dialect::{
     self, Action, Call, Denial, KEY_REUSED, LEAVING, Operation, Refused, Responder,
     idempotency_key, keys_held, reserved_name, too_fast,
@@ -42,16 +42,16 @@ impl Pubsub {
         &self,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
-    ) -> Result<u64, Refused> {
+    ) -> Result<Admission, Refused> {
         // A browser asks before it sends; what is wrong it learns from the answer to the request
         // itself.
         if head.method == Method::Options {
-            return Ok(0);
+            return Ok(Admission::BODILESS);
         }
         if !Route::Publish.allows(head.method) {
             return Err(refuse_method(Route::Publish.allow(), b"", to));
         }
-        self.publisher(head, to.now).map_err(|denied| {
+        let identity = self.publisher(head, to.now).map_err(|denied| {
             to.denied = Some(Denial::of(Api::Pubsub, denied));
             refuse(problem(denied), to)
         })?;
@@ -61,16 +61,24 @@ impl Pubsub {
             let message = "a publish by HTTP/1.0 needs Content-Length";
             return Err(refuse(Problem::new(Kind::LengthRequired, message), to));
         }
-        Ok(self.publish_bytes_max as u64)
+        let bytes_max = self.publish_bytes_max as u64;
+        Ok(Admission::of(bytes_max, Some(identity)))
     }
 
     /// Handles a whole publish.
-    pub(super) fn post(&self, head: &Head<'_, '_>, body: &[u8], to: &mut Responder<'_>) -> Action {
+    pub(super) fn post(
+        &self,
+        head: &Head<'_, '_>,
+        body: &[u8],
+        publisher: Option<Identity>,
+        to: &mut Responder<'_>,
+    ) -> Action {
         if head.method == Method::Options {
             to.preflight(204, &self.cors);
             return Action::Done;
         }
-        self.begin_post(head, body, to).unwrap_or_else(|problems| {
+        let begun = self.begin_post(head, body, publisher, to);
+        begun.unwrap_or_else(|problems| {
             refuse_all(&problems, to);
             Action::Done
         })
@@ -80,11 +88,11 @@ impl Pubsub {
         &self,
         head: &Head<'_, '_>,
         body: &[u8],
+        publisher: Option<Identity>,
         to: &mut Responder<'_>,
     ) -> Result<Action, Vec<Problem>> {
         let one = |problem| vec![problem];
-        let identity = self.publisher(head, to.now);
-        let identity = identity.map_err(|denied| one(problem(denied)))?;
+        let identity = publisher.ok_or_else(|| one(problem(Denied::Missing)))?;
         let invalid_key = |message| one(Problem::new(Kind::InvalidIdempotencyKey, message));
         let idempotency_key = idempotency_key(head).map_err(invalid_key)?;
         let publish = body::read(body)?;

@@ -5,8 +5,8 @@ use std::convert::Infallible;
 use super::{Method, Reflection, Route, health};
 use crate::dialect::calls::{admit_no_method, admit_web_call, refuse_call, web_call};
 use crate::dialect::{
-    Action, Client as AnyClient, Cors, Dialect, Message, Parts, Reaction, Refused, Responder,
-    Tools, calls, no_such_method, respond_error,
+    Action, Admission, Client as AnyClient, Cors, Dialect, Message, Parts, Reaction, Refused,
+    Responder, Tools, calls, no_such_method, respond_error,
 };
 use crate::limits::STRANGER_MESSAGE_BYTES_MAX;
 use crate::protocol::grpc::{Code, Status};
@@ -58,10 +58,10 @@ impl Dialect for Rpc {
         route: Route,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
-    ) -> Result<u64, Refused> {
+    ) -> Result<Admission, Refused> {
         match route {
             // Nobody asks who asks, and there is little to ask.
-            Route::Method(_) => admit_web_call(head, STRANGER_MESSAGE_BYTES_MAX, to, |_| Ok(())),
+            Route::Method(_) => admit_web_call(head, STRANGER_MESSAGE_BYTES_MAX, to, |_| Ok(None)),
             Route::NoMethod => admit_no_method(head, to),
         }
     }
@@ -80,12 +80,13 @@ impl Dialect for Rpc {
         route: Route,
         head: &Head<'_, '_>,
         body: &[u8],
+        _admission: Admission,
         _tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {
         match route {
             Route::Method(method) if head.method != HttpMethod::Options => {
-                web_call(head, body, to, |call, _| {
+                web_call(head, body, to, |call| {
                     Ok(call.open(AnyClient::Rpc(Client::new(method)), &self.cors))
                 })
             }

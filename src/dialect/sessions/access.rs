@@ -21,34 +21,10 @@ use crate::protocol::http1::{Head, Method};
 /// RFC 9110 §15.5.2: a 401 says how to do better (RFC 6750 §3).
 const CHALLENGE: &[u8] = b"WWW-Authenticate: Bearer\r\n";
 
-/// Who reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reader {
-    /// Somebody of an organization.
-    Member(Identity),
-    /// Anybody, who knows the token of a session, which is enough to read that session.
-    TokenHolder,
-}
-
-impl Reader {
-    /// Whose sessions are read; `None` is whichever organization has the one.
-    pub(super) fn organization(self) -> Option<OrganizationId> {
-        match self {
-            Self::Member(identity) => Some(identity.organization),
-            Self::TokenHolder => None,
-        }
-    }
-
-    /// Whose sessions may be searched for a fragment of their token, if any.
-    pub(super) fn searched(self) -> Option<OrganizationId> {
-        match self {
-            Self::Member(identity) => identity
-                .grants
-                .allow(Grant::Admin)
-                .then_some(identity.organization),
-            Self::TokenHolder => None,
-        }
-    }
+/// The organization whose sessions may be searched for a fragment of their token, if any.
+pub(super) fn searched(sender: Option<Identity>) -> Option<OrganizationId> {
+    let admin = sender.filter(|identity| identity.grants.allow(Grant::Admin));
+    admin.map(|identity| identity.organization)
 }
 
 /// Whether a request reads a session; all others change something.
@@ -57,46 +33,28 @@ pub(super) const fn reads(method: Method) -> bool {
 }
 
 impl Sessions {
-    /// Whether the request's sender may do what its head asks for; a refusal is written.
+    /// Identifies the sender of a request that may do what its head asks for; a refusal is written.
+    /// `None` is somebody who knows the token of a session, which is enough to read that session.
     pub(super) fn authorize(
         &self,
         route: Route<'_>,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
-    ) -> Result<(), Refused> {
-        if reads(head.method) {
-            self.reader(route, head, to).map(|_| ())
+    ) -> Result<Option<Identity>, Refused> {
+        let needed = if reads(head.method) {
+            Grant::Subscribe
         } else {
-            self.publisher(head, to).map(|_| ())
-        }
-    }
-
-    /// Identifies the reader; a refusal is written.
-    pub(super) fn reader(
-        &self,
-        route: Route<'_>,
-        head: &Head<'_, '_>,
-        to: &mut Responder<'_>,
-    ) -> Result<Reader, Refused> {
-        match self.member(head, Grant::Subscribe, to) {
-            Ok(identity) => Ok(Reader::Member(identity)),
-            Err(Denied::Missing) if self.token_reads && names_uuid(route) => {
-                Ok(Reader::TokenHolder)
+            Grant::Publish
+        };
+        match self.member(head, needed, to) {
+            Ok(identity) => Ok(Some(identity)),
+            Err(Denied::Missing)
+                if needed == Grant::Subscribe && self.token_reads && names_uuid(route) =>
+            {
+                Ok(None)
             }
             Err(denied) => Err(Self::respond_denied(denied, to)),
         }
-    }
-
-    /// The organization whose sessions the sender may publish to, create and change; a refusal is
-    /// written.
-    pub(super) fn publisher(
-        &self,
-        head: &Head<'_, '_>,
-        to: &mut Responder<'_>,
-    ) -> Result<OrganizationId, Refused> {
-        self.member(head, Grant::Publish, to)
-            .map(|identity| identity.organization)
-            .map_err(|denied| Self::respond_denied(denied, to))
     }
 
     fn member(

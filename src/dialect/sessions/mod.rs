@@ -29,10 +29,11 @@ pub use config::SessionsConfig;
 pub use route::{Function, Route};
 
 use super::{
-    Action, By, Call, Client as AnyClient, Cors, Dialect, Envelope, Follow, Form, LogState,
-    Message, Operation, Outcome, Parts, Position, Reaction, Refused, Responder, Tools, Wants,
+    Action, Admission, By, Call, Client as AnyClient, Cors, Dialect, Envelope, Follow, Form,
+    LogState, Message, Operation, Outcome, Parts, Position, Reaction, Refused, Responder, Tools,
+    Wants,
 };
-use crate::auth::Directory;
+use crate::auth::{Directory, Identity};
 use crate::hub::{
     Address, Command, Epoch, Event, Gap, Log, Number, OrganizationId, Parents, Refusal, Scope,
     ScopeName, SessionKey, Transition,
@@ -40,7 +41,7 @@ use crate::hub::{
 use crate::limits::{SCOPE_NAME_BYTES_MAX, STRANGER_MESSAGE_BYTES_MAX};
 use crate::protocol::http1::{BodyLength, Head, Method, Version, decode_segment};
 use crate::protocol::websocket::CloseCode;
-use access::reads;
+use access::{reads, searched};
 use answer::respond;
 use errors::{respond_error, respond_refusal};
 use render::FeedForm;
@@ -102,11 +103,11 @@ impl Dialect for Sessions {
         route: Route<'_>,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
-    ) -> Result<u64, Refused> {
+    ) -> Result<Admission, Refused> {
         // A browser asks before it sends; what is wrong it learns from the answer to the request
         // itself.
         if head.method == Method::Options {
-            return Ok(0);
+            return Ok(Admission::BODILESS);
         }
         let Some(allow) = route.allow() else {
             respond_error(to, 404, "not_found", "there is no such function");
@@ -124,7 +125,7 @@ impl Dialect for Sessions {
             );
             return Err(Refused);
         }
-        self.authorize(route, head, to)?;
+        let identity = self.authorize(route, head, to)?;
         let events = matches!(route, Route::Function(_, Function::Events));
         // RFC 9112 §6.3: without either field an HTTP/1.1 body is empty. What an HTTP/1.0 client
         // means by it cannot be known.
@@ -135,13 +136,13 @@ impl Dialect for Sessions {
             return Err(Refused);
         }
         if events && head.method == Method::Get {
-            return Ok(0);
+            return Ok(Admission::of(0, identity));
         }
         if reads(head.method) {
             // The original does not look at what comes with a GET; and it may be a stranger's.
-            return Ok(STRANGER_MESSAGE_BYTES_MAX as u64);
+            return Ok(Admission::of(STRANGER_MESSAGE_BYTES_MAX as u64, identity));
         }
-        Ok(self.publish_bytes_max as u64)
+        Ok(Admission::of(self.publish_bytes_max as u64, identity))
     }
 
     fn handle(
@@ -149,6 +150,7 @@ impl Dialect for Sessions {
         route: Route<'_>,
         head: &Head<'_, '_>,
         body: &[u8],
+        admission: Admission,
         tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {
@@ -157,7 +159,7 @@ impl Dialect for Sessions {
             to.preflight(200, &self.cors);
             return Action::Done;
         }
-        match self.try_handle(route, head, body, tools, to) {
+        match self.try_handle(route, head, body, admission.identity, tools, to) {
             Ok(action) => action,
             Err(Refused) => Action::Done,
         }
@@ -255,13 +257,16 @@ impl Sessions {
         route: Route<'_>,
         head: &Head<'_, '_>,
         body: &[u8],
+        sender: Option<Identity>,
         tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Result<Action, Refused> {
-        if reads(head.method) {
-            return self.read(route, head, tools, to);
-        }
-        let organization = self.publisher(head, to)?;
+        let organization = sender.map(|identity| identity.organization);
+        let organization = match (reads(head.method), organization) {
+            (false, Some(organization)) => organization,
+            // Whoever changes something was asked who they are.
+            _ => return self.read(route, head, sender, tools, to),
+        };
         match route {
             Route::Collection => Self::create(organization, body, tools, to),
             Route::Session(token) => {
@@ -299,15 +304,15 @@ impl Sessions {
         &self,
         route: Route<'_>,
         head: &Head<'_, '_>,
+        sender: Option<Identity>,
         tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Result<Action, Refused> {
-        let reader = self.reader(route, head, to)?;
         let (Route::Session(token) | Route::Function(token, _)) = route else {
             return Ok(Action::Done);
         };
         let token = ScopeName::new(&Self::token(token, to)?);
-        let organization = reader.organization();
+        let organization = sender.map(|identity| identity.organization);
         if matches!(route, Route::Function(_, Function::Events)) {
             let (cursor, form) = self.read_listen(head, to)?;
             let hash = tools.placement.session_hash(token.as_str());
@@ -323,7 +328,7 @@ impl Sessions {
         let pending = if matches!(route, Route::Session(_)) {
             Pending::Read {
                 fragment: token.clone(),
-                searched: reader.searched(),
+                searched: searched(sender),
             }
         } else {
             Pending::Status

@@ -37,11 +37,6 @@ impl EventService {
         note(publisher, judge)
     }
 
-    /// Whether a request is somebody's: judged by its head, likewise.
-    pub(super) fn may_come(&self, head: &Head<'_, '_>, judge: Judge<'_>) -> Result<(), Status> {
-        self.known(head, Offer::default(), judge).map(drop)
-    }
-
     /// The identity of the sender of a request.
     pub(super) fn known(
         &self,
@@ -79,6 +74,11 @@ fn presented<'b>(head: &Head<'_, 'b>, offer: Offer<'b>) -> Credentials<'b> {
         return Credentials::Contradictory;
     }
     Credentials::Bearer(token)
+}
+
+/// The identity of a request that was admitted as somebody's.
+pub(super) fn admitted(identity: Option<Identity>) -> Result<Identity, Status> {
+    identity.ok_or_else(|| status_of(Denied::Missing))
 }
 
 /// Notes a refusal of access, and says it in this dialect's form.

@@ -126,6 +126,11 @@ impl Client {
         Self::new(nobody, Form::Json, kind, None, None)
     }
 
+    /// The end of its identity.
+    pub const fn ends(&self) -> Instant {
+        self.identity.ends
+    }
+
     /// Whether its call is unary.
     pub const fn takes_one_message(&self) -> bool {
         matches!(self.kind, Kind::Publish(_))

@@ -40,8 +40,8 @@ use bytes::BytesMut;
 use super::calls::{self, admit_no_method, admit_web_call, one_message, refuse_call, web_call};
 use super::nowhere::refuse_all;
 use super::{
-    Action, Client as AnyClient, Cors, Dialect, Envelope, Heard, Message, Outcome, Parts, Reaction,
-    Refused, Responder, Tools, no_such_method, respond_error,
+    Action, Admission, Client as AnyClient, Cors, Dialect, Envelope, Heard, Message, Offer,
+    Outcome, Parts, Reaction, Refused, Responder, Tools, no_such_method, respond_error,
 };
 use crate::auth::{Directory, OrganizationId};
 use crate::hub::{Event, Full};
@@ -136,14 +136,14 @@ impl Dialect for EventService {
         route: Route,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
-    ) -> Result<u64, Refused> {
+    ) -> Result<Admission, Refused> {
         match route {
             Route::Stream => self.admit_plain(false, head, to),
             Route::Publish => self.admit_plain(true, head, to),
             Route::Call(method) => {
                 admit_web_call(head, WEBSOCKET_MESSAGE_BYTES_MAX, to, |to| match method {
-                    Method::Publish => self.publisher(head, to.judge()).map(drop),
-                    Method::Stream => self.may_come(head, to.judge()),
+                    Method::Publish => self.publisher(head, to.judge()).map(Some),
+                    Method::Stream => self.known(head, Offer::default(), to.judge()).map(Some),
                 })
             }
             Route::NoMethod => admit_no_method(head, to),
@@ -168,6 +168,7 @@ impl Dialect for EventService {
         route: Route,
         head: &Head<'_, '_>,
         body: &[u8],
+        admission: Admission,
         _tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {
@@ -177,13 +178,15 @@ impl Dialect for EventService {
         }
         match route {
             Route::Stream => self.open(head, to),
-            Route::Publish => self.post(head, body, to),
-            Route::Call(Method::Publish) => web_call(head, body, to, |call, judge| {
+            Route::Publish => Self::post(head, body, admission.identity, to),
+            Route::Call(Method::Publish) => web_call(head, body, to, |call| {
                 let message = one_message(&call.messages, call.encoding)?;
-                self.post_web(call.answer, head, &message, judge)
+                let publisher = access::admitted(admission.identity)?;
+                Self::post_web(call.answer, head, &message, publisher)
             }),
-            Route::Call(Method::Stream) => web_call(head, body, to, |call, judge| {
-                let client = self.call(Method::Stream, head, judge)?;
+            Route::Call(Method::Stream) => web_call(head, body, to, |call| {
+                let identify = || access::admitted(admission.identity);
+                let client = Self::call(Method::Stream, head, identify)?;
                 let client = AnyClient::EventService(Box::new(client));
                 Ok(call.open(client, &self.cors))
             }),
@@ -218,7 +221,8 @@ impl Dialect for EventService {
         let Route::Call(method) = route else {
             return Err(no_such_method(head.path));
         };
-        let client = self.call(method, head, tools.judge())?;
+        let identify = || self.known(head, Offer::default(), tools.judge());
+        let client = Self::call(method, head, identify)?;
         Ok(AnyClient::EventService(Box::new(client)))
     }
 
@@ -251,6 +255,17 @@ impl Dialect for EventService {
 
     fn due(client: &Box<Client>) -> Instant {
         client.due()
+    }
+
+    fn ends(client: &Box<Client>) -> Instant {
+        client.ends()
+    }
+
+    fn end(&self, client: &mut Box<Client>) -> Reaction {
+        client.end(Status::new(
+            Code::Unauthenticated,
+            "the API token has ended",
+        ))
     }
 
     fn opened(&self, client: &mut Box<Client>, tools: &mut Tools<'_>) -> Reaction {

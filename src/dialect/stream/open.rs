@@ -8,12 +8,12 @@ use bytes::Bytes;
 use super::access::{SUBPROTOCOLS, note};
 use super::client::Kind;
 use super::errors::invalid;
-use super::{Client, EventService, Form, Wanted, put_http_error};
-use crate::auth::Grant;
+use super::{Admission, Client, EventService, Form, Wanted, put_http_error};
+use crate::auth::{Grant, Identity};
 use crate::dialect::client::{Open, Opening, Streamed};
 use crate::dialect::render::Envelope;
 use crate::dialect::{
-    self, Action, Judge, Offer, Refused, Responder, STREAMED, handshake_fields, idempotency_key,
+    self, Action, Offer, Refused, Responder, STREAMED, handshake_fields, idempotency_key,
 };
 use crate::limits::{STREAM_HEARTBEAT_SECONDS_MAX, STREAM_SESSION_ID_BYTES_MAX};
 use crate::protocol::grpc::{Code, MessageEncoding, Status};
@@ -33,9 +33,9 @@ impl EventService {
         publishes: bool,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
-    ) -> Result<u64, Refused> {
+    ) -> Result<Admission, Refused> {
         if head.method == Method::Options {
-            return Ok(0);
+            return Ok(Admission::BODILESS);
         }
         let (allowed, allow, bytes_max) = if publishes {
             (Method::Post, "POST, OPTIONS", self.publish_bytes_max as u64)
@@ -47,11 +47,13 @@ impl EventService {
             let status = Status::new(Code::Unimplemented, format!("allowed: {allow}"));
             return Err(respond_error(405, header.as_bytes(), &status, to));
         }
-        if publishes {
-            self.publisher(head, to.judge())
-                .map_err(|status| refuse(&status, to))?;
-        }
-        Ok(bytes_max)
+        let publisher = if publishes {
+            let publisher = self.publisher(head, to.judge());
+            Some(publisher.map_err(|status| refuse(&status, to))?)
+        } else {
+            None
+        };
+        Ok(Admission::of(bytes_max, publisher))
     }
 
     /// Handles an admitted request for a stream that is no call.
@@ -124,13 +126,12 @@ impl EventService {
 
     /// A gRPC call begins: a stream, or one publish.
     pub(super) fn call(
-        &self,
         method: super::Method,
         head: &Head<'_, '_>,
-        judge: Judge<'_>,
+        identify: impl FnOnce() -> Result<Identity, Status>,
     ) -> Result<Client, Status> {
         let session_id = session_id(head)?;
-        let identity = self.known(head, Offer::default(), judge)?;
+        let identity = identify()?;
         let kind = match method {
             super::Method::Publish => Kind::Publish(idempotency_key(head).map_err(invalid)?),
             super::Method::Stream => Kind::Stream,

@@ -1,12 +1,14 @@
 //! One event by one request: `POST /event/v2/publish`, or gRPC-web.
 
+use super::access::admitted;
 use super::errors::invalid;
 use super::open::{refuse, respond_error, session_id};
 use super::placing::Place;
 use super::refusal::of_refusal;
 use super::{EventService, Form, Pending, Publish, put_published};
+use crate::auth::Identity;
 use crate::dialect::calls::respond_web;
-use crate::dialect::{self, Action, Call, Judge, Responder, idempotency_key, retry_after_line};
+use crate::dialect::{self, Action, Call, Responder, idempotency_key, retry_after_line};
 use crate::hub::{Answer, Command, EventId, Refusal};
 use crate::protocol::grpc::{Code, Kind, Status};
 use crate::protocol::http1::Head;
@@ -42,8 +44,15 @@ impl Coding {
 }
 
 impl EventService {
-    pub(super) fn post(&self, head: &Head<'_, '_>, body: &[u8], to: &mut Responder<'_>) -> Action {
-        let begun = self.begin_post(Coding::Json, head, body, to.judge());
+    pub(super) fn post(
+        head: &Head<'_, '_>,
+        body: &[u8],
+        publisher: Option<Identity>,
+        to: &mut Responder<'_>,
+    ) -> Action {
+        let publisher = admitted(publisher);
+        let begun =
+            publisher.and_then(|publisher| Self::begin_post(Coding::Json, head, body, publisher));
         begun.unwrap_or_else(|status| {
             refuse(&status, to);
             Action::Done
@@ -52,23 +61,20 @@ impl EventService {
 
     /// One publish by gRPC-web, to be answered as `kind`; `message` is what the body frames.
     pub(super) fn post_web(
-        &self,
         kind: Kind,
         head: &Head<'_, '_>,
         message: &[u8],
-        judge: Judge<'_>,
+        publisher: Identity,
     ) -> Result<Action, Status> {
-        self.begin_post(Coding::Web(kind), head, message, judge)
+        Self::begin_post(Coding::Web(kind), head, message, publisher)
     }
 
     fn begin_post(
-        &self,
         coding: Coding,
         head: &Head<'_, '_>,
         body: &[u8],
-        judge: Judge<'_>,
+        identity: Identity,
     ) -> Result<Action, Status> {
-        let identity = self.publisher(head, judge)?;
         let publish = Publish::read(coding.form(), body)?;
         let key = idempotency_key(head).map_err(invalid)?;
         let posted = Posted {

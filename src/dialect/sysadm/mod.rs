@@ -35,8 +35,8 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::{
-    Action, CONTRADICTORY, Client as AnyClient, Cors, Denial, Dialect, Envelope, Heard, Message,
-    Open, Opening, Outcome, Parts, Reaction, Reporting, Responder, Tools, check_upgrade,
+    Action, Admission, CONTRADICTORY, Client as AnyClient, Cors, Denial, Dialect, Envelope, Heard,
+    Message, Open, Opening, Outcome, Parts, Reaction, Reporting, Responder, Tools, check_upgrade,
     read_credentials, respond_error,
 };
 use crate::auth::{Denied, Directory, Grant, Identity, LoginToken, OrganizationId};
@@ -173,6 +173,7 @@ impl Dialect for Sysadm {
         _route: Route,
         head: &Head<'_, '_>,
         _body: &[u8],
+        _admission: Admission,
         tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {
@@ -261,6 +262,10 @@ impl Dialect for Sysadm {
         client.due()
     }
 
+    fn ends(client: &Box<Client>) -> Instant {
+        client.ends()
+    }
+
     fn answer_client(
         &self,
         client: &mut Box<Client>,
@@ -336,6 +341,12 @@ impl Client {
     /// Whether somebody is logged in.
     pub const fn is_logged_in(&self) -> bool {
         self.login.is_some()
+    }
+
+    /// The end of its identity.
+    pub fn ends(&self) -> Instant {
+        self.login
+            .map_or(Instant::NEVER, |login| login.identity.ends)
     }
 
     /// When [`Dialect::expire`] wants to be called.

@@ -40,7 +40,7 @@ impl Tester {
         let mut ground = Ground::new();
         let request = format!("GET /sysadm HTTP/1.1\r\n{UPGRADE}{headers}");
         let (action, _) = ground.request(&request, |head, tools, to| {
-            dialect.handle(Route, head, b"", tools, to)
+            dialect.handle(Route, head, b"", Admission::BODILESS, tools, to)
         });
         let Action::Open(open) = action else {
             panic!("not opened: {action:?}");

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::Live;
 use super::access::Sender;
 use crate::auth::{Grant, Identity, OrganizationId, UserId};
-use crate::dialect::{self, Action, Call, Operation, Refused, Responder};
+use crate::dialect::{self, Action, Admission, Call, Operation, Refused, Responder};
 use crate::hub::{Ask, Kind, Named, Question, Set};
 use crate::protocol::http1::{Head, Method};
 use path::Resource;
@@ -43,9 +43,9 @@ impl Live {
         path: StatePath<'_>,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
-    ) -> Result<u64, Refused> {
+    ) -> Result<Admission, Refused> {
         if head.method == Method::Options {
-            return Ok(0);
+            return Ok(Admission::BODILESS);
         }
         let Some(resource) = path.resource() else {
             return Err(Self::not_found(answer::NOWHERE, to));
@@ -54,8 +54,7 @@ impl Live {
         if !head.method.is_among(allow) {
             return Err(Self::not_allowed(allow, to));
         }
-        self.check_sender(head, to)?;
-        Ok(0)
+        Ok(Admission::of(0, self.check_sender(head, to)?))
     }
 
     /// Handles a whole request that was admitted.
@@ -63,13 +62,14 @@ impl Live {
         &self,
         path: StatePath<'_>,
         head: &Head<'_, '_>,
+        sender: Option<Identity>,
         to: &mut Responder<'_>,
     ) -> Action {
         if head.method == Method::Options {
             to.preflight(204, &self.cors);
             return Action::Done;
         }
-        match self.try_handle(path, head, to) {
+        match self.try_handle(path, head, sender, to) {
             Ok(action) => action,
             Err(Refused) => Action::Done,
         }
@@ -79,12 +79,17 @@ impl Live {
         &self,
         path: StatePath<'_>,
         head: &Head<'_, '_>,
+        sender: Option<Identity>,
         to: &mut Responder<'_>,
     ) -> Result<Action, Refused> {
         let Some(resource) = path.resource() else {
             return Err(Self::not_found(answer::NOWHERE, to));
         };
-        match self.sender(head, to)? {
+        let sender = match sender {
+            Some(identity) => Sender::Known(identity),
+            None => self.sender(head, to)?,
+        };
+        match sender {
             Sender::Known(identity) => {
                 let request = Self::read_request(&resource, head, to)?;
                 Ok(self.ask(identity, request, to))

@@ -15,9 +15,9 @@ fn ask_of(directory: Directory, line: &str, lines: &str) -> (u16, String, String
     let route = Route::parse(path).expect("this dialect's");
     let (_, written) = Ground::new().request(&request, |head, tools, to| {
         match pubsub.admit(route, head, to) {
-            Ok(most) => {
-                assert_eq!(most, 0);
-                pubsub.handle(route, head, b"", tools, to)
+            Ok(admission) => {
+                assert_eq!(admission.body_bytes_max, 0);
+                pubsub.handle(route, head, b"", admission, tools, to)
             }
             Err(Refused) => Action::Done,
         }

@@ -30,7 +30,7 @@ fn send(pubsub: &Pubsub, head: &str, body: &[u8]) -> (Action, String) {
     let cors = Dialect::cors(pubsub, None).expect("a dialect for pages");
     Ground::new().request_with(cors, &lines, |head, tools, to| {
         match pubsub.admit(Route::Publish, head, to) {
-            Ok(_) => pubsub.handle(Route::Publish, head, body, tools, to),
+            Ok(admission) => pubsub.handle(Route::Publish, head, body, admission, tools, to),
             Err(Refused) => Action::Done,
         }
     })

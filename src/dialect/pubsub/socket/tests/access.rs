@@ -232,3 +232,33 @@ fn who_may_no_longer_listen_hears_nothing() {
     let subscribe = r#"{"action":"subscribe-event","data":{"eventName":"a"},"ref":3}"#;
     assert_eq!(error_of(&tester.ask(subscribe), "3"), "forbidden");
 }
+
+#[test]
+fn an_identity_that_ends_takes_its_client_along() {
+    let mut tester = Tester::welcomed_as("a-all");
+    assert_eq!(tester.client.ends(), Instant::NEVER);
+    let ends = Instant::from_millis(5_000);
+    let Who::Known(identity) = &mut tester.client.who else {
+        panic!("nobody");
+    };
+    identity.ends = ends;
+    let mut client = dialect::Client::Pubsub(tester.client);
+    assert_eq!(client.due(), ends);
+    let (config, directory) = (Config::default(), Arc::new(Directory::open()));
+    let metrics: crate::dialect::AllMetrics = Arc::default();
+    let parts = crate::dialect::Parts::new(&config, &directory, "", &metrics);
+    let dialects = crate::dialect::Dialects::new(&parts);
+    let mut expire = |millis| {
+        tester.ground.now.instant = Instant::from_millis(millis);
+        dialects.expire_client(&mut client, &mut tester.ground.tools())
+    };
+    assert_ne!(closed(expire(4_999)), Some(CloseCode(4401)));
+    assert_eq!(closed(expire(5_000)), Some(CloseCode(4401)));
+}
+
+fn closed(reaction: Reaction) -> Option<CloseCode> {
+    match reaction {
+        Reaction::Close(_, code, _) => Some(code),
+        _ => None,
+    }
+}
