@@ -2,13 +2,14 @@
 //!
 //! Reading order: [`hub`] (events, scopes and logs), [`protocol`] (bytes to values and back, RFC by
 //! RFC), [`dialect`] (where the two meet), [`connection`] and [`shard`] (one peer, one core; still
-//! no I/O), [`runtime`] (the only place that touches sockets, threads and the clock).
+//! no I/O), `runtime` (the only place that touches sockets, threads and the clock).
 //! `ARCHITECTURE.md`, beside this file, follows: the ladder that the modules stand on.
 #![doc = ""]
 #![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod auth;
 pub mod buf;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod cli;
 pub mod config;
 pub mod connection;
@@ -18,7 +19,9 @@ pub mod json;
 pub mod limits;
 pub mod metrics;
 pub mod protocol;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod runtime;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod server;
 pub mod shard;
 pub mod time;
