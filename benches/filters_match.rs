@@ -139,7 +139,7 @@ fn mix(c: &mut Criterion) {
     group.finish();
 }
 
-/// What a filter asks for: property and value.
+/// Returns the property and value pairs that a filter asks for.
 fn asked(filter: &Filter) -> impl Iterator<Item = (usize, u32)> {
     let asked = filter.iter().enumerate();
     asked.filter_map(|(at, value)| value.map(|value| (at, value)))
@@ -202,7 +202,7 @@ fn named(name: &str) -> Names {
     Names::Any(vec![NamePattern::parse(name)])
 }
 
-/// What ruins simple indexes: what does not select.
+/// Values that do not select, which ruin simple indexes.
 fn unselective(c: &mut Criterion) {
     let mut group = c.benchmark_group("filters_match/unselective");
     let mut random = Random::new(SEED);
@@ -287,8 +287,8 @@ fn long_name(random: &mut Random) -> String {
     (0..WILDCARD_NAME_CHARS_MAX).map(letter).collect()
 }
 
-/// A pattern with as many stars as are allowed, all of whose pieces are in the name: in this order, or, if it is
-/// not to fit, all but the last, which is only where the first is.
+/// A pattern with as many stars as are allowed, all of whose pieces are in the name: in this order,
+/// or, if it is not to fit, all but the last, which is only where the first is.
 fn pieces_of(name: &str, fits: bool, random: &mut Random) -> String {
     let pieces = NAME_STARS_MAX - 1;
     let part = name.len() / pieces;
@@ -307,7 +307,8 @@ fn pieces_of(name: &str, fits: bool, random: &mut Random) -> String {
     pattern
 }
 
-/// What hostile clients subscribe to: as many wildcards as the bounds let them, each as costly as can be.
+/// The subscriptions of hostile clients: as many wildcards as the bounds let them, each as costly
+/// as can be.
 fn wild(c: &mut Criterion) {
     let mut group = c.benchmark_group("filters_match/wild");
     group.throughput(Throughput::Elements(1));
@@ -345,7 +346,7 @@ fn wild(c: &mut Criterion) {
                 wanted
             });
             let mut table = table(subscriptions);
-            // Heard by nobody, so that nothing is the same as for the event before.
+            // No subscriber hears it, so that nothing is the same as for the event before.
             let mut other = told.clone();
             other.scope.organization = OrganizationId(1_000);
             let mut scratch = MatchScratch::default();
@@ -453,8 +454,8 @@ fn change(c: &mut Criterion) {
     pauses(first);
 }
 
-/// The longest single change while a table grows to its full size and shrinks to nothing. A change is
-/// as long as the shortest of its three repetitions: what else the machine does is no pause of ours.
+/// The longest single change while a table grows to its full size and shrinks to nothing. A change
+/// counts as the shortest of its three repetitions: pauses by the rest of the machine are not ours.
 fn pauses(wanted: &[Subscription]) {
     let mut adding = vec![u128::MAX; wanted.len()];
     let mut removing = adding.clone();
@@ -483,8 +484,8 @@ fn pauses(wanted: &[Subscription]) {
     }
 }
 
-/// What a filter takes, in the mix and if no two have anything in common. The first of the benchmarks:
-/// memory that another freed would be used again and not be counted.
+/// The memory of a filter, in the mix and if no two have anything in common. The first of the
+/// benchmarks: memory that another freed would be used again and not be counted.
 fn memory(_: &mut Criterion) {
     let count = scaled(1_000_000);
     let mixed = filters(count, &mut Random::new(SEED));
@@ -499,7 +500,7 @@ fn memory(_: &mut Criterion) {
     });
 }
 
-/// Builds a table and says what it takes. It is forgotten, not freed: see [`memory`].
+/// Builds a table and prints its memory. It is forgotten, not freed: see [`memory`].
 fn memory_of(what: &str, count: usize, wanted: impl Fn(usize) -> Subscription) {
     let before = resident_bytes();
     let table = table((0..count).map(wanted));

@@ -1,7 +1,8 @@
 //! Reading JSON in place: a walk over an object's fields beside simd-json's tape of the same text.
 //!
-//! The two do not do the same: the walk trusts its text and looks at the first level only, the tape is
-//! of text that nobody checked. The question is whether text that was checked once is worth a tape.
+//! The two do not do the same: the walk trusts its text and looks at the first level only, the tape
+//! is of text that was not checked. The question is whether text that was checked once is worth a
+//! tape.
 
 use std::fmt::Write as _;
 use std::hint::black_box;

@@ -10,18 +10,18 @@ use fanfare::protocol::http1::{
     ChunkedDecoder, DateCache, Head, Response, Scratch, Version, parse_head,
 };
 
-/// What curl sends for a long poll.
+/// A long poll, as curl sends it.
 const CURL_GET: &[u8] =
     b"GET /sessions/6f0a1a52-9f3d-4a77-8f0e-6b1f1f3c9e11/events?after=41 HTTP/1.1\r\n\
     Host: localhost:8080\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\n\r\n";
 
-/// What wrk sends for a publish, with the headers that a script sets.
+/// A publish, as wrk sends it, with the headers that a script sets.
 const WRK_POST: &[u8] = b"POST /sessions/6f0a1a52-9f3d-4a77-8f0e-6b1f1f3c9e11/events HTTP/1.1\r\n\
     Host: 127.0.0.1:8080\r\nConnection: keep-alive\r\nContent-Type: application/json\r\n\
     Authorization: Bearer 0123456789abcdef0123456789abcdef\r\nContent-Length: 34\r\n\r\n\
     {\"type\":\"status\",\"data\":{\"ok\":true}}";
 
-/// What a browser sends for an event stream.
+/// An event stream's request, as a browser sends it.
 const BROWSER_GET: &[u8] = b"GET /sessions/6f0a1a52-9f3d-4a77-8f0e-6b1f1f3c9e11/events HTTP/1.1\r\n\
     Host: events.example.com\r\nConnection: keep-alive\r\nCache-Control: no-cache\r\n\
     User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36\r\n\

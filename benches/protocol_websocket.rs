@@ -1,10 +1,10 @@
 //! The receiving path of a WebSocket, piece by piece: header, mask, text, one whole message.
 //!
 //! Unmasking stands beside copying the same number of bytes, which is as fast as the machine moves
-//! memory. They are not the same work: copying touches two buffers and may use wider vectors than this
-//! program is built for; unmasking touches one, in place. So within the first-level cache copying is
-//! ahead, and once two buffers no longer fit the cache but one does, unmasking is. Targets: a header
-//! under 10 ns, unmasking at the speed of memory.
+//! memory. They are not the same work: copying touches two buffers and may use wider vectors than
+//! this program is built for; unmasking touches one, in place. So within the first-level cache
+//! copying is ahead, and once two buffers no longer fit the cache but one does, unmasking is.
+//! Targets: a header under 10 ns, unmasking at the speed of memory.
 
 use std::hint::black_box;
 
@@ -51,7 +51,8 @@ fn mask(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("memcpy", size), |b| {
             b.iter(|| black_box(&mut buf[..]).copy_from_slice(black_box(&source)));
         });
-        // Behind a header of 8 bytes, and at an odd address and phase as in the middle of a payload.
+        // Behind a header of 8 bytes, and at an odd address and phase as in the middle of a
+        // payload.
         let mut buf = vec![0u8; size + 9];
         for (name, start, offset) in [("unmask", 8, 0), ("unmask_odd", 9, 3)] {
             let payload = &mut buf[start..start + size];

@@ -1,8 +1,8 @@
-//! One event to many live subscribers of one shard, without sockets: what the code above the kernel
-//! costs per delivery.
+//! One event to many live subscribers of one shard, without sockets: the cost per delivery of the
+//! code above the kernel.
 //!
-//! `window` events are received in one tick, so that each subscriber gets them in one write; the figure
-//! is per event, to be divided by the number of subscribers.
+//! `window` events are received in one tick, so that each subscriber gets them in one write; the
+//! figure is per event, to be divided by the number of subscribers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +50,7 @@ fn shard() -> (Shard, ConnectionId) {
     (shard, publisher)
 }
 
-/// Ends the tick and answers how many writes it took.
+/// Ends the tick. Returns how many writes it took.
 fn flush(shard: &mut Shard) -> usize {
     shard.end_tick(NOW);
     let mut writes = 0;
@@ -67,8 +67,8 @@ fn flush(shard: &mut Shard) -> usize {
     writes
 }
 
-/// Fan-out to `subscribers`, all without filters, or each `filtered` to a value of its own besides the
-/// one that all share.
+/// Fan-out to `subscribers`, all without filters, or each `filtered` to a value of its own besides
+/// the one that all share.
 fn fan_out(c: &mut Criterion) {
     let mut group = c.benchmark_group("shard_fanout");
     group.measurement_time(Duration::from_secs(3));

@@ -1,4 +1,4 @@
-//! Whole requests through one shard, without sockets: what the code above the kernel costs.
+//! Whole requests through one shard, without sockets: the cost of the code above the kernel.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ fn parse_and_route(c: &mut Criterion) {
                 Ok(Parsed::Complete(head, _)) => head,
                 other => panic!("not a whole head: {other:?}"),
             };
-            // What `Dialects::route` asks first.
+            // The first question of `Dialects::route`.
             black_box(fanfare::dialect::sessions::Route::parse(head.path).map(Route::Sessions))
         });
     });

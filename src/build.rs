@@ -1,7 +1,8 @@
-//! Compiles the protocol definitions: messages for `dialect`, and the descriptors that reflection hands out.
+//! Compiles the protocol definitions: messages for `dialect`, and the descriptors that reflection
+//! hands out.
 //!
-//! In Rust alone: nobody who builds the server has to have `protoc`. Services are not generated: the calls
-//! that this server answers are its own code (`dialect::rpc`).
+//! In Rust alone: building the server needs no `protoc`. Services are not generated: the calls that
+//! this server answers are its own code (`dialect::rpc`).
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -9,8 +10,8 @@ use std::{env, fs};
 
 use prost::Message as _;
 
-/// The definitions, each with the folder that it is in, and its name in reflection: that of its package, as
-/// tools and other servers have it.
+/// The definitions, each with its folder and its name in reflection: that of its package, as tools
+/// and other servers have it.
 const DEFINITIONS: [(&str, &str, &str); 3] = [
     (
         "src/dialect/stream",
@@ -29,8 +30,8 @@ const DEFINITIONS: [(&str, &str, &str); 3] = [
     ),
 ];
 
-/// The earlier version of reflection, which many tools still ask for: the same but for its package. Its
-/// messages are the later one's, so it is compiled for its descriptor alone.
+/// The earlier version of reflection, which many tools still ask for: the same but for its package.
+/// Its messages are the later one's, so it is compiled for its descriptor alone.
 const ALPHA: (&str, &str) = (
     "reflection_v1alpha.proto",
     "grpc/reflection/v1alpha/reflection.proto",
@@ -57,10 +58,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
     let json = "crate::dialect::stream::RawMessage";
     prost_build::Config::new()
-        // Payloads are kept as they came: they become JSON text, or the reverse, without a tree between.
+        // Payloads are kept as they came: they become JSON text, or the reverse, without a tree
+        // between.
         .extern_path(".google.protobuf.Struct", json)
         .extern_path(".google.protobuf.Value", json)
-        // What is sent is the same from one run to the next.
+        // The output is the same from one run to the next.
         .btree_map(["."])
         .disable_comments(["."])
         .compile_fds(messages)?;

@@ -1,9 +1,9 @@
 //! Fanfare: one event hub, several documented event APIs, one thread per core.
 //!
-//! Reading order: [`hub`] (what an event, a scope and a log are), [`protocol`] (bytes to values and
-//! back, RFC by RFC), [`dialect`] (where the two meet), [`connection`] and [`shard`] (one peer, one
-//! core; still no I/O), [`runtime`] (the only place that touches sockets, threads and the clock).
-//! What follows is `ARCHITECTURE.md`, beside this file: the ladder that the modules stand on.
+//! Reading order: [`hub`] (events, scopes and logs), [`protocol`] (bytes to values and back, RFC by
+//! RFC), [`dialect`] (where the two meet), [`connection`] and [`shard`] (one peer, one core; still
+//! no I/O), [`runtime`] (the only place that touches sockets, threads and the clock).
+//! `ARCHITECTURE.md`, beside this file, follows: the ladder that the modules stand on.
 #![doc = ""]
 #![doc = include_str!("ARCHITECTURE.md")]
 

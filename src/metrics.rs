@@ -75,13 +75,13 @@ metrics! {
     counter events_published,
     /// Events handed to the send queues of readers and subscribers.
     counter events_delivered,
-    /// Events that were in a send queue and were dropped, because the subscriber was too slow.
+    /// Events dropped from a send queue because the subscriber was too slow.
     counter events_dropped,
     /// Publishes refused because a bound was reached.
     counter publishes_refused,
-    /// Publishes refused because their organization published faster than it may.
+    /// Publishes refused by their organization's rate limit.
     counter publishes_limited,
-    /// Gaps that readers were told of.
+    /// Gaps announced to readers.
     counter gaps,
     /// Sessions that exist now.
     gauge sessions,
@@ -93,13 +93,13 @@ metrics! {
     gauge subscriptions,
     /// Bytes that logs retain now.
     gauge retained_bytes,
-    /// Bytes of unsent output and partial input that are held now, each once however many share it.
+    /// Bytes of unsent output and partial input held now; shared bytes count once.
     gauge buffered_bytes,
-    /// Those of them that came from peers.
+    /// Bytes of partial input held now, a part of the buffered bytes.
     gauge buffered_input_bytes,
-    /// About what all subscriptions take: as they were said, and compiled.
+    /// Estimated bytes of all subscriptions, in their clients' state and compiled.
     gauge subscription_bytes,
-    /// Connections closed because they held most of what a shard may hold for its peers, when that was spent.
+    /// Connections closed because they held most of a shard's bytes for peers when these ran out.
     counter holders_cut,
     /// Bytes received.
     counter bytes_received,

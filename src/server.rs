@@ -18,9 +18,9 @@ use crate::config::{Config, LogConfig, LogFormat};
 use crate::limits::EXIT_LOST;
 use crate::runtime::{self, Leaving, Node, StartError};
 
-/// Serves until SIGTERM, SIGINT or SIGQUIT, then drains. Exit code 0 after an orderly end, 1 if it could not
-/// start or was asked to leave twice, 2 for an address that cannot be listened on, [`EXIT_LOST`] if a thread
-/// panicked or did not leave in time.
+/// Serves until SIGTERM, SIGINT or SIGQUIT, then drains. Exit code 0 after an orderly end, 1 if it
+/// could not start or was asked to leave twice, 2 for an address that cannot be listened on,
+/// [`EXIT_LOST`] if a thread panicked or did not leave in time.
 pub fn serve(config: Config) -> ExitCode {
     install_logs(&config.log);
     runtime::abort_on_panic();
@@ -81,7 +81,8 @@ pub fn serve(config: Config) -> ExitCode {
     }
 }
 
-/// Makes the node leave: after `ready_delay` if a supervisor asks (SIGTERM), at once if a person does.
+/// Makes the node leave: after `ready_delay` if a supervisor asks (SIGTERM), at once if a person
+/// does.
 fn leave(signal: i32, ready_delay: Option<Duration>, leaving: Leaving) {
     match ready_delay {
         Some(delay) if signal == SIGTERM => {
@@ -104,7 +105,7 @@ fn leave(signal: i32, ready_delay: Option<Duration>, leaving: Leaving) {
     }
 }
 
-/// The ready line, and a few lines to try. Whoever reads them may be gone already.
+/// Prints the ready line, and a few commands to try. A closed standard output is ignored.
 fn announce(node: &Node, asks_for_tokens: bool) {
     let (address, shards, driver) = (node.address, node.shards, node.driver);
     let plural = if shards == 1 { "shard" } else { "shards" };
@@ -143,7 +144,7 @@ fn install_logs(config: &LogConfig) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(colours())
-        // A log that nobody reads must not stop the server: by default it panics about it.
+        // A log that is not read must not stop the server: by default it panics about it.
         .log_internal_errors(false)
         .with_writer(std::io::stderr);
     // A second server in one process keeps the first one's subscriber.
@@ -159,7 +160,7 @@ fn colours() -> bool {
     std::io::stderr().is_terminal() && !plain
 }
 
-/// Every connection is a descriptor, and the usual soft limit is 1,024. Answers the limit in force.
+/// Every connection is a descriptor, and the usual soft limit is 1,024. Returns the limit in force.
 fn raise_descriptor_limit() -> u64 {
     let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|problem| {
         warn!(%problem, "cannot raise the limit on open files");

@@ -11,7 +11,7 @@ use std::time::Duration;
 pub struct Instant(u64);
 
 impl Instant {
-    /// Later than any other: the deadline of what has none.
+    /// Later than any other: the deadline of something that has none.
     pub const NEVER: Self = Self(u64::MAX);
 
     /// The instant `millis` milliseconds after the clock's start.
@@ -46,6 +46,6 @@ impl Add<Duration> for Instant {
 pub struct Now {
     /// Monotonic: for deadlines and retention.
     pub instant: Instant,
-    /// Wall clock, milliseconds since 1970-01-01T00:00:00Z: for what people and other systems read.
+    /// Wall clock, milliseconds since 1970-01-01T00:00:00Z: for people and other systems.
     pub unix_ms: u64,
 }

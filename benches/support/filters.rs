@@ -1,9 +1,10 @@
 //! Generated subscriptions and events for the filter table, the same from the same seed.
 //!
-//! The mix: events of five properties, `kind` (20 values), `room` (1,000), `user` (10,000), `region` (16)
-//! and `priority` (5 numbers), each value as likely as the others, in a payload of about 128 bytes. A
-//! filter asks for one value of two or of three of them, each choice as likely as the others; no two
-//! filters are the same. So there are few filters of unselective properties alone, and many of one `user`.
+//! The mix: events of five properties, `kind` (20 values), `room` (1,000), `user` (10,000),
+//! `region` (16) and `priority` (5 numbers), each value as likely as the others, in a payload of
+//! about 128 bytes. A filter asks for one value of two or of three of them, each choice as likely
+//! as the others; no two filters are the same. So there are few filters of unselective properties
+//! alone, and many of one `user`.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -44,7 +45,7 @@ impl Random {
 /// A filter of the mix: for each property the value it asks for, if it does.
 pub(crate) type Filter = [Option<u32>; PROPERTIES.len()];
 
-/// So many filters, all distinct.
+/// Returns `count` filters, all distinct.
 pub(crate) fn filters(count: usize, random: &mut Random) -> Vec<Filter> {
     let mut seen = HashSet::new();
     let mut filters = Vec::with_capacity(count);
@@ -117,7 +118,7 @@ pub(crate) fn subscription(names: Names, properties: Vec<PropertyFilter>) -> Sub
     }
 }
 
-/// A property of the payload, and what it may be.
+/// A condition on a property of the payload.
 pub(crate) fn asks(name: &str, values: Vec<ValueFilter>) -> PropertyFilter {
     PropertyFilter {
         property: Property::Payload(name.into()),
@@ -153,7 +154,7 @@ pub(crate) fn event(name: &str, payload: Bytes) -> Event {
     }
 }
 
-/// So many events of the mix.
+/// Returns `count` events of the mix.
 pub(crate) fn events(count: usize, random: &mut Random) -> Vec<Event> {
     (0..count)
         .map(|_| event("status", payload(&values(random))))

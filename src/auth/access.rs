@@ -1,7 +1,8 @@
-//! Who asks, and whether they may: one judge for all dialects.
+//! Authorization: one judge for all dialects of a client's identity and its grants.
 //!
-//! A dialect reads what a request presents and knows what it asks for; it writes the refusal in its own form. What
-//! makes a refusal is decided here, at a time that is an argument: an identity ends.
+//! A dialect reads the request's credentials and knows the grant it needs; it writes the refusal in
+//! its own form. The reasons for refusing are decided here, at a time that is an argument: an
+//! identity ends.
 
 use super::credentials::Credentials;
 use super::directory::Directory;
@@ -9,18 +10,18 @@ use super::identity::{Grant, Identity, OrganizationId};
 use crate::metrics::RefusalKind;
 use crate::time::Now;
 
-/// Why somebody may not.
+/// The reason why a client may not do something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
-    /// Nothing was presented.
+    /// The request has no credentials.
     Missing,
-    /// What was presented is not credentials.
+    /// The credentials are malformed.
     Malformed,
     /// A user's name and password came where only tokens are taken.
     Password,
     /// Several credentials came that are not the same.
     Contradictory,
-    /// Nobody has this token.
+    /// The token is unknown.
     Unknown,
     /// The identity has ended.
     Ended(Identity),
@@ -29,7 +30,7 @@ pub enum Denied {
 }
 
 impl Denied {
-    /// The reason as it is counted and logged.
+    /// Returns the reason as it is counted and logged.
     pub const fn kind(self) -> RefusalKind {
         match self {
             Self::Missing | Self::Malformed | Self::Password | Self::Contradictory => {
@@ -40,7 +41,7 @@ impl Denied {
         }
     }
 
-    /// The organization of the one who was refused, if it is known who that is.
+    /// Returns the organization of the refused client, if it is known.
     pub const fn organization(self) -> Option<OrganizationId> {
         match self {
             Self::Ended(identity) | Self::Lacks(identity, _) => Some(identity.organization),
@@ -54,8 +55,9 @@ impl Denied {
 }
 
 impl Directory {
-    /// The identity of what a request presents. Without organizations everyone has the same, and `presented` is not
-    /// called. A user's password is not for this function: checking one takes long ([`verify`](Self::verify)).
+    /// Identifies a client by its credentials. Without organizations all clients have the same
+    /// identity, and `presented` is not called. Not for a user's password: checking one takes long
+    /// ([`verify`](Self::verify)).
     pub fn identify<'b>(
         &self,
         now: Now,
@@ -75,7 +77,7 @@ impl Directory {
 }
 
 impl Identity {
-    /// This identity, unless it has ended.
+    /// Returns this identity. Errors if it has ended.
     pub fn current(self, now: Now) -> Result<Self, Denied> {
         if now.instant < self.ends {
             Ok(self)
@@ -84,7 +86,7 @@ impl Identity {
         }
     }
 
-    /// This identity, if it is current and has a grant.
+    /// Returns this identity. Errors if it has ended or lacks the grant.
     pub fn with_grant(self, now: Now, needed: Grant) -> Result<Self, Denied> {
         let identity = self.current(now)?;
         if identity.grants.allow(needed) {

@@ -1,24 +1,27 @@
-//! Passwords that wait to be checked, which takes tens of milliseconds each, and whose turn it is: nobody keeps
-//! others from logging in.
+//! The queue of passwords to be checked, which takes tens of milliseconds each, and its fair order:
+//! no client keeps others from logging in.
 //!
 //! ```text
 //!  submit ─► blocked? ─► Verdict::Blocked
 //!            no room? ─► Verdict::Busy
 //!            the same is waiting already ─► joins it
-//!            otherwise ─► the line of its network ─► fresh networks in turn  ─┐
-//!                                                    suspect ones in turn    ─┴► begin ─► finish ─► Verdicts
+//!            otherwise ─► network's line ─► fresh networks in turn ─┐
+//!                                           suspect ones in turn   ─┴► begin ─► finish ─► Verdicts
 //! ```
 //!
-//! * Networks have their turns one after the other, however much each has to be checked. Those from which no wrong
-//!   password came lately go first, but for one turn in [`SUSPECT_TURNS`]: so a stranger waits for the check under way
-//!   and one or two more, whatever guessers at other addresses send.
-//! * If many fresh networks wait, every other turn is that of the newest. A guesser with many addresses has each of
-//!   them fresh only once, but many at a time; who comes then is not behind all of them.
-//! * A network has at most one check waiting for each name, and who asks the same again (one person's many pages,
-//!   after a restart) has the same answer. Nobody's guesses at one address keep a name from logging in at another.
+//! * Networks have their turns one after the other, however many checks each has waiting. Those
+//!   from which no wrong password came lately go first, but for one turn in [`SUSPECT_TURNS`]: so a
+//!   stranger waits for the check under way and one or two more, whatever guessers at other
+//!   addresses send.
+//! * If many fresh networks wait, every other turn is that of the newest. A guesser with many
+//!   addresses has each of them fresh only once, but many at a time; a newcomer is not behind all
+//!   of them.
+//! * A network has at most one check waiting for each name, and the same attempt again (one
+//!   person's many pages, after a restart) gets the same answer. Guesses at one address never keep
+//!   a name from logging in at another.
 //! * Each bound refuses by saying when to try again.
 //!
-//! The clock is an argument, and so is how long a check took. One of these serves the whole node.
+//! The clock is an argument, and so is the duration of a check. One of these serves the whole node.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -32,48 +35,49 @@ use crate::limits::{
 };
 use crate::time::Instant;
 
-/// Of so many turns, one is a suspect network's while others wait too.
+/// One turn in this many is a suspect network's while others wait too.
 const SUSPECT_TURNS: u32 = 4;
 /// With more fresh networks waiting than this, the newest has every other turn.
 const FRESH_IN_ORDER: usize = 8;
-/// How long a check is taken to last before one was timed.
+/// Assumed duration of a check before one was timed.
 const CHECK_TIME_GUESS: Duration = Duration::from_millis(50);
 
-/// A name and a password that somebody logs in with.
+/// An attempt to log in: a name and a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// Who has the name; `None` is nobody, whose check is never passed but takes as long.
+    /// The user. `None` stands for an unknown name: the check fails, in the same time (no user
+    /// enumeration).
     pub user: Option<UserId>,
-    /// The name that was given, so that one that nobody has is treated like any other.
+    /// The name that was given, so that an unknown one is treated like any other.
     pub name: Box<str>,
-    /// What was given as the password.
+    /// The password that was given.
     pub password: Secret,
 }
 
-/// What came of an attempt.
+/// The result of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The password is the user's.
     Right,
     /// It is not, or there is no such user.
     Wrong,
-    /// It was not looked at: too many wrong ones came from this network.
+    /// It was not checked: too many wrong passwords came from this network.
     Blocked {
-        /// Seconds until it is looked at again.
+        /// Seconds until the network may try again.
         retry_after: u32,
     },
-    /// It was not looked at: too many wait.
+    /// It was not checked: too many wait.
     Busy {
         /// Seconds until there should be room.
         retry_after: u32,
     },
 }
 
-/// The checks of one node. `W` is who waits for an outcome.
+/// The checks of one node. `W` identifies a client that waits for an outcome.
 #[derive(Debug)]
 pub struct Checks<W> {
     failures: Failures,
-    /// Never empty lines.
+    /// The line of each network; never empty.
     lines: BTreeMap<Network, Line<W>>,
     /// The networks of `lines` in the order of their turns.
     fresh: VecDeque<Network>,
@@ -82,11 +86,11 @@ pub struct Checks<W> {
     /// Checks in all lines of fresh networks, and of suspect ones.
     waiting: [usize; 2],
     running: Option<(Network, Check<W>)>,
-    /// How long a check takes of late.
+    /// Recent duration of a check.
     check_time: Duration,
 }
 
-/// What one network has waiting.
+/// The waiting attempts of one network.
 #[derive(Debug)]
 struct Line<W> {
     checks: VecDeque<Check<W>>,
@@ -100,7 +104,7 @@ struct Check<W> {
 }
 
 impl<W> Checks<W> {
-    /// Nothing waits. Networks that fail too often are blocked for `block`, or never.
+    /// An empty queue. Networks that fail too often are blocked for `block`, or never.
     pub fn new(block: Option<Duration>) -> Self {
         Self {
             failures: Failures::new(block),
@@ -177,7 +181,7 @@ impl<W> Checks<W> {
         line.checks.push_back(check);
     }
 
-    /// The next attempt to be checked; [`finish`](Self::finish) follows.
+    /// Returns the next attempt to be checked; [`finish`](Self::finish) follows.
     pub fn begin(&mut self) -> Option<&Attempt> {
         debug_assert!(self.running.is_none(), "one check at a time");
         self.turns = self.turns.wrapping_add(1);
@@ -208,8 +212,8 @@ impl<W> Checks<W> {
         Some(&check.attempt)
     }
 
-    /// The attempt that [`begin`](Self::begin) returned was checked, which took that long. All who now have their
-    /// verdict, each once.
+    /// Takes the result of the attempt that [`begin`](Self::begin) returned, and its duration.
+    /// Returns all clients that now have their verdict, each once.
     pub fn finish(&mut self, now: Instant, right: bool, took: Duration) -> Vec<(W, Verdict)> {
         let Some((network, check)) = self.running.take() else {
             return Vec::new();
@@ -231,7 +235,8 @@ impl<W> Checks<W> {
         verdicts
     }
 
-    /// A wrong password came from a network: what else it has waiting has its turn among suspects. How much that is.
+    /// Moves a network's waiting attempts to the suspects, after a wrong password. Returns their
+    /// number.
     fn distrust(&mut self, network: Network) -> usize {
         let Some(line) = self.lines.get_mut(&network) else {
             return 0;
@@ -246,7 +251,7 @@ impl<W> Checks<W> {
         length
     }
 
-    /// A network is blocked: what it has waiting is not looked at.
+    /// Drops a blocked network's waiting attempts unchecked.
     fn dismiss(
         &mut self,
         now: Instant,
@@ -268,7 +273,7 @@ impl<W> Checks<W> {
         self.lines.is_empty() && self.running.is_none()
     }
 
-    /// There is no room until about that many checks are done.
+    /// Returns the refusal for a queue with room again after about that many checks.
     fn busy(&self, checks: usize) -> Verdict {
         let wait = self
             .check_time
@@ -300,7 +305,7 @@ fn blocked(left: Duration) -> Verdict {
     }
 }
 
-/// Whole seconds, at least one: RFC 9110 §10.2.3 has no parts of them.
+/// Returns whole seconds, at least one: RFC 9110 §10.2.3 has no fractions.
 fn seconds(duration: Duration) -> u32 {
     let seconds = duration.as_millis().div_ceil(1_000).max(1);
     u32::try_from(seconds).unwrap_or(u32::MAX)

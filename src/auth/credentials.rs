@@ -1,8 +1,8 @@
-//! What a request says about who sends it: the `Authorization` field (RFC 9110 §11.6.2).
+//! The credentials of a request: its `Authorization` field (RFC 9110 §11.6.2).
 //!
-//! Two schemes are known: `Bearer` (RFC 6750 §2.1) carries an API token, `Basic` (RFC 7617) a user's name
-//! and password. Whatever else stands there is [`Malformed`](Credentials::Malformed): somebody meant to
-//! say who they are, so they are not taken for nobody.
+//! Two schemes are known: `Bearer` (RFC 6750 §2.1) carries an API token, `Basic` (RFC 7617) a
+//! user's name and password. Anything else is [`Malformed`](Credentials::Malformed): the client
+//! meant to identify itself, so it is not taken for an anonymous one.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -34,9 +34,9 @@ pub enum Credentials<'b> {
         /// The password.
         password: Secret,
     },
-    /// Several fields that do not say the same: a proxy could understand one of them and we another.
+    /// Several fields that differ: a proxy could understand one of them and we another.
     Contradictory,
-    /// Something else: another scheme, or a text that is not what its scheme asks for.
+    /// Something else: another scheme, or a text that its scheme does not allow.
     Malformed,
 }
 
@@ -46,7 +46,8 @@ impl<'b> Credentials<'b> {
         let Some(value) = value else {
             return Self::None;
         };
-        // RFC 9110 §11.4: credentials = auth-scheme [ 1*SP ( token68 / … ) ], the scheme in any case.
+        // RFC 9110 §11.4: credentials = auth-scheme [ 1*SP ( token68 / … ) ], the scheme in any
+        // case.
         let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
         let rest = rest.trim_matches(' ');
         let credentials = if scheme.eq_ignore_ascii_case("bearer") {
@@ -59,7 +60,7 @@ impl<'b> Credentials<'b> {
         credentials.unwrap_or(Self::Malformed)
     }
 
-    /// Reads all `Authorization` fields of a request, which must say the same.
+    /// Reads all `Authorization` fields of a request, which must be equal.
     pub fn from_headers(mut values: impl Iterator<Item = &'b [u8]>) -> Self {
         let Some(value) = values.next() else {
             return Self::None;

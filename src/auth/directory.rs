@@ -1,10 +1,11 @@
-//! The organizations of a node, as configured: equal on every shard, never changed while it runs. All shards share
-//! one, and with it each organization's [`RateLimit`], which is the one thing here that publishing does change.
+//! The organizations of a node, as configured: equal on every shard, never changed while it runs.
+//! All shards share one directory, and with it each organization's [`RateLimit`], the only part
+//! that publishing changes.
 //!
-//! A token is looked up by the first bits of its digest, and the rest is compared in constant time. How
-//! long the search takes tells where the digest of the *presented* token would stand among the others;
-//! whoever asks can compute that digest anyway, and finding a token whose digest begins like a kept
-//! one does not get them closer to the kept one's token.
+//! A token is looked up by the first bits of its digest, and the rest is compared in constant time.
+//! The duration of the search tells where the digest of the *presented* token would stand among the
+//! others; the client can compute that digest anyway, and finding a token whose digest begins like
+//! a kept one does not get it closer to the kept one's token.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -31,7 +32,7 @@ pub struct Organization {
 /// A user as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// What the user may do, and where.
+    /// The user's organization and grants.
     pub identity: Identity,
     /// The argon2id hash of the password, in PHC string form.
     pub password_hash: String,
@@ -41,20 +42,20 @@ pub struct User {
 #[derive(Debug)]
 pub struct Directory {
     organizations: Vec<Organization>,
-    /// How fast each organization may publish; empty if none is limited.
+    /// Publish rate of each organization; empty if none is limited.
     publish_limits: Vec<Option<RateLimit>>,
-    /// In order of their digests' first bits.
+    /// Tokens in order of their digests' first bits.
     tokens: Vec<(TokenDigest, Identity)>,
     users: Vec<User>,
     users_by_name: BTreeMap<String, UserId>,
-    /// The work of the password that takes most.
+    /// The work of the most expensive password hash.
     password_work: Work,
     open: bool,
 }
 
 impl Directory {
-    /// The directory of a node without organizations: one, called `default`, where everyone may do
-    /// everything.
+    /// The directory of a node without organizations: one, called `default`, where all clients may
+    /// do everything.
     pub fn open() -> Self {
         let name = String::from("default");
         let uuid = Uuid::nil();
@@ -69,8 +70,9 @@ impl Directory {
         }
     }
 
-    /// The directory of the organizations that are configured, in their order; [`open`](Self::open) if
-    /// there are none. The configuration was checked: what could not stand in it opens no door here.
+    /// The directory of the configured organizations, in their order; [`open`](Self::open) if there
+    /// are none. The configuration was checked: an entry that could not stand in it opens no door
+    /// here.
     pub fn from_config(config: &Config) -> Self {
         let organizations = &config.organizations;
         let mut directory = Self::open();
@@ -115,7 +117,7 @@ impl Directory {
         directory
     }
 
-    /// Everyone's identity in open mode; `None` when organizations are configured.
+    /// Returns the identity of all clients in open mode; `None` when organizations are configured.
     pub fn anonymous(&self) -> Option<Identity> {
         self.open.then_some(Identity {
             organization: OrganizationId(0),
@@ -129,7 +131,7 @@ impl Directory {
         &self.organizations[id.0 as usize]
     }
 
-    /// How fast an organization may publish, if there is a limit.
+    /// Returns an organization's publish rate limit, if there is one.
     pub fn publish_limit(&self, id: OrganizationId) -> Option<&RateLimit> {
         self.publish_limits.get(id.0 as usize)?.as_ref()
     }
@@ -139,7 +141,7 @@ impl Directory {
         (0..self.organizations.len() as u32).map(OrganizationId)
     }
 
-    /// Whose API token this is.
+    /// Returns the identity of an API token.
     pub fn bearer(&self, token: &str) -> Option<Identity> {
         if self.tokens.is_empty() {
             return None;
@@ -156,7 +158,7 @@ impl Directory {
         found.map(|(_, identity)| *identity)
     }
 
-    /// The user of a name.
+    /// Finds a user by name.
     pub fn user(&self, name: &str) -> Option<UserId> {
         self.users_by_name.get(name).copied()
     }
@@ -166,9 +168,9 @@ impl Directory {
         self.users.get(id.0 as usize)
     }
 
-    /// Whether this is the user's password. Takes tens of milliseconds and megabytes, on purpose: not to be called
-    /// where others wait. A wrong one takes the same time whoever's it is, nobody's too: as long as the password with
-    /// the strongest hash.
+    /// Whether this is the user's password. Takes tens of milliseconds and megabytes, on purpose:
+    /// not to be called where others wait. A wrong one takes the same time for every user, also for
+    /// an unknown one: that of the strongest hash.
     pub fn verify(&self, attempt: &Attempt, memory: &mut PasswordMemory) -> bool {
         let user = attempt.user.and_then(|user| self.user_of(user));
         let hash = user.map(|user| user.password_hash.as_str());
@@ -176,11 +178,12 @@ impl Directory {
     }
 }
 
-/// The limits of all organizations, or of the only one in open mode; none at all if nothing is limited.
+/// The limits of all organizations, or of the only one in open mode; none at all if nothing is
+/// limited.
 fn publish_limits(hub: &HubConfig, organizations: &[OrganizationConfig]) -> Vec<Option<RateLimit>> {
     let limit = |own: Option<usize>| {
         let rate = own.unwrap_or(hub.publishes_per_second);
-        // The bound of the configuration is far below that of the type.
+        // The configuration's bound is far below that of the type.
         let rate = NonZeroU32::new(u32::try_from(rate).unwrap_or(u32::MAX));
         rate.map(RateLimit::new)
     };
@@ -289,7 +292,7 @@ mod tests {
         let all = Directory::from_config(&config);
         let limits = [0, 1, 2].map(|id| limited(&all, id));
         assert_eq!(limits, [Some(3), None, Some(5)]);
-        // The only organization of open mode has the hub's.
+        // Open mode's only organization has the hub's limit.
         config.organizations.clear();
         assert_eq!(limited(&Directory::from_config(&config), 0), Some(5));
         assert_eq!(limited(&Directory::open(), 0), None);

@@ -1,11 +1,12 @@
-//! Wrong passwords, counted by where they came from: five in ten minutes block an address for an hour, or as long as
-//! the operator says.
+//! Wrong passwords, counted by network: five in ten minutes block an address for an hour, or as
+//! long as the operator configures.
 //!
-//! Only passwords count. An API token and a login token are random and far too long to be guessed, so that to count
-//! those would protect nothing; and one stale page that comes back with a token that has ended would lock out everybody
-//! behind the same address. For the same reason a block keeps out passwords only. This machine is never blocked.
+//! Only passwords count. An API token and a login token are random and far too long to be guessed,
+//! so counting those would protect nothing; and one stale page that comes back with a token that
+//! has ended would lock out everybody behind the same address. For the same reason a block keeps
+//! out passwords only. This machine is never blocked.
 //!
-//! The table is bounded. When it is full the entry goes that would be the first to end.
+//! The table is bounded. When it is full it forgets the entry that would be the first to end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,26 +15,26 @@ use super::network::Network;
 use crate::limits::{LOGIN_FAILURE_WINDOW, LOGIN_FAILURES_MAX, LOGIN_NETWORKS_MAX};
 use crate::time::Instant;
 
-/// Entries that have ended and are forgotten when one is made: more than one, so that a backlog shrinks.
+/// Expired entries forgotten when one is made: more than one, so that a backlog shrinks.
 const EXPIRED_PER_FAILURE: usize = 16;
 
 /// The networks from which wrong passwords came lately.
 #[derive(Debug)]
 pub(super) struct Failures {
-    /// How long a network is blocked; `None` is never.
+    /// Duration of a block; `None` is never.
     block: Option<Duration>,
     entries: BTreeMap<Network, Entry>,
-    /// The same, in the order in which they end.
+    /// The networks in the order in which their entries end.
     by_end: BTreeSet<(Instant, Network)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
-    /// When the last ones were, oldest first; `count` of them.
+    /// Times of the last wrong passwords, oldest first; `count` of them.
     times: [Instant; LOGIN_FAILURES_MAX],
     count: usize,
     blocked_until: Option<Instant>,
-    /// When nothing of this matters any more.
+    /// Time at which the entry expires.
     end: Instant,
 }
 
@@ -46,7 +47,7 @@ impl Failures {
         }
     }
 
-    /// How much longer a network is blocked; `None` if it is not.
+    /// Returns how much longer a network is blocked; `None` if it is not.
     pub(super) fn blocked(&self, now: Instant, network: Network) -> Option<Duration> {
         let until = self.entries.get(&network)?.blocked_until?;
         (now < until).then(|| until.since(now))
@@ -58,7 +59,7 @@ impl Failures {
         entry.is_some_and(|entry| now < entry.end)
     }
 
-    /// A password was wrong. Whether its network is blocked from now on.
+    /// Records a wrong password. Returns whether its network is blocked from now on.
     pub(super) fn record(&mut self, now: Instant, network: Network) -> bool {
         self.expire(now);
         let mut entry = self.entries.get(&network).copied().unwrap_or_default();
@@ -134,7 +135,7 @@ mod tests {
             assert!(!failures.record(at(time), network(1)));
             assert_eq!(failures.blocked(at(time), network(1)), None);
         }
-        // Another address is another address.
+        // Another address is counted apart.
         assert!(!failures.record(at(300), network(2)));
         assert!(failures.record(at(599), network(1)));
         let left = |time| failures.blocked(at(time), network(1));
@@ -142,7 +143,7 @@ mod tests {
         assert_eq!(left(600), Some(Duration::from_secs(3_599)));
         assert_eq!(left(599 + 3_600), None);
         assert_eq!(failures.blocked(at(600), network(2)), None);
-        // From then on it begins anew.
+        // From then on counting begins anew.
         assert!(!failures.record(at(599 + 3_600), network(1)));
     }
 

@@ -1,4 +1,4 @@
-//! What a login amounts to: an organization and what may be done in it.
+//! The identity that a login gives: an organization and the grants there.
 
 use std::fmt;
 
@@ -51,7 +51,7 @@ impl Grants {
         Self(self.0 | grant as u8)
     }
 
-    /// The grants that words of the configuration stand for; an unknown word allows nothing.
+    /// The grants named by words of the configuration; an unknown word grants nothing.
     pub fn of_words(words: &[String]) -> Self {
         let named = |grant: &Grant| words.iter().any(|word| word == grant.as_str());
         Grant::EVERY
@@ -66,14 +66,14 @@ impl Grants {
     }
 }
 
-/// Who somebody is, as far as this server cares.
+/// The identity of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The organization they belong to.
+    /// The client's organization.
     pub organization: OrganizationId,
-    /// What they may do there.
+    /// The client's grants there.
     pub grants: Grants,
-    /// When it ends, on the clock of this server.
+    /// Its end, on the clock of this server.
     pub ends: Instant,
 }
 
@@ -105,7 +105,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// Gives the secret away.
+    /// Returns the secret text.
     pub fn reveal(&self) -> &str {
         &self.0
     }

@@ -1,10 +1,10 @@
-//! Logins that outlive their connection: short tokens that a client of the sysadm dialect logs in with
-//! again, each good for [`LOGIN_TTL`] after its last use.
+//! Logins that outlive their connection: short tokens that a client of the sysadm dialect logs in
+//! with again, each good for [`LOGIN_TTL`] after its last use.
 //!
-//! Logins stand in a list in the order of their last use, linked through their places, so that renewing
-//! one and finding the oldest both cost the same however many there are. Past [`LOGINS_MAX`] new ones
-//! are refused: dropping somebody's login would log them out. A token is compared in constant time once
-//! its hash has led to it.
+//! Logins stand in a list in the order of their last use, linked through their places, so that
+//! renewing one and finding the oldest both cost the same however many there are. Past
+//! [`LOGINS_MAX`] new ones are refused: dropping an old login would log its user out. A token is
+//! compared in constant time once its hash has led to it.
 
 use std::hash::BuildHasher;
 
@@ -44,7 +44,7 @@ pub struct Logins {
     /// The least recently used, and the most recently used.
     oldest: u32,
     newest: u32,
-    /// How many each organization has.
+    /// Logins of each organization.
     counts: Vec<usize>,
 }
 
@@ -58,7 +58,7 @@ struct Entry {
     newer: u32,
 }
 
-// With the table's 5 bytes: under 4 MB when there are as many as there may be.
+// With the table's 5 bytes: under 4 MB at the bound.
 const _: () = assert!(size_of::<Entry>() <= 56);
 
 impl Default for Logins {
@@ -84,7 +84,8 @@ impl Logins {
         self.entries.is_empty()
     }
 
-    /// Remembers a login. No if there is no room. A token that is known already is another's now.
+    /// Remembers a login. Returns `false` if there is no room. A known token passes to the new
+    /// identity.
     pub fn issue(&mut self, now: Instant, token: LoginToken, identity: Identity) -> bool {
         self.expire(now, EXPIRED_PER_ISSUE);
         self.clear(&token);
@@ -112,7 +113,7 @@ impl Logins {
         true
     }
 
-    /// The identity of a login that is still good, which is renewed.
+    /// Renews a login that is still good, and returns its identity.
     pub fn renew(&mut self, now: Instant, token: &LoginToken) -> Option<Identity> {
         let index = self.find(token)?;
         if is_expired(now, self.entries[index as usize].used) {
@@ -132,7 +133,7 @@ impl Logins {
         }
     }
 
-    /// Forgets logins whose time is over, looking at `budget` of them.
+    /// Forgets expired logins, looking at `budget` of them.
     pub fn expire(&mut self, now: Instant, budget: usize) {
         for _ in 0..budget {
             let Some(oldest) = self.entries.get(self.oldest as usize) else {
@@ -187,7 +188,8 @@ impl Logins {
     }
 }
 
-/// Tokens in the table were drawn by this node, so nobody chooses them to collide: no seed is needed.
+/// Tokens in the table were drawn by this node, so outsiders cannot make them collide: no seed is
+/// needed.
 fn hash(token: &LoginToken) -> u64 {
     FixedState::default().hash_one(token)
 }
@@ -252,7 +254,7 @@ mod tests {
             assert!(logins.issue(at(0), token(number), identity(2)));
         }
         assert!(!logins.issue(at(1), token(LOGINS_MAX), identity(1)));
-        // Who is known already takes no more room.
+        // A known token takes no more room.
         assert!(logins.issue(at(1), token(0), identity(3)));
         assert_eq!(logins.renew(at(1), &token(0)), Some(identity(3)));
         logins.expire(at(ttl()), 10);

@@ -1,10 +1,10 @@
-//! Who may do what, and how fast: organizations, their API tokens and users, the grants these carry, and the rate at
-//! which an organization may publish.
+//! Permissions and rates: organizations, their API tokens and users, the grants these carry, and
+//! the rate at which an organization may publish.
 //!
-//! Everything here is a value or a table. Secrets arrive as arguments and are compared as digests or in
-//! constant time. Checking a password takes long on purpose ([`Directory::verify`] is a pure function
-//! for whoever has a thread to spare). Rank 2: it knows no hub, no connection and no clock; of protocols
-//! it knows the one header field that says who asks ([`Credentials`]).
+//! Everything here is a value or a table. Secrets arrive as arguments and are compared as digests
+//! or in constant time. Checking a password takes long on purpose ([`Directory::verify`] is a pure
+//! function for a thread of its own). Rank 2: it knows no hub, no connection and no clock; of
+//! protocols it knows the one header field with the client's credentials ([`Credentials`]).
 
 mod access;
 mod checks;

@@ -1,12 +1,14 @@
-//! Where a client connects from, as far as a server can hold one client apart from another: an IPv4 address, or the /64
-//! of an IPv6 address, which is what one household or machine is given (RFC 6177 §2, RFC 4291 §2.5.1).
+//! A client's network, the finest distinction between clients that a server can make: an IPv4
+//! address, or the /64 of an IPv6 address, which one household or machine is given (RFC 6177 §2,
+//! RFC 4291 §2.5.1).
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An IPv4 address or the first half of an IPv6 address, in eight bytes: every connection has one.
 ///
-/// IPv4 addresses stand where RFC 4291 §2.5.5 keeps the prefix `::/32` for them, which no IPv6 client has.
+/// IPv4 addresses stand where RFC 4291 §2.5.5 keeps the prefix `::/32` for them, which no IPv6
+/// client has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network(u64);
 
@@ -14,7 +16,7 @@ impl Network {
     /// This machine.
     pub const LOOPBACK: Self = Self(Ipv4Addr::LOCALHOST.to_bits() as u64);
 
-    /// The network of an address; an IPv4 address dressed as IPv6 is what it is.
+    /// The network of an address; an IPv4 address in IPv6 form counts as IPv4.
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self(u64::from(address.to_bits())),

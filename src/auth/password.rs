@@ -1,7 +1,8 @@
 //! Passwords: argon2id (RFC 9106), kept as PHC strings. To hash or check one takes long on purpose.
 //!
-//! Checks are made one after the other in memory that is kept in between ([`PasswordMemory`]): if each had its own, the
-//! allocator would spread blocks of many megabytes over arenas that it never gives back.
+//! Checks are made one after the other in memory that is kept in between ([`PasswordMemory`]): if
+//! each had its own, the allocator would spread blocks of many megabytes over arenas that it never
+//! gives back.
 
 use argon2::password_hash::PasswordHasher as _;
 use argon2::password_hash::phc::PasswordHash;
@@ -14,10 +15,10 @@ use crate::limits::PASSWORD_MEMORY_KIB_MAX;
 /// Bytes of salt; RFC 9106 §3.1 recommends 16.
 pub const PASSWORD_SALT_BYTES: usize = 16;
 
-/// What work is done on where there is nothing to compare with.
+/// Salt for work without a hash to compare with.
 const NO_SALT: [u8; PASSWORD_SALT_BYTES] = [0; PASSWORD_SALT_BYTES];
 
-/// The memory that passwords are checked in: as much as the most demanding of them took.
+/// The memory for checking passwords: as much as the most demanding check took.
 #[derive(Debug, Default)]
 pub struct PasswordMemory(Vec<Block>);
 
@@ -27,7 +28,7 @@ impl PasswordMemory {
         self.0 = Vec::new();
     }
 
-    /// Room for so many blocks; `None` if there is no memory for them.
+    /// Returns `count` blocks; `None` if there is no memory for them.
     fn blocks(&mut self, count: usize) -> Option<&mut [Block]> {
         let missing = count.saturating_sub(self.0.len());
         self.0.try_reserve_exact(missing).ok()?;
@@ -36,7 +37,7 @@ impl PasswordMemory {
     }
 }
 
-/// How much work a check is: blocks of memory, and how often each is written.
+/// The work of a check: blocks of memory, and how often each is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Work {
     blocks: u64,
@@ -47,7 +48,7 @@ impl Work {
     /// The work of a password that [`hash_password`] made.
     pub(super) const DEFAULT: Self = Self::of_params(&Params::DEFAULT);
 
-    /// None.
+    /// No work.
     const NONE: Self = Self {
         blocks: 0,
         passes: 0,
@@ -66,12 +67,12 @@ impl Work {
         }
     }
 
-    /// What it is in all.
+    /// Returns the total work.
     pub(super) const fn amount(self) -> u64 {
         self.blocks * self.passes
     }
 
-    /// What is missing up to `whole`, in no more memory than that takes.
+    /// Returns the work missing up to `whole`, in no more memory than that takes.
     fn missing(self, whole: Self) -> Self {
         let amount = whole.amount().saturating_sub(self.amount());
         let passes = amount.div_ceil(whole.blocks.max(1));
@@ -81,7 +82,7 @@ impl Work {
         }
     }
 
-    /// Does it, with nothing to be found out. So little that argon2 has no such parameters is left undone.
+    /// Does the work without a result. An amount too small for argon2's parameters is left undone.
     fn waste(self, memory: &mut PasswordMemory) {
         let Ok(params) = Params::new(self.blocks as u32, self.passes as u32, 1, None) else {
             return;
@@ -106,8 +107,8 @@ pub fn hash_password(password: &Secret, salt: [u8; PASSWORD_SALT_BYTES]) -> Opti
 
 /// Whether a password is the one of a PHC string; `None` stands for a user that does not exist.
 ///
-/// A wrong password takes as much work as `whole`, whatever the string asks for: else the time would tell which names
-/// exist.
+/// A wrong password takes as much work as `whole`, whatever the string asks for: else the time
+/// would tell which names exist.
 pub(super) fn verify_password(
     hash: Option<&str>,
     password: &Secret,
@@ -124,7 +125,7 @@ pub(super) fn verify_password(
     is_right
 }
 
-/// Whether a password fits a hash, and how much work that was; `None` if it was none.
+/// Returns whether a password fits a hash, and the work of the check; `None` if it was not done.
 fn compare(
     hash: &PasswordHash,
     password: &Secret,
@@ -144,7 +145,8 @@ fn compare(
     Some((done.is_ok() && computed.ct_eq(expected).into(), work))
 }
 
-/// The parameters of a hash. Configuration is checked, but an allocation of terabytes must not depend on that.
+/// The parameters of a hash. Configuration is checked, but an allocation of terabytes must not
+/// depend on that.
 fn params(hash: &PasswordHash) -> Option<Params> {
     let params = Params::try_from(hash).ok()?;
     (params.m_cost() <= PASSWORD_MEMORY_KIB_MAX).then_some(params)
@@ -225,7 +227,7 @@ mod tests {
         let whole = Work::of(strong);
         assert_eq!((whole.blocks, whole.passes), (65_536, 3));
         assert_eq!(Work::of("plain"), Work::NONE);
-        // Nobody's password is checked as the strongest is.
+        // An unknown user's password takes the work of the strongest.
         assert_eq!(Work::NONE.missing(whole), whole);
         let rest = Work::DEFAULT.missing(whole);
         assert!(rest.blocks <= whole.blocks);
@@ -233,7 +235,7 @@ mod tests {
         assert!(whole.amount() - amount <= rest.passes, "{amount}");
         assert_eq!(whole.missing(whole), Work::NONE);
         assert_eq!(whole.missing(Work::DEFAULT), Work::NONE);
-        // So little is missing that it takes no memory.
+        // The missing work is so little that it takes no memory.
         let mut memory = PasswordMemory::default();
         Work::NONE.waste(&mut memory);
         assert_eq!(memory.0.len(), 0);

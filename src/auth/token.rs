@@ -1,7 +1,7 @@
-//! API tokens: what one looks like, and the digest that is kept of it.
+//! API tokens: their form, and the digest that is kept of each.
 //!
-//! A token is drawn at random and far too long to be guessed, so one round of SHA-256 (FIPS 180-4) keeps
-//! it: stretching, as passwords need it, would only slow every request down.
+//! A token is drawn at random and far too long to be guessed, so one round of SHA-256 (FIPS 180-4)
+//! protects it: stretching, as passwords need it, would only slow every request down.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq as _;
 /// Random bytes in an API token.
 pub const API_TOKEN_SEED_BYTES: usize = 32;
 
-/// What every API token begins with, so that people and secret scanners know one when they see it.
+/// Prefix of every API token, by which people and secret scanners recognize one.
 const PREFIX: &str = "ff_";
 
 /// A fresh API token: `ff_` and 43 characters of base64url. `seed` comes from the operating system.

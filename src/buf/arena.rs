@@ -23,7 +23,7 @@ impl Arena {
         Self::default()
     }
 
-    /// Lets `write` append to the arena and returns what it appended.
+    /// Lets `write` append to the arena and returns the appended bytes.
     pub fn write(&mut self, write: impl FnOnce(&mut BytesMut)) -> Bytes {
         debug_assert!(
             self.block.is_empty(),

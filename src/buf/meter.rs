@@ -1,4 +1,4 @@
-//! How many bytes are held by buffers that many share: each buffer counts once, for as long as anyone has a slice of it.
+//! Bytes held by shared buffers: each buffer counts once, for as long as any slice of it lives.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -7,12 +7,14 @@ use bytes::{Bytes, BytesMut};
 
 /// Counts the buffers that were sealed with it and are alive.
 ///
-/// Slices may be dropped on another thread: what is sent for a peer of another shard is let go there.
+/// Slices may be dropped on another thread: one that is sent for a peer of another shard is dropped
+/// there.
 #[derive(Clone, Debug, Default)]
 pub struct Meter(Arc<AtomicUsize>);
 
 impl Meter {
-    /// Makes a buffer immutable; it counts with all its capacity until the last slice of it is dropped.
+    /// Makes a buffer immutable; it counts with all its capacity until the last slice of it is
+    /// dropped.
     pub fn seal(&self, bytes: BytesMut) -> Bytes {
         if bytes.is_empty() {
             return Bytes::new();

@@ -1,4 +1,4 @@
-//! Bytes on their way in and out: what several layers need and no protocol owns.
+//! Bytes on their way in and out: tools that several layers need and no protocol owns.
 
 mod arena;
 mod meter;

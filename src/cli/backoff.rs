@@ -1,4 +1,4 @@
-//! How long to wait before reconnecting: exponential, with full jitter.
+//! The pause before reconnecting: exponential backoff with full jitter.
 //!
 //! Each pause is drawn evenly from zero to a bound that doubles, so that the clients of a restarted
 //! server come back spread out. Randomness is an argument.
@@ -23,7 +23,8 @@ impl Backoff {
         }
     }
 
-    /// The connection worked: the next pause is short again, or what the server asked for.
+    /// Resets the next pause after a connection that worked: short again, or the one the server
+    /// asked for.
     pub(super) fn reset(&mut self, asked: Option<Duration>) {
         self.first = asked
             .unwrap_or(limits::CLIENT_BACKOFF_FIRST)
@@ -31,7 +32,8 @@ impl Backoff {
         self.bound = self.first;
     }
 
-    /// The next pause, at most [`limits::CLIENT_BACKOFF_MAX`]; `random` is any 64 even bits.
+    /// Returns the next pause, at most [`limits::CLIENT_BACKOFF_MAX`]; `random` is any 64 even
+    /// bits.
     pub(super) fn pause(&mut self, random: u64) -> Duration {
         let bound = self.bound;
         self.bound = (bound * 2).min(limits::CLIENT_BACKOFF_MAX);

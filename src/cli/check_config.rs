@@ -1,4 +1,4 @@
-//! `fanfare check-config`: what `serve` would do with the same options, without doing it.
+//! `fanfare check-config`: checks `serve`'s configuration with the same options, without serving.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use super::serve::ServeArgs;
 use crate::config::DEFAULT_TOML;
 
-/// What is shown of secrets: nothing that this server could lose, since it does not have them.
+/// The note on secrets, of which only digests and hashes are shown: this server has nothing else.
 const KEPT: &str = "# Tokens are kept as digests and passwords as hashes, which are shown here; only a weak\n\
     # password can be guessed from its hash.\n";
 
-/// The options of `serve`, and the file by position because that is how one checks a file.
+/// The options of `serve`, and the file by position, as a checker of files is usually called.
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckConfigArgs {
     /// Configuration file (TOML).

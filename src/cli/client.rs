@@ -1,5 +1,5 @@
-//! The HTTP client side of `publish` and `tail`: one base address, sessions below it, and what a
-//! server's refusal says.
+//! The HTTP client side of `publish` and `tail`: one base address, sessions below it, and the
+//! reading of a server's refusal.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use super::trust::trust;
 use crate::auth::{Credentials, Secret};
 use crate::limits;
 
-/// What a session's path segment may hold unescaped (RFC 3986 §2.3).
+/// The characters that are escaped in a session's path segment: all but those of RFC 3986 §2.3.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -25,7 +25,8 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 pub(super) struct BaseUrl(String);
 
 impl BaseUrl {
-    /// Reads `http://host[:port][/path]` or the same with `https`; the error says what is wrong with anything else.
+    /// Reads `http://host[:port][/path]` or the same with `https`. Errors with the reason for
+    /// anything else.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
         match uri.scheme_str() {
@@ -45,21 +46,21 @@ impl BaseUrl {
             .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
     }
 
-    /// The address of a session's events.
+    /// Returns the address of a session's events.
     pub(super) fn events(&self, session: &str) -> String {
         let session = utf8_percent_encode(session, SEGMENT);
         format!("{}/api/sessions/{session}/events", self.0)
     }
 }
 
-/// Which server, and who asks it.
+/// The server, and the client's credentials.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct ServerArgs {
     /// The server.
     #[arg(long, default_value = "http://127.0.0.1:7400", value_parser = BaseUrl::parse)]
     pub(super) url: BaseUrl,
-    /// The API token, where the server asks for one; better in the environment than on the command line,
-    /// which others on this machine can see.
+    /// The API token, where the server asks for one; better in the environment than on the command
+    /// line, which others on this machine can see.
     #[arg(long, env = "FANFARE_TOKEN", hide_env_values = true)]
     token: Option<Secret>,
     /// Trust the certificate authorities in this PEM file instead of the system's.
@@ -68,10 +69,10 @@ pub(super) struct ServerArgs {
 }
 
 impl ServerArgs {
-    /// The `Authorization` field that a request carries (RFC 6750 §2.1), if any.
+    /// Returns the `Authorization` field of a request (RFC 6750 §2.1), if any.
     ///
-    /// A token is judged here and not while the command line is parsed: clap would show what it refuses,
-    /// and that may be nearly a token.
+    /// A token is checked here and not while the command line is parsed: clap would show a refused
+    /// one, which may be nearly a token.
     pub(super) fn authorization(&self) -> Result<Option<String>, &'static str> {
         let Some(token) = &self.token else {
             return Ok(None);
@@ -84,14 +85,16 @@ impl ServerArgs {
         }
     }
 
-    /// An agent that reports every status as an answer; silence for `silence_max` is an error.
+    /// Returns an agent that reports every status as an answer; silence for `silence_max` is an
+    /// error.
     ///
     /// # Errors
     ///
-    /// TLS is to be spoken, and nobody is to be trusted.
+    /// TLS is to be used, and there is no certificate authority to trust.
     pub(super) fn agent(&self, silence_max: Duration) -> Result<Agent, String> {
         let config = Agent::config_builder();
-        // Where a password or token may travel, it does not leave for plain HTTP.
+        // A URL over https never falls back to plain HTTP, where its password or token could be
+        // read.
         let config = if self.url.is_secure() {
             config
                 .https_only(true)
@@ -116,12 +119,13 @@ pub(super) fn field<'a>(answer: &'a Response<Body>, name: &str) -> Option<&'a st
     answer.headers().get(name)?.to_str().ok()
 }
 
-/// Why a server refused, in one line: the status, and its own words as far as they are bounded text.
+/// Returns a server's refusal in one line: the status, and its own words as far as they are bounded
+/// text.
 pub(super) fn refusal(answer: Response<Body>) -> String {
     let status = answer.status();
     let mut body = Vec::new();
     let bytes_max = limits::CLIENT_ERROR_BYTES_MAX as u64;
-    // What arrived before a failure is still the best explanation there is.
+    // Text that arrived before a failure is still the best explanation there is.
     let _ = answer
         .into_body()
         .into_reader()

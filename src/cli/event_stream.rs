@@ -16,7 +16,7 @@ pub(super) struct StreamEvent {
     pub(super) name: Option<String>,
     /// The data, lines joined by line feeds.
     pub(super) data: String,
-    /// The last event id as it stood then; empty when the stream never set one.
+    /// The last event id at that time; empty when the stream never set one.
     pub(super) id: String,
 }
 
@@ -29,9 +29,9 @@ pub(super) struct TooLarge;
 pub(super) struct EventStream {
     /// The line so far, without its end.
     line: Vec<u8>,
-    /// The last piece ended in CR: an LF at the start of the next belongs to it.
+    /// Whether the last piece ended in CR: an LF at the start of the next belongs to it.
     after_cr: bool,
-    /// A line has ended, so that a byte order mark can no longer come.
+    /// Whether a line has ended, so that a byte order mark can no longer come.
     started: bool,
     name: String,
     data: String,

@@ -7,13 +7,13 @@ use crate::config::GRANTS;
 /// Some grants, or the command's own default.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct GrantArgs {
-    /// What it may do: some of publish, subscribe and admin, separated by commas.
+    /// Grants: some of publish, subscribe and admin, separated by commas.
     #[arg(long, value_name = "GRANTS", value_delimiter = ',', value_parser = PossibleValuesParser::new(GRANTS))]
     grants: Option<Vec<String>>,
 }
 
 impl GrantArgs {
-    /// The grants, each once, in the order of [`GRANTS`].
+    /// Returns the grants, each once, in the order of [`GRANTS`].
     pub(super) fn or(&self, default: &[&str]) -> Vec<String> {
         let given = |word: &&str| match &self.grants {
             Some(words) => words.iter().any(|given| given == word),

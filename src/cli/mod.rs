@@ -1,7 +1,7 @@
 //! The command line: `serve`, `check-config`, `token`, `user`, `publish` and `tail`.
 //!
-//! One file a command. The server itself is handed in by `main`, so that this module knows how to
-//! start one and not what it is. Exit codes: 0 done, 1 it did not work, 2 the command line or the
+//! One file a command. The server itself is handed in by `main`, so that this module can start one
+//! without knowing it. Exit codes: 0 done, 1 it did not work, 2 the command line or the
 //! configuration is wrong (also clap's own).
 
 mod backoff;
@@ -43,7 +43,7 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Check a configuration as `serve` would, and print the values in effect.
     CheckConfig(check_config::CheckConfigArgs),
-    /// API tokens, by which programs are known.
+    /// API tokens, which identify programs.
     #[command(subcommand)]
     Token(token::TokenCommand),
     /// Users, for the dialects that log in by name.
@@ -60,7 +60,8 @@ pub fn main(serve: fn(Config) -> ExitCode) -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version come this way too; nobody is left to tell if it cannot be printed.
+            // Help and version come this way too; if they cannot be printed, there is no place to
+            // say so.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
         }
@@ -75,13 +76,13 @@ pub fn main(serve: fn(Config) -> ExitCode) -> ExitCode {
     }
 }
 
-/// Says what went wrong on standard error, and gives the exit code for it.
+/// Prints a problem on standard error. Returns the exit code for it.
 fn fail(code: u8, problem: impl Display) -> ExitCode {
     note(problem);
     ExitCode::from(code)
 }
 
-/// One line on standard error; a closed standard error is nobody's problem.
+/// Prints one line on standard error; a closed standard error is ignored.
 fn note(line: impl Display) {
     let _ = writeln!(std::io::stderr(), "fanfare: {line}");
 }

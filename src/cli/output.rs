@@ -1,4 +1,4 @@
-//! What `tail` prints: lines for a person's terminal, JSON lines for the next program.
+//! The output of `tail`: lines for a person's terminal, JSON lines for the next program.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use super::event_stream::StreamEvent;
 /// The name of the event that announces a gap.
 const GAP_NAME: &str = "fanfare:gap";
 
-/// A hole that the server told of.
+/// A gap that the server announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gap {
     /// Events `from` to `to`, both included, are no longer retained.
@@ -21,11 +21,11 @@ pub(super) enum Gap {
         /// The last missing number.
         to: u64,
     },
-    /// The log began a new life; what came before it is unknown.
+    /// The log began a new life; the events before it are unknown.
     Reset,
 }
 
-/// The gap that an event announces, if it does.
+/// Returns the gap that an event announces, if any.
 pub(super) fn gap_of(event: &StreamEvent) -> Option<Gap> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -42,7 +42,7 @@ pub(super) fn gap_of(event: &StreamEvent) -> Option<Gap> {
     }
 }
 
-/// How events are written.
+/// The form of written events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// One JSON object a line.
@@ -80,7 +80,7 @@ pub(super) fn write_event(out: &mut impl Write, form: Form, event: &StreamEvent)
     }
 }
 
-/// Writes that events are missing.
+/// Writes a gap.
 pub(super) fn write_gap(out: &mut impl Write, form: Form, gap: Gap) -> io::Result<()> {
     match (form, gap) {
         (Form::Lines, Gap::Missing { from, to }) => {

@@ -1,7 +1,7 @@
-//! Where `tail` stands in a session's log, so that a new connection continues and nothing between
-//! two connections is lost silently.
+//! The position of `tail` in a session's log, so that a new connection continues and nothing
+//! between two connections is lost silently.
 //!
-//! The last event's id says it best (`Last-Event-ID`). Before the first event there is none: then
+//! The last event's id tells it best (`Last-Event-ID`). Before the first event there is none: then
 //! the answer's `Fanfare-Epoch`, `Fanfare-Oldest` and `Fanfare-Next` fields tell where the stream
 //! began, and the same place is asked for again with `last_event` and `epoch`.
 
@@ -10,7 +10,7 @@ use super::output::Gap;
 /// Longest id, and longest epoch, that is sent back; ours are a fraction of it.
 const ID_BYTES_MAX: usize = 256;
 
-/// What an answer says about the log, as far as it says so.
+/// An answer's fields about the log, as far as it has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct LogState {
     /// `Fanfare-Epoch`.
@@ -24,7 +24,7 @@ pub(super) struct LogState {
 /// The place to continue from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Position {
-    /// Only what comes from now on; no connection has told yet where "now" is.
+    /// Only new events; no connection has told yet where "now" is.
     Now,
     /// After event `number`, −1 being before the first.
     After {
@@ -38,7 +38,7 @@ pub(super) enum Position {
 }
 
 impl Position {
-    /// The place that `--from` names; −1 is everything retained.
+    /// The place named by `--from`; −1 is everything retained.
     pub(super) fn new(from: Option<i64>) -> Self {
         from.map_or(Self::Now, |number| Self::After {
             number: number.into(),
@@ -69,7 +69,7 @@ impl Position {
         }
     }
 
-    /// A connection was answered: pin down what was still open.
+    /// Notes an answer to a connection: pins down the rest of the position.
     pub(super) fn connected(&mut self, log: &LogState) {
         match self {
             Self::Now => {
@@ -88,14 +88,14 @@ impl Position {
         }
     }
 
-    /// An event with this id was received.
+    /// Notes the id of a received event.
     pub(super) fn event(&mut self, id: &str) {
         if let Some(id) = usable(Some(id)) {
             *self = Self::Event(id);
         }
     }
 
-    /// A gap was announced: the events before its end will not be asked for again.
+    /// Notes an announced gap: the events before its end will not be asked for again.
     pub(super) fn gap(&mut self, gap: Gap, log: &LogState) {
         let after = match gap {
             Gap::Missing { to, .. } => Some(i128::from(to)),
@@ -145,7 +145,7 @@ mod tests {
         let mut position = Position::new(None);
         position.connected(&log("ab", 0, 0));
         assert_eq!(position.query(), "?last_event=-1&epoch=ab");
-        // A later answer does not move it: what was published between is wanted.
+        // A later answer does not move it: events published in between are wanted.
         position.connected(&log("ab", 0, 5));
         assert_eq!(position.query(), "?last_event=-1&epoch=ab");
         let mut position = Position::new(Some(4));

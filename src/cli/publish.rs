@@ -10,7 +10,7 @@ use super::client::{self, ServerArgs, field};
 use super::output::visible;
 use crate::limits;
 
-/// What to publish, and where.
+/// The event to publish, and its session.
 #[derive(Debug, clap::Args)]
 pub(super) struct PublishArgs {
     /// The session's token.
@@ -111,7 +111,7 @@ fn read_bounded(input: impl Read) -> Result<String, String> {
     String::from_utf8(text).map_err(|_| "standard input is not UTF-8".to_owned())
 }
 
-/// What is printed: words for a person, one JSON object for the next program.
+/// Returns the output: words for a person, one JSON object for the next program.
 fn receipt(number: Option<u64>, id: Option<&str>, terminal: bool) -> String {
     if !terminal {
         let receipt = serde_json::json!({ "number": number, "id": id });

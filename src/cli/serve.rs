@@ -13,19 +13,19 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{Config, Driver, LogFormat, parse_address};
 use crate::limits;
 
-/// What the command line may say about a server; each option wins over the file.
+/// The options of a server; each wins over the file.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct ServeArgs {
     /// Configuration file (TOML); without it every key has its default.
     #[arg(long, value_name = "PATH")]
     pub(super) config: Option<PathBuf>,
-    /// Where to listen, such as 127.0.0.1:7400 or localhost:7400.
+    /// Address to listen on, such as 127.0.0.1:7400 or localhost:7400.
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     listen: Option<SocketAddr>,
     /// Threads, each with its own connections and logs; 0 is one for every core.
     #[arg(long, value_name = "COUNT")]
     shards: Option<u16>,
-    /// How to talk to the kernel.
+    /// Kernel interface for sockets.
     #[arg(long, value_parser = drivers())]
     driver: Option<Driver>,
     /// Listen beyond loopback although everyone who reaches this server may do everything.
@@ -34,7 +34,7 @@ pub(super) struct ServeArgs {
     /// Serve /echo for protocol test suites, on loopback only.
     #[arg(long)]
     echo: bool,
-    /// How log lines are written.
+    /// Format of log lines.
     #[arg(long, value_parser = log_formats())]
     log_format: Option<LogFormat>,
     /// Log more: -v for debug, -vv for trace.
@@ -42,7 +42,8 @@ pub(super) struct ServeArgs {
     verbose: u8,
 }
 
-/// An address, or a host's: that of IPv4, if it has both, as names without a resolver mean that too.
+/// Resolves an address, or a host's: its IPv4 address if it has both, as `localhost` does without a
+/// resolver.
 fn resolve(text: &str) -> Option<SocketAddr> {
     parse_address(text).or_else(|| {
         let found: Vec<SocketAddr> = text.to_socket_addrs().ok()?.collect();
@@ -75,7 +76,8 @@ pub(super) fn run(args: &ServeArgs, serve: fn(Config) -> ExitCode) -> ExitCode {
 }
 
 impl ServeArgs {
-    /// The values in effect, checked; the error says which file or key is wrong, and why.
+    /// Returns the values in effect, checked. Errors with the file or key that is wrong, and the
+    /// reason.
     pub(super) fn config(&self) -> Result<Config, String> {
         let mut config = match &self.config {
             Some(path) => read(path)?,

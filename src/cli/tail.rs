@@ -1,7 +1,7 @@
 //! `fanfare tail`: follows a session over server-sent events until it is told to stop.
 //!
-//! A lost connection is taken up again where it broke, after a pause with full jitter. What cannot
-//! be taken up, because the server refuses, ends the program.
+//! A lost connection is taken up again where it broke, after a pause with full jitter. A refusal by
+//! the server ends the program.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IsTerminal, Read, Write};
@@ -21,7 +21,7 @@ use crate::limits;
 /// Size of one read from the stream.
 const READ_BYTES: usize = 16 * 1024;
 
-/// What to follow, and from where.
+/// The session to follow, and the place to begin.
 #[derive(Debug, clap::Args)]
 pub(super) struct TailArgs {
     /// The session's token.
@@ -29,7 +29,7 @@ pub(super) struct TailArgs {
     session: String,
     #[command(flatten)]
     server: ServerArgs,
-    /// Begin after this number; -1 is everything retained. Without it: only what comes from now on.
+    /// Begin after this number; -1 is everything retained. Without it: only new events.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true,
         value_parser = clap::value_parser!(i64).range(-1..))]
     from: Option<i64>,
@@ -38,12 +38,12 @@ pub(super) struct TailArgs {
     once: Option<u64>,
 }
 
-/// How a connection ended.
+/// The end of a connection.
 #[derive(Debug)]
 enum End {
-    /// Nothing more is wanted: enough events, or nobody reads our output.
+    /// Finished: enough events, or our output has no reader.
     Done,
-    /// The server, or our own output, will not work better next time.
+    /// The server refuses, or our own output fails, and a retry will not help.
     Refused(String),
     /// The connection failed or was closed; the next one may work.
     Lost(String),
@@ -131,7 +131,7 @@ impl Tail {
             Ok(answer) => answer,
             Err(error) => {
                 let problem = format!("cannot read {}: {error}", self.address);
-                // A server that is not trusted will not be next time.
+                // An untrusted server will not be trusted next time.
                 return if is_distrust(&error) {
                     End::Refused(problem)
                 } else {
@@ -217,7 +217,7 @@ fn accept(answer: &Response<Body>) -> Result<(), Option<End>> {
     Ok(())
 }
 
-/// Overload and trouble pass; everything else is our request's fault.
+/// Sorts a refusal: overload and server trouble pass; everything else is our request's fault.
 fn refusal(answer: Response<Body>) -> End {
     let status = answer.status();
     let passes = status.is_server_error()

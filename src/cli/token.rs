@@ -1,4 +1,4 @@
-//! `fanfare token new`: an API token, shown once, and what the configuration keeps of it.
+//! `fanfare token new`: an API token, shown once, and the digest of it for the configuration.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -6,14 +6,14 @@ use std::process::ExitCode;
 use super::grants::{GrantArgs, toml_list};
 use crate::auth::{API_TOKEN_SEED_BYTES, TokenDigest, api_token};
 
-/// What may be done with tokens.
+/// Operations on tokens.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum TokenCommand {
     /// Draw a token; print it, and the table to put under an organization.
     New(NewArgs),
 }
 
-/// What the token is for.
+/// Description of the new token.
 #[derive(Debug, clap::Args)]
 pub(super) struct NewArgs {
     #[command(flatten)]
@@ -31,7 +31,7 @@ pub(super) fn run(command: &TokenCommand) -> ExitCode {
     let table = table(&token, &args.grants.or(&["publish", "subscribe"]));
     let mut out = io::stdout().lock();
     if let Err(error) = write!(out, "{token}\n\n{table}").and_then(|()| out.flush()) {
-        // A token that nobody saw is as good as none.
+        // A token that was not shown is useless.
         return super::fail(1, error);
     }
     super::note("keep the token, it cannot be shown again; the table goes under an organization");

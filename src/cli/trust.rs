@@ -1,4 +1,5 @@
-//! Whom a client command trusts over TLS: the system's certificate authorities, or those of a file.
+//! The trust of a client command over TLS: the system's certificate authorities, or those of a
+//! file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 use rustls::crypto::aws_lc_rs;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
-/// What TLS is to go by.
+/// Returns the configuration of TLS.
 ///
 /// # Errors
 ///
@@ -30,7 +31,7 @@ fn of_file(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
     for item in parse_pem(&text) {
         match item {
             Ok(PemItem::Certificate(root)) => roots.push(root),
-            // A key beside it is of no use here, and does no harm.
+            // A key beside it is not used, and does no harm.
             Ok(_) => {}
             Err(error) => return Err(wrong(&error.to_string())),
         }
@@ -56,7 +57,7 @@ fn of_system() -> Result<Vec<Certificate<'static>>, String> {
         .collect())
 }
 
-/// Whether a request failed because the server's certificate, or TLS itself, is not as it should be.
+/// Whether a request failed because of the server's certificate, or of TLS itself.
 pub(super) fn is_distrust(error: &ureq::Error) -> bool {
     match error {
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => true,

@@ -1,6 +1,7 @@
-//! `fanfare user new`: what the configuration keeps of a user: a name, and a password's argon2id hash.
+//! `fanfare user new`: a user's entry in the configuration: a name, and a password's argon2id hash.
 //!
 //! The password comes from standard input, so that it stands in no list of processes and no shell's
+//! history. At a terminal it is asked for twice and not shown.
 //! history. At a terminal it is asked for twice and not shown.
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
@@ -11,14 +12,14 @@ use crate::auth::{PASSWORD_SALT_BYTES, Secret, hash_password};
 use crate::config::{Config, OrganizationConfig, UserConfig};
 use crate::limits::PASSWORD_BYTES_MAX;
 
-/// What may be done with users.
+/// Operations on users.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum UserCommand {
     /// Read a password from standard input; print the table to put under an organization.
     New(NewArgs),
 }
 
-/// Who the user is.
+/// Description of the new user.
 #[derive(Debug, clap::Args)]
 pub(super) struct NewArgs {
     /// The name to log in by, unique among all organizations.
@@ -27,7 +28,7 @@ pub(super) struct NewArgs {
     grants: GrantArgs,
 }
 
-/// Prints the table, or says why there is none.
+/// Prints the table, or the reason why there is none.
 pub(super) fn run(command: &UserCommand) -> ExitCode {
     let UserCommand::New(args) = command;
     match new(args) {
@@ -52,7 +53,8 @@ fn new(args: &NewArgs) -> Result<String, String> {
     table(&args.name, &hash, &args.grants.or(&["subscribe"]))
 }
 
-/// The table, if a server would take it: the name is judged where it always is.
+/// Returns the table. Errors if a server would refuse it: the name is checked by the server's own
+/// rule.
 fn table(name: &str, hash: &str, grants: &[String]) -> Result<String, String> {
     let mut config = Config::default();
     config.organizations.push(OrganizationConfig {
@@ -82,7 +84,7 @@ fn table(name: &str, hash: &str, grants: &[String]) -> Result<String, String> {
 fn ask() -> Result<Secret, String> {
     let prompt = |text: &str| {
         let mut err = io::stderr().lock();
-        // A closed standard error is nobody's problem.
+        // A closed standard error is ignored.
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
         rpassword::read_password().map_err(|error| format!("cannot read the password: {error}"))
     };
@@ -106,7 +108,7 @@ fn read(input: impl Read) -> Result<Secret, String> {
     judge(text.strip_suffix('\r').unwrap_or(text))
 }
 
-/// RFC 7617 §2: what has control characters could not be sent.
+/// RFC 7617 §2: errors if the password has control characters, which could not be sent.
 fn judge(password: &str) -> Result<Secret, String> {
     if password.is_empty() {
         return Err("the password is empty".to_owned());

@@ -1,4 +1,5 @@
-//! How much each organization may have on one shard, and what a refusal says of it: which bound, and whose.
+//! How much each organization may have on one shard, and what a refusal says: which bound was
+//! reached, and whether it is the organization's own or everyone's.
 
 use std::fmt;
 use std::time::Duration;
@@ -29,7 +30,7 @@ pub enum Table {
 }
 
 impl Table {
-    /// What it holds, for people.
+    /// The things it holds, as a word for people.
     const fn things(self) -> &'static str {
         match self {
             Self::Sessions => "sessions",
@@ -43,7 +44,7 @@ impl Table {
     }
 }
 
-/// Who has as much as it may.
+/// The holder of a bound that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Whose {
     /// The organization that asked.
@@ -55,16 +56,16 @@ pub enum Whose {
 /// A bound that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Full {
-    /// Of what there is too much.
+    /// The table that is full.
     pub table: Table,
-    /// Whose.
+    /// The holder of the bound.
     pub whose: Whose,
-    /// Seconds after which what nobody uses until then has expired; at least one.
+    /// Seconds after which entries unused until then have expired; at least one.
     pub retry_after: u32,
 }
 
 impl Full {
-    /// A bound of a table whose things expire `after` that long without use.
+    /// A full table whose entries expire after `after` without use.
     pub(super) fn new(table: Table, whose: Whose, after: Duration) -> Self {
         let seconds = after.as_secs().saturating_add(1);
         Self {
@@ -75,7 +76,7 @@ impl Full {
     }
 }
 
-/// A sentence for whoever is refused.
+/// A sentence for the refused client.
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let who = match self.whose {
@@ -120,8 +121,8 @@ impl Bounds {
         broadcast_events: BROADCAST_EVENTS_PENDING_MAX,
     };
 
-    /// The share of one of several organizations: half, so that no single one takes all. What it may have of
-    /// wildcards bounds what one of its own events costs.
+    /// The share of one of several organizations: half, so that no single one takes all. The bound
+    /// on wildcards limits the cost of one of its own events.
     pub const SHARE: Self = Self {
         sessions: SESSIONS_MAX / 2,
         scopes: NODES_MAX / 2,
@@ -133,7 +134,7 @@ impl Bounds {
         broadcast_events: BROADCAST_EVENTS_PENDING_MAX / 2,
     };
 
-    /// An organization's, of a list by organization.
+    /// The bounds of one organization, from a list indexed by organization.
     pub(super) fn of(all: &[Self], organization: OrganizationId) -> &Self {
         all.get(organization.0 as usize).unwrap_or(&Self::ALL)
     }
@@ -188,7 +189,7 @@ impl Tally {
         self.replace(organization, amount, 0);
     }
 
-    /// What an organization had is now so much.
+    /// Changes an organization's part from `before` to `now`.
     pub(super) fn replace(&mut self, organization: OrganizationId, before: usize, now: usize) {
         let at = organization.0 as usize;
         if self.each.len() <= at {

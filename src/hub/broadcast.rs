@@ -1,14 +1,15 @@
 //! Broadcasts: events for very many sessions, on their way into the logs a slice at a time.
 //!
-//! An event above sessions is accepted whole: weighed, named, answered, offered to live subscribers. If more
-//! logs are to get it than one slice may append to, it then waits here, with one bit for each session that it
-//! has not reached, and each tick brings it to some more. Whoever looks at a session in between does not see
-//! that: a session that is touched first catches up with all that waits for it, oldest first. So each
-//! log has what was accepted, in the order in which it was accepted, and only readers that wait are told later:
-//! even past the log's retention, for it is not their fault that it became late.
+//! An event above sessions is accepted whole: weighed, given an id, answered, offered to live
+//! subscribers. If more logs are to get it than one slice may append to, it then waits here, with
+//! one bit for each session that it has not reached, and each tick brings it to some more. Nobody
+//! sees a session in between: a session that is touched first catches up with all that waits for
+//! it, oldest first. So each log has what was accepted, in the order in which it was accepted, and
+//! only waiting readers are told later: even past the log's retention, for it is not their fault
+//! that it became late.
 //!
-//! The bits say who stood beneath when the event was accepted: a session that moves keeps its bit, one that is
-//! removed loses it, and whoever gets its index has none.
+//! The bits are the sessions beneath the scope when the event was accepted: a session that moves
+//! keeps its bit, one that is removed loses it, and a later session with the same index has none.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use crate::time::{Instant, Now};
 /// Bits in a word of a set.
 const WORD_BITS: usize = u64::BITS as usize;
 
-/// A set of sessions, of which the first is soon found.
+/// A set of sessions whose lowest index is found quickly.
 #[derive(Debug, Default)]
 struct SessionSet {
     words: Vec<u64>,
@@ -36,7 +37,7 @@ struct SessionSet {
 }
 
 impl SessionSet {
-    /// Of sessions that are given once each.
+    /// A set of these sessions, each given once.
     fn new(sessions: &[SessionIndex]) -> Self {
         let top = sessions.iter().map(|session| session.index()).max();
         let mut words = vec![0; top.map_or(0, |top| top / WORD_BITS + 1)];
@@ -50,7 +51,7 @@ impl SessionSet {
         }
     }
 
-    /// Whether it has these sessions, given once each, and no others.
+    /// Whether the set consists of exactly these sessions, each given once.
     fn is(&self, sessions: &[SessionIndex]) -> bool {
         let has = |session: &SessionIndex| {
             let word = self.words.get(session.index() / WORD_BITS);
@@ -59,7 +60,7 @@ impl SessionSet {
         self.len == sessions.len() && sessions.iter().all(has)
     }
 
-    /// Takes a session out; whether it was there.
+    /// Removes a session. Returns whether it was in the set.
     fn take(&mut self, session: SessionIndex) -> bool {
         let bit = 1 << (session.index() % WORD_BITS);
         let word = self.words.get_mut(session.index() / WORD_BITS);
@@ -71,7 +72,7 @@ impl SessionSet {
         true
     }
 
-    /// The session of the lowest index.
+    /// Returns the session with the lowest index.
     fn first(&mut self) -> Option<SessionIndex> {
         let rest = &self.words[self.first..];
         self.first += rest.iter().take_while(|word| **word == 0).count();
@@ -81,17 +82,18 @@ impl SessionSet {
     }
 }
 
-/// How many bytes the logs are expected to grow by.
+/// Bytes reserved for the growth of logs.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reserve {
-    /// By so many for each session that is not reached.
+    /// Bytes for each session that is not reached yet.
     Each(usize),
-    /// By so many in all, as logs that are full let go of as much as they get. By how much they grow is taken off.
+    /// Total for all logs together: exact, because full logs evict as much as they gain. Reduced as
+    /// logs actually grow.
     Whole(usize),
 }
 
 impl Reserve {
-    /// While so many sessions are not reached.
+    /// Returns the bytes reserved while `unreached` sessions are left.
     const fn bytes(self, unreached: usize) -> usize {
         match self {
             Self::Each(bytes) => bytes.saturating_mul(unreached),
@@ -99,7 +101,7 @@ impl Reserve {
         }
     }
 
-    /// Adds another for the same sessions, if that is of the same kind.
+    /// Adds a reservation for the same sessions. Returns `false` if it is of the other kind.
     const fn join(&mut self, other: Self) -> bool {
         match (self, other) {
             (Self::Each(bytes), Self::Each(more)) | (Self::Whole(bytes), Self::Whole(more)) => {
@@ -116,7 +118,7 @@ impl Reserve {
 struct Broadcast {
     organization: OrganizationId,
     events: Vec<Arc<Event>>,
-    /// When they were accepted, from when on their age counts.
+    /// Time of acceptance, from which the events' age counts.
     at: Instant,
     unreached: SessionSet,
     reserve: Reserve,
@@ -126,26 +128,27 @@ struct Broadcast {
 #[derive(Debug, Default)]
 pub(super) struct Broadcasts {
     queue: VecDeque<Broadcast>,
-    /// How many each organization has.
+    /// Broadcasts of each organization.
     counts: Counts,
-    /// Of all of them.
+    /// Events of all broadcasts.
     events: Tally,
-    /// Of all of them.
+    /// Bytes reserved for all broadcasts.
     reserved: Tally,
-    /// Whether one has reached all its sessions.
+    /// Whether a broadcast has reached all its sessions.
     has_finished: bool,
-    /// Scratch: what a session is to catch up with.
+    /// Scratch: the events that a session is to catch up with.
     due: Vec<(Instant, Arc<Event>)>,
 }
 
 impl Broadcasts {
-    /// Bytes that logs will grow by, at most.
+    /// The most bytes that logs will still grow by.
     pub(super) const fn reserved(&self) -> &Tally {
         &self.reserved
     }
 
-    /// Whose bound one more of so many events would exceed. Who has none under way may begin one of any length:
-    /// it is its own sessions only that have to catch up with it.
+    /// Returns the holder of the bound that a broadcast of `events` events would exceed. An
+    /// organization without a broadcast may begin one of any length: only its own sessions have to
+    /// catch up with it.
     fn is_full(
         &self,
         organization: OrganizationId,
@@ -161,8 +164,8 @@ impl Broadcasts {
         (count > 0 && is_full).then_some(Whose::Organization)
     }
 
-    /// Begins one, or has the last one bring these events too, if that is for the same and came in the same tick:
-    /// what one publish accepted comes to other shards one by one.
+    /// Begins a broadcast, or adds the events to the last one if that is for the same sessions in
+    /// the same tick: the events of one publish come to other shards one by one.
     pub(super) fn begin(
         &mut self,
         now: Now,
@@ -196,15 +199,16 @@ impl Broadcasts {
         self.drop_finished();
     }
 
-    /// A session that the oldest has not reached: of all, or of an organization's.
+    /// The next unreached session of the oldest broadcast: of all, or of one organization's.
     fn next(&mut self, of: Option<OrganizationId>) -> Option<SessionIndex> {
         let mut queue = self.queue.iter_mut();
         let oldest = queue.find(|one| of.is_none_or(|of| of == one.organization))?;
         oldest.unreached.first()
     }
 
-    /// Nothing more is to reach this session: what would have, goes to `each`, oldest first. Answers how many
-    /// bytes were reserved for that alone. To be followed by [`drop_finished`](Self::drop_finished).
+    /// Takes a session out of all broadcasts and gives its outstanding events to `each`, oldest
+    /// first. Returns the bytes that were reserved for this session alone. To be followed by
+    /// [`drop_finished`](Self::drop_finished).
     fn reach(
         &mut self,
         session: SessionIndex,
@@ -224,8 +228,8 @@ impl Broadcasts {
         reserved - self.reserved.all()
     }
 
-    /// An organization's log has grown by what was reserved for many. Older ones end first, so theirs may be used up
-    /// first.
+    /// Reduces an organization's shared reservations by the actual growth of its logs, oldest
+    /// first, because older broadcasts end first.
     fn draw(&mut self, organization: OrganizationId, mut bytes: usize) {
         for broadcast in &mut self.queue {
             if let Reserve::Whole(rest) = &mut broadcast.reserve
@@ -239,7 +243,8 @@ impl Broadcasts {
         }
     }
 
-    /// Wherever they stand: an organization's do not count for it until another's are at their end.
+    /// Drops finished broadcasts anywhere in the queue: one behind another organization's broadcast
+    /// must not count until that ends.
     fn drop_finished(&mut self) {
         if !std::mem::take(&mut self.has_finished) {
             return;
@@ -262,13 +267,13 @@ impl Hub {
         !self.broadcasts.queue.is_empty()
     }
 
-    /// How many broadcasts that are.
+    /// Broadcasts under way.
     pub fn broadcasts(&self) -> usize {
         self.broadcasts.queue.len()
     }
 
-    /// Brings them to some more sessions: one slice. To be followed by [`take_ended`](Self::take_ended), as
-    /// sessions whose time is over are removed on the way.
+    /// Brings broadcasts to some more sessions: one slice. To be followed by
+    /// [`take_ended`](Self::take_ended), as expired sessions are removed on the way.
     pub fn continue_broadcasts(&mut self, now: Now) {
         let (appends, woken) = (self.config.slice_appends, self.config.slice_woken);
         let woken = self.woken.len().saturating_add(woken.max(1));
@@ -281,14 +286,15 @@ impl Hub {
         }
     }
 
-    /// Brings them to all sessions at once, however long that takes.
+    /// Brings broadcasts to all their sessions at once, however long that takes.
     pub fn finish_broadcasts(&mut self, now: Now) {
         while let Some(index) = self.broadcasts.next(None) {
             self.bring_to(now, index);
         }
     }
 
-    /// Whether a broadcast of so many events may begin. If not, it may soon: they are at their end within ticks.
+    /// Errors if a broadcast of `events` events may not begin now. It may soon: broadcasts end
+    /// within ticks.
     pub(super) fn check_broadcasts(
         &self,
         organization: OrganizationId,
@@ -302,8 +308,8 @@ impl Hub {
         })
     }
 
-    /// Brings the oldest to its end, or the organization's oldest, if there is no room for another event that cannot
-    /// be refused.
+    /// Makes room for an event that cannot be refused, by finishing the oldest broadcast, of all or
+    /// of the organization, whichever bound is reached.
     pub(super) fn make_room_for_broadcast(&mut self, now: Now, organization: OrganizationId) {
         loop {
             let bounds = Bounds::of(&self.config.bounds, organization);
@@ -319,7 +325,8 @@ impl Hub {
         }
     }
 
-    /// How many events that were.
+    /// Brings its broadcasts to one session, or removes the session if it has expired. Returns the
+    /// number of events appended.
     fn bring_to(&mut self, now: Now, index: SessionIndex) -> usize {
         let session = self.sessions.get(index);
         if session.is_some_and(|s| s.is_expired(now, self.config.session_ttl)) {
@@ -329,8 +336,8 @@ impl Hub {
         self.catch_up(now, index)
     }
 
-    /// Appends to a session's log what was accepted for it and has not reached it; answers how many events that
-    /// is. To be called before its log is looked at or appended to.
+    /// Appends the outstanding broadcast events to a session's log and returns their number. To be
+    /// called before its log is looked at or appended to.
     pub(super) fn catch_up(&mut self, now: Now, index: SessionIndex) -> usize {
         if !self.is_broadcasting() {
             return 0;
@@ -340,7 +347,7 @@ impl Hub {
         let reserved = self.broadcasts.reach(index, each);
         let count = due.len();
         if count > 0 {
-            // Readers who were there are told, however short the retention and however late it has become.
+            // Waiting readers are told, however short the retention and however late it has become.
             let session = self.sessions.get(index);
             let is_waited_for = session.is_some_and(|session| !session.readers.is_empty());
             let organization = session.map(|session| session.key.organization);
@@ -366,14 +373,15 @@ impl Hub {
         count
     }
 
-    /// Nothing is to reach a session that is gone.
+    /// Removes a session that is gone from all broadcasts.
     pub(super) fn forget_broadcasts(&mut self, index: SessionIndex) {
         self.broadcasts.reach(index, |_, _| {});
         self.broadcasts.drop_finished();
     }
 
-    /// Lets a log give up its oldest events for what could not be refused, when the bytes of all logs, or of its
-    /// organization's, are used up: what others were promised stays theirs.
+    /// Evicts the oldest events of a log that grew by events that could not be refused, when the
+    /// bytes of all logs, or of its organization's, are used up: bytes promised to others stay
+    /// theirs.
     pub(super) fn give_way(&mut self, index: SessionIndex) {
         let Some(session) = self.sessions.get(index) else {
             return;

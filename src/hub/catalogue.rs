@@ -1,8 +1,9 @@
-//! An order of things that is kept only while somebody asks for it.
+//! An order of things that is kept only while it is asked for.
 //!
-//! Whoever owns the things has them in a table whose places mean nothing to outsiders. Only when a set of them is
-//! walked, an ordered index is built beside the table, some places at a time, and kept true from then on; when nobody
-//! has asked for a while it is given up again, some entries at a time. So who is never asked pays nothing.
+//! The things are in a table whose places mean nothing to outsiders. Only when a set of them is
+//! walked, an ordered index is built beside the table, some places at a time, and kept true from
+//! then on; when nobody has asked for a while it is given up again, some entries at a time. So a
+//! table that is never walked pays nothing.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -14,16 +15,16 @@ use crate::time::Now;
 #[derive(Debug)]
 pub struct Catalogue<K> {
     kept: Option<Kept<K>>,
-    /// What is left of one that is given up.
+    /// The rest of an index that is being given up.
     waste: BTreeSet<K>,
 }
 
 #[derive(Debug)]
 struct Kept<K> {
     keys: BTreeSet<K>,
-    /// Places of the table below this are entered.
+    /// Places of the table entered so far: all below this one.
     entered: usize,
-    /// How many places there are.
+    /// Places of the table.
     places: usize,
     used: Now,
 }
@@ -38,21 +39,21 @@ impl<K> Default for Catalogue<K> {
 }
 
 impl<K: Ord + Copy> Catalogue<K> {
-    /// Something came into the table.
+    /// Enters a thing that came into the table.
     pub fn insert(&mut self, key: impl FnOnce() -> K) {
         if let Some(kept) = &mut self.kept {
             kept.keys.insert(key());
         }
     }
 
-    /// Something is about to leave the table.
+    /// Removes a thing that is about to leave the table.
     pub fn remove(&mut self, key: impl FnOnce() -> K) {
         if let Some(kept) = &mut self.kept {
             kept.keys.remove(&key());
         }
     }
 
-    /// Goes on building, for as many places as there are in `budget`. Whether all of the table is there.
+    /// Goes on building, for at most `budget` places. Returns whether the whole table is entered.
     pub fn build(
         &mut self,
         now: Now,
@@ -76,13 +77,13 @@ impl<K: Ord + Copy> Catalogue<K> {
         kept.entered >= kept.places
     }
 
-    /// The first key above a bound.
+    /// Returns the first key above a bound.
     pub fn next(&self, after: Bound<K>) -> Option<K> {
         let keys = &self.kept.as_ref()?.keys;
         keys.range((after, Bound::Unbounded)).next().copied()
     }
 
-    /// A share of the housekeeping: gives up what nobody has asked for.
+    /// A share of the housekeeping: gives up an index that nobody has asked for lately.
     pub fn sweep(&mut self, now: Now) {
         for _ in 0..SWEEP_CATALOGUE.min(self.waste.len()) {
             self.waste.pop_first();
@@ -96,7 +97,7 @@ impl<K: Ord + Copy> Catalogue<K> {
         }
     }
 
-    /// Whether an index is kept, or what is left of one.
+    /// Whether an index, or the rest of one, is kept.
     pub fn is_kept(&self) -> bool {
         self.kept.is_some() || !self.waste.is_empty()
     }
@@ -116,7 +117,7 @@ mod tests {
     }
 
     proptest! {
-        /// Built a little at a time while things come and go, it is what a set of them is.
+        /// Built a little at a time while things come and go, it equals an ordered set of them.
         #[test]
         fn an_order_is_that_of_the_table(
             begun in prop::collection::vec(any::<u16>(), 0..40),

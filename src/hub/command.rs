@@ -1,4 +1,4 @@
-//! What may be asked of a scope's home shard, and what it answers.
+//! The requests to a scope's home shard, and their answers.
 
 use std::time::Duration;
 
@@ -11,30 +11,32 @@ use super::scope::{Address, OrganizationId, Parents, Placement, Scope, ScopeName
 pub enum Command {
     /// Accept events for a scope, all or none, in order. At least one draft.
     Publish {
-        /// Where to.
+        /// The target.
         scope: Scope,
-        /// What the call says stands above the scope; learned or checked before anything is accepted. With
-        /// both a project and a group above a session, the project's home has been asked: [`Place`](Self::Place).
+        /// The scopes that the call says stand above it; learned or checked before anything is
+        /// accepted. With both a project and a group above a session, the project's home has been
+        /// asked: [`Place`](Self::Place).
         parents: Parents,
-        /// What.
+        /// The events to accept.
         drafts: Vec<Draft>,
     },
-    /// Learn, or check, what stands above a scope, which comes to be known; for calls that name both, and
-    /// before a subscription below the organization. Answered by [`Answer::Parents`]. Of a session it is asked by
-    /// those who mean to listen, so one that was ended is not brought back by it.
+    /// Learn, or check, the scopes above a scope, which comes to be known; for calls that name
+    /// both, and before a subscription below the organization. Answered by [`Answer::Parents`]. For
+    /// a session it precedes listening, so it does not bring back one that was ended.
     ///
-    /// Who names both a project and a group above a session puts the project's question first, with the
-    /// group, and then the session's with the answer: a project's home decides what its group is.
+    /// If a call names both project and group above a session, ask the project's home first
+    /// (`Place` with the group), then the session's home with that answer: a project's home decides
+    /// its group.
     Place {
-        /// Which scope. `scopes = "declared"` refuses one that is unknown.
+        /// The scope. `scopes = "declared"` refuses one that is unknown.
         scope: Scope,
-        /// What the call says stands above it.
+        /// The scopes that the call says stand above it.
         parents: Parents,
     },
     /// Learn, or check, the group above a project, which is thereby declared. Answered by
     /// [`Answer::Parents`].
     Declare {
-        /// Whose tree.
+        /// The organization.
         organization: OrganizationId,
         /// The project.
         project: ScopeName,
@@ -45,18 +47,18 @@ pub enum Command {
     Create {
         /// Its name.
         session: SessionKey,
-        /// What is above it; consistent, as `Declare` answered.
+        /// The scopes above it; consistent, as `Declare` answered.
         parents: Parents,
         /// Labels to find it by.
         labels: Vec<String>,
-        /// When it expires, unix milliseconds.
+        /// Date of expiry, unix milliseconds.
         expires_ms: Option<u64>,
-        /// How long its log retains events, if not the organization's default.
+        /// Retention of its log, if not the organization's default.
         retention: Option<Duration>,
     },
     /// Describe a session. Answered by [`Answer::Session`].
     Read {
-        /// Which.
+        /// The session.
         session: SessionKey,
     },
     /// Describe the session of a token, if exactly one organization has one. Answered by
@@ -67,36 +69,36 @@ pub enum Command {
     },
     /// Change a session's status.
     Transition {
-        /// Which.
+        /// The session.
         session: SessionKey,
-        /// How.
+        /// The change.
         transition: Transition,
     },
     /// Emit `resume` with the given data on a pending session, then delete it.
     Resume {
-        /// Which.
+        /// The session.
         session: SessionKey,
         /// The JSON text of the resume token.
         resume_token: bytes::Bytes,
     },
     /// Replace a session's labels.
     SetLabels {
-        /// Which.
+        /// The session.
         session: SessionKey,
         /// The new labels.
         labels: Vec<String>,
     },
     /// Delete a session and its log; its readers are told.
     Delete {
-        /// Which.
+        /// The session.
         session: SessionKey,
     },
     /// Tell an organization's live subscribers something that no log is to keep. Answered by
     /// [`Answer::Published`].
     Notify {
-        /// Whose.
+        /// The organization.
         organization: OrganizationId,
-        /// What.
+        /// The event.
         draft: Draft,
     },
 }
@@ -128,7 +130,7 @@ impl Placement {
     }
 }
 
-/// What a session's publisher may do to its status.
+/// A change of status that a session's publisher may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {
     /// pending or paused → running.
@@ -139,7 +141,7 @@ pub enum Transition {
     Stop,
 }
 
-/// Where a session stands: pending → running ⇄ paused → completed | aborted.
+/// The status of a session: pending → running ⇄ paused → completed | aborted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Status {
     /// Created, not started.
@@ -156,7 +158,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// The word on the wire.
+    /// Returns the word on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -178,20 +180,20 @@ pub enum Answer {
         /// For a session scope: the epoch of its log and the first event's number in it.
         position: Option<(Epoch, Number)>,
     },
-    /// What stands above a scope now. A project or group is itself part of the answer, which so may be
-    /// given back as what stands above that scope, or above a session in it.
+    /// The scopes above a scope now. A project or group is itself part of the answer, so it may be
+    /// passed on as the parents of that scope, or of a session in it.
     Parents(Parents),
     /// A session was created.
     Created(ScopeName),
     /// A session as it stands now.
     Session(Box<SessionView>),
-    /// Done; there is nothing to say.
+    /// Done; no more to say.
     Done,
-    /// Not done, and why.
+    /// Not done; the reason.
     Refused(Refusal),
 }
 
-/// Why a command was refused. Nothing has changed.
+/// The reason why a command was refused. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// There is no such session, and the command does not create one.
@@ -208,33 +210,34 @@ pub enum Refusal {
     Status(Status),
     /// A bound is reached (`limits.rs`); try again later.
     Busy,
-    /// The organization, or everyone together, has as much of something as may be.
+    /// The organization, or all together, have as much of something as may be.
     Full(Full),
-    /// This node is about to leave: nobody would hear what is published.
+    /// This node is about to leave: nobody would hear the event.
     Leaving,
     /// The idempotency key was used, for the same target, to publish something else.
     KeyReused,
-    /// As many idempotency keys are remembered as may be.
+    /// The bound on remembered idempotency keys is reached.
     KeysHeld {
-        /// Whose bound it is.
+        /// The holder of the bound.
         of: Whose,
         /// Seconds until the oldest of them is forgotten: whole ones, at least one.
         retry_after: u32,
     },
     /// The name of an event is the server's own.
     ReservedName {
-        /// Which of the events that were to be published, counted from 0.
+        /// The index of the event, from 0.
         at: u32,
     },
     /// The organization publishes faster than it may.
     TooFast {
-        /// Seconds after which the publish would be accepted if nothing else were: whole ones, at least one.
+        /// Seconds after which the publish would be accepted if nothing else were: whole ones, at
+        /// least one.
         retry_after: u32,
     },
 }
 
 impl Refusal {
-    /// What a limit refuses that has room again after `wait`.
+    /// A refusal by a rate limit that has room again after `wait`.
     pub fn too_fast(wait: Duration) -> Self {
         let seconds = wait.as_millis().div_ceil(1_000).max(1);
         Self::TooFast {
@@ -248,19 +251,19 @@ impl Refusal {
 pub struct SessionView {
     /// Its token.
     pub token: ScopeName,
-    /// What is above it.
+    /// The scopes above it.
     pub parents: Parents,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
     /// Labels, in the order given.
     pub labels: Vec<String>,
-    /// When it was created.
+    /// Creation time.
     pub created_ms: u64,
-    /// When it was first started.
+    /// Time of the first start.
     pub started_ms: Option<u64>,
-    /// When it was completed or aborted.
+    /// Time of completion or abort.
     pub finished_ms: Option<u64>,
-    /// When it will expire, if a date was set.
+    /// Date of expiry, if one was set.
     pub expires_ms: Option<u64>,
     /// The life of its log.
     pub epoch: Epoch,

@@ -1,4 +1,4 @@
-//! What calls teach the hub about the tree, and what the hubs of the other shards teach it.
+//! Learning the scope tree, from calls and from the hubs of other shards.
 //!
 //! A project's home shard decides what its group is. Everything that a shard learns above sessions
 //! it tells the others, since each keeps the logs of its own sessions beneath.
@@ -14,7 +14,7 @@ use crate::limits::SCOPE_FORGET_GRACE;
 use crate::time::Now;
 
 impl Hub {
-    /// What a call is answered that taught the tree nothing.
+    /// The refusal of a call that taught the tree nothing.
     fn not_learned(&self, error: LearnError) -> Refusal {
         let whose = match error {
             LearnError::Contradiction => return Refusal::Contradiction,
@@ -25,7 +25,8 @@ impl Hub {
         Refusal::Full(Full::new(Table::Scopes, whose, after))
     }
 
-    /// Learns, or checks, what stands above a scope. A session is created if need be, unless it was ended.
+    /// Learns, or checks, the scopes above a scope. A session is created if need be, unless it was
+    /// ended.
     pub(super) fn place(
         &mut self,
         now: Now,
@@ -54,9 +55,9 @@ impl Hub {
         Ok(Answer::Parents(parents))
     }
 
-    /// Learns what another shard's tree learned: [`News::Learn`]. What contradicts this shard's
-    /// tree, or finds no room in it, is left out: the same will be answered to commands. Of a session
-    /// elsewhere only the subscriptions here learn, and what its home says is true.
+    /// Learns from another shard's tree: [`News::Learn`]. News that contradicts this shard's tree,
+    /// or finds no room in it, is left out: commands will be refused for the same reason. Of a
+    /// session elsewhere only the subscriptions here learn, and its home is always right.
     pub fn learn_from_mail(
         &mut self,
         organization: OrganizationId,
@@ -78,7 +79,7 @@ impl Hub {
                 organization,
                 address: Address::Session(session.clone()),
             };
-            // The home may not have heard yet in which group the project is.
+            // The home may not know the project's group yet.
             let above = learned.as_ref().unwrap_or(parents);
             self.teach_filters(&scope, above);
         }
@@ -99,7 +100,7 @@ impl Hub {
             .map(Answer::Parents)
     }
 
-    /// Whether a session that nobody declared may be created.
+    /// Errors if sessions must be declared before use.
     pub(super) fn check_implicit(&self) -> Result<(), Refusal> {
         if self.config.declared_scopes {
             Err(Refusal::Undeclared)
@@ -108,7 +109,7 @@ impl Hub {
         }
     }
 
-    /// Whether a scope above sessions may be used: one that nobody declared may if scopes need not be.
+    /// Errors if the scope above sessions is unknown and scopes must be declared before use.
     pub(super) fn check_known(&self, scope: &Scope) -> Result<(), Refusal> {
         if self.tree.knows(scope) {
             Ok(())
@@ -117,8 +118,8 @@ impl Hub {
         }
     }
 
-    /// What will stand above a child once `parents` are learned, which cannot be refused then; nothing
-    /// is learned yet. For calls that use scopes, and thus must not declare them.
+    /// Returns the parents that a child will have once `parents` are learned, which then cannot
+    /// fail. Learns nothing yet. For calls that use scopes, and thus must not declare them.
     pub(super) fn foresee(
         &self,
         organization: OrganizationId,
@@ -133,7 +134,8 @@ impl Hub {
         Ok(foreseen.parents)
     }
 
-    /// [`foresee`](Self::foresee), for a group or a project; there is nothing above an organization.
+    /// [`foresee`](Self::foresee), for a group or a project; there is nothing above an
+    /// organization.
     pub(super) fn foresee_above(
         &self,
         scope: &Scope,
@@ -146,7 +148,7 @@ impl Hub {
         }
     }
 
-    /// Learns what is above a group or a project.
+    /// Learns the parents of a group or a project.
     pub(super) fn learn_above(
         &mut self,
         scope: &Scope,
@@ -158,8 +160,8 @@ impl Hub {
         }
     }
 
-    /// Learns, or checks, what is above a session, and tells live subscriptions at it, here and
-    /// elsewhere. `index` is the session's, or the one that it will have.
+    /// Learns, or checks, the parents of a session, and tells live subscriptions at it, here and
+    /// elsewhere. `index` is the session's, or its future one.
     pub(super) fn learn_session(
         &mut self,
         index: SessionIndex,
@@ -204,8 +206,8 @@ impl Hub {
         Ok(parents)
     }
 
-    /// Live subscriptions at a project and beneath it learn its group, as the tree answered for
-    /// whatever child.
+    /// Tells live subscriptions at a project and beneath it its group, as the tree answered for any
+    /// child.
     fn teach(&mut self, organization: OrganizationId, parents: &Parents) {
         if let (Some(project), Some(group)) = (&parents.project, &parents.group) {
             let scope = Scope {

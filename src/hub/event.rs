@@ -13,8 +13,9 @@ use crate::json;
 
 /// Identity of an event: a `UUIDv7`.
 ///
-/// The ids that one shard gives grow, so those of one scope do, whose home accepts them all. Ids of several homes sort
-/// by time only as far as their clocks tell: to the milliseconds that a turn of a shard takes.
+/// The ids that one shard gives grow, so those of one scope do, whose home accepts them all. Ids of
+/// several homes sort by time only as far as their clocks agree: to the milliseconds that a turn of
+/// a shard takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(pub Uuid);
 
@@ -24,7 +25,7 @@ impl fmt::Display for EventId {
     }
 }
 
-/// What the names begin with of events that only the server publishes, such as `fanfare:gap`.
+/// Prefix of names of events that only the server publishes, such as `fanfare:gap`.
 const RESERVED: &str = "fanfare:";
 
 /// Position of an event in one session's log: dense, from 0, never reused within an epoch.
@@ -35,7 +36,7 @@ pub type Number = u64;
 pub struct Epoch(pub u64);
 
 impl Epoch {
-    /// As it is written everywhere: sixteen hexadecimal digits, small letters.
+    /// Returns its usual form: sixteen lower-case hexadecimal digits.
     pub fn digits(self) -> [u8; 16] {
         std::array::from_fn(|place| b"0123456789abcdef"[(self.0 >> (60 - 4 * place) & 15) as usize])
     }
@@ -62,7 +63,7 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// What kind of fact an event is, kept as the JSON text its publisher sent.
+/// The kind of fact an event is, kept as the JSON text its publisher sent.
 ///
 /// Usually a JSON string; the sessions dialect allows any JSON value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,12 +84,12 @@ impl EventName {
         Self(Bytes::from(json))
     }
 
-    /// The JSON text, as sent.
+    /// Returns the JSON text, as sent.
     pub fn as_json(&self) -> &Bytes {
         &self.0
     }
 
-    /// The name as dialects know it whose names are text: a string's text, or else compact JSON.
+    /// Returns the name for dialects whose names are text: a string's text, or else compact JSON.
     pub fn to_text(&self) -> Cow<'_, str> {
         self.as_text()
             .unwrap_or_else(|| match json::compact(&self.0) {
@@ -97,9 +98,9 @@ impl EventName {
             })
     }
 
-    /// Whether the name is one of the server's own, which nobody may publish.
+    /// Whether the name is one of the server's own, which clients may not publish.
     pub fn is_reserved(&self) -> bool {
-        // Most names are told apart by their first bytes; who writes with escapes is read.
+        // Most names are told apart by their first bytes; one written with escapes is decoded.
         match self.0.get(1) {
             Some(b'f' | b'\\') => {}
             _ => return false,
@@ -108,22 +109,22 @@ impl EventName {
             .is_some_and(|name| name.starts_with(RESERVED))
     }
 
-    /// The name as text if it is a JSON string; a lone surrogate in it becomes U+FFFD.
+    /// Returns the name as text if it is a JSON string; a lone surrogate in it becomes U+FFFD.
     pub fn as_text(&self) -> Option<Cow<'_, str>> {
         let inner = self.0.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
         Some(json::text(inner))
     }
 }
 
-/// Which subscriber published an event, and what its own copy of it is marked with. The hub carries it and
-/// never looks inside; only dialects whose clients publish where they listen say it.
+/// The subscriber that published an event, and the mark for its own copy of it. The hub carries it
+/// and never looks inside; only dialects whose clients publish where they listen set it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Correlation {
     /// The shard that the subscriber is on.
     pub shard: ShardId,
     /// The subscriber there.
     pub subscriber: SubscriberId,
-    /// Which of those that had this number there: numbers are used again.
+    /// Tells apart subscribers with the same number: numbers are reused.
     pub serial: u32,
     /// The mark, as the subscriber chose it.
     pub id: Box<str>,
@@ -134,26 +135,27 @@ pub struct Correlation {
 pub struct Event {
     /// Unique; among those of one scope, later ones are greater.
     pub id: EventId,
-    /// What kind of fact.
+    /// The kind of fact.
     pub name: EventName,
     /// The JSON value the publisher sent, byte for byte.
     pub payload: Bytes,
-    /// Why it was sent: JSON, if the dialect can say it.
+    /// The reason for sending: JSON, if the dialect has such a field.
     pub metadata: Option<Bytes>,
     /// The publisher's own client id.
     pub origin: Option<Bytes>,
-    /// Who is to find its own mark on it.
+    /// The publisher's correlation id, echoed on its own copy.
     pub correlation: Option<Arc<Correlation>>,
-    /// Where it was addressed.
+    /// The scope it was addressed to.
     pub scope: Scope,
-    /// What stood above that scope when it was accepted.
+    /// The scopes above that one at acceptance.
     pub parents: Parents,
-    /// When it was accepted, unix milliseconds.
+    /// Time of acceptance, unix milliseconds.
     pub time_ms: u64,
 }
 
 impl Event {
-    /// Bytes that this event counts for in a log's bound: what it holds and what holding costs.
+    /// Returns the bytes that this event counts for in a log's bound: its contents and the overhead
+    /// of keeping it.
     pub fn retained_bytes(&self) -> usize {
         size_of::<Self>()
             + self.name.as_json().len()
@@ -169,15 +171,15 @@ impl Event {
 /// An event before it is accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
-    /// What kind of fact.
+    /// The kind of fact.
     pub name: EventName,
     /// A valid JSON value, byte for byte as sent.
     pub payload: Bytes,
-    /// Why it was sent: a valid JSON value.
+    /// The reason for sending: a valid JSON value.
     pub metadata: Option<Bytes>,
     /// The publisher's own client id.
     pub origin: Option<Bytes>,
-    /// Who is to find its own mark on the event.
+    /// The publisher's correlation id, echoed on its own copy.
     pub correlation: Option<Arc<Correlation>>,
 }
 

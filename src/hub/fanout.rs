@@ -1,9 +1,9 @@
-//! Fan-out: what was accepted, on its way to live subscriptions, here and on other shards.
+//! Fan-out: accepted events on their way to live subscriptions, here and on other shards.
 //!
-//! An event is offered once: to this shard's filter table, if its organization has subscriptions here, and
-//! by [`News::Hear`] to every shard that said it listens to that organization. Shards without
-//! listeners get no mail. Events of retained names go to all shards, so that whoever subscribes later
-//! finds the last one without asking anybody.
+//! An event is offered once: to this shard's filter table, if its organization has subscriptions
+//! here, and by [`News::Hear`] to every shard that listens to that organization. Shards without
+//! listeners get no mail. Events of retained names go to all shards, so that a later subscriber
+//! finds the last one without a question to another shard.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use super::subscription::{Names, SubscriberId, Subscription, SubscriptionId};
 use crate::limits::SUBSCRIPTIONS_MAX;
 use crate::time::Now;
 
-/// What a shard knows about live subscriptions: its own, and which other shards have any.
+/// A shard's knowledge of live subscriptions: its own, and which other shards have any.
 #[derive(Debug)]
 pub(super) struct Fanout {
     filters: FilterTable,
-    /// How many subscriptions each organization has here.
+    /// Subscriptions of each organization here.
     counts: Vec<u32>,
-    /// Which other shards listen to each organization.
+    /// The other shards that listen to each organization.
     listeners: Vec<Vec<ShardId>>,
     /// The names whose last event is kept.
     retained_names: Vec<Box<str>>,
@@ -49,7 +49,7 @@ impl Fanout {
     }
 
     fn place_of(&self, name: &EventName) -> Option<usize> {
-        // However it was escaped; a name that is no string is known by its JSON text.
+        // However it was escaped; a name that is no string is identified by its JSON text.
         let (text, json) = (name.as_text(), name.as_json());
         self.retained_names.iter().position(|kept| match &text {
             Some(text) => **text == **kept,
@@ -57,13 +57,14 @@ impl Fanout {
         })
     }
 
-    /// Keeps an event if it is the last of a retained name; whether the name is one.
+    /// Keeps an event if it is the last of a retained name. Returns whether the name is retained.
     fn retain(&mut self, event: &Arc<Event>) -> bool {
         let Some(place) = self.place_of(&event.name) else {
             return false;
         };
         let key = (event.scope.organization, place);
-        // Events of different homes may overtake one another: ids tell which is the last, on all shards.
+        // Events of different homes may overtake one another: the greatest id is the last, on all
+        // shards.
         if self
             .retained
             .get(&key)
@@ -91,7 +92,7 @@ fn count(counts: &[u32], organization: OrganizationId) -> u32 {
     counts.get(organization.0 as usize).copied().unwrap_or(0)
 }
 
-/// The place of an organization in a table; organizations are configured, and few.
+/// Returns the organization's entry in a table; organizations are configured, and few.
 fn slot<T: Clone + Default>(table: &mut Vec<T>, organization: OrganizationId) -> &mut T {
     let index = organization.0 as usize;
     if table.len() <= index {
@@ -101,7 +102,8 @@ fn slot<T: Clone + Default>(table: &mut Vec<T>, organization: OrganizationId) ->
 }
 
 impl Hub {
-    /// Whether an organization may have these subscriptions besides what it has, less so many that are given up.
+    /// Errors if the new subscriptions, added to the organization's own less `given_up`, exceed a
+    /// bound.
     pub fn check_subscriptions(
         &self,
         organization: OrganizationId,
@@ -128,9 +130,9 @@ impl Hub {
         Ok(())
     }
 
-    /// Adds a live subscription, which was [checked](Self::check_subscriptions). Its parents are those that the scope's home answered to
-    /// [`Command::Place`](super::Command::Place), at once after the answer: what is learned later, this
-    /// shard is told.
+    /// Adds a live subscription that was [checked](Self::check_subscriptions). Its parents are the
+    /// answer of the scope's home to [`Command::Place`](super::Command::Place), used at once: later
+    /// news is mailed to this shard.
     pub fn subscribe(
         &mut self,
         subscriber: SubscriberId,
@@ -145,9 +147,9 @@ impl Hub {
         id
     }
 
-    /// What stands above a subscription's scope, if this shard's tree knows a group that the
-    /// subscription does not: it may have been learned while the scope's home, which did not know it
-    /// either, had its answer under way.
+    /// Returns the parents of a subscription's scope, if this shard's tree knows a group that the
+    /// subscription does not: it may have been learned while the scope's home, which did not know
+    /// it either, had its answer under way.
     fn with_group(&self, subscription: &Subscription) -> Option<Parents> {
         let (scope, parents) = (&subscription.scope, &subscription.parents);
         let project = match (&scope.address, &parents.project) {
@@ -172,7 +174,8 @@ impl Hub {
         self.fanout.filters.unsubscribe(id);
     }
 
-    /// How many events a live subscription has matched: the difference of two looks counts those between them.
+    /// Returns how many events a live subscription has matched; it wraps, so the difference of two
+    /// readings counts.
     pub fn matched(&self, id: SubscriptionId) -> u32 {
         self.fanout.filters.matched(id)
     }
@@ -192,7 +195,7 @@ impl Hub {
         self.fanout.filters.len()
     }
 
-    /// Another shard has subscriptions of an organization from now on, or has none any more.
+    /// Notes whether another shard has subscriptions of an organization.
     pub fn set_listener(&mut self, organization: OrganizationId, shard: ShardId, listens: bool) {
         let listeners = slot(&mut self.fanout.listeners, organization);
         listeners.retain(|&other| other != shard);
@@ -201,7 +204,7 @@ impl Hub {
         }
     }
 
-    /// The other shards that an event of this organization is mailed to.
+    /// Returns the other shards that an event of this organization is mailed to.
     pub fn listeners(&self, organization: OrganizationId) -> &[ShardId] {
         self.fanout.listeners_of(organization)
     }
@@ -211,7 +214,7 @@ impl Hub {
         self.fanout.place_of(name).is_some()
     }
 
-    /// The last event of a retained name.
+    /// Returns the last event of a retained name.
     pub fn retained(&self, organization: OrganizationId, name: &str) -> Option<Arc<Event>> {
         let names = &self.fanout.retained_names;
         let place = names.iter().position(|kept| **kept == *name)?;
@@ -223,7 +226,7 @@ impl Hub {
         self.offer_here(event);
     }
 
-    /// Whether there is something to tell that was not taken: effects, or events to be matched.
+    /// Whether there are effects, or events to be matched, that were not taken.
     pub fn has_news(&self) -> bool {
         !self.effects.is_empty() || !self.fanout.heard.is_empty()
     }
@@ -238,7 +241,7 @@ impl Hub {
         self.fanout.filters.matches(event, scratch);
     }
 
-    /// Tells an organization's live subscribers something that is no session's business: no log gets it.
+    /// Tells an organization's live subscribers something that concerns no session: no log gets it.
     pub(super) fn notify(
         &mut self,
         now: Now,
@@ -274,14 +277,14 @@ impl Hub {
         }
     }
 
-    /// Offers an event to this shard's subscriptions; whether its name is retained.
+    /// Offers an event to this shard's subscriptions. Returns whether its name is retained.
     pub(super) fn offer_here(&mut self, event: &Arc<Event>) -> bool {
         let is_retained = self.fanout.retain(event);
         self.fanout.hear(event);
         is_retained
     }
 
-    /// Subscriptions learn what the tree learned.
+    /// Tells subscriptions what the tree learned.
     pub(super) fn teach_filters(&mut self, scope: &Scope, parents: &Parents) {
         self.fanout
             .filters

@@ -1,8 +1,8 @@
-//! Groups and projects that nobody uses are forgotten, on all shards, without contradiction.
+//! Unused groups and projects are forgotten, on all shards, without contradiction.
 //!
-//! A node is in use on a shard while it has sessions beneath it there, or subscriptions at or beneath it. A shard
-//! that uses a node says so to the node's home a few times in the time that an unused one lives
-//! ([`ScopeNews::Used`]). Only the home decides to forget:
+//! A node is in use on a shard while it has sessions beneath it there, or subscriptions at or
+//! beneath it. A shard that uses a node says so to the node's home a few times in the time that an
+//! unused one lives ([`ScopeNews::Used`]). Only the home decides to forget:
 //!
 //! ```text
 //!          unused for scope_ttl: Forget to all            SCOPE_FORGET_GRACE passed
@@ -11,12 +11,14 @@
 //!     └──────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! While it is leaving, the home still knows what stands above it, and refuses what contradicts that: whatever a
-//! shard that has just forgotten does with the name comes to the home, by mail, long before it forgets too. A shard
-//! that is told to forget what it uses answers that it does. A copy that nobody uses any more is asked about now and
-//! then ([`ScopeNews::Idle`]): its home may have had no room for it.
+//! While it is leaving, the home still knows its parents, and refuses contradictions: anything that
+//! a shard which has just forgotten it does with the name comes to the home, by mail, long before
+//! the home forgets too. A shard that is told to forget a node in use answers that it uses it. A
+//! copy that is no longer used is asked about now and then ([`ScopeNews::Idle`]): its home may have
+//! had no room for it.
 //!
-//! All of it follows from the time that comes with commands and sweeps. Declared scopes are not forgotten.
+//! All of it follows from the time that comes with commands and sweeps. Declared scopes are not
+//! forgotten.
 
 use super::hub::Hub;
 use super::news::{News, ScopeNews};
@@ -26,7 +28,7 @@ use crate::limits::SCOPE_FORGET_GRACE;
 use crate::time::Now;
 
 impl Hub {
-    /// Looks at `budget` groups and projects, going on where the last call stopped.
+    /// Examines up to `budget` groups and projects, going on where the last call stopped.
     pub(super) fn sweep_scopes(&mut self, now: Now, budget: usize) {
         if self.config.declared_scopes {
             return;
@@ -71,7 +73,7 @@ impl Hub {
         self.tell_returned();
     }
 
-    /// Another shard says something of a group or project.
+    /// Takes in another shard's news about a group or project.
     pub fn hear_of_scope(
         &mut self,
         from: ShardId,
@@ -107,7 +109,8 @@ impl Hub {
         }
     }
 
-    /// What was about to be forgotten is used again: those who were told to forget it are told of it.
+    /// Tells all shards of nodes that were leaving and are used again: they were told to forget
+    /// them.
     pub(super) fn tell_returned(&mut self) {
         for (organization, parents) in self.tree.take_returned() {
             if self.placement.shards() > 1 {

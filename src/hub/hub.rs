@@ -1,9 +1,10 @@
 //! One shard's hub: commands, mail and time in; answers and effects out.
 //!
-//! The work is spread over siblings, each an `impl Hub`: `publish` (events into logs), `broadcast` (the same
-//! for very many logs, a slice at a time), `lifecycle` (sessions from pending to gone), `reading` (who is shown
-//! what, and when), `fanout` (live subscriptions). The hub never iterates a hash table, so that the same input
-//! gives the same output, always. It trusts its caller in one thing: names and JSON are validated.
+//! The work is spread over siblings, each an `impl Hub`: `publish` (events into logs), `broadcast`
+//! (the same for very many logs, a slice at a time), `lifecycle` (sessions from pending to gone),
+//! `reading` (which readers are shown which events, and when), `fanout` (live subscriptions). The
+//! hub never iterates a hash table, so that the same input always gives the same output. It trusts
+//! its caller in one thing: names and JSON are validated.
 //!
 //! Events wake sessions; the end of the tick shows them to readers. A caller's tick:
 //!
@@ -36,26 +37,27 @@ use crate::limits::{
 };
 use crate::time::{Instant, Now};
 
-/// What an operator may decide about a hub.
+/// The operator's settings for a hub.
 #[derive(Clone, Debug)]
 pub struct HubConfig {
-    /// How much each log retains.
+    /// Retention of each log.
     pub retention: Retention,
-    /// A session that nobody used for longer expires.
+    /// Idle time after which a session expires.
     pub session_ttl: Duration,
     /// Most bytes that all logs of this shard retain together. An event counts in each log.
     pub logs_bytes_max: usize,
     /// Most sessions of this shard, at most [`SESSIONS_MAX`].
     pub sessions_max: usize,
-    /// How much each organization may have here, by its number; one that is not listed, all that fits.
+    /// Bounds of each organization here, by its number; an organization that is not listed may have
+    /// all that fits.
     pub bounds: Vec<Bounds>,
-    /// A group or project that nobody used for longer is forgotten.
+    /// Idle time after which a group or project is forgotten.
     pub scope_ttl: Duration,
     /// Whether scopes must be declared before they are used.
     pub declared_scopes: bool,
-    /// Names whose last event is kept for those who subscribe later.
+    /// Names whose last event is kept for later subscribers.
     pub retained_names: Vec<Box<str>>,
-    /// Events of broadcasts that are appended to logs in one tick; what is more for one publish is a broadcast.
+    /// Events of broadcasts appended to logs in one tick; a larger publish becomes a broadcast.
     pub slice_appends: usize,
     /// Sessions with readers that broadcasts wake in one tick.
     pub slice_woken: usize,
@@ -93,12 +95,12 @@ pub struct Hub {
     pub(super) reading: Counts,
     pub(super) fanout: Fanout,
     pub(super) broadcasts: Broadcasts,
-    /// Orders of what there is, for who asks.
+    /// Orders of sessions, groups and projects, for walks through them.
     pub(super) inspected: Inspected,
-    /// Sum of [`Log::bytes`](super::Log::bytes) over all sessions; only [`change_log`](Self::change_log) and
-    /// [`remove`](Self::remove) change it.
+    /// Sum of [`Log::bytes`](super::Log::bytes) over all sessions; only
+    /// [`change_log`](Self::change_log) and [`remove`](Self::remove) change it.
     pub(super) retained: Tally,
-    /// Sessions to show to their readers. One that is not flagged so any more is void.
+    /// Sessions to show to their readers. An entry is void once the session's flag is cleared.
     pub(super) woken: Vec<SessionIndex>,
     pub(super) doomed: Vec<SessionIndex>,
     /// Connections whose session is gone.
@@ -108,9 +110,9 @@ pub struct Hub {
     pub(super) staged: Vec<Arc<Event>>,
     /// Scratch: sessions that an event above them is for.
     pub(super) beneath: Vec<SessionIndex>,
-    /// Where the next [`sweep`](Self::sweep) begins.
+    /// Place at which the next [`sweep`](Self::sweep) begins.
     sweep_next: usize,
-    /// When the last sweep was because a bound was reached.
+    /// Time of the last sweep caused by a reached bound.
     pressed: Option<Instant>,
 }
 
@@ -147,7 +149,8 @@ impl Hub {
         }
     }
 
-    /// Executes a command for a scope that this shard is home to. A refused command changes nothing.
+    /// Executes a command for a scope that this shard is home to. A refused command changes
+    /// nothing.
     pub fn execute(&mut self, now: Now, command: Command) -> Answer {
         let hash = self.placement.hash_of(&command);
         self.execute_placed(now, command, hash)
@@ -157,7 +160,7 @@ impl Hub {
     pub fn execute_placed(&mut self, now: Now, command: Command, hash: u64) -> Answer {
         self.tree.set_now(now.instant);
         let result = match command {
-            // Here all dialects meet.
+            // The one place that all dialects' publishes pass.
             Command::Publish { drafts, .. } if reserved(&drafts).is_some() => {
                 let at = reserved(&drafts).unwrap_or_default() as u32;
                 Err(Refusal::ReservedName { at })
@@ -210,19 +213,19 @@ impl Hub {
         result.unwrap_or_else(Answer::Refused)
     }
 
-    /// A token for a session yet to be created, wherever its home may be.
+    /// Returns a token for a session yet to be created, wherever its home may be.
     pub fn session_token(&mut self) -> ScopeName {
         self.ids.session_token()
     }
 
-    /// Appends what other shards must be told to `out`, oldest first, and forgets it.
+    /// Appends the news for other shards to `out`, oldest first, and forgets it.
     pub fn take_news(&mut self, out: &mut Vec<News>) {
         out.append(&mut self.effects);
     }
 
-    /// Looks at `budget` places of the session table, going on where the last call stopped: trims
-    /// logs by age and deletes sessions whose time is over. Of the groups and projects it looks at some, and there may
-    /// be effects.
+    /// Examines `budget` places of the session table, going on where the last call stopped: trims
+    /// logs by age and deletes expired sessions. Examines some groups and projects too; this may
+    /// have effects.
     pub fn sweep(&mut self, now: Now, budget: usize) {
         self.tree.set_now(now.instant);
         self.sweep_scopes(now, budget.min(SWEEP_SCOPES));
@@ -249,18 +252,18 @@ impl Hub {
         }
     }
 
-    /// Sessions that exist.
+    /// Returns the number of sessions.
     pub fn sessions(&self) -> usize {
         self.sessions.len()
     }
 
-    /// Readers that are attached.
+    /// Returns the number of attached readers.
     pub fn readers(&self) -> usize {
         self.readers.len()
     }
 
-    /// Bytes that all logs retain, and will at most once broadcasts have reached them; an event counts in each
-    /// log.
+    /// Returns the bytes that all logs retain, plus at most those that broadcasts will still add;
+    /// an event counts in each log.
     pub fn retained_bytes(&self) -> usize {
         let reserved = self.broadcasts.reserved().all();
         self.retained.all().saturating_add(reserved)
@@ -285,7 +288,8 @@ impl Hub {
         }
     }
 
-    /// Finds a session for a command that names it, which counts as use: its log has what was accepted.
+    /// Finds a session for a command that names it, which counts as use. Its log is caught up with
+    /// broadcasts.
     pub(super) fn use_session(
         &mut self,
         now: Now,
@@ -296,7 +300,8 @@ impl Hub {
         let index = self.sessions.find(organization, token, hash)?;
         let session = self.sessions.get_mut(index)?;
         if session.is_expired(now, self.config.session_ttl) {
-            // The sweep was not here yet, but nobody shall see the difference.
+            // It has expired though the sweep has not come to it, and nobody shall see the
+            // difference.
             self.expire(now, index);
             return None;
         }
@@ -316,7 +321,7 @@ impl Hub {
             .ok_or(Refusal::NotFound)
     }
 
-    /// Removes a session whose time is over. One that came to its date was ended: reading does not bring it back.
+    /// Removes an expired session. One whose date came was ended: reading does not bring it back.
     pub(super) fn expire(&mut self, now: Now, index: SessionIndex) {
         if let Some(session) = self.sessions.get(index)
             && let Some(at) = session.ended_by_date(now, self.config.session_ttl)
@@ -327,7 +332,7 @@ impl Hub {
         self.remove(index);
     }
 
-    /// From now on nobody brings a session back by reading.
+    /// Notes that reading no longer brings this session back.
     pub(super) fn bury(&mut self, now: Now, index: SessionIndex) {
         if let Some(session) = self.sessions.get(index) {
             let (organization, hash) = (session.key.organization, session.hash);
@@ -335,7 +340,7 @@ impl Hub {
         }
     }
 
-    /// Whether a reader may create the session that it asks for.
+    /// Errors if a reader may not create the session that it asks for.
     pub(super) fn check_readable(
         &mut self,
         now: Now,
@@ -368,7 +373,7 @@ impl Hub {
     }
 }
 
-/// Which of some events has a name that is the server's own.
+/// Returns the index of the first draft whose name is the server's own.
 fn reserved(drafts: &[Draft]) -> Option<usize> {
     drafts.iter().position(|draft| draft.name.is_reserved())
 }

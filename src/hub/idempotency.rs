@@ -1,11 +1,11 @@
-//! What was answered to which `Idempotency-Key`, so that a repeat publishes nothing.
+//! The answers given to each `Idempotency-Key`, so that a repeat publishes nothing.
 //!
-//! A key belongs to the target it was used for, and is remembered for [`IDEMPOTENCY_TTL`] after its answer, with a
-//! digest of what was published: the same key there with anything else is refused, for else that would be lost unsaid.
-//! While the first request with a key is under way, repeats wait for its answer. A refusal is not remembered: the
-//! publisher may try again with the same key. Every bound refuses rather than forgets, because
-//! forgetting a key early would publish twice; one organization cannot use up what is there for all. Who waits (`W`) is
-//! the caller's business.
+//! A key belongs to the target it was used for, and is remembered for [`IDEMPOTENCY_TTL`] after its
+//! answer, with a digest of the publish: the same key there with anything else is refused, for else
+//! that would be lost unsaid. While the first request with a key is under way, repeats wait for its
+//! answer. A refusal is not remembered: the publisher may try again with the same key. Every bound
+//! refuses rather than forgets, because forgetting a key early would publish twice; no organization
+//! can use up all keys. The waiting requests (`W`) are the caller's type.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::BuildHasher;
@@ -25,7 +25,7 @@ use crate::time::Instant;
 /// that no call stands out.
 const EXPIRED_PER_CALL: usize = 16;
 
-/// What to do with a request that carries a key.
+/// The treatment of a request that carries a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begin {
     /// The first with this key: execute it, then call [`Idempotency::complete`], which returns this
@@ -33,9 +33,9 @@ pub enum Begin {
     Fresh,
     /// The first is under way: [`Idempotency::complete`] will return the waiter.
     Waiting,
-    /// A repeat: this was the answer. The waiter was dropped.
+    /// A repeat: the remembered answer. The waiter was dropped.
     Done(Answer),
-    /// Something else was published with this key, or a bound is reached. The waiter was dropped.
+    /// The key was used for another publish, or a bound is reached. The waiter was dropped.
     Refused(Refusal),
 }
 
@@ -45,7 +45,7 @@ pub struct Idempotency<W> {
     entries: Slab<Entry<W>>,
     by_key: HashTable<u32>,
     hasher: FixedState,
-    /// What each organization holds that holds any.
+    /// The share of each organization that holds any keys.
     shares: BTreeMap<OrganizationId, Share>,
     /// Most keys of one organization.
     keys_max: usize,
@@ -54,7 +54,7 @@ pub struct Idempotency<W> {
 /// One organization's keys.
 #[derive(Debug, Default)]
 struct Share {
-    /// How many.
+    /// Keys in memory.
     held: usize,
     /// Answered entries in order of their answer. One whose entry has changed since is void.
     answered: VecDeque<(Instant, u32)>,
@@ -73,8 +73,8 @@ enum State<W> {
 }
 
 impl<W> Idempotency<W> {
-    /// Remembers nothing yet, and never more than `keys_max` keys of one organization. `seed` keeps outsiders from
-    /// choosing keys that collide.
+    /// An empty table, with at most `keys_max` keys of one organization. `seed` keeps outsiders
+    /// from choosing keys that collide.
     pub fn new(seed: u64, keys_max: usize) -> Self {
         Self {
             entries: Slab::new(),
@@ -95,7 +95,7 @@ impl<W> Idempotency<W> {
         self.entries.is_empty()
     }
 
-    /// Registers a request with a key, and says what to do with it.
+    /// Registers a request with a key. Returns how to treat it.
     pub fn begin(&mut self, now: Instant, key: &PublishKey, waiter: W) -> Begin {
         self.expire_of(now, key.organization, EXPIRED_PER_CALL);
         let hash = self.hasher.hash_one(key.prefix());
@@ -128,7 +128,7 @@ impl<W> Idempotency<W> {
         Begin::Fresh
     }
 
-    /// Whose bound one more key of an organization would break, if any.
+    /// Returns a refusal if one more key of an organization would exceed a bound.
     fn refusal(&self, now: Instant, organization: OrganizationId) -> Option<Refusal> {
         let share = self.shares.get(&organization);
         let (of, oldest) = if share.is_some_and(|share| share.held >= self.keys_max) {
@@ -139,7 +139,7 @@ impl<W> Idempotency<W> {
         } else {
             return None;
         };
-        // What is under way is answered within moments, and what has expired is about to be forgotten.
+        // Keys under way are answered within moments, and expired ones are about to be forgotten.
         let wait = oldest.map_or(0, |at| {
             let rest = IDEMPOTENCY_TTL.saturating_sub(now.since(at));
             rest.as_millis().div_ceil(1_000) as u32
@@ -148,8 +148,8 @@ impl<W> Idempotency<W> {
         Some(Refusal::KeysHeld { of, retry_after })
     }
 
-    /// Records the answer to the first request with a key. Returns everyone to give it to: that
-    /// request first, then the repeats in order. Empty if no request with this key is under way.
+    /// Records the answer to the first request with a key. Returns all its recipients: that request
+    /// first, then the repeats in order. Empty if no request with this key is under way.
     ///
     /// Every [`Begin::Fresh`] must come to this, with a refusal if need be: a request under way
     /// does not expire.
@@ -173,7 +173,7 @@ impl<W> Idempotency<W> {
         waiters
     }
 
-    /// Forgets up to `budget` keys whose time is over. Each [`begin`](Self::begin) does so too, for its own
+    /// Forgets up to `budget` expired keys. Each [`begin`](Self::begin) does so too, for its own
     /// organization; call this now and then so that memory is given up when no keys come.
     pub fn expire(&mut self, now: Instant, budget: usize) {
         let mut left = budget;
@@ -186,7 +186,7 @@ impl<W> Idempotency<W> {
         }
     }
 
-    /// Forgets up to `budget` keys of an organization whose time is over. Returns how many were looked at.
+    /// Forgets up to `budget` expired keys of an organization. Returns how many were looked at.
     fn expire_of(&mut self, now: Instant, organization: OrganizationId, budget: usize) -> usize {
         for done in 0..budget {
             let Some(share) = self.shares.get_mut(&organization) else {

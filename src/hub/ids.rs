@@ -1,9 +1,10 @@
 //! Everything random that the hub gives away: session tokens, epochs, event ids.
 //!
-//! Seeded, so that a simulation repeats. Tokens are capabilities (who knows one may listen), so they
-//! come from `ChaCha20`, all rounds of it. Event ids are `UUIDv7` with a counter (RFC 9562 §6.2,
-//! method 1); they must be unique, not secret, so they come from a faster generator of their own. They grow on each shard; nothing is
-//! shared that would make them grow across shards, which read the clock once a turn, each at its own time.
+//! Seeded, so that a simulation repeats. Tokens are capabilities (knowing one permits listening),
+//! so they come from `ChaCha20`, all rounds of it. Event ids are `UUIDv7` with a counter (RFC 9562
+//! §6.2, method 1); they must be unique, not secret, so they come from a faster generator of their
+//! own. They grow on each shard; nothing is shared that would make them grow across shards, which
+//! read the clock once a turn, each at its own time.
 
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
@@ -52,7 +53,7 @@ impl Ids {
         }
     }
 
-    /// A token nobody can guess: a `UUIDv4`, lower case with hyphens.
+    /// Returns an unguessable token: a `UUIDv4`, lower case with hyphens.
     pub fn session_token(&mut self) -> ScopeName {
         let mut bytes = [0; 16];
         self.secret.fill_bytes(&mut bytes);
@@ -61,7 +62,7 @@ impl Ids {
         ScopeName::new(uuid.hyphenated().encode_lower(&mut text))
     }
 
-    /// A token for a login: letters and digits, about 119 bits that nobody can guess.
+    /// Returns an unguessable token for a login: letters and digits, about 119 bits.
     pub fn login_token(&mut self) -> LoginToken {
         const ALPHABET: &[u8; 62] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -73,22 +74,23 @@ impl Ids {
         LoginToken(token)
     }
 
-    /// A number below `bound`, which is above zero and far below 2^64; not secret.
+    /// Returns a number below `bound`, which is above zero and far below 2^64; not secret.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.public.next_u64() % bound
     }
 
-    /// The name of a new life of a log.
+    /// Returns the name of a new life of a log.
     pub fn epoch(&mut self) -> Epoch {
         Epoch(self.secret.next_u64())
     }
 
-    /// A seed for tables that outsiders must not be able to flood.
+    /// Returns a seed for tables that outsiders must not be able to flood.
     pub fn table_seed(&mut self) -> u64 {
         self.secret.next_u64()
     }
 
-    /// An id for an event accepted at `unix_ms`; larger than every id that this shard gave before.
+    /// Returns an id for an event accepted at `unix_ms`; larger than every id that this shard gave
+    /// before.
     pub fn event_id(&mut self, unix_ms: u64) -> EventId {
         let random = self.public.next_u64();
         let unix_ms = unix_ms.min(UNIX_MS_MAX);

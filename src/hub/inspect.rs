@@ -1,5 +1,5 @@
-//! What there is, for those who look after it: sessions, groups and projects in the order of their ids, without
-//! using any of them. A session that is looked at lives no longer for it.
+//! Inspection for administrators: sessions, groups and projects in the order of their ids, without
+//! using any of them. Looking at a session does not prolong its life.
 
 use std::ops::Bound;
 
@@ -13,7 +13,7 @@ use super::scope::{Address, OrganizationId, Scope, ScopeName, SessionKey};
 use super::session::SessionIndex;
 use crate::time::Now;
 
-/// The orders of a hub's things.
+/// The orders of a hub's sessions and nodes.
 #[derive(Debug, Default)]
 pub(super) struct Inspected {
     pub(super) sessions: Catalogue<(OrganizationId, Uuid, SessionIndex)>,
@@ -24,14 +24,14 @@ pub(super) struct Inspected {
 pub struct NodeState {
     /// Its id.
     pub id: Uuid,
-    /// What it is called.
+    /// Its name.
     pub name: ScopeName,
-    /// Of a project: its group, if it is known.
+    /// The group of a project, if it is known.
     pub group: Option<ScopeName>,
 }
 
 impl Hub {
-    /// Goes on putting the sessions in order. Whether they are.
+    /// Goes on putting the sessions in order. Returns whether all are.
     pub fn order_sessions(&mut self, now: Now, budget: &mut usize) -> bool {
         let sessions = &self.sessions;
         self.inspected
@@ -43,7 +43,7 @@ impl Hub {
             })
     }
 
-    /// The session that follows a place in the order of one organization's; ordered by
+    /// Returns the session that follows a place in one organization's order, built by
     /// [`order_sessions`](Self::order_sessions).
     pub fn session_after(
         &self,
@@ -58,14 +58,15 @@ impl Hub {
         (found == organization).then_some((id, index))
     }
 
-    /// Finds a session by its id; ordered as above.
+    /// Finds a session by its id; requires the same order.
     pub fn session_of_id(&self, organization: OrganizationId, id: Uuid) -> Option<SessionIndex> {
         let first = (organization, id, SessionIndex::new(0));
         let (found, found_id, index) = self.inspected.sessions.next(Bound::Included(first))?;
         ((found, found_id) == (organization, id)).then_some(index)
     }
 
-    /// A session as it stands, unless its time is over. What was accepted before is in it.
+    /// Returns a session's present state, unless it has expired. Its log is caught up with
+    /// broadcasts.
     pub fn session_state(&mut self, now: Now, index: SessionIndex) -> Option<SessionState> {
         let session = self.sessions.get(index)?;
         if session.doomed || session.is_expired(now, self.config.session_ttl) {
@@ -106,13 +107,14 @@ impl Hub {
         self.tombstones.stands(now.instant, ttl, organization, hash)
     }
 
-    /// Goes on putting groups and projects in order. Whether they are.
+    /// Goes on putting groups and projects in order. Returns whether all are.
     pub fn order_nodes(&mut self, now: Now, budget: &mut usize) -> bool {
         self.tree.nodes_mut().put_in_order(now, budget)
     }
 
-    /// The group or project that follows a place in the order of one organization's, if this shard is its home;
-    /// those of others are passed over, as many as there are in `budget`. No state if it is used up.
+    /// Returns the group or project that follows a place in one organization's order, if this shard
+    /// is its home; others are skipped, at most `budget` of them. No state if the budget is used
+    /// up.
     pub fn node_after(
         &self,
         (organization, kind): (OrganizationId, Kind),
@@ -143,7 +145,8 @@ impl Hub {
         }
     }
 
-    /// A group or project that this shard is home to, by its name or its id, of which all are in order.
+    /// Finds a group or project that this shard is home to, by its name or its id; requires all to
+    /// be in order.
     pub fn find_node(
         &self,
         organization: OrganizationId,
@@ -199,14 +202,14 @@ impl Hub {
         })
     }
 
-    /// A share of the housekeeping of this file.
+    /// A share of the housekeeping of these orders.
     pub(super) fn sweep_inspected(&mut self, now: Now) {
         self.inspected.sessions.sweep(now);
         self.tree.nodes_mut().sweep_order(now);
     }
 }
 
-/// What a session is in the order.
+/// A session's entry in the order.
 pub(super) fn session_entry(
     key: &SessionKey,
     index: SessionIndex,

@@ -7,8 +7,8 @@
 //!      │                  │     Start    │             ▲
 //!      └──────────────────┴──────────────┴─────────────┘ Stop
 //! ```
-//!
-//! Each change of status is an event in the session's own log; asking for the status that is there
+//! Each change of status is an event in the session's own log; asking for the present status
+//! succeeds without one.
 //! already is done without one.
 
 use std::time::Duration;
@@ -29,8 +29,8 @@ use crate::time::Now;
 const FOUND_MAX: usize = 2;
 
 impl Status {
-    /// The status after a transition: `None` if that is where it stands already, the status itself
-    /// as the error if it does not allow the transition.
+    /// Returns the status after a transition: `None` if it is the present one. Errors with the
+    /// present status if it does not allow the transition.
     const fn after(self, transition: Transition) -> Result<Option<Self>, Self> {
         match (transition, self) {
             (Transition::Start, Self::Pending | Self::Paused) => Ok(Some(Self::Running)),
@@ -47,7 +47,7 @@ impl Status {
         }
     }
 
-    /// The status as JSON text, the payload of a `status` event.
+    /// Returns the status as JSON text, the payload of a `status` event.
     const fn as_json(self) -> &'static [u8] {
         match self {
             Self::Pending => b"\"pending\"",
@@ -109,7 +109,7 @@ impl Hub {
         })))
     }
 
-    /// [`read`](Self::read) for who knows a token, but not whose it is.
+    /// [`read`](Self::read) for a caller that knows a token, but not its organization.
     pub(super) fn read_any(
         &mut self,
         now: Now,
@@ -145,7 +145,7 @@ impl Hub {
             match status {
                 Status::Running => {
                     if was == Status::Pending {
-                        // The date was for those who never start, as in the original.
+                        // The date was for sessions that never start, as in the original.
                         details.expires_ms = None;
                     }
                     details.started_ms.get_or_insert(now.unix_ms);
@@ -268,7 +268,7 @@ impl Hub {
         Refusal::Full(Full::new(Table::Sessions, whose, self.config.session_ttl))
     }
 
-    /// Lets a session end once its readers were shown its last event: nobody finds it any more.
+    /// Lets a session end once its readers were shown its last event; no command finds it any more.
     fn doom(&mut self, index: SessionIndex) {
         let Some(session) = self.sessions.get_mut(index) else {
             return;
@@ -283,7 +283,7 @@ impl Hub {
     }
 }
 
-/// An event of the server's own.
+/// A draft of an event of the server's own.
 fn server_draft(name: &'static [u8], payload: Bytes) -> Draft {
     Draft {
         name: EventName::from_json(Bytes::from_static(name)),

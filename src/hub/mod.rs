@@ -1,4 +1,4 @@
-//! The hub: events, the scope tree, session logs and what may be asked of them.
+//! The hub: events, the scope tree, session logs and the commands on them.
 //!
 //! One [`Hub`] per shard holds the scopes that the shard is home to. It is a plain state machine:
 //! commands and time in, answers and effects out. It knows no protocol and no connection beyond an

@@ -1,4 +1,4 @@
-//! What a hub wants other shards to know: values, to be sent by whoever owns the mesh.
+//! News from a hub for other shards: values, which the owner of the mesh sends.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ pub enum News {
     Append(Arc<Event>),
     /// To one: offer an accepted event to live subscriptions: `Hub::hear_from_mail`.
     Hear(ShardId, Arc<Event>),
-    /// Something came to be known: `Hub::learn_from_mail`. A project or a group goes to all: without it,
-    /// sessions of another shard beneath the project would miss what is told to the group. What stands
-    /// above a session goes to those who listen to the organization: without it, their subscriptions
-    /// at the session would miss what is told above.
+    /// A scope came to be known: `Hub::learn_from_mail`. A project or a group goes to all shards:
+    /// without it, another shard's sessions beneath the project would miss events for the group.
+    /// The parents of a session go to the shards that listen to the organization: without them,
+    /// their subscriptions at the session would miss events from above.
     Learn {
-        /// Whose tree.
+        /// The organization.
         organization: OrganizationId,
         /// The session whose parents these are, if it is about one.
         session: Option<ScopeName>,
@@ -27,18 +27,18 @@ pub enum News {
     },
     /// About the forgetting of a group or project: `Hub::hear_of_scope`.
     Scope {
-        /// To whom; `None` is all.
+        /// The receiver; `None` is all.
         to: Option<ShardId>,
-        /// Which.
+        /// The group or project.
         scope: Scope,
-        /// It and what stands above it.
+        /// It and the scopes above it.
         parents: Parents,
-        /// What is said.
+        /// The news.
         news: ScopeNews,
     },
 }
 
-/// What one shard says to another of a group or project.
+/// News about a group or project, from one shard to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScopeNews {
     /// To its home: the sender uses it.

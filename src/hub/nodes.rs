@@ -1,8 +1,8 @@
 //! The inner nodes of the scope tree: organizations, groups and projects.
 //!
 //! A node lists only children beneath which there is a session, so that a walk costs no more than
-//! the sessions it finds (times the three levels). The names and who is above whom stay known when
-//! the last session is gone, until the node is removed.
+//! the sessions it finds (times the three levels). Names and parents stay known when the last
+//! session is gone, until the node is removed.
 
 use std::hash::BuildHasher;
 use std::ops::Bound;
@@ -33,7 +33,7 @@ impl NodeId {
     }
 }
 
-/// How far below the top a node stands.
+/// The level of a node, top first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Level {
     Organization,
@@ -41,7 +41,7 @@ pub(super) enum Level {
     Project,
 }
 
-/// How a group or project stands on this shard.
+/// The state of a group or project on this shard.
 #[derive(Clone, Debug)]
 pub(super) struct Standing {
     pub(super) scope: Scope,
@@ -49,11 +49,11 @@ pub(super) struct Standing {
     pub(super) has_sessions: bool,
     /// Whether it is the parent of others.
     pub(super) has_children: bool,
-    /// When somebody last named it, or was found to use it.
+    /// Time of the last use: named by a call, or found in use.
     pub(super) used: Instant,
-    /// When its home was last told of it.
+    /// Time at which its home was last told of it.
     pub(super) told: Instant,
-    /// Since when it is about to be forgotten, if it is.
+    /// Time since which it is about to be forgotten, if it is.
     pub(super) leaving: Option<Instant>,
 }
 
@@ -64,7 +64,7 @@ struct Node {
     /// Absent at the top.
     name: Option<ScopeName>,
     parent: Option<NodeId>,
-    /// Where this node is in its parent's `occupied`, while a session is beneath it.
+    /// Its index in its parent's `occupied`, while a session is beneath it.
     position: Option<u32>,
     /// Children beneath which there is a session.
     occupied: Vec<NodeId>,
@@ -72,11 +72,11 @@ struct Node {
     sessions: Vec<SessionIndex>,
     /// Nodes that have this one for parent, occupied or not.
     children: u32,
-    /// When somebody last named it, or was found to use it.
+    /// Time of the last use: named by a call, or found in use.
     used: Instant,
-    /// When its home was last told of it.
+    /// Time at which its home was last told of it.
     told: Instant,
-    /// Since when it is about to be forgotten, if it is.
+    /// Time since which it is about to be forgotten, if it is.
     leaving: Option<Instant>,
 }
 
@@ -100,14 +100,14 @@ pub(super) struct Nodes {
     counts: Counts,
     /// One past the highest place ever used.
     top: usize,
-    /// Groups and projects by their ids, for who asks.
+    /// Groups and projects by their ids, for walks through them.
     order: Catalogue<Entry>,
 }
 
-/// What a group or project is in the order of all.
+/// The key of a group or project in the order of all.
 pub(super) type Entry = (OrganizationId, Level, Uuid, NodeId);
 
-/// What a group or project is in the order of all.
+/// Returns the key of a group or project in the order of all.
 fn entry(node: &Node, id: NodeId) -> Entry {
     let kind = match node.level {
         Level::Group => Kind::Group,
@@ -194,7 +194,7 @@ impl Nodes {
         id
     }
 
-    /// Goes on putting groups and projects in order. Whether they are.
+    /// Goes on putting groups and projects in order. Returns whether all are.
     pub(super) fn put_in_order(&mut self, now: Now, budget: &mut usize) -> bool {
         let mut order = std::mem::take(&mut self.order);
         let is_ordered = order.build(now, self.top, budget, |place| {
@@ -205,12 +205,12 @@ impl Nodes {
         is_ordered
     }
 
-    /// The first group or project above a bound, of those that were put in order.
+    /// Returns the first group or project above a bound, of those that were put in order.
     pub(super) fn next(&self, after: Bound<Entry>) -> Option<Entry> {
         self.order.next(after)
     }
 
-    /// A share of the housekeeping: gives the order up if nobody asks for it.
+    /// A share of the housekeeping: gives up an order that is no longer asked for.
     pub(super) fn sweep_order(&mut self, now: Now) {
         self.order.sweep(now);
     }
@@ -241,12 +241,12 @@ impl Nodes {
         (node.level != Level::Organization).then_some(NodeId(place as u32))
     }
 
-    /// One past the highest place.
+    /// One past the highest place ever used.
     pub(super) fn top(&self) -> usize {
         self.top
     }
 
-    /// What the tree needs to know to forget a group or project.
+    /// Returns what the tree needs to decide about forgetting a group or project.
     pub(super) fn standing(&self, id: NodeId) -> Option<Standing> {
         let node = self.node(id);
         let name = node.name.clone()?;
@@ -268,19 +268,19 @@ impl Nodes {
         })
     }
 
-    /// A node is used now; whether it was about to be forgotten.
+    /// Marks a node as used now. Returns whether it was about to be forgotten.
     pub(super) fn touch(&mut self, id: NodeId, now: Instant) -> bool {
         let node = self.node_mut(id);
         node.used = now;
         node.leaving.take().is_some()
     }
 
-    /// A node is about to be forgotten.
+    /// Marks a node as about to be forgotten.
     pub(super) fn leave(&mut self, id: NodeId, now: Instant) {
         self.node_mut(id).leaving = Some(now);
     }
 
-    /// The home of a node is told of it now.
+    /// Notes that the home of a node is told of it now.
     pub(super) fn note_told(&mut self, id: NodeId, now: Instant) {
         self.node_mut(id).told = now;
     }
@@ -297,7 +297,7 @@ impl Nodes {
         self.node(id).name.clone()
     }
 
-    /// The group that a project is known to be in.
+    /// Returns the known group of a project.
     pub(super) fn group_of(&self, project: NodeId) -> Option<NodeId> {
         let parent = self.node(project).parent?;
         (self.level(parent) == Level::Group).then_some(parent)
@@ -387,7 +387,8 @@ impl Nodes {
     }
 }
 
-/// Removes in O(1) and returns what took the place; gives memory back when most of it is unused.
+/// Removes in O(1) and returns the item that took the place; gives memory back when most of it is
+/// unused.
 fn swap_remove<T: Copy>(list: &mut Vec<T>, position: u32) -> Option<T> {
     list.swap_remove(position as usize);
     if list.len() <= list.capacity() / 4 {

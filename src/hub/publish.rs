@@ -1,9 +1,9 @@
 //! Publishing: drafts become events, events go into logs, readers are woken.
 //!
 //! A publish is accepted whole or refused whole: the bytes of all its events are weighed before the
-//! first is appended, and what the call says of the tree is learned only then. Events for a scope above the
-//! session are appended to each session beneath, on this shard and, by mail, on the others: at once, unless
-//! there are so many that others would have to wait ([`broadcast`](super::broadcast)).
+//! first is appended, and its parents are learned only then. Events for a scope above the session
+//! are appended to each session beneath, on this shard and, by mail, on the others: at once, unless
+//! there are so many that other clients would have to wait ([`broadcast`](super::broadcast)).
 
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ use crate::time::Now;
 impl Hub {
     /// Publishes to one session, creating it if need be; `hash` is
     /// [`Placement::session_hash`](super::Placement::session_hash) of the token. No key is
-    /// allocated if the session exists. `parents` are what the call says stands above it: empty, most of
-    /// the time. Without drafts, nothing happens.
+    /// allocated if the session exists. `parents` are the scopes above it that the call names:
+    /// empty, most of the time. Without drafts, nothing happens.
     pub fn publish_session(
         &mut self,
         now: Now,
@@ -66,7 +66,7 @@ impl Hub {
             }
         };
         let above = known.map_or_else(Parents::default, |index| self.tree.parents(index));
-        // What a publisher says each time is learned once.
+        // Parents that a publisher repeats with each call are learned once.
         let learns = !parents.are_among(&above);
         let above = if learns {
             let index = known.unwrap_or_else(|| self.sessions.vacant_index());
@@ -147,8 +147,9 @@ impl Hub {
         answer
     }
 
-    /// What all logs of a list will grow by, if that fits. The sessions whose time is over are taken off the
-    /// list, unless nobody has to look at them now.
+    /// Returns the bytes that all logs of a list will grow by. Errors if they do not fit. Takes
+    /// expired sessions off the list, unless the publish becomes a broadcast and its sessions need
+    /// not be looked at now.
     fn weigh(
         &mut self,
         now: Now,
@@ -159,12 +160,13 @@ impl Hub {
     ) -> Result<Reserve, Refusal> {
         if !is_broadcast {
             self.remove_expired(now, beneath);
-            // What comes before takes its bytes first, or it could take those that are weighed here.
+            // Earlier broadcasts take their bytes first, or they could take those that are weighed
+            // here.
             for &index in &*beneath {
                 self.catch_up(now, index);
             }
         }
-        // Each log grows by that much at most; only when this does not fit it pays to be exact.
+        // Each log grows by at most `bytes`; an exact sum pays only if this does not fit.
         let each = bytes.saturating_mul(beneath.len());
         if each <= self.room_of(organization).0 {
             return Ok(Reserve::Each(bytes));
@@ -176,7 +178,8 @@ impl Hub {
         Ok(Reserve::Whole(growth))
     }
 
-    /// Gives accepted events to the sessions beneath, or begins to, and to everyone else.
+    /// Gives accepted events to the sessions beneath, or begins a broadcast, and to live
+    /// subscriptions.
     fn spread_above(
         &mut self,
         now: Now,
@@ -204,9 +207,9 @@ impl Hub {
 
     /// Appends an event that another shard accepted to the sessions beneath its scope.
     ///
-    /// It can no longer be refused. When the bytes of all logs, or of the organization's, are used up, each log
-    /// makes room for it by giving up its own oldest events, and if that is not enough the event itself: a gap
-    /// that readers are told of.
+    /// It can no longer be refused. When the bytes of all logs, or of the organization's, are used
+    /// up, each log makes room for it by evicting its own oldest events, and if that is not enough
+    /// the event itself: a gap that readers are told of.
     pub fn append_from_mail(&mut self, now: Now, event: &Arc<Event>) {
         self.offer_here(event);
         let mut beneath = self.sessions_beneath(&event.scope);
@@ -217,12 +220,13 @@ impl Hub {
             self.make_room_for_broadcast(now, organization);
             let _ = self.make_room(now, organization, each.saturating_mul(beneath.len()));
             if self.sessions.len() < sessions {
-                // Sessions were removed on the way: whoever gets their places next came after the event.
+                // Sessions were removed on the way: later sessions in their places came after the
+                // event.
                 self.beneath = beneath;
                 beneath = self.sessions_beneath(&event.scope);
             }
             let room = self.room_of(organization).0;
-            // The logs will not grow by more than there is room for: they give way.
+            // The logs will not grow by more than there is room for: they evict.
             let reserve = if each.saturating_mul(beneath.len()) <= room {
                 Reserve::Each(each)
             } else {
@@ -265,7 +269,7 @@ impl Hub {
         Ok(())
     }
 
-    /// Makes events of drafts; returns what they will count for in a log.
+    /// Turns drafts into events. Returns the bytes they will count for in a log.
     fn stage(
         &mut self,
         now: Now,
@@ -311,7 +315,7 @@ impl Hub {
         })
     }
 
-    /// The sessions beneath a scope, in the scratch list: hand it back when done.
+    /// Returns the sessions beneath a scope, in the scratch list: hand it back when done.
     fn sessions_beneath(&mut self, scope: &Scope) -> Vec<SessionIndex> {
         let mut beneath = std::mem::take(&mut self.beneath);
         beneath.clear();
@@ -319,7 +323,7 @@ impl Hub {
         beneath
     }
 
-    /// Removes the sessions of a list whose time is over.
+    /// Removes expired sessions, from the hub and from the list.
     fn remove_expired(&mut self, now: Now, beneath: &mut Vec<SessionIndex>) {
         beneath.retain(|&index| {
             let session = self.sessions.get(index);
@@ -331,19 +335,20 @@ impl Hub {
         });
     }
 
-    /// Whether so many events for so many sessions are more than one tick may append.
+    /// Whether that many events for these sessions are more than one tick may append.
     fn is_broadcast(&self, events: usize, beneath: &[SessionIndex]) -> bool {
         events.saturating_mul(beneath.len()) > self.config.slice_appends
     }
 
-    /// How much a session's log, trimmed to now, can grow by events of `bytes`.
+    /// Returns how much a session's log, trimmed to now, can grow by events of `bytes`.
     fn growth(&mut self, now: Now, index: SessionIndex, bytes: usize) -> usize {
         self.trim(now, index);
         let session = self.sessions.get(index);
         session.map_or(bytes, |session| session.log.growth(bytes))
     }
 
-    /// By how many bytes an organization's logs may grow in all, and whose bound that is.
+    /// Returns the bytes by which an organization's logs may still grow in all, and the holder of
+    /// that bound.
     fn room_of(&self, organization: OrganizationId) -> (usize, Whose) {
         let all = self.config.logs_bytes_max;
         let all = all.saturating_sub(self.retained_bytes());
@@ -356,8 +361,9 @@ impl Hub {
         }
     }
 
-    /// Whether an organization's logs may grow by `growth` bytes in all, after trimming some logs if they must. If
-    /// not, they may when all that is retained now is too old, unless it is of sessions with an age of their own.
+    /// Errors if an organization's logs may not grow by `growth` bytes in all, even after trimming
+    /// some logs. They may once all that is retained now is too old, unless it is of sessions with
+    /// an age of their own.
     fn make_room(
         &mut self,
         now: Now,
@@ -376,7 +382,7 @@ impl Hub {
         Err(Refusal::Full(Full::new(Table::LogBytes, whose, age)))
     }
 
-    /// Appends to a session's log, after whatever was accepted before, and wakes its readers.
+    /// Appends to a session's log, after its outstanding broadcasts, and wakes its readers.
     fn append(&mut self, now: Now, index: SessionIndex, event: Arc<Event>) {
         self.catch_up(now, index);
         self.change_log(index, |log| {

@@ -1,28 +1,29 @@
-//! What an `Idempotency-Key` stands for: the key at the target it was used for, and what was published with it.
+//! The identity of a publish with an `Idempotency-Key`: the key at its target, and a digest of the
+//! events.
 //!
-//! Both are SHA-256 (FIPS 180-4) over parts that are told apart by their lengths. A key that fits by chance would
-//! swallow somebody's event, so nothing weaker will do; and nothing is seeded, so that the same requests are the same
-//! on every shard and in every run.
+//! Both are SHA-256 (FIPS 180-4) over parts that are told apart by their lengths. A key that fits
+//! by chance would swallow somebody's event, so nothing weaker will do; and nothing is seeded, so
+//! that the same requests are the same on every shard and in every run.
 
 use sha2::{Digest as _, Sha256};
 
 use super::event::Draft;
 use super::scope::{Address, OrganizationId, Scope};
 
-/// A key at its target, and what is published with it.
+/// A key at its target, and a digest of the publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublishKey {
-    /// Whose key.
+    /// The organization.
     pub organization: OrganizationId,
-    /// The key at its target, whichever dialect named the target.
+    /// Digest of the key at its target, whichever dialect named the target.
     pub(super) id: [u8; 32],
-    /// What is published.
+    /// Digest of the events.
     pub(super) body: [u8; 32],
 }
 
 impl PublishKey {
-    /// What a publish with a key is known by. Of the events, all that their publisher chose counts, byte for byte;
-    /// who it is and what marks its own copy does not.
+    /// The identity of a publish with a key. Of the events, all that their publisher chose counts,
+    /// byte for byte; the publisher itself and the mark for its own copy do not.
     pub fn of(key: &[u8], scope: &Scope, drafts: &[Draft]) -> Self {
         let (level, name) = match &scope.address {
             Address::Organization => (0, ""),
@@ -49,7 +50,7 @@ impl PublishKey {
         }
     }
 
-    /// The first 64 bits of the key at its target: where tables and shards look for it.
+    /// Returns the first 64 bits of the key's digest, by which tables and shards look it up.
     pub fn prefix(&self) -> u64 {
         let mut first = [0; 8];
         first.copy_from_slice(&self.id[..8]);

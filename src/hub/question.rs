@@ -1,10 +1,10 @@
-//! Questions about what there is, for people who look after it: sets to be walked, single things, and what may be
-//! done to them. Plain data: it travels between shards.
+//! Questions for administrators about the hub's contents: sets to be walked, single things, and
+//! operations on them. Plain data: it travels between shards.
 //!
-//! Every thing has an id that is a UUID, and every set an order by id, so that a walk goes on after any id, whether
-//! that thing still exists or not. A session, group or project whose name is a UUID has that as its id, because
-//! events carry the names; others have one that is made of the name. Ids that are made here are of version 8
-//! (RFC 9562 §5.8) and say what kind of thing they name.
+//! Every thing has an id that is a UUID, and every set an order by id, so that a walk goes on after
+//! any id, whether that thing still exists or not. A session, group or project whose name is a UUID
+//! has that as its id, because events carry the names; others have one that is made of the name.
+//! Ids that are made here are of version 8 (RFC 9562 §5.8) and say what kind of thing they name.
 
 use std::fmt;
 
@@ -14,10 +14,10 @@ use super::event::Epoch;
 use super::scope::{OrganizationId, Parents, ScopeName};
 use super::{Number, Status};
 
-/// For ids that are made of names (RFC 9562 §5.5): that of the hub itself.
+/// Namespace of ids made of names (RFC 9562 §5.5): the hub's own.
 const NAMES: Uuid = Uuid::from_u128(0x5f2b_5e0c_7a53_5d0e_9b7a_2f1c_66a1_d3b4);
 
-/// What kind of thing.
+/// The kind of a thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Kind {
@@ -27,9 +27,9 @@ pub enum Kind {
     Group = 2,
     /// A project.
     Project = 3,
-    /// Who listens.
+    /// A connection that listens.
     Connection = 4,
-    /// What a connection hears.
+    /// A subscription of a connection.
     Subscription = 5,
 }
 
@@ -44,7 +44,7 @@ pub enum Set {
     Events(ScopeName),
 }
 
-/// One thing, as it is called.
+/// A reference to one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Named {
     /// By its id.
@@ -53,16 +53,16 @@ pub enum Named {
     Name(ScopeName),
 }
 
-/// What is asked.
+/// The operation that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
     /// At most `limit` of a set, those that follow an id.
     Page {
-        /// Which set.
+        /// The set.
         set: Set,
-        /// Where to go on.
+        /// The id to go on after.
         after: Option<Uuid>,
-        /// How many.
+        /// The most things in the answer.
         limit: usize,
     },
     /// One thing.
@@ -74,9 +74,9 @@ pub enum Ask {
 /// A question about an organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// Whose things.
+    /// The organization.
     pub organization: OrganizationId,
-    /// What.
+    /// The operation.
     pub ask: Ask,
 }
 
@@ -89,16 +89,16 @@ pub struct Item {
     pub id: Uuid,
     /// Its name, if it has one.
     pub name: Option<ScopeName>,
-    /// How it is shown: JSON text.
+    /// Its JSON text.
     pub json: Box<[u8]>,
 }
 
-/// Why a question has no answer.
+/// The reason why a question has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
     /// There is no such thing, here or in this organization.
     Absent,
-    /// It has ended: what for another thing would be done is done.
+    /// It has ended: for other commands this is as good as done.
     Ended,
     /// The connection is being closed already.
     Closing,
@@ -120,24 +120,24 @@ pub enum Report {
     },
     /// One thing.
     One(Item),
-    /// What was to end has ended.
+    /// The thing has been ended.
     Done,
-    /// Nothing.
+    /// No answer; the reason.
     Not(Why),
 }
 
-/// A session as those may see it who look after it.
+/// A session as administrators may see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionState {
     /// Its id.
     pub id: Uuid,
     /// Its token.
     pub token: ScopeName,
-    /// What is above it.
+    /// The scopes above it.
     pub parents: Parents,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
-    /// When it was created, unix milliseconds.
+    /// Creation time, unix milliseconds.
     pub created_ms: u64,
     /// The life of its log.
     pub epoch: Epoch,
@@ -147,12 +147,12 @@ pub struct SessionState {
     pub next: Number,
     /// Bytes of the retained events.
     pub bytes: usize,
-    /// Who reads it.
+    /// Its attached readers.
     pub readers: usize,
 }
 
 impl Kind {
-    /// The id of a thing of this name.
+    /// Returns the id of a thing of this name.
     pub fn id_of(self, name: &str) -> Uuid {
         if let Some(own) = own_id(name) {
             return own;
@@ -162,7 +162,7 @@ impl Kind {
         Uuid::from_bytes(bytes)
     }
 
-    /// Whether an id may be one of this kind's: those that are made here say what they are.
+    /// Whether an id may be one of this kind's: ids made here say their kind.
     pub fn may_have(self, id: Uuid) -> bool {
         let made = id.get_version_num() == 8;
         match self {
@@ -171,7 +171,7 @@ impl Kind {
         }
     }
 
-    /// Whether an id was made of a name of this kind, which it does not tell.
+    /// Whether an id was made of a name of this kind, which cannot be read from it.
     pub fn is_hidden(self, id: Uuid) -> bool {
         id.get_version_num() == 8 && is_made(id, self)
     }
@@ -181,7 +181,8 @@ fn is_made(id: Uuid, kind: Kind) -> bool {
     id.as_bytes()[6] & 0x0f == kind as u8
 }
 
-/// The id of a name that is one: a UUID as this server writes them, and none that could be made here.
+/// Returns a name that is itself an id: a UUID as this server writes them, and none that could be
+/// made here.
 fn own_id(name: &str) -> Option<Uuid> {
     if name.len() != uuid::fmt::Hyphenated::LENGTH || name.bytes().any(|b| b.is_ascii_uppercase()) {
         return None;
@@ -190,8 +191,9 @@ fn own_id(name: &str) -> Option<Uuid> {
     (id.get_version_num() != 8).then_some(id)
 }
 
-/// Which connection of a node: since when it is there, by which shard it was accepted, and which of those of that
-/// millisecond it is. It keeps this when it moves. Unaligned, because there are very many.
+/// The identity of a connection of a node: the millisecond of its arrival, the shard that accepted
+/// it, and a number among those of that millisecond. It keeps this when it moves. Unaligned,
+/// because there are very many.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity([u8; 9]);
 
@@ -205,7 +207,7 @@ impl fmt::Debug for Identity {
 }
 
 impl Identity {
-    /// The one that follows `last` on its shard, for a connection that comes now.
+    /// The identity that follows `last` on its shard, for a connection that comes now.
     #[must_use]
     pub fn following(last: Self, shard: u16, now_ms: u64) -> Self {
         let (mut ms, mut count) = (now_ms & ((1 << 48) - 1), 0);
@@ -221,12 +223,12 @@ impl Identity {
     /// Before all others.
     pub const FIRST: Self = Self([0; 9]);
 
-    /// Since when it is there, unix milliseconds.
+    /// Returns the time of its arrival, unix milliseconds.
     pub fn since_ms(self) -> u64 {
         (self.key() >> 24) as u64
     }
 
-    /// Its place among all of a node.
+    /// Returns its place among all of a node.
     pub fn key(self) -> u128 {
         let mut bytes = [0; 16];
         bytes[7..].copy_from_slice(&self.0);
@@ -239,12 +241,12 @@ impl Identity {
         Self(bytes)
     }
 
-    /// Its id as a connection.
+    /// Returns its id as a connection.
     pub fn id(self) -> Uuid {
         self.made(Kind::Connection, 0)
     }
 
-    /// The id of one of its subscriptions.
+    /// Returns the id of one of its subscriptions.
     pub fn subscription_id(self, number: u32) -> Uuid {
         self.made(Kind::Subscription, number)
     }
@@ -259,7 +261,7 @@ impl Identity {
         Uuid::from_bytes(bytes)
     }
 
-    /// What an id says of a connection, or of a subscription and its number.
+    /// Reads a connection's or subscription's id: the connection, and the subscription's number.
     pub fn of_id(id: Uuid) -> (Self, u32) {
         let bytes = id.as_bytes();
         let mut own = [0; 9];
@@ -270,7 +272,7 @@ impl Identity {
     }
 }
 
-/// The place of a subscription among all of a node.
+/// Returns the place of a subscription among all of a node.
 pub fn subscription_key(identity: Identity, number: u32) -> u128 {
     identity.key() << 32 | u128::from(number)
 }

@@ -1,4 +1,4 @@
-//! Reading: who is attached to which log, who has something to read, who must be told that it ended.
+//! Reading: the readers attached to logs, those with something to read, those whose session ended.
 //!
 //! Publishing only marks a session; at the end of the tick the caller takes the marked sessions and
 //! lets their readers pull from the log, whatever number of events came meanwhile. All lists that
@@ -15,10 +15,11 @@ use crate::limits::READERS_MAX;
 use crate::time::Now;
 
 impl Hub {
-    /// The organization that created a session of this token: whoever knows an unguessable token may read what it
-    /// names. An organization that merely named the token has a session of it, too, but nobody is led there: it
-    /// can have the token from anywhere. Were there two, they would not be told apart by guessing.
-    /// `hash` is [`Placement::session_hash`](super::Placement::session_hash) of the token.
+    /// Returns the organization that created a session of this token: the token is unguessable, so
+    /// knowing it permits reading its session. An organization that merely named the token has a
+    /// session of it, too, but nobody is led there: it can have the token from anywhere. If two
+    /// created one, neither is returned. `hash` is
+    /// [`Placement::session_hash`](super::Placement::session_hash) of the token.
     pub fn find_any(&self, now: Now, token: &str, hash: u64) -> Option<OrganizationId> {
         let ttl = self.config.session_ttl;
         let mut living = self
@@ -31,11 +32,11 @@ impl Hub {
         }
     }
 
-    /// Attaches a connection to a session, creating it if need be unless it was ended, and trims its log; `hash` is
-    /// [`Placement::session_hash`](super::Placement::session_hash) of the token.
+    /// Attaches a connection to a session, creating it if need be unless it was ended, and trims
+    /// its log; `hash` is [`Placement::session_hash`](super::Placement::session_hash) of the token.
     ///
     /// From here on the connection is among [`connections`](Self::connections) whenever the session
-    /// is woken, until it is detached or ended. What it missed is for it to read right away.
+    /// is woken, until it is detached or ended. It reads earlier events at once, by itself.
     pub fn attach(
         &mut self,
         now: Now,
@@ -72,7 +73,7 @@ impl Hub {
         Ok(self.readers.attach(index, &mut session.readers, connection))
     }
 
-    /// Detaches a reader; the session's time to live begins anew. A reader that was ended is
+    /// Detaches a reader; the session's time to live begins anew. A reader whose session ended is
     /// detached already: ids are reused, so forget them when told.
     pub fn detach(&mut self, now: Now, reader: ReaderId) {
         let index = self.readers.session_of(reader);
@@ -88,13 +89,14 @@ impl Hub {
         self.readers.session_of(reader)
     }
 
-    /// Whose log a reader reads.
+    /// Returns the key of the session that a reader reads.
     pub fn key_of(&self, reader: ReaderId) -> Option<&SessionKey> {
         let session = self.sessions.get(self.session_of(reader)?)?;
         Some(&session.key)
     }
 
-    /// The log that a reader reads; up to date when it was attached, and by [`refresh`](Self::refresh).
+    /// Returns the log that a reader reads; up to date when it was attached, and by
+    /// [`refresh`](Self::refresh).
     pub fn log(&self, reader: ReaderId) -> Option<&Log> {
         self.session_log(self.session_of(reader)?)
     }
@@ -104,13 +106,13 @@ impl Hub {
         self.sessions.get(session).map(|session| &session.log)
     }
 
-    /// Lets go of what is too old in a session's log.
+    /// Evicts events of a session's log that are too old.
     pub fn trim(&mut self, now: Now, session: SessionIndex) {
         self.change_log(session, |log| log.trim(now.instant));
     }
 
-    /// Brings a reader's log up to date: what was accepted is in it, what is too old is not. To be called before
-    /// someone reads who was not woken.
+    /// Brings a reader's log up to date: with outstanding broadcasts, without events that are too
+    /// old. To be called before a reader reads that was not woken.
     pub fn refresh(&mut self, now: Now, reader: ReaderId) {
         if let Some(index) = self.session_of(reader) {
             self.catch_up(now, index);
@@ -123,11 +125,11 @@ impl Hub {
         !self.woken.is_empty()
     }
 
-    /// Appends the sessions that have events their readers were not shown to `out`, each once, in
+    /// Appends the sessions with events that their readers were not shown to `out`, each once, in
     /// the order in which they were woken; they are taken as shown.
     pub fn take_woken(&mut self, out: &mut Vec<SessionIndex>) {
         for index in self.woken.drain(..) {
-            // The index of a session that is gone may have passed to one that was not woken.
+            // The index of a removed session may have passed to one that was not woken.
             if let Some(session) = self.sessions.get_mut(index)
                 && session.woken
             {

@@ -1,4 +1,4 @@
-//! Scopes as values: what they are called and which shard is their home.
+//! Scopes as values: their names and their home shards.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -19,7 +19,7 @@ impl ShardId {
     }
 }
 
-/// What a group, project or session is called within its organization: 1–256 bytes of text.
+/// The name of a group, project or session within its organization: 1–256 bytes of text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScopeName(Arc<str>);
 
@@ -63,16 +63,16 @@ pub enum Address {
 /// An address in one organization's tree.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scope {
-    /// Whose tree.
+    /// The organization.
     pub organization: OrganizationId,
-    /// Where in it.
+    /// The address within its tree.
     pub address: Address,
 }
 
 /// A session's full name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SessionKey {
-    /// Whose session.
+    /// The organization.
     pub organization: OrganizationId,
     /// Its token.
     pub token: ScopeName,
@@ -98,7 +98,7 @@ pub struct Parents {
 }
 
 impl Parents {
-    /// Those that stand above an address, which may itself be among them.
+    /// Returns the parents of an address, from a list that may include the address itself.
     #[must_use]
     pub fn above(self, address: &Address) -> Self {
         let Self { group, project } = self;
@@ -112,7 +112,7 @@ impl Parents {
         }
     }
 
-    /// Whether nothing is named that is not known.
+    /// Whether everything named here is known already.
     pub fn are_among(&self, known: &Self) -> bool {
         let among = |named: &Option<ScopeName>, known| named.is_none() || named == known;
         among(&self.group, &known.group) && among(&self.project, &known.project)
@@ -124,7 +124,7 @@ impl Parents {
     }
 }
 
-/// Which shard is home to which scope: `hash(seed, scope)` scaled to the number of shards.
+/// The map from scopes to home shards: `hash(seed, scope)` scaled to the number of shards.
 ///
 /// The same on every shard. The seed keeps outsiders from aiming all their scopes at one shard.
 #[derive(Clone, Debug)]
@@ -143,15 +143,17 @@ impl Placement {
         }
     }
 
-    /// How many shards there are.
+    /// Returns the number of shards.
     pub const fn shards(&self) -> u16 {
         self.shards
     }
 
-    /// The hash of a session: also the key of the session table, so that it is computed once.
+    /// Returns the hash of a session: also the key of the session table, so that it is computed
+    /// once.
     ///
-    /// It is that of the token alone, so that all organizations' sessions of one token have the same
-    /// home: who knows a token but not whose it is can be led there. Tables compare the organization.
+    /// It hashes the token alone, so that all organizations' sessions of one token have the same
+    /// home: a client that knows a token but not its organization can be led there. Tables compare
+    /// the organization.
     pub fn session_hash(&self, token: &str) -> u64 {
         self.hasher.hash_one((3u8, token))
     }

@@ -1,4 +1,4 @@
-//! What a connection wants to hear: names × scope × property filters.
+//! A connection's live subscription: names × scope × property filters.
 //!
 //! A subscription is an expression; [`FilterTable`](super::FilterTable) compiles it. Values of one
 //! property are alternatives, different properties must all match (DESIGN §4).
@@ -6,8 +6,8 @@
 use super::scope::{Parents, Scope};
 use crate::limits::WILDCARD_NAME_CHARS_MAX;
 
-/// Who is to be told: chosen by the caller, best as small numbers, because the table keeps four bytes for
-/// each number in the neighbourhood of those it knows.
+/// A subscriber: a number chosen by the caller, best a small one, because the table keeps four
+/// bytes for each number near those it knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriberId(pub u32);
 
@@ -18,19 +18,19 @@ pub struct SubscriptionId(pub(super) u32);
 /// One live subscription, as a dialect asks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
-    /// Where: events of this scope, of scopes above it and of scopes beneath it.
+    /// The scope: its events, and those of scopes above and beneath it.
     pub scope: Scope,
-    /// What stands above the scope, as far as it is known.
+    /// The scopes above it, as far as known.
     pub parents: Parents,
-    /// Which kinds of facts.
+    /// The event names.
     pub names: Names,
-    /// What else must hold; each property at most once.
+    /// The conditions on properties; each property at most once.
     pub properties: Vec<PropertyFilter>,
 }
 
 impl Subscription {
-    /// About how many bytes it takes: as it was said, with the client who said it, and compiled. Parts that others
-    /// want as well count for each.
+    /// Returns about how many bytes it takes, in the client's state and compiled. Parts shared with
+    /// other subscriptions count for each.
     pub fn bytes(&self) -> usize {
         let names = match &self.names {
             Names::Every => 0,
@@ -44,15 +44,16 @@ impl Subscription {
     }
 }
 
-/// What a text or an atom takes beside its bytes: its place in a list, in a table and in a program, about.
+/// Overhead of a text or an atom beside its bytes: its place in a list, in a table and in a
+/// program, about.
 const PART_BYTES: usize = 96;
 
-/// What a text takes that its client's state keeps and that is compiled.
+/// Returns the bytes of a text, in its client's state and compiled.
 const fn text_bytes(text: &str) -> usize {
     PART_BYTES + 2 * text.len()
 }
 
-/// Which event names are wanted.
+/// The wanted event names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Names {
     /// Every name.
@@ -61,10 +62,11 @@ pub enum Names {
     Any(Vec<NamePattern>),
 }
 
-/// An event name, or many by one `*` or several. `*` stands for any text, also none, also with `:`.
+/// An event name, or many by one or several `*`. `*` stands for any text, also none, also with `:`.
 ///
-/// A name that is not a JSON string is known by its compact JSON text. What stands between two stars is looked
-/// for in names of up to [`WILDCARD_NAME_CHARS_MAX`] characters only: that bounds what an event costs.
+/// A name that is not a JSON string is matched by its compact JSON text. Text between two stars is
+/// looked for in names of up to [`WILDCARD_NAME_CHARS_MAX`] characters only: that bounds the cost
+/// of an event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NamePattern {
     /// Exactly this name.
@@ -88,7 +90,7 @@ impl NamePattern {
         Self::Wild(one.into())
     }
 
-    /// How many stars it has.
+    /// Returns the number of stars.
     pub fn stars(&self) -> usize {
         match self {
             Self::Exact(_) => 0,
@@ -96,8 +98,8 @@ impl NamePattern {
         }
     }
 
-    /// Whether something must stand behind a star. What begins as `my_app:*` does is found by its beginning alone,
-    /// however many there are; of all others there is a bound.
+    /// Whether text must follow a star. A pattern such as `my_app:*` is found by its beginning
+    /// alone, however many there are; all others are bounded in number.
     pub fn is_costly(&self) -> bool {
         match self {
             Self::Exact(_) => false,
@@ -110,7 +112,7 @@ impl NamePattern {
         text_bytes(text)
     }
 
-    /// Whether a name fits.
+    /// Whether a name fits the pattern.
     pub fn matches(&self, name: &str) -> bool {
         match self {
             Self::Exact(text) => **text == *name,
@@ -148,10 +150,10 @@ fn matches_wild(pattern: &str, name: &str) -> bool {
     name.ends_with(rest)
 }
 
-/// What one property must be.
+/// A condition on one property.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PropertyFilter {
-    /// Which property.
+    /// The property.
     pub property: Property,
     /// Alternatives; nothing matches if empty.
     pub values: Vec<ValueFilter>,
@@ -160,24 +162,25 @@ pub struct PropertyFilter {
 /// Something that filters may read of an event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Property {
-    /// When it was accepted: a number, unix milliseconds.
+    /// Time of acceptance: a number, unix milliseconds.
     Time,
-    /// The group it belongs to, by its scope or by what stands above that.
+    /// The group it belongs to, by its scope or the scopes above that.
     Group,
     /// The project it belongs to.
     Project,
     /// The session it was addressed to.
     Session,
-    /// A field of the payload. A name with dots that is no field is a way into nested objects: what
-    /// stands before the first dot is a field that holds an object, the rest a property of that. A
-    /// payload that is no object has one field, `data`, which is the payload. Of a repeated field the
+    /// A field of the payload. A name with dots that is no field is a path into nested objects: the
+    /// text before the first dot is a field that holds an object, the rest a property of that. A
+    /// payload that is no object has one field, `data`, which is the payload. Of a repeated field
+    /// the last one counts.
     /// last one counts.
     Payload(Box<str>),
-    /// A field of the payload that has exactly this name: dots are no way into anything.
+    /// A field of the payload that has exactly this name: dots are no path.
     Field(Box<str>),
 }
 
-/// What a property's value may be.
+/// A condition on a property's value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ValueFilter {
     /// Anything but null.

@@ -1,13 +1,14 @@
-//! Tokens of sessions that were ended, so that those who read on do not bring them back.
+//! Tokens of sessions that were ended, so that their readers do not bring them back.
 //!
-//! A session whose end somebody decided (it was deleted, gave way to another, or came to its date) leaves its
-//! token here. Reading does not create a session of such a token, publishing does, and takes the token off. One
-//! is forgotten when nobody asked for it for as long as an unused session lives, or when there are too many: an
-//! organization's oldest give way to its newer ones, and where all together are too many, those of the
-//! organization that has most. Who comes for a token that was forgotten is then served as for any unknown one.
+//! A session that was ended on purpose (deleted, replaced by another, or past its date) leaves its
+//! token here. Reading does not create a session of such a token; publishing does, and takes the
+//! token off. A token is forgotten when nobody asked for it for as long as an unused session lives,
+//! or when there are too many: an organization's oldest give way to its newer ones, and where all
+//! together are too many, those of the organization that has most. A forgotten token is then served
+//! as any unknown one.
 //!
-//! A token is kept as its hash, which outsiders cannot foresee: two of the same hash would be one session that
-//! cannot be read for a while, in 2⁶⁴ tries.
+//! A token is kept as its hash, which outsiders cannot foresee: two of the same hash would be one
+//! session that cannot be read for a while, in 2⁶⁴ tries.
 
 use std::collections::VecDeque;
 
@@ -21,12 +22,12 @@ use crate::time::Instant;
 /// Tokens in memory of a shard's sessions that were ended.
 #[derive(Debug)]
 pub(super) struct Tombstones {
-    /// By organization and hash.
+    /// Tombstones by organization and hash.
     standing: HashMap<(OrganizationId, u64), Standing, FixedState>,
-    /// Of each organization, those who came first or were asked for least lately in front. One whose serial is
-    /// not that of its token is void.
+    /// The queue of each organization, the oldest or least lately asked for in front. An entry
+    /// whose serial is not that of its token is void.
     queues: Vec<VecDeque<Queued>>,
-    /// In all queues.
+    /// Entries of all queues.
     queued: usize,
     serial: u64,
     bounds: Bounds,
@@ -40,7 +41,7 @@ struct Bounds {
 
 #[derive(Clone, Copy, Debug)]
 struct Standing {
-    /// When the session ended, or a reader last asked for it.
+    /// Time at which the session ended, or a reader last asked for it.
     asked: Instant,
     serial: u64,
 }
@@ -64,7 +65,7 @@ impl Default for Tombstones {
 impl Tombstones {
     fn with_bounds(bounds: Bounds) -> Self {
         Self {
-            // What is hashed is a secret hash already.
+            // The keys are secret hashes already.
             standing: HashMap::with_hasher(FixedState::default()),
             queues: Vec::new(),
             queued: 0,
@@ -73,7 +74,8 @@ impl Tombstones {
         }
     }
 
-    /// A session of this token ended `at`; `hash` is [`Placement::session_hash`](super::Placement::session_hash).
+    /// Notes that a session of this token ended `at`; `hash` is
+    /// [`Placement::session_hash`](super::Placement::session_hash).
     pub(super) fn bury(&mut self, at: Instant, organization: OrganizationId, hash: u64) {
         let queue = organization.0 as usize;
         if self.queues.len() <= queue {
@@ -99,7 +101,8 @@ impl Tombstones {
         self.queued += 1;
     }
 
-    /// Whether a reader asks for what was ended. It is not forgotten while somebody does, at least every `ttl`.
+    /// Whether a session that a reader asks for was ended. Asking at least every `ttl` keeps it
+    /// remembered.
     pub(super) fn stands(
         &mut self,
         now: Instant,
@@ -118,14 +121,14 @@ impl Tombstones {
         true
     }
 
-    /// There is a session of this token again.
+    /// Removes the token: there is a session of it again.
     pub(super) fn lift(&mut self, organization: OrganizationId, hash: u64) {
         if !self.standing.is_empty() {
             self.standing.remove(&(organization, hash));
         }
     }
 
-    /// Forgets what nobody asked for within `ttl`: at most `budget` of each organization.
+    /// Forgets tokens that nobody asked for within `ttl`: at most `budget` of each organization.
     pub(super) fn sweep(&mut self, now: Instant, ttl: std::time::Duration, budget: usize) {
         if self.queued == 0 {
             return;
@@ -141,7 +144,8 @@ impl Tombstones {
         }
     }
 
-    /// Takes an organization's first; one that was asked for since it was queued goes to the end instead.
+    /// Removes an organization's first; one that was asked for since it was queued goes to the end
+    /// instead.
     fn pop(&mut self, organization: OrganizationId) {
         let queue = &mut self.queues[organization.0 as usize];
         let Some(first) = queue.pop_front() else {
@@ -217,7 +221,7 @@ mod tests {
         assert!(standing(ONE, 1), "it was asked for");
         assert!(!standing(ONE, 2) && standing(ONE, 3) && standing(ONE, 4));
         assert!(standing(TWO, 1));
-        // All together are too many: who has most gives way.
+        // All together are too many: the organization with most gives way.
         tombstones.bury(at(3), TWO, 2);
         tombstones.bury(at(4), TWO, 3);
         let mut standing = |organization, hash| tombstones.stands(at(4), TTL, organization, hash);

@@ -1,11 +1,11 @@
-//! The scope tree of one shard: who is beneath whom, as calls have told.
+//! The scope tree of one shard: which scope is beneath which, as calls have told.
 //!
-//! A scope's parents are learned from the first call that names both and do not change while it is known; a call
-//! that contradicts them is refused and teaches nothing. A scope without a parent stands directly
-//! under its organization and may still learn its parent, once. What is known is three kinds of
-//! fact (session in project, session in group, project in group) and what follows from them: a
-//! session is in the group of its project. A call is a contradiction exactly if no tree satisfies
-//! all facts.
+//! A scope's parents are learned from the first call that names both and do not change while it is
+//! known; a call that contradicts them is refused and teaches nothing. A scope without a parent
+//! stands directly under its organization and may still learn its parent, once. What is known is
+//! three kinds of fact (session in project, session in group, project in group) and what follows
+//! from them: a session is in the group of its project. A call is a contradiction exactly if no
+//! tree satisfies all facts.
 
 use std::fmt;
 
@@ -16,10 +16,10 @@ use crate::time::Instant;
 
 pub(super) use super::nodes::Standing;
 
-/// Why the tree did not learn. Nothing has changed.
+/// The reason why the tree did not learn. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LearnError {
-    /// The call contradicts what was learned.
+    /// The call contradicts known facts.
     Contradiction,
     /// There is no room for another group or project.
     Full,
@@ -37,7 +37,7 @@ impl fmt::Display for LearnError {
     }
 }
 
-/// A scope to learn about.
+/// A scope whose parents are to be learned.
 #[derive(Clone, Copy, Debug)]
 pub enum Child<'a> {
     /// A session of this shard.
@@ -49,7 +49,8 @@ pub enum Child<'a> {
 }
 
 impl<'a> Child<'a> {
-    /// A group or a project; there is nothing to learn about an organization.
+    /// Returns a group or a project; `None` for an organization, above which there is nothing to
+    /// learn.
     pub(super) const fn above_sessions(address: &'a Address) -> Option<Self> {
         match address {
             Address::Group(name) => Some(Self::Group(name)),
@@ -59,12 +60,12 @@ impl<'a> Child<'a> {
     }
 }
 
-/// What [`ScopeTree::learn`] would answer and do.
+/// The result [`ScopeTree::learn`] would have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreseen {
-    /// What would stand above the child, as `learn` would answer.
+    /// The parents that the child would have.
     pub parents: Parents,
-    /// How many groups and projects would come to be known.
+    /// Groups and projects that would come to be known.
     pub added: usize,
 }
 
@@ -73,23 +74,23 @@ pub struct Foreseen {
 pub struct ScopeTree {
     nodes: Nodes,
     nodes_max: usize,
-    /// Where each session stands, by its index.
+    /// The place of each session, by its index.
     leaves: Vec<Option<Leaf>>,
     revision: u64,
-    /// How many groups and projects each organization may have; those that are not listed, as many as fit.
+    /// Most groups and projects of each organization; unlisted ones may have as many as fit.
     bounds: Vec<usize>,
-    /// The time that came in last.
+    /// Time of the last command or sweep.
     now: Instant,
     /// Nodes that were about to be forgotten and are used again.
     returned: Vec<NodeId>,
-    /// Where the next sweep goes on.
+    /// Place at which the next sweep goes on.
     sweep_next: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Leaf {
     node: NodeId,
-    /// Where the session is in the node's list.
+    /// The session's index in the node's list.
     position: u32,
 }
 
@@ -100,15 +101,15 @@ enum Named<'a> {
     New(&'a ScopeName),
 }
 
-/// What the tree will look like above a child.
+/// The tree above a child once a call is carried out.
 struct Plan<'a> {
     project: Option<Named<'a>>,
     group: Option<Named<'a>>,
 }
 
 impl ScopeTree {
-    /// An empty tree for at most `nodes_max` groups and projects, organizations included. `seed` keeps
-    /// outsiders from choosing names that collide.
+    /// An empty tree for at most `nodes_max` groups and projects, organizations included. `seed`
+    /// keeps outsiders from choosing names that collide.
     pub fn new(seed: u64, nodes_max: usize) -> Self {
         Self {
             nodes: Nodes::new(seed),
@@ -122,17 +123,17 @@ impl ScopeTree {
         }
     }
 
-    /// How many groups and projects each organization may have, by its number.
+    /// Sets the most groups and projects of each organization, by its number.
     pub(super) fn set_bounds(&mut self, bounds: Vec<usize>) {
         self.bounds = bounds;
     }
 
-    /// What is learned and used from now on is so at this time.
+    /// Sets the time of everything learned and used from now on.
     pub(super) fn set_now(&mut self, now: Instant) {
         self.now = now;
     }
 
-    /// A group or project is used.
+    /// Marks a group or project as used.
     pub(super) fn touch(&mut self, scope: &Scope) {
         if let Some(id) = self.find(scope) {
             self.touch_node(id);
@@ -145,14 +146,14 @@ impl ScopeTree {
         }
     }
 
-    /// A group or project is about to be forgotten.
+    /// Marks a group or project as about to be forgotten.
     pub(super) fn leave(&mut self, scope: &Scope) {
         if let Some(id) = self.find(scope) {
             self.nodes.leave(id, self.now);
         }
     }
 
-    /// The home of a group or project is told of it now.
+    /// Notes that the home of a group or project is told of it now.
     pub(super) fn note_told(&mut self, scope: &Scope) {
         if let Some(id) = self.find(scope) {
             self.nodes.note_told(id, self.now);
@@ -167,24 +168,24 @@ impl ScopeTree {
         }
     }
 
-    /// How a group or project stands here, if it is known.
+    /// Returns the state of a group or project here, if it is known.
     pub(super) fn standing(&self, scope: &Scope) -> Option<Standing> {
         self.nodes.standing(self.find(scope)?)
     }
 
-    /// Places that the tree has or had.
+    /// Returns the number of places that the tree has or had.
     pub(super) fn places(&self) -> usize {
         self.nodes.top()
     }
 
-    /// The group or project at the next place, if there is one.
+    /// Returns the group or project at the next place, if there is one.
     pub(super) fn next_to_sweep(&mut self) -> Option<Standing> {
         let place = self.sweep_next % self.nodes.top().max(1);
         self.sweep_next = place + 1;
         self.nodes.standing(self.nodes.at(place)?)
     }
 
-    /// A group or project with what stands above it, as something else's parents.
+    /// Returns a group or project with the scopes above it, as something else's parents.
     pub(super) fn as_parents(&self, scope: &Scope) -> Parents {
         match &scope.address {
             Address::Group(name) => Parents {
@@ -199,7 +200,8 @@ impl ScopeTree {
         }
     }
 
-    /// What was about to be forgotten and is used again, as something else's parents.
+    /// Takes the nodes that were about to be forgotten and are used again, as something else's
+    /// parents.
     pub(super) fn take_returned(&mut self) -> Vec<(OrganizationId, Parents)> {
         let returned = std::mem::take(&mut self.returned);
         let named = returned.into_iter().filter_map(|id| {
@@ -212,9 +214,9 @@ impl ScopeTree {
         named.collect()
     }
 
-    /// Learns, or checks, what is above a session or project, all or nothing; returns the parents
+    /// Learns, or checks, the parents of a session or project, all or nothing; returns the parents
     /// as they stand now. A child that is not known yet is added. A project or group is itself part
-    /// of the answer, which so is what stands above a session in it.
+    /// of the answer, which is thus the parents of a session in it.
     pub fn learn(
         &mut self,
         organization: OrganizationId,
@@ -241,7 +243,7 @@ impl ScopeTree {
         })
     }
 
-    /// What [`learn`](Self::learn) would do; an error if it would refuse. Nothing is learned.
+    /// Returns what [`learn`](Self::learn) would do; errors if it would refuse. Nothing is learned.
     pub fn foresee(
         &self,
         organization: OrganizationId,
@@ -261,7 +263,7 @@ impl ScopeTree {
         Ok(Foreseen { parents, added })
     }
 
-    /// What is above a session.
+    /// Returns the parents of a session.
     pub fn parents(&self, session: SessionIndex) -> Parents {
         let (project, group) = self.above(session);
         Parents {
@@ -270,7 +272,8 @@ impl ScopeTree {
         }
     }
 
-    /// What is above a group or project. Of a session the index must be known.
+    /// Returns the parents of a group or project. Empty for a session: see
+    /// [`parents`](Self::parents).
     pub fn parents_of(&self, scope: &Scope) -> Parents {
         let project = match &scope.address {
             Address::Project(_) => self.find(scope),
@@ -283,7 +286,7 @@ impl ScopeTree {
         }
     }
 
-    /// Removes a session. What is above it stays known.
+    /// Removes a session. Its parents stay known.
     pub fn remove(&mut self, session: SessionIndex) {
         let leaf = self.leaves.get_mut(session.index()).and_then(Option::take);
         if let Some(leaf) = leaf {
@@ -304,12 +307,12 @@ impl ScopeTree {
         matches!(scope.address, Address::Organization) || self.find(scope).is_some()
     }
 
-    /// Changes whenever a group, a project, or a project's group is learned.
+    /// Returns a number that changes whenever a group, a project, or a project's group is learned.
     pub fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// The groups and projects that are known. They are never forgotten, and have no places between them.
+    /// Returns the known groups and projects.
     pub(super) fn nodes(&self) -> &Nodes {
         &self.nodes
     }
@@ -328,7 +331,7 @@ impl ScopeTree {
         self.nodes.find(scope.organization, level, name)
     }
 
-    /// A session's project and group.
+    /// Returns a session's project and group.
     fn above(&self, session: SessionIndex) -> (Option<NodeId>, Option<NodeId>) {
         let Some(&Some(leaf)) = self.leaves.get(session.index()) else {
             return (None, None);
@@ -340,7 +343,7 @@ impl ScopeTree {
         }
     }
 
-    /// Merges what a call says with what is known.
+    /// Merges a call's statements with the known facts.
     fn plan<'a>(
         &self,
         organization: OrganizationId,
@@ -371,7 +374,7 @@ impl ScopeTree {
         Ok(Plan { project, group })
     }
 
-    /// How many nodes a plan adds, if there is room for them.
+    /// Returns how many nodes a plan adds; errors if there is no room for them.
     fn count_added(
         &self,
         organization: OrganizationId,
@@ -452,7 +455,7 @@ impl ScopeTree {
     }
 }
 
-/// Two statements about the same thing, either of which may say nothing.
+/// Merges two statements about the same thing, either of which may be absent.
 fn agree<'a>(a: Option<Named<'a>>, b: Option<Named<'a>>) -> Result<Option<Named<'a>>, LearnError> {
     match (a, b) {
         (Some(a), Some(b)) if a != b => Err(LearnError::Contradiction),

@@ -1,8 +1,8 @@
 //! The top-level fields of a JSON object that is known to be valid, as spans of it.
 //!
-//! "Valid" is what the parser said that read the object when it was published. It lets pass: names
-//! that come twice, lone surrogates as escapes, numbers of any size, white space wherever RFC 8259 §2
-//! allows it. So does this walk.
+//! "Valid" means accepted by the parser that read the object when it was published. It lets pass:
+//! names that come twice, lone surrogates as escapes, numbers of any size, white space wherever RFC
+//! 8259 §2 allows it. So does this walk.
 
 use super::token::{skip_space, string_end, value_end};
 
@@ -22,7 +22,8 @@ pub struct Fields<'j> {
     at: usize,
 }
 
-/// Walks the fields of valid JSON text, in order, repeated names included. Nothing if it is not an object.
+/// Walks the fields of valid JSON text, in order, repeated names included. Nothing if it is not an
+/// object.
 ///
 /// Of text that is not valid it gives spans without a meaning, and an end.
 pub fn fields(json: &[u8]) -> Fields<'_> {
@@ -179,7 +180,7 @@ mod tests {
             prop_assert_eq!(depth(&compacted), depth(json.as_bytes()));
             let again = compact(&compacted);
             prop_assert_eq!(&again, &compacted);
-            // Space inside of strings is all that is left, and what was taken away is only space.
+            // Only space inside of strings is left, and only space was taken away.
             let strip = |bytes: &[u8]| -> Vec<u8> {
                 bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()
             };

@@ -1,10 +1,10 @@
 //! A message that a client sent over a socket: not trusted, read whole or refused whole.
 //!
-//! The strict parser is simd-json, which refuses lone surrogates and numbers that do not fit. It keeps
-//! no number's text, though, and lends its strings from a copy of the input that it writes into; so what
-//! it found is copied into a flat list of nodes, in document order, with the texts beside it. What the
-//! parser would let pass is refused here: nesting over `MESSAGE_DEPTH_MAX`, which is looked at before
-//! parsing, and names that come twice in an object.
+//! The strict parser is simd-json, which refuses lone surrogates and numbers that do not fit. It
+//! keeps no number's text, though, and lends its strings from a copy of the input that it writes
+//! into; so its result is copied into a flat list of nodes, in document order, with the texts
+//! beside it. Two things that the parser would let pass are refused here: nesting over
+//! `MESSAGE_DEPTH_MAX`, which is checked before parsing, and names that come twice in an object.
 
 use simd_json::{Node as Parsed, StaticNode};
 
@@ -12,22 +12,22 @@ use super::refusal::{MessageError, explain, scalars};
 use super::space::too_deep_at;
 use crate::limits::MESSAGE_DEPTH_MAX;
 
-/// A message that was accepted. It owns what it says.
+/// A message that was accepted. It owns its contents.
 #[derive(Clone, Debug)]
 pub struct Message {
     nodes: Vec<Node>,
-    /// What strings say and how numbers are written, one after the other.
+    /// The decoded strings and the numbers as written, one after the other.
     texts: String,
 }
 
-/// One value or name, in document order; what is inside of a container follows it.
+/// One value or name, in document order; a container's contents follow it.
 #[derive(Clone, Copy, Debug)]
 enum Node {
     Null,
     Bool(bool),
     Number(Span),
     String(Span),
-    /// How many nodes follow that are inside.
+    /// The number of following nodes that are inside.
     Array(u32),
     /// Likewise: names, each followed by its value.
     Object(u32),
@@ -49,7 +49,7 @@ pub enum Value<'m> {
     Bool(bool),
     /// A number as it was written: `1.50` is not `1.5`.
     Number(&'m str),
-    /// What a string says.
+    /// A string, decoded.
     String(&'m str),
     /// An array.
     Array(Array<'m>),
@@ -74,7 +74,7 @@ pub struct Object<'m> {
 }
 
 impl Message {
-    /// Reads one JSON value of at most 4 GiB, or says what is wrong with it.
+    /// Reads one JSON value of at most 4 GiB. Errors with the reason if it is refused.
     pub fn parse(json: &[u8]) -> Result<Self, MessageError> {
         let text = std::str::from_utf8(json).map_err(|error| MessageError::NotUtf8 {
             at: error.valid_up_to(),
@@ -93,8 +93,8 @@ impl Message {
         self.value_at(0)
     }
 
-    /// Takes what the parser found in `json`, and the text of numbers from there: both have the same
-    /// scalars in the same order.
+    /// Copies the parser's result for `json`, and the text of numbers from `json`: both have the
+    /// same scalars in the same order.
     fn copy(parsed: &[Parsed<'_>], json: &str) -> Self {
         let mut texts = String::with_capacity(json.len());
         let mut put = |text: &str| {
@@ -149,7 +149,7 @@ impl Message {
         }
     }
 
-    /// Where the value after the one at `at` stands.
+    /// Returns the index of the value after the one at `at`.
     fn after(&self, at: usize) -> usize {
         match self.nodes[at] {
             Node::Array(nodes) | Node::Object(nodes) => at + 1 + nodes as usize,
@@ -158,7 +158,7 @@ impl Message {
     }
 }
 
-/// Looks for an object with the same name twice; the first such name in `json` is the error's.
+/// Errors with the first name in `json` that an object has twice.
 ///
 /// Names are sorted, not compared each with each: a message of many names must not cost its square.
 fn refuse_duplicates(parsed: &[Parsed<'_>], json: &str) -> Result<(), MessageError> {
@@ -202,7 +202,7 @@ fn nodes_inside(node: &Parsed<'_>) -> usize {
 }
 
 impl<'m> Value<'m> {
-    /// What it says, if it is a string.
+    /// Returns its text, if it is a string.
     pub fn as_str(&self) -> Option<&'m str> {
         match self {
             Self::String(text) => Some(text),
@@ -210,7 +210,7 @@ impl<'m> Value<'m> {
         }
     }
 
-    /// It as an object, if it is one.
+    /// Returns it as an object, if it is one.
     pub fn as_object(&self) -> Option<Object<'m>> {
         match self {
             Self::Object(object) => Some(object.clone()),
@@ -218,7 +218,7 @@ impl<'m> Value<'m> {
         }
     }
 
-    /// It as an array, if it is one.
+    /// Returns it as an array, if it is one.
     pub fn as_array(&self) -> Option<Array<'m>> {
         match self {
             Self::Array(array) => Some(array.clone()),
@@ -228,7 +228,7 @@ impl<'m> Value<'m> {
 }
 
 impl<'m> Object<'m> {
-    /// The value of this name, if it is among those not yet walked.
+    /// Returns the value of this name, if it is among those not yet walked.
     pub fn get(&self, name: &str) -> Option<Value<'m>> {
         let mut fields = self.clone();
         fields.find(|field| field.0 == name).map(|field| field.1)

@@ -1,8 +1,9 @@
 //! JSON text, read in place.
 //!
-//! [`fields()`] and [`tokens()`] walk a payload that was *validated when it was published*: they lend spans and never
-//! print a number anew. What a client sends over a socket is not trusted at all: [`valid_object`] lends it once it is
-//! validated, and [`Message`] reads it where nothing may be ambiguous. Rank 1: it knows bytes.
+//! [`fields()`] and [`tokens()`] walk a payload that was *validated when it was published*: they
+//! lend spans and never print a number anew. A client's message over a socket is not trusted at
+//! all: [`valid_object`] lends it once it is validated, and [`Message`] reads it where nothing may
+//! be ambiguous. Rank 1: it knows bytes.
 
 mod fields;
 mod message;

@@ -1,7 +1,7 @@
-//! One JSON object from somebody who is not trusted: validated once, whole, so that its spans can be lent.
+//! One JSON object from an untrusted client: validated once, whole, so that its spans can be lent.
 //!
-//! For readers that ignore what they do not know and keep what they were sent as it was written. What a client could
-//! mean otherwise than it is understood (names that come twice, halves of surrogate pairs) passes here, unlike in a
+//! For readers that ignore unknown fields and keep the others as they were written. Ambiguous text
+//! (names that come twice, halves of surrogate pairs) passes here, unlike in a
 //! [`Message`](super::Message).
 
 use std::borrow::Cow;
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::{fields, syntax_error, text, trim};
 
-/// Why bytes are not one object. Positions are bytes from 0.
+/// The reason why bytes are not one object. Positions are bytes from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ObjectError {
     /// They are not UTF-8 (RFC 8259 §8.1).
@@ -23,7 +23,7 @@ pub enum ObjectError {
     Empty,
     /// They are not JSON, or more than one JSON value.
     NotJson {
-        /// What was wrong.
+        /// The error.
         what: String,
         /// The first byte that cannot be understood.
         at: usize,
@@ -32,7 +32,7 @@ pub enum ObjectError {
     NotObject,
 }
 
-/// What the bytes are.
+/// The reason as a phrase, such as "not a JSON object".
 impl fmt::Display for ObjectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -46,7 +46,7 @@ impl fmt::Display for ObjectError {
 
 impl std::error::Error for ObjectError {}
 
-/// The span of the one object that `bytes` are.
+/// Returns the span of the one object that `bytes` are.
 pub fn valid_object(bytes: &[u8]) -> Result<&[u8], ObjectError> {
     let utf8 = std::str::from_utf8(bytes).map_err(|error| ObjectError::NotUtf8 {
         at: error.valid_up_to(),
@@ -64,7 +64,8 @@ pub fn valid_object(bytes: &[u8]) -> Result<&[u8], ObjectError> {
     }
 }
 
-/// The fields of a valid object by their names: the JSON text of each, `None` for those that are null.
+/// The fields of a valid object by their names: the JSON text of each, `None` for those that are
+/// null.
 pub fn named_fields(json: &[u8]) -> impl Iterator<Item = (Cow<'_, str>, Option<&[u8]>)> {
     fields(json).map(|field| {
         let value = Some(field.value).filter(|value| *value != b"null");
@@ -72,7 +73,7 @@ pub fn named_fields(json: &[u8]) -> impl Iterator<Item = (Cow<'_, str>, Option<&
     })
 }
 
-/// What a valid value says if it is a string; `None` for any other.
+/// Returns the text of a valid value that is a string; `None` for any other.
 pub fn string(json: &[u8]) -> Option<Cow<'_, str>> {
     json.strip_prefix(b"\"")?.strip_suffix(b"\"").map(text)
 }

@@ -1,4 +1,4 @@
-//! Why JSON text was refused, in words for whoever sent it.
+//! The reasons for refusing JSON text, in words for its sender.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::text::lone_surrogate_at;
 use super::token::{is_space, scalar_end, string_end};
 use crate::limits::MESSAGE_DEPTH_MAX;
 
-/// Why a message was refused. Positions are bytes from 0.
+/// The reason why a message was refused. Positions are bytes from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageError {
     /// It is not UTF-8 (RFC 8259 §8.1).
@@ -23,7 +23,7 @@ pub enum MessageError {
     },
     /// It is not JSON, or more than one JSON value.
     Malformed {
-        /// What was wrong.
+        /// The error.
         what: String,
         /// The first byte that cannot be understood.
         at: usize,
@@ -33,14 +33,16 @@ pub enum MessageError {
         /// The escape that lacks its other half.
         at: usize,
     },
-    /// A number in it fits neither 64-bit integers nor, if it has a fraction or an exponent, doubles.
+    /// A number in it fits neither 64-bit integers nor, if it has a fraction or an exponent,
+    /// doubles.
     NumberOutOfRange {
-        /// Where the number begins.
+        /// The start of the number.
         at: usize,
     },
-    /// An object in it has a name twice, so that readers would disagree on what it says (RFC 8259 §4).
+    /// An object in it has a name twice, so that readers would disagree on its meaning (RFC 8259
+    /// §4).
     DuplicateName {
-        /// Where the name stands for the second time.
+        /// The start of its second occurrence.
         at: usize,
     },
 }
@@ -62,8 +64,8 @@ impl fmt::Display for MessageError {
 
 impl std::error::Error for MessageError {}
 
-/// What a JSON parser says of `text` that it refused, and its line and column as one position in bytes
-/// from 0.
+/// Returns a JSON parser's error for `text` that it refused, and its line and column as one
+/// position in bytes from 0.
 pub fn syntax_error(error: &serde_json::Error, text: &[u8]) -> (String, usize) {
     let sentence = error.to_string();
     let what = sentence.split(" at line ").next().unwrap_or(&sentence);
@@ -77,8 +79,8 @@ pub fn syntax_error(error: &serde_json::Error, text: &[u8]) -> (String, usize) {
     (what.to_owned(), at)
 }
 
-/// What is wrong with `json`, which the strict parser refused: its own words are for programmers and
-/// its positions those of tokens, so another parser is asked, and then every token looked at.
+/// Explains why the strict parser refused `json`: its own words are for programmers and its
+/// positions those of tokens, so another parser is asked, and then every token looked at.
 #[cold]
 pub(super) fn explain(json: &str) -> MessageError {
     if let Err(error) = serde_json::from_str::<IgnoredAny>(json) {
@@ -99,7 +101,8 @@ pub(super) fn explain(json: &str) -> MessageError {
     })
 }
 
-/// The strings, numbers and words of valid JSON text, each with its position; strings with their quotes.
+/// The strings, numbers and words of valid JSON text, each with its position; strings with their
+/// quotes.
 pub(super) fn scalars(json: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut at = 0;
     std::iter::from_fn(move || {

@@ -1,4 +1,4 @@
-//! White space and nesting of JSON text: what is between the tokens.
+//! White space and nesting of JSON text: the parts between the tokens.
 
 use std::borrow::Cow;
 
@@ -13,8 +13,8 @@ pub fn trim(json: &[u8]) -> &[u8] {
     &json[first..=last.unwrap_or(first)]
 }
 
-/// Valid JSON text without the white space between its tokens. All else stays byte for byte: numbers
-/// keep their digits, strings their escapes. Borrowed if there was none.
+/// Valid JSON text without the white space between its tokens. All else stays byte for byte:
+/// numbers keep their digits, strings their escapes. Borrowed if there was none.
 pub fn compact(json: &[u8]) -> Cow<'_, [u8]> {
     let mut compacted = Vec::new();
     let (mut at, mut kept) = (0, 0);
@@ -53,8 +53,8 @@ pub fn is_deeper(json: &[u8], depth_max: usize) -> bool {
     json.len() / 2 > depth_max && depth(json) > depth_max
 }
 
-/// Where nesting first exceeds `depth_max`: the position of the bracket that is one too many. It
-/// looks no further, so a text of nothing but brackets costs little.
+/// Returns the first position at which nesting exceeds `depth_max`: that of the bracket that is one
+/// too many. It looks no further, so a text of nothing but brackets costs little.
 pub(super) fn too_deep_at(json: &[u8], depth_max: usize) -> Option<usize> {
     let (mut depth, mut found) = (0usize, None);
     walk_brackets(json, |opens, at| {
@@ -73,8 +73,8 @@ fn nested(depth: usize, opens: bool) -> usize {
     }
 }
 
-/// Tells `visit` of every bracket outside of strings, whether it opens and where it stands, until it
-/// says no.
+/// Calls `visit` for every bracket outside of strings, with whether it opens and its position,
+/// until it returns `false`.
 fn walk_brackets(json: &[u8], mut visit: impl FnMut(bool, usize) -> bool) {
     let mut at = 0;
     while let Some(&byte) = json.get(at) {

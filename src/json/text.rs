@@ -1,15 +1,15 @@
-//! What a JSON string says (RFC 8259 §7).
+//! The text of a JSON string (RFC 8259 §7).
 
 use std::borrow::Cow;
 
 /// Code units that are half of a pair (RFC 8259 §8.2): the first halves, then the second.
 const SURROGATES: std::ops::RangeInclusive<u32> = 0xD800..=0xDFFF;
 
-/// The text of a JSON string from what stands between its quotes, borrowed if there is no escape.
+/// Decodes a JSON string from the text between its quotes, borrowed if there is no escape.
 ///
 /// A lone surrogate becomes U+FFFD: an event that has one was accepted as valid JSON, so it must be
-/// readable (RFC 8259 §8.2 calls what others do "unpredictable"). So does any other escape that has no
-/// meaning, and bytes that are not UTF-8.
+/// readable (RFC 8259 §8.2 calls what others do "unpredictable"). So does any other escape that has
+/// no meaning, and bytes that are not UTF-8.
 pub fn text(raw: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(raw);
     if memchr::memchr(b'\\', raw).is_none() {
@@ -27,7 +27,7 @@ pub fn text(raw: &[u8]) -> Cow<'_, str> {
     Cow::Owned(decoded)
 }
 
-/// Where the first lone surrogate stands in what is between a string's quotes.
+/// Returns the position of the first lone surrogate in the text between a string's quotes.
 pub(super) fn lone_surrogate_at(raw: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(raw).ok()?;
     let mut at = 0;
@@ -43,7 +43,8 @@ pub(super) fn lone_surrogate_at(raw: &[u8]) -> Option<usize> {
     None
 }
 
-/// The character of the escape that `text` begins with, if it has a meaning, and its length in bytes.
+/// The character of the escape that `text` begins with, if it has a meaning, and its length in
+/// bytes.
 fn unescape(text: &str) -> (Option<char>, usize) {
     let character = match text.as_bytes().get(1) {
         Some(byte @ (b'"' | b'\\' | b'/')) => char::from(*byte),
@@ -53,7 +54,7 @@ fn unescape(text: &str) -> (Option<char>, usize) {
         Some(b'r') => '\r',
         Some(b't') => '\t',
         Some(b'u') => return unescape_unicode(text),
-        // Only the backslash: what follows may be a part of a longer character.
+        // Only the backslash: the next byte may be a part of a longer character.
         _ => return (None, 1),
     };
     (Some(character), 2)

@@ -1,10 +1,10 @@
-//! Where the tokens of JSON text end (RFC 8259 §2): what every walk here is made of.
+//! The ends of the tokens of JSON text (RFC 8259 §2): the base of every walk here.
 //!
 //! The text is taken to be valid. Text that is not gives positions without a meaning, but never one
 //! beyond the text, and always one further on.
 //!
-//! Plain loops, over eight bytes at a time within strings: the strings of events are short, and on a dozen
-//! bytes the entry into a vectorized search costs more than it saves.
+//! Plain loops, over eight bytes at a time within strings: the strings of events are short, and on
+//! a dozen bytes the entry into a vectorized search costs more than it saves.
 
 /// Whether this is white space between tokens. RFC 8259 §2 names these four.
 pub(super) fn is_space(byte: u8) -> bool {
@@ -48,8 +48,8 @@ pub(super) fn string_end(json: &[u8], at: usize) -> usize {
     json.len()
 }
 
-/// The lowest bit that is set is the high bit of the first byte of `word` that equals `byte`; none is
-/// if none does. (Higher ones may be set for bytes that differ.)
+/// Returns a word whose lowest set bit is the high bit of the first byte of `word` that equals
+/// `byte`; zero if none does. (Higher bits may be set for bytes that differ.)
 #[inline]
 fn bytes_equal(word: u64, byte: u8) -> u64 {
     const LOW_BITS: u64 = 0x0101_0101_0101_0101;
@@ -78,7 +78,8 @@ pub(super) fn scalar_end(json: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// The end of the array or object whose bracket stands at `at`. Kinds of brackets are not told apart.
+/// The end of the array or object whose bracket stands at `at`. Kinds of brackets are not told
+/// apart.
 fn container_end(json: &[u8], mut at: usize) -> usize {
     let mut depth = 0usize;
     while let Some(&byte) = json.get(at) {

@@ -1,11 +1,12 @@
-//! The tokens of JSON text that is known to be valid, in document order: the whole tree in one walk.
+//! The tokens of JSON text that is known to be valid, in document order: the whole tree in one
+//! walk.
 //!
-//! [`fields`](super::fields()) finds the end of each value before it lends it, so walking a tree with it looks
-//! at a text as often as that is nested. This looks at each byte once.
+//! [`fields`](super::fields()) finds the end of each value before it lends it, so walking a tree
+//! with it reads a text once for each level of nesting. This reads each byte once.
 
 use super::token::{is_space, scalar_end, skip_space, string_end};
 
-/// One token. Commas and colons are left out: what stands where says as much.
+/// One token. Commas and colons are left out: the order of tokens says as much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token<'j> {
     /// An object begins.

@@ -1,5 +1,5 @@
-//! Refusals of access, counted by what was wrong and by the API that was spoken: the labels are these words and no
-//! others, whatever clients send.
+//! Refusals of access, counted by reason and by API: the labels are these words and no others,
+//! whatever clients send.
 
 use super::Metric;
 
@@ -14,7 +14,7 @@ macro_rules! label {
             /// Every value, in the order of declaration.
             pub const EVERY: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The word for it.
+            /// Returns its word.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
@@ -23,19 +23,19 @@ macro_rules! label {
 }
 
 label! {
-    /// Why somebody was refused.
+    /// The reason of a refusal.
     RefusalKind {
         /// The user's name or password is wrong.
         Password = "password",
         /// The API token or login token is not known.
         Token = "token",
-        /// There is nothing to know them by, or it cannot be understood, or it contradicts itself.
+        /// The credentials are missing, malformed or contradictory.
         Credentials = "credentials",
-        /// Too many wrong passwords came from their address.
+        /// Too many wrong passwords came from the client's address.
         Blocked = "blocked",
         /// Too many passwords wait to be checked.
         Busy = "busy",
-        /// They are known, and may not.
+        /// The client is known, and lacks the grant.
         Grant = "grant",
         /// A page of another origin.
         Origin = "origin",
@@ -43,7 +43,7 @@ label! {
 }
 
 label! {
-    /// Which API was spoken.
+    /// The API of the request.
     Api {
         /// The sessions dialect.
         Sessions = "sessions",

@@ -1,7 +1,7 @@
-//! What a peer accepts: media ranges and their weights (RFC 9110 §12.4.2, §12.5.1).
+//! A peer's accepted media ranges and their weights (RFC 9110 §12.4.2, §12.5.1).
 //!
-//! A field that cannot be read is no reason to refuse a request (§12.5.1: it may be disregarded), so an element
-//! that is no media range is skipped, and a weight that is none is as if it were not there.
+//! A field that cannot be read is no reason to refuse a request (§12.5.1: it may be disregarded),
+//! so an element that is no media range is skipped, and a malformed weight is ignored.
 
 /// Weights are thousandths.
 const WEIGHT_MAX: u16 = 1_000;
@@ -11,13 +11,15 @@ const WEIGHT_MAX: u16 = 1_000;
 pub struct MediaRange<'v> {
     /// `type/subtype`, as sent; either may be `*`.
     pub name: &'v [u8],
-    /// Whether it asks for more than the type: any parameter but the character set that all of ours have.
+    /// Whether it asks for more than the type: any parameter but the character set that all of ours
+    /// have.
     pub is_narrowed: bool,
     /// In thousandths; 0 is *not acceptable*.
     pub weight: u16,
 }
 
-/// How well a media type is liked. A greater one is liked better, and of equal weights the more specific one.
+/// The rank of a media type. A greater one is liked better, and of equal weights the more specific
+/// one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Liking {
     weight: u16,
@@ -40,9 +42,9 @@ pub fn media_ranges(value: &[u8]) -> impl Iterator<Item = MediaRange<'_>> {
     split_unquoted(value, b',').filter_map(MediaRange::read)
 }
 
-/// Whether a peer that sent these `Accept` fields wants `media_type` rather than `usual`, which it gets if it
-/// does not say. Of two that it likes equally and names equally well, it gets the one that is not usual: nobody
-/// names that by accident.
+/// Whether a peer that sent these `Accept` fields wants `media_type` rather than `usual`, its
+/// default. Of two that it likes equally and names equally well, it gets the one that is not usual:
+/// that is never named by accident.
 pub fn prefers<'v>(
     fields: impl Iterator<Item = &'v [u8]> + Clone,
     media_type: &str,
@@ -86,7 +88,7 @@ impl<'v> MediaRange<'v> {
             let key = key.trim_ascii();
             if key.eq_ignore_ascii_case(b"q") {
                 range.weight = read_weight(value).unwrap_or(WEIGHT_MAX);
-                // What follows the weight is about the field, not about the type.
+                // The rest is about the field, not about the type.
                 break;
             }
             range.is_narrowed |= !(key.eq_ignore_ascii_case(b"charset") && is_utf8(value));
@@ -121,7 +123,8 @@ fn is_utf8(value: &[u8]) -> bool {
     bare.eq_ignore_ascii_case(b"utf-8")
 }
 
-/// `weight = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )` (RFC 9110 §12.4.2), with any number of digits.
+/// `weight = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )` (RFC 9110 §12.4.2), with any
+/// number of digits.
 fn read_weight(value: &[u8]) -> Option<u16> {
     let (whole, fraction) = match memchr::memchr(b'.', value) {
         Some(at) => (&value[..at], &value[at + 1..]),

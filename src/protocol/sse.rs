@@ -1,14 +1,14 @@
 //! Server-sent events, the sending side (WHATWG HTML §9.2.5, §9.2.6).
 //!
-//! An event stream is lines; a blank line ends an event. So a line break inside a value would end the
-//! field, or the event, early:
+//! An event stream is lines; a blank line ends an event. So a line break inside a value would end
+//! the field, or the event, early:
 //!
-//! * in **data** it separates `data:` lines, which the reader joins with LF again (CR and CR LF come
-//!   back as LF; JSON text has none of them outside of insignificant white space);
-//! * in an **id or event name** there is no way to write it, and each CR, LF or NUL becomes U+FFFD. It
-//!   is not dropped, since `ab` must not be what becomes of `a\nb`.
+//! * in **data** it separates `data:` lines, which the reader joins with LF again (CR and CR LF
+//!   come back as LF; JSON text has none of them outside of insignificant white space);
+//! * in an **id or event name** there is no way to write it, and each CR, LF or NUL becomes U+FFFD.
+//!   It is not dropped, since `ab` must not be what becomes of `a\nb`.
 //!
-//! What is in the data, and where ids come from, is unknown here.
+//! The contents of the data, and the origin of ids, are unknown here.
 
 use std::fmt::{self, Display, Write as _};
 
@@ -50,8 +50,8 @@ pub fn encode_retry(out: &mut BytesMut, retry_ms: u64) {
     debug_assert!(written.is_ok(), "a buffer that does not grow");
 }
 
-/// Writes `text` as lines, each with `prefix`. The space that ends the prefix is the one that readers
-/// remove, so that leading spaces of the text survive.
+/// Writes `text` as lines, each with `prefix`. The space that ends the prefix is the one that
+/// readers remove, so that leading spaces of the text survive.
 fn put_lines(out: &mut BytesMut, prefix: &[u8], mut text: &[u8]) {
     out.reserve(prefix.len() + text.len() + 2);
     loop {

@@ -1,4 +1,4 @@
-//! Which of monoio's drivers a shard runs on.
+//! The choice between monoio's drivers for a shard.
 
 use std::fmt;
 use std::future::Future;
@@ -12,8 +12,8 @@ use tracing::warn;
 
 use crate::config::Driver;
 
-/// Entries of the submission queue, the first that the kernel grants: more are submitted in several calls. Each is
-/// 64 bytes of locked memory, and 32 more of the completion queue.
+/// Entries of the submission queue, the first that the kernel grants: more are submitted in several
+/// calls. Each is 64 bytes of locked memory, and 32 more of the completion queue.
 const RING_ENTRIES: [u32; 3] = [4_096, 1_024, 256];
 
 /// Entries of a ring that is only tried.
@@ -22,7 +22,7 @@ const PROBE_ENTRIES: u32 = 2;
 /// `ETIME` of Linux: the wait was over before anything came.
 const ETIME: i32 = 62;
 
-/// What a shard waits on.
+/// The mechanism by which a shard waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DriverKind {
     /// `io_uring`.
@@ -47,8 +47,8 @@ pub(super) enum AnyRuntime {
 }
 
 impl AnyRuntime {
-    /// Builds the driver that was asked for; `Auto` falls back to epoll where `io_uring` is refused,
-    /// as under Docker's default seccomp profile.
+    /// Builds the wanted driver; `Auto` falls back to epoll where `io_uring` is refused, as under
+    /// Docker's default seccomp profile.
     pub(super) fn build(wanted: Driver) -> io::Result<Self> {
         match wanted {
             Driver::IoUring => uring(),
@@ -103,8 +103,8 @@ fn uring() -> io::Result<AnyRuntime> {
     result.map(AnyRuntime::Uring)
 }
 
-/// Waits on a small ring for a moment. A filter may allow a ring to be made and not to be entered, and the runtime
-/// would never learn of it.
+/// Waits on a small ring for a moment. A filter may allow a ring to be made and not to be entered,
+/// and the runtime would never learn of it.
 fn probe(builder: &io_uring::Builder) -> io::Result<()> {
     let ring = builder.build(PROBE_ENTRIES)?;
     if !ring.params().is_feature_ext_arg() {
@@ -115,13 +115,13 @@ fn probe(builder: &io_uring::Builder) -> io::Result<()> {
         .submitter()
         .submit_with_args(1, &SubmitArgs::new().timespec(&moment));
     match entered {
-        // Nothing was asked for, so nothing came.
+        // Nothing was submitted, so nothing came.
         Err(error) if error.raw_os_error() == Some(ETIME) => Ok(()),
         entered => entered.map(drop),
     }
 }
 
-/// Says once why shards run on epoll though nobody asked for it, and what would help.
+/// Logs once why shards run on epoll though it was not configured, and what would help.
 fn explain_fallback(error: &io::Error) {
     static SAID: Once = Once::new();
     SAID.call_once(|| {

@@ -16,7 +16,7 @@ impl Clock {
         Self { start }
     }
 
-    /// Microseconds since the start: for how long something took.
+    /// Microseconds since the start, for measuring durations.
     pub(super) fn micros(self) -> u64 {
         self.start.elapsed().as_micros() as u64
     }

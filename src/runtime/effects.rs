@@ -1,4 +1,4 @@
-//! What a shard has decided, done: sockets are shut, closed and moved, mail enters the rings.
+//! Carries out a shard's decisions: sockets are shut, closed and moved, mail enters the rings.
 
 use std::net::Shutdown;
 use std::sync::atomic::Ordering;
@@ -10,8 +10,8 @@ use super::shard_loop::{ShardLoop, Slot};
 use crate::metrics::RefusalKind;
 use crate::shard::{ConnectionId, Effect, Told};
 
-/// Writes that access was refused: as a warning what guessing or a lock-out looks like. They are few: the shard tells
-/// so many of a kind in a span of time.
+/// Logs a refusal of access: as a warning if it looks like guessing or a lock-out. They are few:
+/// the shard bounds the log lines of each kind in a span of time.
 fn tell(told: Told) {
     let Told {
         kind,
@@ -43,7 +43,7 @@ fn tell(told: Told) {
 }
 
 impl ShardLoop {
-    /// Does what the shard wants done to a socket.
+    /// Carries out a shard's effect on a socket.
     pub(super) fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Finish(id) => {
@@ -53,7 +53,7 @@ impl ShardLoop {
             }
             Effect::Close(id) => {
                 if let Some(slot) = self.take_slot(id) {
-                    // Whoever waits for the socket, to read or to write, must not keep it open.
+                    // A task that waits for the socket, to read or to write, must not keep it open.
                     slot.socket.shutdown(Shutdown::Both);
                 }
             }

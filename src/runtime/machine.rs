@@ -1,11 +1,11 @@
-//! What the machine knows about itself, from `/proc`. What cannot be read is empty or zero: a node that
-//! cannot tell its load still serves.
+//! The machine's own figures, from `/proc`. An unreadable one is empty or zero: a node that cannot
+//! tell its load still serves.
 
 use std::fs;
 
 use crate::shard::Machine;
 
-/// The machine as it is now.
+/// Reads the machine's present state.
 pub(super) fn look() -> Machine {
     let processors = std::thread::available_parallelism();
     Machine {
@@ -31,7 +31,8 @@ fn load(text: &str) -> [f64; 3] {
     [(); 3].map(|()| numbers.next().unwrap_or_default())
 }
 
-/// proc(5): lines such as `MemTotal: 24576 kB`. All of it, and what could be had without swapping.
+/// proc(5): lines such as `MemTotal: 24576 kB`. Returns the total, and the memory available without
+/// swapping.
 fn memory(text: &str) -> (u64, u64) {
     let field = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name));

@@ -1,7 +1,8 @@
 //! The rings between shards.
 //!
-//! One bounded single-producer ring for each ordered pair, and one socket pair per shard to wake it.
-//! A shard is woken at most once per turn of each sender, and not at all if a wake is under way.
+//! One bounded single-producer ring for each ordered pair, and one socket pair per shard to wake
+//! it. A shard is woken at most once per turn of each sender, and not at all if a wake is under
+//! way.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::OwnedFd;
@@ -15,7 +16,7 @@ use crate::hub::ShardId;
 use crate::limits::MESH_RING_MESSAGES;
 use crate::shard::{Mail, Released};
 
-/// What travels between two shards.
+/// A message between two shards.
 #[derive(Debug)]
 pub(super) enum Envelope {
     /// Mail from hub to hub.
@@ -49,7 +50,7 @@ pub(super) struct Mesh {
     producers: Vec<Option<Producer<Envelope>>>,
     consumers: Vec<Option<Consumer<Envelope>>>,
     wakers: Arc<[Waker]>,
-    /// Where this shard's waker writes to.
+    /// The stream that this shard's waker writes to.
     wake_stream: UnixStream,
     /// Shards that mail was pushed to in this turn.
     pushed: Vec<bool>,
@@ -133,7 +134,7 @@ impl Mesh {
             .is_some_and(|producer| !producer.is_full())
     }
 
-    /// Wakes whoever was sent something.
+    /// Wakes the shards that were sent something.
     pub(super) fn wake_receivers(&mut self) {
         for (pushed, waker) in self.pushed.iter_mut().zip(self.wakers.iter()) {
             if std::mem::take(pushed) {
@@ -152,8 +153,8 @@ impl Mesh {
                 _ => break,
             }
         }
-        // A swap: whoever still finds it pending pushed before this, and what was pushed is seen below. After a
-        // mere store the rings might be read before it takes effect.
+        // A swap: a sender that still finds it pending pushed before this, and its envelope is seen
+        // below. After a mere store the rings might be read before it takes effect.
         self.wakers[self.id.index()]
             .pending
             .swap(false, Ordering::AcqRel);
@@ -164,7 +165,7 @@ impl Mesh {
         self.consumers[from.index()].as_mut()?.pop().ok()
     }
 
-    /// Whether the ring from a shard is (or nearly was) full: then its sender waits for room.
+    /// Whether the ring from a shard is (or nearly was) full, so that its sender waits for room.
     pub(super) fn is_crowded(&self, from: ShardId) -> bool {
         self.consumers[from.index()]
             .as_ref()
@@ -176,7 +177,7 @@ impl Mesh {
         self.wakers[shard.index()].wake();
     }
 
-    /// Makes this shard look around and take another turn. By way of the kernel: were its future simply polled
+    /// Makes this shard take another turn. By way of the kernel: were its future simply polled
     /// again, the ring would not be entered, and no socket would be found ready.
     pub(super) fn wake_self(&self) {
         self.wakers[self.id.index()].wake();

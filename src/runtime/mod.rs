@@ -1,10 +1,10 @@
-//! Makes shards happen: threads, sockets, the clock, and the rings between shards. The only module
-//! that does.
+//! Runs shards: threads, sockets, the clock, and the rings between shards. The only module that
+//! does.
 //!
-//! One loop, on one screen: `ShardLoop::turn`. Tasks only wait for readiness; whatever is
-//! ready is received into one buffer per shard before the turn ends and anything is sent, so an idle
-//! connection owns no buffer and a burst is answered with few writes. `Rc` and `RefCell` live here and
-//! nowhere below.
+//! One loop, on one screen: `ShardLoop::turn`. Tasks only wait for readiness; every ready socket is
+//! received into one buffer per shard before the turn ends and anything is sent, so an idle
+//! connection owns no buffer and a burst is answered with few writes. `Rc` and `RefCell` live here
+//! and nowhere below.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,

@@ -1,11 +1,12 @@
-//! Which socket is served next: those that are ready, in turn.
+//! The order in which ready sockets are served: in turn.
 //!
-//! Two queues. A socket that had little to say when it was served last is *fresh*; one that had more than one serving
-//! is *busy*. Fresh ones go first, so that who asks a small question does not wait for all who pour, but after
-//! [`FRESH_PER_BUSY`] of them one that is busy has its turn. Each queue is served in the order in which its sockets
-//! became ready, and whoever is served stands behind all others again. So the wait is bounded whatever anyone does: a
-//! busy socket waits for at most `FRESH_PER_BUSY + 1` servings for each busy one before it, a fresh one for at most two
-//! for each fresh one before it.
+//! Two queues. A socket that had little input when it was served last is *fresh*; one that had more
+//! than one serving is *busy*. Fresh ones go first, so that a small question does not wait for all
+//! floods, but after [`FRESH_PER_BUSY`] of them one that is busy has its turn. Each queue is served
+//! in the order in which its sockets became ready, and a served socket stands behind all others
+//! again. So the wait is bounded whatever clients do: a busy socket waits for at most
+//! `FRESH_PER_BUSY + 1` servings for each busy one before it, a fresh one for at most two for each
+//! fresh one before it.
 //!
 //! Known idea: the two lists of `fq_codel`'s scheduler (RFC 8290 §4.2).
 
@@ -19,7 +20,7 @@ use crate::shard::ConnectionId;
 pub(super) struct ReadyList {
     fresh: VecDeque<ConnectionId>,
     busy: VecDeque<ConnectionId>,
-    /// Fresh ones served since a busy one was.
+    /// Fresh ones served since the last busy one.
     in_a_row: u32,
 }
 
@@ -62,8 +63,8 @@ mod tests {
         }
     }
 
-    /// Sockets that are ready at random moments, or always, in turns of a few servings each. Returns the most
-    /// servings that each of them waited for.
+    /// Sockets that are ready at random moments, or always, in turns of a few servings each.
+    /// Returns the most servings that each of them waited for.
     fn play(kinds: &[Kind], turns: &[(u8, u64)]) -> Vec<usize> {
         let mut list = ReadyList::default();
         let mut since: Vec<Option<usize>> = vec![None; kinds.len()];
@@ -91,7 +92,7 @@ mod tests {
                 }
             }
         }
-        // Who never had a turn has waited until now.
+        // A socket that never had a turn has waited until now.
         for (waited, since) in waited.iter_mut().zip(&since) {
             *waited = since.map_or(*waited, |came| (*waited).max(clock - came));
         }

@@ -1,9 +1,10 @@
-//! Sockets that are ready, and deadlines: who is served when, and for how long.
+//! Serving ready sockets and deadlines, in order and within bounds.
 //!
-//! A task reports that its socket is readable. While nobody waits it is served at once; when a turn's time is used up,
-//! or others wait, it stands in the [ready list](super::ready) until its turn comes. A serving ends after
-//! `SERVING_STEPS_MAX` requests or one receive, a turn's receiving after [`RECEIVING_TIME_MAX`]: then what came of it is
-//! sent, and the kernel is asked what else is ready. Both drivers of monoio are served alike.
+//! A task reports that its socket is readable. While no other waits it is served at once; when a
+//! turn's time is used up, or others wait, it stands in the [ready list](super::ready) until its
+//! turn comes. A serving ends after `SERVING_STEPS_MAX` requests or one receive, a turn's receiving
+//! after [`RECEIVING_TIME_MAX`]: then the output is sent, and the kernel is asked what else is
+//! ready. Both drivers of monoio are served alike.
 
 use super::shard_loop::{ShardLoop, socket};
 use crate::limits::{
@@ -13,7 +14,7 @@ use crate::limits::{
 use crate::shard::{ConnectionId, Flushed};
 use crate::time::Now;
 
-/// What a receive brought.
+/// The result of a receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Received {
     /// Nothing.
@@ -25,7 +26,7 @@ enum Received {
 }
 
 impl ShardLoop {
-    /// A socket is readable.
+    /// Serves or lists a socket that is readable.
     pub(super) fn readable(&mut self, id: ConnectionId) {
         let Some(slot) = self.slot(id) else {
             return;
@@ -39,7 +40,7 @@ impl ShardLoop {
         self.wake_turn();
     }
 
-    /// Has a socket wait for its turn.
+    /// Lists a socket to wait for its turn.
     fn list(&mut self, id: ConnectionId) {
         if let Some(slot) = self.slot(id)
             && !slot.listed
@@ -50,7 +51,8 @@ impl ShardLoop {
         }
     }
 
-    /// Receives once from a socket. Who has more than that is listed, and wakes its task when it has no more.
+    /// Receives once from a socket. One with more input is listed; its task is woken when it has no
+    /// more.
     fn serve(&mut self, id: ConnectionId) {
         let bytes_max = if self.ready.is_empty() {
             self.recv_buf.len()
@@ -73,7 +75,7 @@ impl ShardLoop {
         }
     }
 
-    /// Receives what is there, up to so many bytes.
+    /// Receives what is there, up to `bytes_max` bytes.
     fn receive(&mut self, id: ConnectionId, bytes_max: usize) -> Received {
         let now = self.now();
         let Some(socket) = socket(&self.slots, id) else {
@@ -112,7 +114,7 @@ impl ShardLoop {
         self.late
     }
 
-    /// Serves those who wait, one after the other, until time is up; at least one.
+    /// Serves the listed sockets, one after the other, until time is up; at least one.
     pub(super) fn serve_ready(&mut self, now: Now) {
         loop {
             let next = self.ready.pop();
@@ -133,9 +135,9 @@ impl ShardLoop {
         }
     }
 
-    /// Before a large flush: looks again at those who just talked, until a look finds nothing. While the
-    /// flush lasts nothing is received, and each event that came a moment too late would cost a flush of its
-    /// own.
+    /// Before a large flush: looks again at sockets that just sent something, until a look finds
+    /// nothing. While the flush lasts nothing is received, and each event that came a moment too
+    /// late would cost a flush of its own.
     pub(super) fn look_again(&mut self) {
         for _ in 0..GATHER_LOOKS_MAX {
             if self.shard.addressed() < GATHER_CONNECTIONS_MIN || self.late {
@@ -165,8 +167,8 @@ impl ShardLoop {
         self.talkers.clear();
     }
 
-    /// Serves the deadlines that are due, by the clock. What has come in time counts, and what the kernel takes now
-    /// was taken in time: so the sockets are looked at first.
+    /// Serves the deadlines that are due, by the clock. Input that has arrived is in time, and so
+    /// is output that the kernel takes now: so the sockets are looked at first.
     pub(super) fn serve_deadlines(&mut self, now: Now) {
         let is_due = self.shard.next_deadline() <= now.instant;
         if is_due && (self.more_due || now.instant.since(self.expired_at) >= TICK_INTERVAL) {

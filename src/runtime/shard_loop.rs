@@ -1,4 +1,4 @@
-//! One shard and its sockets: what happens in a turn, and what tasks report.
+//! One shard and its sockets: the work of a turn, and the reports of tasks.
 
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -30,7 +30,7 @@ use crate::time::{Instant, Now};
 pub(super) struct ShardLoop {
     pub(super) shard: Shard,
     pub(super) clock: Clock,
-    /// The time of this turn, once somebody asked.
+    /// Cached clock reading for this turn; set on first use.
     now: Option<Now>,
     /// The same in microseconds since the clock's start.
     pub(super) began: u64,
@@ -43,41 +43,42 @@ pub(super) struct ShardLoop {
     pub(super) recv_buf: Box<[u8]>,
     /// Connections that sent something in this turn.
     pub(super) talkers: Vec<ConnectionId>,
-    /// When deadlines were served last, and whether some had to be left for the next turn.
+    /// Time at which deadlines were served last, and whether some had to be left for the next turn.
     pub(super) expired_at: Instant,
     pub(super) more_due: bool,
     pub(super) swept_at: Instant,
     /// Scratch: connections whose deadlines are due.
     pub(super) looks: Vec<ConnectionId>,
     pub(super) mesh: Mesh,
-    /// The shard whose mail is looked at first next time.
+    /// The shard whose mail is read first next time.
     mail_from: usize,
     pub(super) verifier: Verifier,
     /// Connections that wait for room in the ring to their new shard.
     pub(super) transfers: Vec<(ShardId, OwnedFd, Box<Released>)>,
     /// Wakes the turn.
     pub(super) turn_waker: Option<Waker>,
-    /// Tasks that the turn has something for, to be woken once the thread has been in the kernel.
+    /// Tasks with work from this turn, to be woken once the thread has been in the kernel.
     pub(super) woken: Vec<Waker>,
-    /// Sockets that took less than they were offered: each needs a task that waits for room, likewise.
+    /// Sockets that took less than they were offered: each needs a task that waits for room,
+    /// likewise.
     blocked: Vec<(ConnectionId, Rc<TcpStream>)>,
-    /// Wakes the task that accepts: in the next turn, or when nobody is accepted any more.
+    /// Wakes the task that accepts: in the next turn, or when accepting ends.
     pub(super) accept_waker: Option<Waker>,
-    /// That task has more to accept.
+    /// Whether that task has more to accept.
     pub(super) accepts_more: bool,
     pub(super) node: Arc<NodeState>,
     drain_timeout: Duration,
     leave_at: Option<Instant>,
     all_metrics: AllMetrics,
-    /// Connections turned away since that was last logged, and when.
+    /// Connections turned away since that was last logged, and the time of that.
     turned_away: u64,
     warned_at: Instant,
 }
 
-/// What all shards of a node share besides counters and rings.
+/// State that all shards of a node share besides counters and rings.
 #[derive(Debug)]
 pub(super) struct NodeState {
-    /// The node is about to be told to leave: no balancer should send it clients any more.
+    /// The node is about to be told to leave: balancers should send it no more clients.
     pub(super) unready: AtomicBool,
     /// The node was told to leave.
     pub(super) draining: AtomicBool,
@@ -85,12 +86,13 @@ pub(super) struct NodeState {
     pub(super) left: Box<[AtomicBool]>,
     /// Connections released by one shard and not yet adopted by another.
     pub(super) in_transit: AtomicUsize,
-    /// Most connections of all shards together: what the descriptors allow.
+    /// Most connections of all shards together, as the descriptors allow.
     pub(super) connections_max: u64,
 }
 
 impl NodeState {
-    /// Nobody has left. Each shard has a few descriptors of its own, and some are kept for connections that move.
+    /// The state before any shard has left. Each shard has a few descriptors of its own, and some
+    /// are kept for connections that move.
     pub(super) fn new(shards: u16, descriptors: u64) -> Self {
         let reserved = DESCRIPTORS_RESERVED.min(descriptors / 4) + 8 * u64::from(shards);
         Self {
@@ -109,15 +111,15 @@ pub(super) struct Slot {
     pub(super) socket: Socket,
     /// Wakes the task that waits for the socket to become readable.
     pub(super) waker: Option<Waker>,
-    /// The shard wants its input.
+    /// Whether the shard wants its input.
     pub(super) reading: bool,
-    /// It stands in the ready list.
+    /// Whether it stands in the ready list.
     pub(super) listed: bool,
-    /// It had more than one serving's worth of input when it was served last.
+    /// Whether it had more than one serving's worth of input when it was served last.
     pub(super) is_busy: bool,
 }
 
-/// What a socket's task is to do.
+/// The work of a socket's task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Attention {
     /// Wait until the socket is readable, then report.
@@ -184,7 +186,7 @@ impl ShardLoop {
         (slot.serial == id.serial).then_some(slot)
     }
 
-    /// Sees to it that a turn follows once all tasks that are ready have run.
+    /// Makes sure that a turn follows once all tasks that are ready have run.
     pub(super) fn wake_turn(&self) {
         if let Some(waker) = &self.turn_waker {
             waker.wake_by_ref();
@@ -196,7 +198,7 @@ impl ShardLoop {
         self.leave_at.is_none()
     }
 
-    /// Takes a connection from a network; answers how its task is to begin.
+    /// Takes a connection from a network. Returns the first work of its task.
     pub(super) fn accept(
         &mut self,
         stream: TcpStream,
@@ -228,7 +230,7 @@ impl ShardLoop {
         stream
     }
 
-    /// What a socket's task is to do now; `waker` is kept for when that changes.
+    /// Returns the present work of a socket's task; `waker` is kept for when that changes.
     pub(super) fn attention(&mut self, id: ConnectionId, waker: &Waker) -> Attention {
         let Some(slot) = self.slot(id) else {
             return Attention::Leave;
@@ -252,7 +254,7 @@ impl ShardLoop {
         std::mem::take(&mut self.blocked)
     }
 
-    /// A socket takes bytes again.
+    /// Notes that a socket takes bytes again.
     pub(super) fn writable(&mut self, id: ConnectionId) {
         if self.slot(id).is_some() {
             self.shard.writable(id);
@@ -260,7 +262,7 @@ impl ShardLoop {
         }
     }
 
-    /// This shard was woken: tasks that the last turn had something for go on, and the rings are read. Adopted
+    /// Serves a wake: tasks with work from the last turn go on, and the rings are read. Adopted
     /// connections need tasks, which are returned.
     pub(super) fn read_mesh(&mut self) -> Vec<(ConnectionId, Rc<TcpStream>)> {
         self.mesh.clear_wake();
@@ -286,8 +288,8 @@ impl ShardLoop {
         adopted
     }
 
-    /// Takes what other shards have sent, until time is up: then the rest of it has the next turn, and another
-    /// shard's comes first.
+    /// Takes envelopes of other shards, until time is up: then the rest has the next turn, and
+    /// another shard's come first.
     fn read_rings(&mut self, now: Now) -> Vec<(ConnectionId, Rc<TcpStream>)> {
         let mut adopted = Vec::new();
         let others: Vec<ShardId> = self.mesh.others().collect();
@@ -338,7 +340,7 @@ impl ShardLoop {
         adopted
     }
 
-    /// How long the shard may sleep though nothing happens.
+    /// Returns how long the shard may sleep if nothing happens.
     pub(super) fn sleep_max(&self) -> Duration {
         let now = self.clock.now().instant;
         let next = self.shard.next_deadline().since(now);
@@ -368,11 +370,11 @@ impl ShardLoop {
     }
 
     /// The end of a turn: everything that was ready has been received. Events meet their readers,
-    /// bytes meet the kernel, mail meets the rings. Answers whether the shard is done for good.
+    /// bytes meet the kernel, mail meets the rings. Returns whether the shard is done for good.
     ///
-    /// A turn wakes no task by itself. monoio would run it without entering the kernel for what has completed, and
-    /// on io_uring a wait for a socket that is ready is over as soon as it is submitted: two such sockets could keep
-    /// the thread from ever learning of a third.
+    /// A turn wakes no task by itself. monoio would run it without entering the kernel for
+    /// completions, and on io_uring a wait for a socket that is ready is over as soon as it is
+    /// submitted: two such sockets could keep the thread from ever learning of a third.
     pub(super) fn turn(&mut self) -> bool {
         let now = self.now();
         self.shard.metrics().ticks.add(1);
@@ -418,14 +420,14 @@ impl ShardLoop {
         });
     }
 
-    /// Goes on with what operators want to know.
+    /// Goes on with operators' questions.
     fn answer_questions(&mut self, now: Now) {
         let slots = &self.slots;
         self.shard
             .answer_questions(now, |id| socket(slots, id).and_then(Socket::peer));
     }
 
-    /// Done when this server is leaving and no shard has a connection, or time is up.
+    /// Whether this server is leaving and no shard has a connection, or time is up.
     fn is_done(&self, now: Instant) -> bool {
         let Some(leave_at) = self.leave_at else {
             return false;

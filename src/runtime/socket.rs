@@ -1,8 +1,8 @@
 //! Receiving and sending on a socket that monoio owns.
 //!
-//! monoio is asked for readiness only; the calls themselves are plain non-blocking ones into and out
-//! of buffers that we own. monoio's stream lends no `BorrowedFd`, which is why this file is one of the
-//! homes of `unsafe`.
+//! monoio is asked for readiness only; the calls themselves are plain non-blocking ones into and
+//! out of buffers that we own. monoio's stream lends no `BorrowedFd`, which is why this file is one
+//! of the homes of `unsafe`.
 #![allow(
     unsafe_code,
     reason = "monoio's streams implement AsRawFd but not AsFd"
@@ -32,7 +32,8 @@ const SEND_FLAGS: i32 = 0x4000 | 0x40;
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: Rc<TcpStream>,
-    /// The stream's own: a fan-out would wait for two lines of memory to look it up in there, for each subscriber.
+    /// The stream's own: a fan-out would wait for two lines of memory to look it up in there, for
+    /// each subscriber.
     fd: RawFd,
 }
 
@@ -42,7 +43,7 @@ impl Socket {
         Self { stream, fd }
     }
 
-    /// What its tasks wait for.
+    /// The stream that its tasks wait on.
     pub(super) fn stream(&self) -> Rc<TcpStream> {
         Rc::clone(&self.stream)
     }
@@ -52,7 +53,7 @@ impl Socket {
         unsafe { BorrowedFd::borrow_raw(self.fd) }
     }
 
-    /// Receives what is there, without waiting. `Ok(0)` is the peer's end.
+    /// Receives the bytes that are there, without waiting. `Ok(0)` is the peer's end.
     pub(super) fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
         let fd = self.fd();
         let socket = SockRef::from(&fd);
@@ -87,7 +88,7 @@ impl Socket {
         }
     }
 
-    /// Where it leads to, if it still does.
+    /// Returns the peer's address, if it is still connected.
     pub(super) fn peer(&self) -> Option<SocketAddr> {
         let fd = self.fd();
         SockRef::from(&fd).peer_addr().ok()?.as_socket()
@@ -105,12 +106,12 @@ impl Socket {
     }
 }
 
-/// Has the peers of a listener's connections probed when they are silent for `idle`, and given up when they do not
-/// answer, or do not acknowledge what they are sent: a vanished peer says nothing, so that without this a poll that
-/// waits would stay for ever.
+/// Has the kernel probe the peers of a listener's connections when they are silent for `idle`, and
+/// give them up when they do not answer, or do not acknowledge data: a vanished peer says nothing,
+/// so that without this a waiting poll would stay for ever.
 ///
-/// The listener is the place for it: what it accepts inherits these options (Linux clones the whole socket), so that a
-/// connection costs no call of its own.
+/// Set on the listener, since accepted sockets inherit these options (Linux clones the whole
+/// socket): so a connection costs no call of its own.
 pub(super) fn keep_alive(listener: &StdListener, idle: Duration) -> io::Result<()> {
     let interval = (idle / KEEPALIVE_PROBES).max(Duration::from_secs(1));
     let socket = SockRef::from(listener);
@@ -123,7 +124,8 @@ pub(super) fn keep_alive(listener: &StdListener, idle: Duration) -> io::Result<(
     socket.set_tcp_user_timeout(Some(idle + interval * KEEPALIVE_PROBES))
 }
 
-/// Accepts a connection without waiting, and makes it non-blocking and prompt. With it comes where it is from.
+/// Accepts a connection without waiting, and makes it non-blocking and prompt. Returns its network
+/// too.
 pub(super) fn accept(listener: &TcpListener) -> io::Result<(std::net::TcpStream, Network)> {
     // SAFETY: the listener owns an open descriptor for as long as it is borrowed here.
     let fd = unsafe { BorrowedFd::borrow_raw(listener.as_raw_fd()) };

@@ -60,7 +60,7 @@ async fn accept(shard_loop: Shared, listener: TcpListener) {
     }
 }
 
-/// Waits until all others had their turn.
+/// Waits until all other ready tasks had their turn.
 async fn next_turn(shard_loop: &Shared) {
     let mut waited = false;
     poll_fn(|ctx| {
@@ -76,9 +76,9 @@ async fn next_turn(shard_loop: &Shared) {
     .await;
 }
 
-/// How accepting went.
+/// The result of accepting.
 enum Accepted {
-    /// Nobody waits any more.
+    /// No connection waits any more.
     All,
     /// Others may be waiting, but this was enough for one turn.
     Some,
@@ -86,7 +86,7 @@ enum Accepted {
     Exhausted,
 }
 
-/// Accepts who is there.
+/// Accepts the waiting connections.
 fn accept_batch(shard_loop: &Shared, listener: &TcpListener) -> Accepted {
     for _ in 0..ACCEPT_BATCH {
         let (stream, network) = match super::socket::accept(listener) {
@@ -119,7 +119,8 @@ fn accept_batch(shard_loop: &Shared, listener: &TcpListener) -> Accepted {
 /// Watches a socket for input.
 fn spawn_reader(shard_loop: &Shared, id: ConnectionId, stream: Rc<TcpStream>) {
     let shard_loop = Rc::clone(shard_loop);
-    // A block and not a function, whose arguments would stand in its future twice: there is one for each connection.
+    // A block and not a function, whose arguments would stand in its future twice: there is one for
+    // each connection.
     monoio::spawn(async move {
         loop {
             let mut wait = pin!(stream.readable(false));

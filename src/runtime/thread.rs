@@ -29,12 +29,12 @@ use crate::limits::{LISTEN_BACKLOG, LISTEN_PATIENCE, LISTEN_RETRY_INTERVAL, SHAR
 use crate::metrics::Metrics;
 use crate::shard::{Shard, ShardSettings, Slices};
 
-/// Why a node did not start.
+/// The reason why a node did not start.
 #[derive(Debug)]
 pub enum StartError {
     /// The address cannot be listened on.
     Listen(SocketAddr, io::Error),
-    /// The driver that was asked for is not to be had.
+    /// The configured driver is not available.
     Driver(io::Error),
     /// The operating system refused something else.
     System(io::Error),
@@ -57,11 +57,11 @@ impl std::error::Error for StartError {}
 /// A running node.
 #[derive(Debug)]
 pub struct Node {
-    /// Where it listens.
+    /// The address it listens on.
     pub address: SocketAddr,
-    /// How many shards it has.
+    /// Its number of shards.
     pub shards: u16,
-    /// What they wait on.
+    /// The driver of its shards.
     pub driver: DriverKind,
     threads: Vec<JoinHandle<()>>,
     state: Arc<NodeState>,
@@ -96,13 +96,13 @@ pub struct Leaving {
 }
 
 impl Leaving {
-    /// The node says that it is not ready, and goes on.
+    /// Makes the node say that it is not ready, and go on.
     pub fn announce(&self) {
         self.state.unready.store(true, Ordering::Release);
         self.wake();
     }
 
-    /// The node leaves.
+    /// Makes the node leave.
     pub fn begin(&self) {
         self.state.unready.store(true, Ordering::Release);
         self.state.draining.store(true, Ordering::Release);
@@ -116,7 +116,7 @@ impl Leaving {
     }
 }
 
-/// What one thread needs to become a shard.
+/// The parts that one thread needs to become a shard.
 struct ShardThread {
     settings: ShardSettings,
     listener: StdListener,
@@ -128,8 +128,9 @@ struct ShardThread {
     ready: mpsc::Sender<Result<DriverKind, StartError>>,
 }
 
-/// Binds, starts one pinned thread per shard, and returns once all of them accept. `descriptors` is how
-/// many files this process may have open: connections are turned away before the last are used up.
+/// Binds, starts one pinned thread per shard, and returns once all of them accept. `descriptors` is
+/// the number of files this process may have open: connections are turned away before the last are
+/// used up.
 pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
     let cores = core_affinity::get_core_ids().unwrap_or_default();
     let default = NonZeroU16::new(cores.len().clamp(1, SHARDS_MAX) as u16);
@@ -251,8 +252,9 @@ fn bind(
     keepalive: Option<Duration>,
 ) -> Result<(SocketAddr, Vec<StdListener>), StartError> {
     if listen.port() != 0 {
-        // Whoever shares ports can share ours, such as another server of ours, and each would get some
-        // of the connections. A socket that does not share finds out, and is gone again at once.
+        // Another process that shares ports, such as a second server of ours, could share this one,
+        // and each would get some of the connections. A socket that does not share detects that,
+        // and is gone again at once.
         await_address(listen).map_err(|error| StartError::Listen(listen, error))?;
     }
     let mut address = listen;
@@ -270,8 +272,8 @@ fn bind(
     Ok((address, listeners))
 }
 
-/// Waits until nobody else listens. A server that has just left may still hold the address: what its ring was
-/// waiting for, its listener too, is let go by the kernel only some time after the process is gone.
+/// Waits until the address is free. The kernel releases a dead process's io_uring listener some
+/// time after its end, so a quick restart would otherwise fail.
 fn await_address(listen: SocketAddr) -> io::Result<()> {
     let mut waited = Duration::ZERO;
     loop {

@@ -1,8 +1,10 @@
-//! Passwords are checked on a thread of their own: each takes tens of milliseconds of work, on purpose.
+//! Passwords are checked on a thread of their own: each takes tens of milliseconds of work, on
+//! purpose.
 //!
-//! The only such thread in the node. What waits for it is bounded, and whose turn it is next is decided by
-//! [`auth::Checks`](crate::auth::Checks), which all shards share behind one lock: it is taken to log in by password, and
-//! for nothing else. The memory that checks take is kept while they come, and given back when none came for a while.
+//! The only such thread in the node. Its queue is bounded, and its order is decided by
+//! [`auth::Checks`](crate::auth::Checks), which all shards share behind one lock: it is taken to
+//! log in by password, and for nothing else. The memory that checks take is kept while they come,
+//! and given back when none came for a while.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,7 +18,7 @@ use crate::limits::PASSWORD_MEMORY_IDLE_MAX;
 use crate::shard::{ConnectionId, PasswordCheck};
 use crate::time::Instant;
 
-/// Who waits for a verdict.
+/// A connection that waits for a verdict.
 type Waiter = (ShardId, ConnectionId);
 
 /// A shard's line to the thread.
@@ -27,7 +29,7 @@ pub(super) struct Verifier {
     verdicts: Receiver<(ConnectionId, Verdict)>,
 }
 
-/// What the shards and the thread share.
+/// State that the shards and the thread share.
 #[derive(Debug)]
 struct Desk {
     queue: Mutex<Queue>,
@@ -43,11 +45,12 @@ struct Queue {
 
 impl Desk {
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        // A panic ends the process: nobody sees what it left behind.
+        // A panic ends the process: the state it left behind is never seen.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the next attempt; `None` when nobody has a line any more. `idle` is called when none came for long.
+    /// Waits for the next attempt; `None` when no line is left. `idle` is called when none came for
+    /// long.
     fn next(&self, mut idle: impl FnMut()) -> Option<Attempt> {
         let mut queue = self.lock();
         loop {
@@ -68,7 +71,8 @@ impl Desk {
 }
 
 impl Verifier {
-    /// Has a password checked in its turn; the shard is woken when there is a [`verdict`](Self::verdict).
+    /// Has a password checked in its turn; the shard is woken when there is a
+    /// [`verdict`](Self::verdict).
     ///
     /// # Errors
     ///
@@ -89,7 +93,7 @@ impl Verifier {
         submitted
     }
 
-    /// The next outcome, if there is one.
+    /// Returns the next verdict, if there is one.
     pub(super) fn verdict(&self) -> Option<(ConnectionId, Verdict)> {
         self.verdicts.try_recv().ok()
     }
@@ -102,7 +106,8 @@ impl Drop for Verifier {
     }
 }
 
-/// Starts the thread; it ends when the last shard's line is gone. Networks that fail too often are blocked for `block`.
+/// Starts the thread; it ends when the last shard's line is gone. Networks that fail too often are
+/// blocked for `block`.
 pub(super) fn start(
     directory: Arc<Directory>,
     block: Option<Duration>,
@@ -133,7 +138,7 @@ pub(super) fn start(
     Ok(lines)
 }
 
-/// One check after the other.
+/// Runs one check after the other.
 fn run(
     desk: &Desk,
     directory: &Directory,

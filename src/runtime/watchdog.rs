@@ -1,8 +1,9 @@
-//! What looks after the shards from outside: a thread that needs none of them.
+//! A watchdog: a thread that looks after the shards and needs none of them.
 //!
-//! A shard that no longer turns cannot say so, and one that does not leave cannot end the process. This thread looks
-//! at each shard's count of turns now and then, names the one that stands still, and ends the process when it was told
-//! to leave and has not within its time. A thread that panics ends the process by itself ([`abort_on_panic`]).
+//! A shard that no longer turns cannot say so, and one that does not leave cannot end the process.
+//! This thread looks at each shard's count of turns now and then, names the one that stands still,
+//! and ends the process when it was told to leave and has not within its time. A thread that panics
+//! ends the process by itself ([`abort_on_panic`]).
 
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
@@ -16,17 +17,17 @@ use crate::config::Config;
 use crate::dialect::AllMetrics;
 use crate::limits::{DRAIN_GRACE, EXIT_LOST, SHARD_STALL_MAX, WATCH_INTERVAL};
 
-/// When the process is ended, or is said to be ill.
+/// Times after which a node is said to be ill, or is ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
-    /// How long the node may take to leave, by itself.
+    /// Most time that the node may take to leave by itself.
     pub(super) drain: Duration,
-    /// How long a shard may stand still before the process ends; `None` is for ever.
+    /// Most time that a shard may stand still before the process ends; `None` is for ever.
     pub(super) stall_exit: Option<Duration>,
 }
 
 impl Patience {
-    /// What an operator has decided.
+    /// The operator's settings.
     pub(super) const fn of(config: &Config) -> Self {
         Self {
             drain: config.server.drain_timeout,
@@ -35,12 +36,12 @@ impl Patience {
     }
 }
 
-/// What a look found.
+/// A finding of a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Finding {
-    /// This shard has not turned for so long.
+    /// This shard has not turned for that long.
     Stalled(usize, Duration),
-    /// It turns again, after so long.
+    /// It turns again, after that long.
     Recovered(usize, Duration),
     /// It stands still for too long.
     Lost(usize, Duration),
@@ -48,7 +49,7 @@ enum Finding {
     Overdue,
 }
 
-/// What is known of the shards from one look to the next.
+/// The state of the shards between two looks.
 #[derive(Debug)]
 struct Watch {
     patience: Patience,
@@ -61,8 +62,8 @@ struct Watch {
 #[derive(Clone, Copy, Debug)]
 struct Pulse {
     turns: u64,
-    /// How long it has stood still, as far as somebody was looking: time during which the whole process was stopped
-    /// is nobody's.
+    /// Time it has stood still between looks that were on time: time during which the whole process
+    /// was stopped does not count.
     still: Duration,
     is_told: bool,
 }
@@ -82,7 +83,7 @@ impl Watch {
         }
     }
 
-    /// Looks at the shards' counts of turns. A shard that has left (`None`) owes no more.
+    /// Looks at the shards' counts of turns. A shard that has left (`None`) is done.
     fn look(
         &mut self,
         now: Instant,
@@ -186,8 +187,9 @@ fn act(finding: Finding) {
     }
 }
 
-/// From now on a panic of any thread ends the process at once, with exit code [`EXIT_LOST`]: what is left would look
-/// alive and serve half of its clients. The panic's message goes to standard error and to the log first.
+/// From now on a panic of any thread ends the process at once, with exit code [`EXIT_LOST`]: the
+/// remaining threads would look alive and serve half of its clients. The panic's message goes to
+/// standard error and to the log first.
 pub fn abort_on_panic() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {

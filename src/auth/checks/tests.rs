@@ -1,4 +1,5 @@
-//! Whose turn it is, and who is refused; and that however attempts come, each gets exactly one verdict.
+//! The order of turns, and the refusals; and that however attempts come, each gets exactly one
+//! verdict.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -89,7 +90,7 @@ fn who_never_failed_waits_for_a_few_checks_while_two_hundred_guess() {
         }
         node.work();
         if round > 200 && round % 20 == 0 {
-            // Not even the name that they guess is kept out.
+            // Even the name that they guess can log in.
             let came = node.now;
             assert!(node.submit(round, &format!("n{round}"), "right", round));
             while node.verdict(round).is_none() {

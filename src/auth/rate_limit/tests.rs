@@ -1,4 +1,4 @@
-//! The limit beside a queue of what was accepted when, and under several threads at once.
+//! The limit beside a queue of accepted events with their times, and under several threads at once.
 #![allow(
     clippy::disallowed_methods,
     reason = "shards are threads, and what they share is tested with some"
@@ -102,8 +102,8 @@ fn threads_together_are_held_to_one_limit() {
             let (limit, accepted, start) = (&limit, &accepted, &start);
             scope.spawn(move || {
                 start.wait();
-                // All see the same milliseconds, each at its own pace. Each asks for more than there is, two of
-                // them for single events: nothing is left over.
+                // All see the same milliseconds, each at its own pace. Each asks for more than
+                // there is, two of them for single events: nothing is left over.
                 for millis in 0..=MILLIS {
                     for _ in 0..RATE / 100 {
                         let events = 1 + thread % 2;
@@ -119,14 +119,15 @@ fn threads_together_are_held_to_one_limit() {
     assert_eq!(accepted.load(Relaxed) as u64, most);
 }
 
-/// All that was accepted, with when: what a limit is if memory and time cost nothing.
+/// All accepted publishes, with their times: a limit for which memory and time cost nothing.
 struct Naive {
     rate: u64,
     accepted: Vec<(u64, u64)>,
 }
 
 impl Naive {
-    /// Events that are unpaid, in thousandths: each millisecond pays for `rate` thousandths, while there are any.
+    /// Events that are unpaid, in thousandths: each millisecond pays for `rate` thousandths, while
+    /// there are any.
     fn unpaid(&self, now: u64) -> u64 {
         let mut unpaid = 0u64;
         let mut last = 0;
@@ -142,7 +143,8 @@ impl Naive {
         unpaid == 0 || unpaid + events * 1_000 <= self.rate * 1_000
     }
 
-    /// The most events, beyond what the rate allows, in any span that begins and ends with a publish.
+    /// The most events, beyond what the rate allows, in any span that begins and ends with a
+    /// publish.
     fn excess(&self) -> i128 {
         let spans = (0..self.accepted.len()).flat_map(|from| {
             let start = self.accepted[from].0;

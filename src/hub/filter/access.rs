@@ -1,12 +1,13 @@
-//! Access lists that burst: from what holds for an event to the programs that match it.
+//! Access lists that burst: from the atoms of an event to the programs that match it.
 //!
-//! A node has a short list of programs and, once that grew too long, children by atom: programs move
-//! down to the children of their next clause's atoms. Matching visits a node only if all atoms on the
-//! way to it hold, so every list is short, or consists of programs that nothing tells apart. The order
-//! of a program's clauses is fixed when it is made; so is its way through the nodes, and it is found
-//! again without being searched for. Where a single program would be all of a child it stands in place
-//! of a node, in the index of children: most values are asked for by few. (Bursting as in a burst trie; access predicates as in Le Subscribe;
-//! clauses that several atoms can meet as in a BE-tree.)
+//! A node has a short list of programs and, once that grew too long, children by atom: programs
+//! move down to the children of their next clause's atoms. Matching visits a node only if all atoms
+//! on the way to it hold, so every list is short, or consists of programs that nothing tells apart.
+//! The order of a program's clauses is fixed when it is made; so is its way through the nodes, and
+//! it is found again without being searched for. A program that would be alone in a child stands in
+//! place of a node, in the index of children: most values are asked for by few. (Bursting as in a
+//! burst trie; access predicates as in Le Subscribe; clauses that several atoms can meet as in a
+//! BE-tree.)
 
 use super::atom::Atom;
 use super::atoms::Facts;
@@ -21,10 +22,10 @@ use crate::limits::{FILTER_LIST_BLIND, FILTER_LIST_ENTRIES, FILTER_PLACES_MAX};
 #[repr(align(64))]
 struct Node {
     list: List,
-    /// A bit for the atom of each child: most atoms without one are refused by one look.
+    /// A bit for the atom of each child: one look excludes most atoms without a child.
     signature: u64,
     children: u32,
-    /// How many clauses are known to be met here.
+    /// Number of clauses known to be met here.
     depth: u16,
     /// Whether programs that can move down do.
     is_burst: bool,
@@ -35,31 +36,32 @@ struct Node {
 const _: () = assert!(size_of::<Node>() == 64);
 
 impl Node {
-    /// Whether there is too much to try one by one, once `new` has been added.
+    /// Whether the list is too long to try one by one, once `new` has been added.
     fn is_long(&self, new: Entry) -> bool {
         self.list.len() > FILTER_LIST_ENTRIES
             || new.is_blind() && self.list.blind() > FILTER_LIST_BLIND
     }
 
-    /// The program, if there is but one.
+    /// Returns the program, if there is but one.
     fn only(&self) -> Option<u32> {
         self.list.only().filter(|_| self.children == 0)
     }
 }
 
-/// What a number in the index is: a node, or a program with or without clauses that are not yet met.
+/// The meaning of a number in the index: a node, or a program with or without clauses that are not
+/// yet met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Below {
     Node(u32),
     One { program: u32, is_met: bool },
 }
 
-/// What a child is, as four bytes: there may be a million.
+/// A child, packed into four bytes: there may be a million.
 #[derive(Clone, Copy, Debug)]
 struct Packed(u32);
 
 impl Packed {
-    /// It is a program.
+    /// Bit of a program, as opposed to a node.
     const ONE: u32 = 1 << 31;
     /// A program whose clauses are all met.
     const MET: u32 = 1 << 30;
@@ -96,7 +98,7 @@ struct Child {
 }
 
 fn child_hash(node: u32, atom: Atom) -> u32 {
-    // Both numbers are ours: nobody outside can choose them to collide.
+    // Both numbers are ours: outsiders cannot choose them to collide.
     let key = u64::from(node) << 32 | u64::from(atom.0);
     let product = u128::from(key ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93;
     (product >> 64) as u32 ^ product as u32
@@ -119,7 +121,7 @@ pub(super) struct Access {
     children: Index<Child>,
 }
 
-/// The alternatives by which a program leaves a node of some depth, if it may.
+/// Returns the alternatives by which a program leaves a node of this depth, if it may.
 fn way_down(clauses: Clauses<'_>, depth: u16) -> Option<&[u32]> {
     let mut places = 1usize;
     for (at, clause) in clauses.enumerate() {
@@ -152,7 +154,7 @@ impl Access {
         found.map(|entry| entry.to.open())
     }
 
-    /// Makes a child that is there something else.
+    /// Replaces a child that is there.
     fn put(&mut self, node: u32, atom: Atom, to: Packed) {
         let is = |entry: &Child| entry.node == node && entry.atom == atom;
         let found = self.children.find_mut(child_hash(node, atom), is);
@@ -216,7 +218,7 @@ impl Access {
         }
     }
 
-    /// Removes a program that was added beneath a node; whether the node is empty.
+    /// Removes a program that was added beneath a node. Returns whether the node is empty.
     pub(super) fn remove(&mut self, node: u32, program: u32, programs: &Programs) -> bool {
         if !self.nodes[node].list.remove(program)
             && let Some(alternatives) = way_down(programs.clauses(program), self.nodes[node].depth)

@@ -7,7 +7,8 @@ pub(super) struct Atom(pub(super) u32);
 impl Atom {
     /// Holds for every event; nothing refers to it by text.
     pub(super) const ALWAYS: Self = Self(0);
-    /// Set in the number of an atom of [`Kind::Wild`]: an event's name may fit thousands, and they are kept apart.
+    /// Set in the number of an atom of [`Kind::Wild`]: thousands may fit one name, so they are kept
+    /// apart.
     const WILD: u32 = 1 << 30;
 
     pub(super) fn new(kind: Kind, slot: u32) -> Self {
@@ -28,13 +29,13 @@ impl Atom {
         self.0 & Self::WILD != 0
     }
 
-    /// What is left of an atom where there is no room for more.
+    /// Returns the low byte of an atom, for places without room for more.
     pub(super) fn tag(self) -> u8 {
         self.0 as u8
     }
 }
 
-/// What kind of fact about a property, or about the name.
+/// The kind of fact about a property, or about the name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     /// The name is this text.
@@ -52,7 +53,7 @@ pub(super) enum Kind {
     Null,
 }
 
-/// A hash of which 32 bits are kept.
+/// Folds a hash to 32 bits.
 #[inline]
 pub(super) fn fold(hash: u64) -> u32 {
     (hash ^ (hash >> 32)) as u32

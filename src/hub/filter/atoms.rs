@@ -1,9 +1,9 @@
 //! Atoms: every elementary fact that some filter asks for, as a small number.
 //!
-//! "The property `userId` is the string `5`" is an atom, and so are "is the literal `5`", "is there",
-//! "is null", "the name is `status`" and "the name fits `app:*`". A filter is a conjunction of
-//! alternatives of atoms; an event is the set of atoms that hold for it. An atom lives as long as
-//! programs refer to it; how many do tells how selective it is.
+//! "The property `userId` is the string `5`" is an atom, and so are "is the literal `5`", "is
+//! there", "is null", "the name is `status`" and "the name fits `app:*`". A filter is a conjunction
+//! of alternatives of atoms; an event is the set of atoms that hold for it. An atom lives as long
+//! as programs refer to it; the number of references tells how selective it is.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -33,7 +33,7 @@ pub(super) struct Atoms {
     records: Pool<Record>,
     index: Index<Handle>,
     seed: u64,
-    /// Each organization's own: what one asks for costs no other anything.
+    /// Each organization's own wildcards: they cost other organizations nothing.
     wild: Vec<WildNames>,
     exact_names: u32,
 }
@@ -61,7 +61,7 @@ impl Atoms {
         fold(hasher.finish())
     }
 
-    /// The atom of a fact, which lives until it is released as often as it was acquired.
+    /// Returns the atom of a fact, which lives until it is released as often as it was acquired.
     pub(super) fn acquire(&mut self, kind: Kind, property: u32, text: &str) -> Atom {
         let hash = self.hash(kind, property, text.as_bytes());
         let atom = self
@@ -97,13 +97,14 @@ impl Atoms {
         atom
     }
 
-    /// Different patterns of an organization that are [costly](crate::hub::NamePattern::is_costly).
+    /// Returns the number of an organization's different patterns that are
+    /// [costly](crate::hub::NamePattern::is_costly).
     pub(super) fn costly_of(&self, organization: OrganizationId) -> usize {
         let wild = self.wild.get(organization.0 as usize);
         wild.map_or(0, WildNames::costly)
     }
 
-    /// Gives up an atom. Says what it was about, and whether that was the last reference.
+    /// Gives up an atom. Returns its kind and property, and whether that was the last reference.
     pub(super) fn release(&mut self, atom: Atom) -> (Kind, u32, bool) {
         let record = &mut self.records[atom.slot()];
         record.references -= 1;
@@ -123,7 +124,7 @@ impl Atoms {
         (record.kind, record.property, true)
     }
 
-    /// How many programs ask for an atom.
+    /// Returns how many programs ask for an atom.
     pub(super) fn references(&self, atom: Atom) -> u32 {
         self.records[atom.slot()].references
     }
@@ -178,19 +179,19 @@ impl Atoms {
 /// The atoms that hold for one event.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
-    /// All but those of wildcards.
+    /// All atoms but those of wildcards.
     atoms: Vec<Atom>,
     wild: Vec<Atom>,
     /// A bit for each of `wild`, by its slot.
     wild_bits: Vec<u64>,
-    /// A bit for each atom by its low byte: most of what does not hold is refused by one look.
+    /// A bit for each atom by its low byte: one look excludes most atoms that do not hold.
     signature: [u64; 4],
 }
 
 /// Tags that are compared at once.
 const LANES: usize = 16;
 
-/// The places of what is not zero.
+/// Calls `found` with the index of each non-zero lane.
 #[inline]
 fn each_hit(hits: [u8; LANES], mut found: impl FnMut(usize)) {
     let (words, _) = hits.as_chunks::<8>();
@@ -203,7 +204,7 @@ fn each_hit(hits: [u8; LANES], mut found: impl FnMut(usize)) {
     }
 }
 
-/// Up to so many atoms a set is searched linearly.
+/// Largest set that is searched linearly.
 const LINEAR_MAX: usize = 16;
 
 impl Facts {
@@ -235,7 +236,7 @@ impl Facts {
         }
     }
 
-    /// All have been added, each once.
+    /// Prepares for lookups, once all atoms have been added, each once.
     pub(super) fn seal(&mut self) {
         if self.atoms.len() > LINEAR_MAX {
             self.atoms.sort_unstable();
@@ -254,7 +255,7 @@ impl Facts {
         &self.wild
     }
 
-    /// The places of those tags that an atom of the event has.
+    /// Calls `found` with the index of each tag that an atom of the event has.
     #[inline]
     pub(super) fn each_tagged(&self, tags: &[u8], mut found: impl FnMut(usize)) {
         let (chunks, mut rest) = tags.as_chunks::<LANES>();

@@ -1,12 +1,12 @@
-//! Who is to be told when a program matches.
+//! The subscribers of each program.
 //!
-//! Most programs have one subscriber, which is kept in place; others have a crowd, in pages, so that the
-//! millionth joins as fast as the second.
+//! Most programs have one subscriber, which is kept in place; others have a crowd (many
+//! subscribers), in pages, so that the millionth joins as fast as the second.
 
 use super::pages::{Paged, Pool, Stamps};
 use crate::hub::subscription::{SubscriberId, SubscriptionId};
 
-/// Programs whose subscribers are compared with each other.
+/// Most programs whose subscribers are compared with each other.
 const FEW: usize = 32;
 
 /// The subscribers of one program.
@@ -27,7 +27,7 @@ struct Member {
 #[derive(Debug, Default)]
 struct Crowd {
     members: Paged<Member>,
-    /// The event that it was told of last.
+    /// The last event that it was told of.
     event: u32,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Audience {
     crowds: Pool<Crowd>,
     held: Pool<Held>,
     seen: Stamps,
-    /// How often somebody came or went.
+    /// Number of joins and leaves.
     changes: u64,
 }
 
@@ -55,7 +55,7 @@ impl Audience {
         self.held.len()
     }
 
-    /// Differs if somebody came or went since it was asked last.
+    /// Returns a number that changes whenever a subscriber joins or leaves.
     pub(super) const fn changes(&self) -> u64 {
         self.changes
     }
@@ -94,12 +94,12 @@ impl Audience {
         subscription
     }
 
-    /// What a subscription asks for.
+    /// Returns the program of a subscription.
     pub(super) fn program(&self, subscription: SubscriptionId) -> u32 {
         self.held[subscription.0].program
     }
 
-    /// Removes a subscription; its program, and whether nobody is left.
+    /// Removes a subscription. Returns its program, and whether no subscriber is left.
     pub(super) fn leave(&mut self, subscription: SubscriptionId) -> (u32, bool) {
         self.changes += 1;
         let Held { program, place } = self.held.remove(subscription.0);
@@ -120,8 +120,8 @@ impl Audience {
         (program, true)
     }
 
-    /// Adds the subscribers of programs that have one each; gives up if one has a crowd. Comparing a few
-    /// with each other takes less time than looking up when each was seen last.
+    /// Adds the subscribers of programs that have one each; gives up if one has a crowd. Comparing
+    /// a few with each other takes less time than looking up when each was seen last.
     fn tell_few(&self, programs: &[u32], out: &mut Vec<SubscriberId>) -> bool {
         let mut few = [SubscriberId(0); FEW];
         let mut count = 0;

@@ -1,7 +1,7 @@
 //! From a subscription to clauses of atoms.
 //!
-//! A program is a conjunction of clauses, a clause a set of alternative atoms. Here names and values
-//! are put in a canonical form, so that subscriptions that say the same in other words share a program.
+//! A program is a conjunction of clauses, a clause a set of alternative atoms. Here names and
+//! values are put in a canonical form, so that equivalent subscriptions share a program.
 
 use super::atom::{Atom, Kind};
 use super::atoms::Atoms;
@@ -12,8 +12,8 @@ use crate::hub::subscription::{NamePattern, Names, PropertyFilter, Subscription,
 /// Alternatives, in order and each once.
 pub(super) type Clause = Vec<Atom>;
 
-/// Compiles names and properties: the clauses in order and each once, with a reference to each of their
-/// atoms. `None` if no event can match.
+/// Compiles names and properties: the clauses in order and each once, with a reference to each of
+/// their atoms. `None` if no event can match.
 pub(super) fn compile(
     wanted: &Subscription,
     properties: &mut Properties,
@@ -58,7 +58,7 @@ fn forget(atom: Atom, properties: &mut Properties, atoms: &mut Atoms) -> bool {
     true
 }
 
-/// Nothing if every name will do.
+/// Compiles names to a clause; none if every name will do.
 fn names(names: &Names, organization: OrganizationId, atoms: &mut Atoms) -> Option<Clause> {
     let Names::Any(patterns) = names else {
         return None;
@@ -85,7 +85,7 @@ fn property(filter: &PropertyFilter, properties: &mut Properties, atoms: &mut At
         properties.acquire(number, kind, atom);
         clause.push(atom);
     };
-    // What is there and not null includes every text and literal.
+    // `Present` includes every text and literal.
     let is_present = filter.values.contains(&ValueFilter::Present);
     for value in &filter.values {
         match value {

@@ -1,11 +1,12 @@
 //! Texts compared by two words.
 //!
-//! Most names and values are short, and a call to compare sixteen bytes costs more than comparing them:
-//! the first and last eight bytes, which may overlap, and the length decide for a short text, and refuse
-//! nearly every other long one. (Comparing nothing with nothing by `memcmp` is the slowest of all: with
-//! AVX-512 it loads, masked, from where an empty box points, and the processor takes 90 ns to find no fault.)
+//! Most names and values are short, and a call to compare sixteen bytes costs more than comparing
+//! them: the first and last eight bytes, which may overlap, and the length decide for a short text,
+//! and refuse nearly every other long one. (Comparing nothing with nothing by `memcmp` is the
+//! slowest of all: with AVX-512 it loads, masked, from where an empty box points, and the processor
+//! takes 90 ns to find no fault.)
 
-/// Up to so many bytes, ends and length are the whole text.
+/// Longest text whose ends and length are the whole text.
 const SHORT_BYTES: usize = 16;
 
 /// The first and last bytes of a text.
@@ -50,7 +51,7 @@ impl Default for Known {
 }
 
 impl Known {
-    /// What it takes to know a text again.
+    /// A text in the form that recognizes it.
     pub(super) fn of(text: &str) -> Self {
         if text.len() <= SHORT_BYTES {
             Self::Short(text.len() as u8, Ends::of(text.as_bytes()))
@@ -59,12 +60,12 @@ impl Known {
         }
     }
 
-    /// A text that must also be told.
+    /// The same for a text that must also be readable.
     pub(super) fn whole(text: &str) -> Self {
         Self::Whole(text.into(), Ends::of(text.as_bytes()))
     }
 
-    /// Whether it is `text` with these ends.
+    /// Whether this is `text`, whose ends are `ends`.
     #[inline]
     pub(super) fn is(&self, ends: Ends, text: &[u8]) -> bool {
         match self {

@@ -1,11 +1,13 @@
 //! A hash index that grows a small segment at a time: extendible hashing over `hashbrown` tables.
 //!
-//! One table of a million entries would stop the shard for milliseconds when it grows. Here the top bits
-//! of a hash choose a segment by way of a directory; a full segment splits in two, and the directory
-//! (four bytes for each segment) doubles now and then. Fagin et al., "Extendible Hashing", 1979.
+//! One table of a million entries would stop the shard for milliseconds when it grows. Here the top
+//! bits of a hash choose a segment by way of a directory; a full segment splits in two, and the
+//! directory (four bytes for each segment) doubles now and then. Fagin et al., "Extendible
+//! Hashing", 1979.
 //!
-//! Evenly filled segments would all split at the same time, and be half empty after that. So they are
-//! filled unevenly: some are always about to split, and the index as a whole is as full as ever.
+//! Evenly filled segments would all split at the same time, and be half empty after that. So they
+//! are filled unevenly: some are always about to split, and the index as a whole is as full as
+//! ever.
 
 use hashbrown::HashTable;
 
@@ -14,7 +16,7 @@ use crate::limits::FILTER_SEGMENT_ENTRIES;
 /// Segments are not split beyond this many bits: entries that agree in them would never part.
 const DEPTH_MAX: u32 = 24;
 
-/// What an index holds: it knows its own hash, of which every bit counts.
+/// An entry of an index: it knows its own hash, of which every bit counts.
 pub(super) trait Keyed {
     fn hash(&self) -> u32;
 }
@@ -36,7 +38,7 @@ impl Keyed for Handle {
 #[derive(Debug)]
 struct Segment<T> {
     table: HashTable<T>,
-    /// How many top bits of the uneven hash all entries share.
+    /// Number of top bits of the uneven hash that all entries share.
     depth: u32,
 }
 
@@ -63,15 +65,15 @@ impl<T> Default for Index<T> {
     }
 }
 
-/// The hash within a segment. The low bits choose the bucket; the top bits, which chose the segment,
-/// must be mixed before they may tell entries apart.
+/// The hash within a segment. The low bits choose the bucket; the top bits, which chose the
+/// segment, must be mixed before they may tell entries apart.
 #[inline]
 fn inner(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// The hash by which segments are chosen: x(3 + x)/4 of a hash x from 0 to 1. The lowest segments are
-/// filled 5/3 times as fast as the highest.
+/// The hash by which segments are chosen: x(3 + x)/4 of a hash x from 0 to 1. The lowest segments
+/// are filled 5/3 times as fast as the highest.
 #[inline]
 fn uneven(hash: u32) -> u32 {
     let hash = u64::from(hash);
@@ -90,7 +92,7 @@ impl<T: Keyed> Index<T> {
         segment.table.find(inner(hash), is)
     }
 
-    /// An entry to be changed, but for its hash.
+    /// Finds an entry to be changed, except for its hash.
     pub(super) fn find_mut(&mut self, hash: u32, is: impl FnMut(&T) -> bool) -> Option<&mut T> {
         let segment = self.segment(hash);
         self.segments[segment].table.find_mut(inner(hash), is)
@@ -116,7 +118,7 @@ impl<T: Keyed> Index<T> {
         entry.ok().map(|entry| entry.remove().0)
     }
 
-    /// Parts a segment by the next bit of the uneven hash. `hash` is one that leads to it.
+    /// Splits a segment by the next bit of the uneven hash; `hash` leads to that segment.
     fn split(&mut self, at: usize, hash: u32) {
         let depth = self.segments[at].depth;
         if depth == self.depth {

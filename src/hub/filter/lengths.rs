@@ -1,6 +1,6 @@
-//! The lengths of texts, counted: what may fit is looked for by the few lengths there are.
+//! The lengths of texts, counted: lookups try only the few lengths there are.
 
-/// How many things of each length there are; few lengths.
+/// The number of entries of each length; few lengths.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lengths(Vec<(usize, u32)>);
 

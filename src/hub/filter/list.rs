@@ -1,7 +1,7 @@
 //! A list of programs that are tried one by one, fast.
 //!
-//! Beside the entries stand tags, the low byte of the first atom that must hold: most entries that do not
-//! match are passed over by these alone, 64 to a cache line, without being touched.
+//! Beside the entries stand tags, the low byte of the first atom that must hold: most entries that
+//! do not match are passed over by these alone, 64 to a cache line, without being touched.
 
 use super::atom::Atom;
 use super::atoms::Facts;
@@ -43,7 +43,7 @@ impl Entry {
         self.program & !MORE
     }
 
-    /// Whether no atom tells at a glance that the program does not match.
+    /// Whether the program cannot be excluded by an atom alone.
     pub(super) fn is_blind(self) -> bool {
         self.first == Atom::ALWAYS
     }
@@ -73,7 +73,7 @@ impl List {
         self.entries.is_empty()
     }
 
-    /// The program, if there is but one.
+    /// Returns the program, if there is but one.
     pub(super) fn only(&self) -> Option<u32> {
         match *self.entries {
             [entry] => Some(entry.program()),
@@ -81,7 +81,7 @@ impl List {
         }
     }
 
-    /// How many entries may be blind; a few that are not are counted too.
+    /// Returns at most how many entries are blind; a few that are not are counted too.
     pub(super) fn blind(&self) -> usize {
         let is_blind = |tag: &&u8| **tag == Atom::ALWAYS.tag();
         self.tags.iter().filter(is_blind).count()
@@ -95,7 +95,7 @@ impl List {
         self.entries.insert(at, entry);
     }
 
-    /// Removes a program's entry; whether it was there.
+    /// Removes a program's entry. Returns whether it was there.
     pub(super) fn remove(&mut self, program: u32) -> bool {
         let found = self.entries.binary_search_by_key(&program, |e| e.program());
         let Ok(at) = found else {
@@ -110,7 +110,7 @@ impl List {
         true
     }
 
-    /// The entries, in place of which there is nothing.
+    /// Takes all entries out.
     pub(super) fn take(&mut self) -> Vec<Entry> {
         std::mem::take(self).entries
     }

@@ -1,9 +1,10 @@
 //! All of a shard's subscriptions, compiled for matching.
 //!
 //! [`FilterTable::subscribe`] compiles a [`Subscription`](super::Subscription) and adds it;
-//! [`FilterTable::matches`] finds the subscribers of an event. The cost of matching follows what the event
-//! says and who hears it, never how many subscriptions there are. In reading order: `compile` and `atoms`,
-//! `programs`, `access` and `list`, `scan`, `wild` and `pieces` (names with stars), and `table`, which puts them together.
+//! [`FilterTable::matches`] finds the subscribers of an event. The cost of matching follows the
+//! event's contents and the number of its subscribers, never the number of subscriptions. In
+//! reading order: `compile` and `atoms`, `programs`, `access` and `list`, `scan`, `wild` and
+//! `pieces` (names with stars), and `table`, which puts them together.
 
 mod access;
 mod atom;

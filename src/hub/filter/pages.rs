@@ -1,6 +1,7 @@
 //! Growing without pausing: a vector in pages, and a pool of slots over it.
 //!
-//! A `Vec` of a million items copies them all when it grows by one. These never move more than a page.
+//! A `Vec` of a million items copies them all when it grows by one. These never move more than a
+//! page.
 
 use std::ops::{Index, IndexMut};
 
@@ -143,7 +144,7 @@ impl<T> IndexMut<u32> for Pool<T> {
     }
 }
 
-/// Which numbers were seen since the last [`Stamps::restart`], in pages that exist once needed.
+/// The set of numbers seen since the last [`Stamps::restart`], in pages made when needed.
 #[derive(Debug, Default)]
 pub(super) struct Stamps {
     pages: Vec<Option<Box<[u32; FILTER_PAGE_ITEMS]>>>,
@@ -160,7 +161,7 @@ impl Stamps {
         self.pages[page].get_or_insert_with(|| Box::new([0; FILTER_PAGE_ITEMS]));
     }
 
-    /// Forgets what was seen; a number that differs from the last.
+    /// Forgets the numbers seen. Returns a number that differs from the last.
     pub(super) fn restart(&mut self) -> u32 {
         self.now = self.now.wrapping_add(1);
         if self.now == 0 {
@@ -172,7 +173,7 @@ impl Stamps {
         self.now
     }
 
-    /// Marks an admitted number; whether it was not seen before.
+    /// Marks an admitted number. Returns whether it was new.
     #[inline]
     pub(super) fn first(&mut self, number: u32) -> bool {
         let page = self.pages[number as usize / FILTER_PAGE_ITEMS].as_mut();

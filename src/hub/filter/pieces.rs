@@ -1,13 +1,16 @@
-//! Patterns with text between stars, as `*a*b*`: sequences of pieces that a name must have, in this order.
+//! Patterns with text between stars, as `*a*b*`: sequences of pieces that a name must have, in this
+//! order.
 //!
-//! A name is searched once for all pieces that any pattern has: for each, a bit for each character at which it
-//! begins. The substrings that may be pieces are looked up by a polynomial hash, of which a substring's is a
-//! difference (Karp and Rabin), and only those of a length that a piece with the same first byte has. Each pattern
-//! is filed under its longest piece and looked at if the name has that; then a step of it costs a look at a word: the
-//! first place at or after where the last piece ended. That is as good as any other, so nothing is tried twice.
+//! A name is searched once for all pieces that any pattern has: for each, a bit for each character
+//! at which it begins. The substrings that may be pieces are looked up by a polynomial hash, of
+//! which a substring's is a difference (Karp and Rabin), and only those of a length that a piece
+//! with the same first byte has. Each pattern is filed under its longest piece and looked at if the
+//! name has that; then a step of it costs a look at a word: the first place at or after where the
+//! last piece ended. That is as good as any other, so nothing is tried twice.
 //!
-//! The cost of a name is bounded by the length of names in which pieces are sought, how many patterns an
-//! organization may have, and how many stars each of them: see [`limits`](crate::limits).
+//! The cost of a name is bounded by the length of names in which pieces are sought, how many
+//! patterns an organization may have, and how many stars each of them: see
+//! [`limits`](crate::limits).
 
 use super::atom::Atom;
 use super::ends::Ends;
@@ -16,10 +19,11 @@ use super::lengths::Lengths;
 use super::pages::Pool;
 use crate::limits::WILDCARD_NAME_CHARS_MAX;
 
-/// The prime 2^61 − 1. Modulo a power of two, anybody could write texts that collide whatever the base is.
+/// The prime 2^61 − 1. Modulo a power of two, anybody could write texts that collide whatever the
+/// base is.
 const PRIME: u64 = (1 << 61) - 1;
 
-/// A product of what is less than the prime.
+/// Returns the product of two numbers below the prime.
 #[inline]
 fn times(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
@@ -33,7 +37,7 @@ fn plus(a: u64, b: u64) -> u64 {
     if sum >= PRIME { sum - PRIME } else { sum }
 }
 
-/// A hash of which every bit counts.
+/// Returns a hash of which every bit counts.
 #[inline]
 fn mix(hash: u64) -> u32 {
     (hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
@@ -45,11 +49,12 @@ struct Piece {
     text: Box<str>,
     ends: Ends,
     references: u32,
-    /// The patterns that are filed here, one behind the other: the atom, [`Head`], the steps.
+    /// The patterns filed here, one after the other: the atom, [`Head`], the steps.
     filed: Vec<u32>,
 }
 
-/// How many steps a pattern has, and whether the first must be at the beginning and the last at the end.
+/// The number of a pattern's steps, and whether the first is tied to the beginning and the last to
+/// the end.
 #[derive(Clone, Copy, Debug)]
 struct Head(u32);
 
@@ -71,7 +76,7 @@ impl Head {
     }
 }
 
-/// A piece of a pattern: its number, and how many characters it has.
+/// A piece of a pattern: its number, and its length in characters.
 #[derive(Clone, Copy, Debug)]
 struct Step(u32);
 
@@ -89,14 +94,14 @@ impl Step {
     }
 }
 
-/// What matching needs room for.
+/// Scratch memory of matching.
 #[derive(Debug, Default)]
 pub(super) struct PiecesScratch {
-    /// Where each piece begins in the name, as bits; zero between two events.
+    /// The starts of each piece in the name, as bits; zero between two events.
     places: Vec<u128>,
-    /// The pieces that the name has.
+    /// The pieces found in the name.
     present: Vec<u32>,
-    /// The hash of what stands before each byte.
+    /// The hash of the text before each byte.
     hashes: Vec<u64>,
     /// The base to the power of each length.
     powers: Vec<u64>,
@@ -108,12 +113,13 @@ pub(super) struct Pieces {
     base: u64,
     pool: Pool<Piece>,
     index: Index<Handle>,
-    /// The lengths in bytes of the pieces that begin with each byte; nothing if there are no pieces.
+    /// The lengths in bytes of the pieces that begin with each byte; nothing if there are no
+    /// pieces.
     lengths: Vec<Lengths>,
     patterns: usize,
 }
 
-/// The pieces of a pattern in order; whether they could be in a name at all.
+/// Returns the pieces of a pattern in order, and whether they could be in a name at all.
 fn pieces<'p>(before: &'p str, between: &'p str, after: &'p str) -> (Vec<&'p str>, bool) {
     let all = [before]
         .into_iter()
@@ -126,7 +132,7 @@ fn pieces<'p>(before: &'p str, between: &'p str, after: &'p str) -> (Vec<&'p str
 
 impl Pieces {
     pub(super) fn new(seed: u64) -> Self {
-        // Not a small one: the base is what outsiders must not know.
+        // Not a small one: the base must not be guessed by outsiders.
         let base = seed.wrapping_mul(0xd6e8_feb8_6659_fd93) % (PRIME - 1_000) + 500;
         Self {
             base,
@@ -137,7 +143,7 @@ impl Pieces {
         }
     }
 
-    /// Patterns that are there.
+    /// Returns the number of patterns.
     pub(super) fn patterns(&self) -> usize {
         self.patterns
     }
@@ -187,7 +193,8 @@ impl Pieces {
         }
     }
 
-    /// Files a pattern that is not there: the texts before the first star, between that and the last, and after.
+    /// Files a pattern that is not there: the texts before the first star, between that and the
+    /// last, and after.
     pub(super) fn insert(&mut self, before: &str, between: &str, after: &str, atom: Atom) {
         self.patterns += 1;
         let (pieces, can_fit) = pieces(before, between, after);
@@ -309,7 +316,7 @@ impl Pieces {
     }
 }
 
-/// How many characters a name has, if they are not too many.
+/// Returns the length of a name in characters, if it is not too long.
 fn chars_of(name: &str) -> Option<u32> {
     if name.len() > 4 * WILDCARD_NAME_CHARS_MAX {
         return None;
@@ -321,7 +328,7 @@ fn chars_of(name: &str) -> Option<u32> {
 /// Whether a name of that many characters has these steps one behind the other.
 #[inline]
 fn fits(steps: &[u32], head: Head, places: &[u128], chars: u32) -> bool {
-    // Where the next step may begin.
+    // First place at which the next step may begin.
     let mut at = 0;
     let (mut first, mut last) = (0, steps.len());
     if head.begins() {

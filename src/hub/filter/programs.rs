@@ -10,7 +10,8 @@ use super::compile::Clause;
 use super::index::{Handle, Index};
 use super::pages::Pool;
 
-/// A word with this bit is no atom but says how many follow as the alternatives of one clause.
+/// Flag of a word that is no atom but the number of words following as the alternatives of one
+/// clause.
 const MANY: u32 = 1 << 31;
 /// Words that are kept within the program: three predicates of one value each.
 const INLINE_WORDS: usize = 3;
@@ -35,7 +36,7 @@ struct Program {
     /// Its place among the programs of its scope, kept by [`Scopes`](super::scopes::Scopes).
     place: u32,
     words: Words,
-    /// Events that it matched, and the one that was counted last: an event may find a program twice.
+    /// Events that it matched, and the one counted last: an event may find a program twice.
     matched: u32,
     event: u32,
 }
@@ -83,7 +84,8 @@ impl Programs {
         self.pool.len()
     }
 
-    /// The program of these clauses at a scope. `None` stands for what never matches.
+    /// Returns the program of these clauses at a scope. `None` stands for a filter that never
+    /// matches.
     pub(super) fn find(&self, scope: u32, clauses: Option<&[Clause]>) -> Option<u32> {
         let parts = clauses.into_iter().flatten();
         let hash = self.hash(scope, clauses.is_none(), parts.map(|c| self.hash_clause(c)));
@@ -98,8 +100,9 @@ impl Programs {
         found.map(|entry| entry.id)
     }
 
-    /// Adds a program that is not there. Its clauses are put in the order in which they give access:
-    /// the one with fewest alternatives first, and of those the one that fewest programs ask for.
+    /// Adds a program that is not there. Its clauses are put in the order in which they give
+    /// access: the one with fewest alternatives first, and of those the one that fewest programs
+    /// ask for.
     pub(super) fn insert(
         &mut self,
         scope: u32,
@@ -136,7 +139,7 @@ impl Programs {
         id
     }
 
-    /// Removes a program; its clauses, whose references are the caller's to give up.
+    /// Removes a program. Returns its clauses, whose references the caller must give up.
     pub(super) fn remove(&mut self, program: u32) -> Vec<Clause> {
         let hash = self.hash_of(program);
         self.index.remove(hash, |entry| entry.id == program);
@@ -146,7 +149,7 @@ impl Programs {
         clauses
     }
 
-    /// A program matches an event.
+    /// Counts an event that a program matches.
     #[inline]
     pub(super) fn count(&mut self, program: u32, event: u32) {
         let program = &mut self.pool[program];
@@ -156,7 +159,8 @@ impl Programs {
         }
     }
 
-    /// How many events a program has matched: the difference of two looks counts those between them.
+    /// Returns how many events a program has matched; it wraps, so the difference of two readings
+    /// counts.
     pub(super) fn matched(&self, program: u32) -> u32 {
         self.pool[program].matched
     }
@@ -208,7 +212,7 @@ impl Programs {
     }
 
     fn hash_clause(&self, clause: &Clause) -> u64 {
-        // As the words of the clause are hashed.
+        // In the same way as the words of the clause are hashed.
         let mut words = [0; 8];
         if clause.len() <= words.len() {
             let words = &mut words[..clause.len()];
@@ -219,7 +223,7 @@ impl Programs {
         self.hasher.hash_one(&*words)
     }
 
-    /// The same in whatever order the clauses come.
+    /// Returns a hash that does not depend on the order of the clauses.
     fn hash(&self, scope: u32, is_never: bool, parts: impl Iterator<Item = u64>) -> u32 {
         let sum = parts.fold(u64::from(is_never), u64::wrapping_add);
         let sum = if is_never { 1 } else { sum };

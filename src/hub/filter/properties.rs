@@ -1,9 +1,10 @@
 //! The properties that filters read, and where in a payload each may stand.
 //!
-//! A property `a.b.c` may be the field `a.b.c`, or `b.c` in the object `a`, or `c` in the object `b` in
-//! `a`; the first of these that exists counts. So a property has a site for each of its dots and one
-//! more, unless it is a field by its whole name only. A site is a field name within a context; context 0 is the payload, and a site whose field
-//! holds an object with further sites has a context of its own.
+//! A property `a.b.c` may be the field `a.b.c`, or `b.c` in the object `a`, or `c` in the object
+//! `b` in `a`; the first of these that exists counts. So a property has a site for each of its dots
+//! and one more, unless it is a field by its whole name only. A site is a field name within a
+//! context; context 0 is the payload, and a site whose field holds an object with further sites has
+//! a context of its own.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -27,27 +28,27 @@ const FIRST_OF_PAYLOADS: u32 = 4;
 /// The payload itself as a context.
 pub(super) const PAYLOAD: u32 = 0;
 
-/// What is kept of a property while filters read it.
+/// A property that filters read.
 #[derive(Debug, Default)]
 pub(super) struct Record {
     name: Arc<str>,
     /// References to atoms about it.
     references: u32,
-    /// References to atoms about its being some text, as a string or otherwise.
+    /// References to atoms of a text, as a string or otherwise.
     texts: u32,
-    /// References to atoms about its being some number or boolean.
+    /// References to atoms of a number or boolean.
     literals: u32,
-    /// The atom of its being there and not null, if that is asked for.
+    /// The atom "is there and not null", if that is asked for.
     pub(super) present: Option<Atom>,
-    /// The atom of its being null, if that is asked for.
+    /// The atom "is null", if that is asked for.
     pub(super) null: Option<Atom>,
     /// The event that it was last found in, as [`Properties::next_event`] counts.
     pub(super) event: u32,
-    /// Its place among what was found in that event.
+    /// Its place among the properties found in that event.
     pub(super) place: u32,
-    /// How many objects deep it was found there.
+    /// The depth, in objects, at which it was found there.
     pub(super) depth: u32,
-    /// Whether it is only the field of its whole name.
+    /// Whether it is only a field with its whole name.
     is_flat: bool,
 }
 
@@ -76,9 +77,9 @@ struct Site {
     end: u32,
     /// The property that such a field is.
     property: Option<u32>,
-    /// The property that such a field is and nothing else may be.
+    /// The property that such a field is, and no nested one may be.
     flat: Option<u32>,
-    /// The context of an object in such a field, and how many sites ask for it.
+    /// The context of an object in such a field, and the number of sites that ask for it.
     inner: Option<u32>,
     inner_references: u32,
 }
@@ -89,7 +90,7 @@ impl Site {
     }
 }
 
-/// What a field of a payload is to the filters.
+/// The meaning of a payload's field for the filters.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
     pub(super) property: Option<u32>,
@@ -109,7 +110,8 @@ pub(super) struct Properties {
     event: u32,
 }
 
-/// One way to a property: the context and name it may stand under, as a range of the property's name.
+/// One way to a property: the context and name it may stand under, as a range of the property's
+/// name.
 struct Steps<'n> {
     name: &'n str,
     start: usize,
@@ -117,7 +119,7 @@ struct Steps<'n> {
 }
 
 impl Iterator for Steps<'_> {
-    /// Where the rest begins, and where its first part ends if the rest has a dot.
+    /// The start of the rest, and the end of its first part if the rest has a dot.
     type Item = (usize, Option<usize>);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -165,7 +167,7 @@ impl Properties {
         self.of_payloads > 0
     }
 
-    /// Starts over with what was found: the number of the event.
+    /// Forgets the values found. Returns the number of the new event.
     pub(super) fn next_event(&mut self) -> u32 {
         self.event = self.event.wrapping_add(1);
         if self.event == 0 {
@@ -187,7 +189,8 @@ impl Properties {
         &mut self.records[property]
     }
 
-    /// The number of a property, which is known from now on; it is freed with its last atom.
+    /// Returns the number of a property, which is known from now on; it is freed with its last
+    /// atom.
     pub(super) fn number(&mut self, property: &Property) -> u32 {
         match property {
             Property::Time => TIME,
@@ -220,7 +223,7 @@ impl Properties {
         }
     }
 
-    /// One reference less, perhaps the last to that atom.
+    /// Removes a reference, which may be the last to that atom.
     pub(super) fn release(&mut self, property: u32, kind: Kind, was_last: bool) {
         let record = &mut self.records[property];
         record.references -= 1;
@@ -236,7 +239,7 @@ impl Properties {
         }
     }
 
-    /// What a field is, by its decoded name.
+    /// Finds a field by its decoded name.
     #[inline]
     pub(super) fn field(&self, context: u32, name: &[u8]) -> Option<Found> {
         let site = &self.sites[self.site(context, name)?];
@@ -359,7 +362,7 @@ impl Properties {
         }
     }
 
-    /// Frees a site that is of no more use.
+    /// Frees a site that is no longer used.
     fn drop_site(&mut self, id: u32) {
         let site = &self.sites[id];
         if site.property.is_none() && site.flat.is_none() && site.inner.is_none() {

@@ -11,7 +11,7 @@ use crate::hub::event::{Event, EventName};
 use crate::hub::scope::{Address, ScopeName};
 use crate::json;
 
-/// What sort of JSON a value is.
+/// The type of a JSON value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sort {
     Text,
@@ -20,7 +20,7 @@ enum Sort {
     Composite,
 }
 
-/// A property's value: a span of the payload, or of what was decoded.
+/// A property's value: a span of the payload, or of the decoded text.
 #[derive(Clone, Copy, Debug)]
 struct Value {
     property: u32,
@@ -30,7 +30,7 @@ struct Value {
     end: u32,
 }
 
-/// What was read of one event.
+/// The values read from one event.
 #[derive(Debug, Default)]
 pub(super) struct Values {
     list: Vec<Value>,
@@ -41,7 +41,7 @@ pub(super) struct Values {
 }
 
 impl Values {
-    /// Reads what filters ask of an event.
+    /// Reads the properties that filters ask for.
     pub(super) fn read(&mut self, event: &Event, properties: &mut Properties) {
         self.list.clear();
         self.decoded.clear();
@@ -62,7 +62,7 @@ impl Values {
         String::from_utf8_lossy(&self.name)
     }
 
-    /// Adds the atoms that hold for what was read of `event`.
+    /// Adds the atoms that hold for the values read from `event`.
     pub(super) fn facts(
         &self,
         event: &Event,
@@ -166,7 +166,7 @@ impl Values {
             for property in [found.property, found.flat].into_iter().flatten() {
                 let record = properties.record_mut(property);
                 let is_new = record.event != event;
-                // What is nearer to the top goes first; of one object, what comes last.
+                // The shallowest wins; within one object, the last.
                 if is_new || record.depth == depth {
                     let value = self.value(payload, property, field.value);
                     if is_new {
@@ -240,7 +240,7 @@ impl Values {
     }
 }
 
-/// Where a part of the payload lies in it.
+/// Returns the span of a part of the payload.
 fn span(payload: &[u8], part: &[u8]) -> (usize, usize) {
     let start = part.as_ptr() as usize - payload.as_ptr() as usize;
     (start, start + part.len())
@@ -259,7 +259,7 @@ fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
     }
 }
 
-/// Decodes what stands between the quotes of a valid JSON string (RFC 8259 §7). A lone surrogate
+/// Decodes the text between the quotes of a valid JSON string (RFC 8259 §7). A lone surrogate
 /// becomes U+FFFD.
 pub(super) fn unescape(raw: &[u8], out: &mut Vec<u8>) {
     let mut rest = raw;
@@ -287,7 +287,8 @@ pub(super) fn unescape(raw: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// The character of four digits after `\u`, or of two such escapes, and how many bytes they take.
+/// Returns the character of four digits after `\u`, or of two such escapes, and their length in
+/// bytes.
 fn unicode(rest: &[u8]) -> (char, usize) {
     let digits = |at: usize| {
         let digits = std::str::from_utf8(rest.get(at..at + 4)?).ok()?;

@@ -1,9 +1,9 @@
-//! The scopes of subscriptions: what stands above each, and the two roots of its access lists.
+//! The scopes of subscriptions: the scopes above each, and the two roots of its access lists.
 //!
-//! An event at P is heard at S if one is an ancestor of the other or equal. So the programs of S stand
-//! beneath the *own* root of S, for events of S and of what is beneath it, and beneath the *beneath*
-//! root of each ancestor of S, for events of that. An event visits the own roots of its scope and of
-//! the scopes above, and the beneath root of its scope: no walk, no search.
+//! An event at P is heard at S if one is an ancestor of the other or equal. So the programs of S
+//! stand beneath the *own* root of S, for events of S and of scopes beneath it, and beneath the
+//! *beneath* root of each ancestor of S, for events of that. An event visits the own roots of its
+//! scope and of the scopes above, and the beneath root of its scope: no walk, no search.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -35,7 +35,7 @@ pub(super) fn place(address: &Address) -> (Level, &str) {
     }
 }
 
-/// What is kept of a scope while anything refers to it.
+/// A scope that something refers to.
 #[derive(Debug, Default)]
 pub(super) struct Record {
     organization: u32,
@@ -51,7 +51,7 @@ pub(super) struct Record {
     pub(super) above: [Option<u32>; 3],
     /// Its programs.
     pub(super) programs: Paged<u32>,
-    /// Of a project: the sessions in it. Of a session: its place there.
+    /// Of a project: its sessions. Of a session: its place among its project's.
     pub(super) sessions: Paged<u32>,
     place: u32,
     references: u32,
@@ -112,7 +112,7 @@ impl Scopes {
         self.index.find(hash, is).map(|entry| entry.id)
     }
 
-    /// One more reference to a scope, which is made if need be.
+    /// Adds a reference to a scope, which is made if need be.
     pub(super) fn acquire(
         &mut self,
         organization: OrganizationId,
@@ -154,7 +154,8 @@ impl Scopes {
         name.map(|name| self.acquire(organization, level, name.as_str()))
     }
 
-    /// One reference less. What nothing refers to is forgotten, and with it what it refers to.
+    /// Removes a reference. A scope without references is forgotten, and its own references with
+    /// it.
     pub(super) fn release(&mut self, scope: u32) {
         self.records[scope].references -= 1;
         if self.records[scope].references > 0 {
@@ -172,7 +173,7 @@ impl Scopes {
         }
     }
 
-    /// A session is from now on found among the sessions of a project.
+    /// Enters a session among the sessions of a project.
     pub(super) fn enter_project(&mut self, session: u32, project: u32) {
         let sessions = &mut self.records[project].sessions;
         sessions.push(session);

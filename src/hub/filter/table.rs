@@ -1,9 +1,9 @@
 //! The table: subscriptions in, subscribers of events out.
 //!
-//! A subscription is compiled to a program of atoms ([`compile`]), programs that say the
-//! same are one ([`Programs`]), and each stands in access lists by scope and by atom ([`Access`]). An
-//! event is read once ([`Values`]), turned into atoms ([`Facts`]) and looked up. Nothing here grows or
-//! parts in large steps: adding one subscription takes microseconds, whatever is there already.
+//! A subscription is compiled to a program of atoms ([`compile`]), equal programs are one
+//! ([`Programs`]), and each stands in access lists by scope and by atom ([`Access`]). An event is
+//! read once ([`Values`]), turned into atoms ([`Facts`]) and looked up. Nothing here grows or
+//! splits in large steps: adding one subscription takes microseconds, however many there are.
 
 use super::access::Access;
 use super::atom::Kind;
@@ -19,14 +19,16 @@ use crate::hub::event::Event;
 use crate::hub::scope::{Address, OrganizationId, Parents, Scope, ScopeName};
 use crate::hub::subscription::{NamePattern, SubscriberId, Subscription, SubscriptionId};
 
-/// What matching needs room for, kept by the caller for one table, so that matching allocates nothing.
+/// Scratch memory of matching, kept by the caller for one table, so that matching allocates
+/// nothing.
 #[derive(Debug, Default)]
 pub struct MatchScratch {
     /// The subscribers of the event that was matched last, each once.
     pub subscribers: Vec<SubscriberId>,
-    /// Whether they are, in this order, those of the event before, and nobody came or went in between.
+    /// Whether they are, in this order, those of the event before, and none joined or left in
+    /// between.
     pub repeats: bool,
-    /// The programs that `subscribers` are of, and [`Audience::changes`] then.
+    /// The programs of `subscribers`, and [`Audience::changes`] at that time.
     told: Vec<u32>,
     told_at: Option<u64>,
     values: Values,
@@ -45,7 +47,7 @@ pub struct FilterTable {
     programs: Programs,
     access: Access,
     audience: Audience,
-    /// Which event is matched; not 0.
+    /// Number of the event that is matched; not 0.
     event: u32,
 }
 
@@ -79,13 +81,13 @@ impl FilterTable {
         self.len() == 0
     }
 
-    /// Distinct filters among the subscriptions: of those that say the same at the same scope, one.
+    /// Distinct filters among the subscriptions: equal ones at the same scope are one.
     pub fn programs(&self) -> usize {
         self.programs.len()
     }
 
-    /// How many different wildcards an organization would have if it subscribed to these names besides: those that
-    /// are [costly](NamePattern::is_costly).
+    /// Returns how many different wildcards an organization would have with these names added:
+    /// those that are [costly](NamePattern::is_costly).
     pub fn wildcards_with<'p>(
         &self,
         organization: OrganizationId,
@@ -107,7 +109,8 @@ impl FilterTable {
         self.atoms.costly_of(organization) + new.len()
     }
 
-    /// Adds a subscription. What it says of its scope's parents holds for all subscriptions there.
+    /// Adds a subscription. Its statements about its scope's parents hold for all subscriptions
+    /// there.
     pub fn subscribe(&mut self, subscriber: SubscriberId, wanted: &Subscription) -> SubscriptionId {
         let scope = self.scopes.acquire_scope(&wanted.scope);
         self.tell_above(scope, wanted.scope.organization, &wanted.parents, false);
@@ -145,14 +148,14 @@ impl FilterTable {
         self.scopes.release(scope);
     }
 
-    /// How many events a subscription has matched, and others that say the same: the difference of two looks counts
-    /// those between them.
+    /// Returns how many events a subscription, or an equal one, has matched; it wraps, so the
+    /// difference of two readings counts.
     pub fn matched(&self, id: SubscriptionId) -> u32 {
         self.programs.matched(self.audience.program(id))
     }
 
-    /// A project's group, or a session's project or group, came to be known: subscriptions at `child` and
-    /// beneath it hear what is told there from now on. Replaces what was known.
+    /// Notes a project's group, or a session's project or group: subscriptions at `child` and
+    /// beneath it match events there from now on. Replaces earlier parents.
     pub fn learn(&mut self, organization: OrganizationId, child: &Address, parents: &Parents) {
         let (level, name) = place(child);
         let Some(scope) = self.scopes.find(organization, level, name) else {
@@ -178,7 +181,7 @@ impl FilterTable {
         scratch.values.read(event, &mut self.properties);
     }
 
-    /// The second half of [`Self::matches`]: from what was read of this event to its subscribers.
+    /// The second half of [`Self::matches`]: from the values read to the event's subscribers.
     pub fn find(&mut self, event: &Event, scratch: &mut MatchScratch) {
         scratch.programs.clear();
         self.find_candidates(event, scratch);
@@ -220,7 +223,7 @@ impl FilterTable {
         }
     }
 
-    /// The atoms that hold for what was read, and for the name.
+    /// Collects the atoms that hold for the values read, and for the name.
     fn find_candidates(&self, event: &Event, scratch: &mut MatchScratch) {
         let facts = &mut scratch.facts;
         facts.clear();
@@ -306,7 +309,8 @@ impl FilterTable {
         }
     }
 
-    /// Takes note of what stands above a scope; what is not said is kept, or forgotten if `replaces`.
+    /// Notes the scopes above a scope; those that are not given are kept, or forgotten if
+    /// `replaces`.
     fn tell_above(
         &mut self,
         scope: u32,

@@ -1,8 +1,8 @@
 //! Name patterns with a `*`, found from a name without trying each. One organization's.
 //!
-//! A pattern with one star is filed under what stands before it and, within that, under what stands after. A name
-//! asks for each length of such beginnings that exists, and where it finds one for each length of endings. Patterns
-//! with text between stars are in [`Pieces`].
+//! A pattern with one star is filed under the text before it and, within that, under the text
+//! after. A name is looked up once for each length of such beginnings that exists, and if one is
+//! found, once for each length of endings. Patterns with text between stars are in [`Pieces`].
 
 use std::hash::BuildHasher;
 
@@ -28,13 +28,13 @@ struct Beginning {
 #[derive(Debug, Default)]
 struct OneStar {
     beginning: u32,
-    /// What stands after the star.
+    /// The text after the star.
     text: Box<[u8]>,
     ends: Ends,
     atom: Option<Atom>,
 }
 
-/// What matching needs room for.
+/// Scratch memory of matching.
 #[derive(Debug, Default)]
 pub(super) struct WildScratch(PiecesScratch);
 
@@ -47,12 +47,12 @@ pub(super) struct WildNames {
     lengths: Lengths,
     one_star: Pool<OneStar>,
     one_star_index: Index<Handle>,
-    /// How many patterns are nothing but a beginning: `x*`.
+    /// Number of patterns that are only a beginning: `x*`.
     prefixes: usize,
     pieces: Pieces,
 }
 
-/// What stands before the first `*`, between that and the last, and after the last.
+/// Returns the text before the first `*`, between that and the last, and after the last.
 fn parts(pattern: &str) -> (&str, &str, &str) {
     let (before, rest) = pattern.split_once('*').unwrap_or((pattern, ""));
     let (between, after) = rest.rsplit_once('*').unwrap_or(("", rest));
@@ -77,7 +77,7 @@ impl WildNames {
         self.one_star.len() + self.pieces.patterns() == 0
     }
 
-    /// Patterns that are more than a beginning.
+    /// Returns the number of patterns that are more than a beginning.
     pub(super) fn costly(&self) -> usize {
         self.one_star.len() - self.prefixes + self.pieces.patterns()
     }

@@ -103,7 +103,7 @@ fn bounds_refuse_and_time_frees() {
     let first = key(&0usize.to_le_bytes());
     let done = Begin::Done(Answer::Done);
     assert_eq!(keys.begin(at(1_001), &first, 0), done);
-    // One call forgets a few; what is expired but not forgotten yet is fresh all the same.
+    // One call forgets a few; an expired key that is not forgotten yet is fresh all the same.
     let last = key(&(IDEMPOTENCY_KEYS_MAX - 2).to_le_bytes());
     assert_eq!(keys.begin(at(ttl()), &last, 0), Begin::Fresh);
     assert!(keys.len() > IDEMPOTENCY_KEYS_MAX / 2);
@@ -124,7 +124,7 @@ fn an_organization_that_holds_its_share_is_told_when_its_oldest_key_expires() {
     assert_eq!(one_more(&mut keys, late), held(Whose::Organization, 1));
     let other = of(OrganizationId(2), b"k");
     assert_eq!(keys.begin(at(6_001), &other, 0), Begin::Fresh, "others may");
-    // The time that was told is true.
+    // The reported time is exact.
     assert_eq!(one_more(&mut keys, late + 1), Begin::Fresh);
     keys.expire(at(late + 1), usize::MAX);
     assert_eq!(keys.len(), 3);

@@ -1,4 +1,4 @@
-//! Where a client stands in a session's log, and what it missed.
+//! A client's position in a session's log, and the gap after it.
 //!
 //! The decision behind it: a client that comes back either continues without a hole or is told of
 //! the hole. How a dialect writes these (headers, `Last-Event-ID`) is none of this file's business.

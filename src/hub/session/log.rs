@@ -1,8 +1,8 @@
 //! One session's log: a ring of shared events with dense numbers, bounded by age, count and bytes.
 //!
-//! Whichever bound is hit first lets the oldest events go; numbers are never reused within an epoch,
-//! so that what was let go is always visible as a [`Gap`]. All operations take O(1) amortised time,
-//! and the ring gives memory back: an empty log owns none. The log knows nothing of its readers.
+//! The bound reached first evicts the oldest events; numbers are never reused within an epoch, so
+//! that an eviction is always visible as a [`Gap`]. All operations take O(1) amortised time, and
+//! the ring gives memory back: an empty log owns none. The log knows nothing of its readers.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::time::Instant;
 /// A ring of this many slots (512 bytes) is not worth shrinking while it holds anything.
 const RING_SLOTS_KEPT: usize = 32;
 
-/// How much a log retains; whichever bound is hit first.
+/// The retention of a log; the bound reached first evicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Events older than this are let go. Whole milliseconds count; past 49 days is 49 days.
+    /// Greatest age of an event. Whole milliseconds count; past 49 days is 49 days.
     pub age: Duration,
     /// Most events, at most [`LOG_EVENTS_MAX`].
     pub events: usize,
@@ -37,19 +37,19 @@ impl Default for Retention {
     }
 }
 
-/// Where a reader goes on, and what it must be told first.
+/// A reader's next position, and the gap before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resume {
     /// The first number to read.
     pub from: Number,
-    /// The hole before `from`, if there is one.
+    /// The gap before `from`, if there is one.
     pub gap: Option<Gap>,
 }
 
-/// The events of one session, in the order it was told.
+/// The events of one session, in the order of acceptance.
 ///
-/// The newest event is let go by age alone: were it refused by count or bytes, even readers that
-/// wait for it could never be told. So a log exceeds its bytes by one event at most.
+/// The newest event is evicted by age alone: were it evicted by count or bytes, even waiting
+/// readers could never be told. So a log exceeds its bytes by one event at most.
 #[derive(Debug)]
 pub struct Log {
     ring: VecDeque<Slot>,
@@ -81,7 +81,7 @@ impl Log {
         }
     }
 
-    /// Appends an event and returns its number; lets go of what no longer fits beside it.
+    /// Appends an event and returns its number; evicts events that no longer fit beside it.
     pub fn append(&mut self, now: Instant, event: Arc<Event>) -> Number {
         let bytes = event.retained_bytes();
         while self.front_is_old(now)
@@ -103,7 +103,7 @@ impl Log {
         number
     }
 
-    /// Lets go of events that are older than the retention's age at `now`.
+    /// Evicts events that are older than the retention's age at `now`.
     pub fn trim(&mut self, now: Instant) {
         if self.front_is_old(now) {
             while self.front_is_old(now) {
@@ -113,7 +113,7 @@ impl Log {
         }
     }
 
-    /// Lets go of the oldest events until at least `bytes` are free or nothing is left.
+    /// Evicts the oldest events until at least `bytes` are free or nothing is left.
     pub(crate) fn evict(&mut self, bytes: usize) {
         let mut freed = 0;
         while freed < bytes {
@@ -125,13 +125,14 @@ impl Log {
         self.give_back();
     }
 
-    /// The first instant from `at` on at which what is appended is not too old `now`.
+    /// Returns the first instant, not before `at`, whose events are not too old `now`.
     pub(crate) fn young(&self, at: Instant, now: Instant) -> Instant {
         let oldest = now.as_millis().saturating_sub(self.age_ms_max.into());
         at.max(Instant::from_millis(oldest))
     }
 
-    /// How much [`bytes`](Self::bytes) can grow at most by appending events of `bytes` in all.
+    /// Returns how much [`bytes`](Self::bytes) can grow at most by appending events of `bytes` in
+    /// all.
     pub(crate) fn growth(&self, bytes: usize) -> usize {
         let bound = self.bytes_max.max(bytes);
         self.bytes
@@ -150,7 +151,7 @@ impl Log {
         self.next
     }
 
-    /// Which life of the session's log this is.
+    /// Identifies this life of the session's log.
     pub fn epoch(&self) -> Epoch {
         self.epoch
     }
@@ -160,8 +161,8 @@ impl Log {
         self.bytes
     }
 
-    /// Where a reader with this cursor goes on. [`trim`](Self::trim) first, or the answer may
-    /// include events past their age.
+    /// Returns where a reader with this cursor goes on. [`trim`](Self::trim) first, or the result
+    /// may include events past their age.
     pub fn resume(&self, cursor: Cursor) -> Resume {
         let seen = Number::try_from(cursor.last).ok();
         let reset = cursor.epoch.is_some_and(|epoch| epoch != self.epoch)
@@ -204,15 +205,15 @@ impl Log {
             .is_some_and(|slot| now.since(slot.appended) > age_max)
     }
 
-    /// Lets go of the oldest event; `None` when there is none, else the bytes it counted for.
+    /// Evicts the oldest event. Returns the bytes it counted for; `None` if the log is empty.
     fn pop_front(&mut self) -> Option<usize> {
         let bytes = self.ring.pop_front()?.event.retained_bytes();
         self.bytes -= bytes;
         Some(bytes)
     }
 
-    /// Returns memory once three quarters of the ring are unused. Half of what is left stays free,
-    /// so that it takes as many operations as slots are copied before the next move.
+    /// Returns memory once three quarters of the ring are unused. Half of the rest stays free, so
+    /// that at least as many operations as slots were copied precede the next move.
     fn give_back(&mut self) {
         let (len, capacity) = (self.ring.len(), self.ring.capacity());
         if len == 0 {

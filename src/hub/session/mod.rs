@@ -1,7 +1,7 @@
 //! Sessions: the leaves of the tree. Each owns a log and knows the readers attached to it.
 //!
-//! A log ([`Log`]) numbers events densely and answers where a [`Cursor`] resumes, with the [`Gap`]
-//! if there is one. Readers pull from logs and hold no queue of their own.
+//! A log ([`Log`]) numbers events densely and tells where a [`Cursor`] resumes, with the [`Gap`] if
+//! there is one. Readers pull from logs and hold no queue of their own.
 
 mod cursor;
 mod index;

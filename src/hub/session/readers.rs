@@ -1,4 +1,4 @@
-//! Who reads which session: attach and detach in O(1), 20 bytes a reader.
+//! The readers of each session: attach and detach in O(1), 20 bytes a reader.
 //!
 //! A reader is a connection's interest in one session. The connection is an opaque number here; the
 //! place of the reader in its log is the connection's own business, since readers hold no queue.
@@ -24,7 +24,7 @@ pub(in super::super) struct ReaderList(Vec<ReaderId>);
 #[derive(Debug)]
 struct Reader {
     session: SessionIndex,
-    /// Where this reader is in its session's list.
+    /// Its index in its session's list.
     position: u32,
     connection: u32,
 }

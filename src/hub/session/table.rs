@@ -1,8 +1,8 @@
 //! All sessions of a shard: stable small indices, and an index by hash that stores no key twice.
 //!
-//! The hash is [`Placement::session_hash`](super::super::Placement::session_hash), computed once per
-//! request and handed in: this file never hashes. A session that nobody created explicitly is as
-//! small as can be; what only some sessions have is in [`Details`].
+//! The hash is [`Placement::session_hash`](super::super::Placement::session_hash), computed once
+//! per request and handed in: this file never hashes. A session that was not created explicitly is
+//! as small as can be; fields that only some sessions have are in [`Details`].
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ use super::log::Log;
 use super::readers::ReaderList;
 use crate::time::{Instant, Now};
 
-/// A leaf of the tree. What is above it is the tree's to know.
+/// A leaf of the tree. Its parents are known to the tree only.
 #[derive(Debug)]
 pub(in super::super) struct Session {
     pub(in super::super) key: SessionKey,
-    /// Of the key: a growing index need not hash a million tokens again.
+    /// Hash of the key: a growing index need not hash a million tokens again.
     pub(in super::super) hash: u64,
     pub(in super::super) log: Log,
     pub(in super::super) readers: ReaderList,
@@ -29,18 +29,18 @@ pub(in super::super) struct Session {
     pub(in super::super) created_ms: u64,
     pub(in super::super) last_used: Instant,
     pub(in super::super) status: Status,
-    /// It was created by that name, and did not merely come to be when it was used.
+    /// Whether it was created explicitly, rather than by its first use.
     pub(in super::super) declared: bool,
-    /// It has events that its readers were not shown yet: it is in the hub's list.
+    /// Whether it has events that its readers were not shown yet: it is in the hub's list.
     pub(in super::super) woken: bool,
-    /// It has ended, and exists only until its readers were shown its last event.
+    /// Whether it has ended, and exists only until its readers were shown its last event.
     pub(in super::super) doomed: bool,
 }
 
 // A million of them should fit in 200 MB.
 const _: () = assert!(size_of::<Session>() <= 160);
 
-/// What only sessions that were created or started explicitly have. Unix milliseconds.
+/// Fields of sessions that were created or started explicitly. Unix milliseconds.
 #[derive(Debug, Default)]
 pub(in super::super) struct Details {
     pub(in super::super) labels: Vec<String>,
@@ -54,15 +54,15 @@ impl Session {
         self.details.get_or_insert_default()
     }
 
-    /// Whether the session is past its date, or was unused for longer than `ttl`. Readers that are
-    /// attached are use; a date holds regardless.
+    /// Whether the session is past its date, or was unused for longer than `ttl`. Attached readers
+    /// are use; a date holds regardless.
     pub(in super::super) fn is_expired(&self, now: Now, ttl: Duration) -> bool {
         let date = self.details.as_ref().and_then(|d| d.expires_ms);
         date.is_some_and(|date| now.unix_ms >= date)
             || (self.readers.is_empty() && now.instant.since(self.last_used) > ttl)
     }
 
-    /// When its date came, unless nobody had used it for longer than `ttl` by then.
+    /// Returns the time of its date, unless it had been unused for longer than `ttl` by then.
     pub(in super::super) fn ended_by_date(&self, now: Now, ttl: Duration) -> Option<Instant> {
         let date = self.details.as_ref().and_then(|d| d.expires_ms)?;
         let ago_ms = now.unix_ms.checked_sub(date)?;
@@ -88,7 +88,7 @@ impl SessionTable {
         self.slab.len()
     }
 
-    /// Those of an organization.
+    /// Returns the number of sessions of an organization.
     pub(in super::super) fn count_of(&self, organization: OrganizationId) -> usize {
         self.counts.of(organization)
     }
@@ -122,7 +122,7 @@ impl SessionTable {
         found.map(|&i| SessionIndex::new(i as usize))
     }
 
-    /// All organizations' sessions of a token, given its hash; in no order to rely on.
+    /// Returns all organizations' sessions of a token, given its hash; in no order to rely on.
     pub(in super::super) fn of_token(
         &self,
         token: &str,
@@ -133,7 +133,7 @@ impl SessionTable {
         sessions.filter(move |s| s.hash == hash && s.key.token.as_str() == token)
     }
 
-    /// Where the next session will be inserted.
+    /// Returns the place of the next inserted session.
     pub(in super::super) fn vacant_index(&self) -> SessionIndex {
         SessionIndex::new(self.slab.vacant_key())
     }
@@ -178,7 +178,7 @@ impl SessionTable {
     }
 }
 
-/// The hash as the index wants it. Placement has spent the high bits (all sessions of a shard agree
+/// Returns the hash for the index. Placement has spent the high bits (all sessions of a shard agree
 /// in them), but `HashTable` tells entries of one bucket apart by exactly those.
 const fn mix(hash: u64) -> u64 {
     hash.rotate_left(32)

@@ -1,4 +1,4 @@
-//! What messages say, and every way to be refused.
+//! The contents of messages, and every way to be refused.
 
 use std::fmt::Write as _;
 
@@ -190,7 +190,7 @@ fn depth_is_bounded() {
     );
 }
 
-/// What costs more than the size of its text keeps this test busy for minutes.
+/// A cost that grows faster than the text would keep this test busy for minutes.
 #[test]
 fn large_messages_are_read_and_refused() {
     assert!(refused("[".repeat(1 << 20)).starts_with("nested deeper than 128"));

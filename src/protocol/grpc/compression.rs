@@ -1,8 +1,9 @@
-//! Compressed messages (<https://github.com/grpc/grpc/blob/master/doc/compression.md>): gzip (RFC 1952), which is what
-//! all libraries of gRPC have.
+//! Compressed messages (<https://github.com/grpc/grpc/blob/master/doc/compression.md>): gzip (RFC
+//! 1952), which all libraries of gRPC have.
 //!
-//! A message says of itself whether it is compressed, its call how. What comes is inflated up to a bound and no
-//! further, whatever it claims; what goes is deflated quickly, and only if that makes it smaller.
+//! A message says whether it is compressed, its call names the encoding. An incoming message is
+//! inflated up to a bound and no further, whatever it claims; an outgoing one is deflated quickly,
+//! and only if that makes it smaller.
 
 use std::io::{Read as _, Write as _};
 
@@ -14,19 +15,19 @@ use super::error::MessageError;
 
 /// The name of no encoding.
 pub(super) const IDENTITY: &str = "identity";
-/// The name of the other.
+/// The name of gzip.
 pub(super) const GZIP: &str = "gzip";
 
-/// The field that says which encodings of messages we accept.
+/// The field that lists the encodings of messages we accept.
 pub const ACCEPT_ENCODING: (&str, &str) = ("grpc-accept-encoding", "identity,gzip");
 
 /// The field of an answer that has a compressed message.
 pub const ENCODING: (&str, &str) = ("grpc-encoding", GZIP);
 
-/// How those messages of a call are written that say that they are compressed.
+/// The encoding of a call's compressed messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum MessageEncoding {
-    /// None may be.
+    /// None: no message may be compressed.
     #[default]
     Identity,
     /// As gzip.
@@ -46,10 +47,10 @@ impl MessageEncoding {
     }
 }
 
-/// What a compressed message is, if that is no more than so many bytes.
+/// Inflates a compressed message. Errors if it exceeds `bytes_max` bytes.
 pub(super) fn inflate(compressed: &[u8], bytes_max: usize) -> Result<Vec<u8>, MessageError> {
     let mut bytes = Vec::new();
-    // One byte more would be too many, so no more than that is ever asked for.
+    // One byte more would be too many, so inflating stops there.
     let mut decoder = MultiGzDecoder::new(compressed).take(bytes_max as u64 + 1);
     decoder
         .read_to_end(&mut bytes)

@@ -1,38 +1,39 @@
-//! Why the bytes of a call are no message (gRPC over HTTP/2, compression.md, statuscodes.md).
+//! The reasons why a call's bytes are no message (gRPC over HTTP/2, compression.md,
+//! statuscodes.md).
 
 use std::fmt;
 
 use super::status::{Code, Status};
 
-/// Why there is no message, and can be none after it: the call is over.
+/// The reason why there is no message, and can be none after it: the call is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageError {
-    /// It says that it is compressed, but its call did not say how.
+    /// It says that it is compressed, but its call named no encoding.
     Compressed,
     /// It says that it is compressed, but is not.
     NotGzip,
-    /// It is more than is allowed once it is no longer compressed.
+    /// It is longer than allowed once inflated.
     Inflated {
-        /// The bytes it may have.
+        /// Its bound in bytes.
         bytes_max: usize,
     },
     /// Its flag is neither 0 nor 1. A client's gRPC-web trailers are among these.
     UnknownFlag(u8),
-    /// It says that it has more bytes than are allowed.
+    /// It announces more bytes than allowed.
     TooLong {
-        /// The bytes it is said to have.
+        /// The announced bytes.
         bytes: usize,
-        /// The bytes it may have.
+        /// Its bound in bytes.
         bytes_max: usize,
     },
 }
 
 impl MessageError {
-    /// How a call that sent this ends.
+    /// Returns the status that ends the call.
     pub fn status(self) -> Status {
         match self {
             // compression.md, test case 6: the flag without an encoding MUST fail with INTERNAL.
-            // Whoever named an encoding was refused by its fields already.
+            // A call that named an unknown encoding was refused by its fields already.
             Self::Compressed | Self::NotGzip | Self::UnknownFlag(_) => {
                 Status::new(Code::Internal, self.to_string())
             }

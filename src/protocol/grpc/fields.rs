@@ -1,8 +1,8 @@
-//! The fields that begin a call (PROTOCOL-HTTP2, "Requests"; PROTOCOL-WEB): what kind of call it is, how
-//! long its client waits, and whether its messages can be read.
+//! The fields that begin a call (PROTOCOL-HTTP2, "Requests"; PROTOCOL-WEB): its kind, its timeout,
+//! and whether its messages can be read.
 //!
-//! What is not gRPC is told so in HTTP (415), so that nobody takes a 200 for success. What is gRPC, but
-//! wrong, is told by a [`Status`] in the form of the call's own kind.
+//! A request that is not gRPC is refused in HTTP (415), so that its sender does not take a 200 for
+//! success. A malformed gRPC request is refused by a [`Status`] in the form of the call's own kind.
 
 use std::str;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::protocol::media::media_ranges;
 /// Most digits of a timeout (PROTOCOL-HTTP2, `TimeoutValue`).
 const TIMEOUT_DIGITS_MAX: usize = 8;
 
-/// How a call's messages and its status are carried.
+/// The carriage of a call's messages and its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// gRPC over HTTP/2: the status stands in the trailers.
@@ -27,8 +27,9 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind that a `Content-Type` or `Accept` names: one media type, with or without parameters,
-    /// in any case (RFC 9110 §8.3.1). Messages are protocol buffers; `+json` and others are not for us.
+    /// The kind that a `Content-Type` or `Accept` names: one media type, with or without
+    /// parameters, in any case (RFC 9110 §8.3.1). Messages are protocol buffers; `+json` and others
+    /// are not for us.
     pub fn of_media_type(value: &[u8]) -> Option<Self> {
         let end = memchr::memchr(b';', value).unwrap_or(value.len());
         let name = value[..end].trim_ascii();
@@ -62,31 +63,31 @@ impl Kind {
     }
 }
 
-/// What a call's fields say.
+/// The fields of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallFields {
-    /// How the request is carried.
+    /// The carriage of the request.
     pub kind: Kind,
-    /// How the answer is to be carried: as the request, unless an `Accept` of gRPC-web says otherwise.
+    /// The carriage of the answer: as the request, unless an `Accept` of gRPC-web says otherwise.
     pub answer: Kind,
-    /// How long the client waits, from the arrival of the fields on. Zero if it waits no more.
+    /// The client's timeout, from the arrival of the fields on. Zero if it has passed.
     pub timeout: Option<Duration>,
-    /// How the client compresses messages, if it does.
+    /// The encoding of the client's compressed messages, if it names one.
     pub encoding: MessageEncoding,
     /// Whether the client reads messages that are gzip.
     pub accepts_gzip: bool,
 }
 
-/// A call that is over with its fields.
+/// The refusal of a call by its fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallRefusal {
     /// It is not gRPC with protocol buffers: HTTP 415.
     MediaType,
-    /// It is, and wrong.
+    /// It is malformed gRPC.
     Status {
-        /// How the answer is to be carried.
+        /// The carriage of the answer.
         answer: Kind,
-        /// What is wrong. With UNIMPLEMENTED goes [`ACCEPT_ENCODING`] (compression.md).
+        /// The error. With UNIMPLEMENTED goes [`ACCEPT_ENCODING`] (compression.md).
         status: Status,
     },
 }
@@ -94,8 +95,8 @@ pub enum CallRefusal {
 impl CallFields {
     /// Reads all fields of a request: names in any case, values without white space around them.
     ///
-    /// A repeated content type must be of the same kind; of other repeated fields each must be right, and
-    /// the shortest timeout counts.
+    /// A repeated content type must be of the same kind; of other repeated fields each must be
+    /// right, and the shortest timeout counts.
     pub fn read<'h>(
         headers: impl Iterator<Item = (&'h str, &'h [u8])>,
     ) -> Result<Self, CallRefusal> {
@@ -150,7 +151,7 @@ impl CallFields {
     }
 }
 
-/// The kinds of gRPC-web among media ranges, and how much each is wanted (RFC 9110 §12.5.1).
+/// The kinds of gRPC-web among media ranges, and their weights (RFC 9110 §12.5.1).
 fn accepted_kinds(value: &[u8]) -> impl Iterator<Item = (Kind, u16)> {
     let ranges = media_ranges(value).filter(|range| range.weight > 0);
     ranges.filter_map(|range| {
@@ -171,7 +172,8 @@ fn malformed_timeout(value: &[u8]) -> Status {
     Status::new(Code::Internal, message)
 }
 
-/// compression.md, test case 4: the description says what is not supported, and what is.
+/// compression.md, test case 4: the description names the unsupported encoding, and the supported
+/// ones.
 fn unknown_encoding(value: &[u8]) -> Status {
     let value = quoted_bytes(value);
     let message = format!("grpc-encoding {value} is not supported; {IDENTITY} and {GZIP} are");
@@ -183,8 +185,8 @@ fn unknown_encoding(value: &[u8]) -> Status {
 pub struct Timeout(pub Duration);
 
 impl Timeout {
-    /// Reads digits and a unit. Zero is not a positive integer, but what clients send whose deadline has
-    /// just passed.
+    /// Reads digits and a unit. Zero is not a positive integer, but clients send it whose deadline
+    /// has just passed.
     pub fn parse(value: &[u8]) -> Option<Self> {
         let (unit, digits) = value.split_last()?;
         let all_digits = digits.iter().all(u8::is_ascii_digit);

@@ -1,4 +1,5 @@
-//! Length-prefixed messages (PROTOCOL-HTTP2, "Length-Prefixed-Message"), in requests and responses alike.
+//! Length-prefixed messages (PROTOCOL-HTTP2, "Length-Prefixed-Message"), in requests and responses
+//! alike.
 //!
 //! ```text
 //!   byte 0            bytes 1–4
@@ -7,8 +8,8 @@
 //!  └─────────────────┴────────────────────┴───────────┘
 //! ```
 //!
-//! How a message is compressed whose flag says so is the call's to say ([`MessageEncoding`]). Where messages end has nothing to do with where
-//! DATA frames or chunks end.
+//! The encoding of a message whose flag is set is named by its call ([`MessageEncoding`]). Message
+//! boundaries have nothing to do with those of DATA frames or chunks.
 
 use std::borrow::Cow;
 
@@ -19,7 +20,7 @@ use super::error::MessageError;
 use super::status::{Code, Status};
 use crate::protocol::Parsed;
 
-/// What precedes the bytes of a message: flag and length.
+/// Length of a message's header: flag and length.
 pub const MESSAGE_HEADER_BYTES: usize = 5;
 
 const FLAG_PLAIN: u8 = 0;
@@ -30,12 +31,12 @@ const FLAG_COMPRESSED: u8 = 1;
 pub struct Message<'b> {
     /// Its bytes, without the header, as they were sent.
     pub bytes: &'b [u8],
-    /// How they are written.
+    /// Their encoding.
     pub encoding: MessageEncoding,
 }
 
 impl<'b> Message<'b> {
-    /// The message itself, of at most `bytes_max` bytes.
+    /// Returns the decoded message, of at most `bytes_max` bytes.
     pub fn decoded(self, bytes_max: usize) -> Result<Cow<'b, [u8]>, MessageError> {
         match self.encoding {
             MessageEncoding::Identity => Ok(Cow::Borrowed(self.bytes)),
@@ -46,8 +47,9 @@ impl<'b> Message<'b> {
 
 /// Finds the message at the front of `buf`, of at most `message_bytes_max` bytes.
 ///
-/// If it is compressed, that is how many it may have as it was sent, and `encoding` is what the call said of them.
-/// Its header is judged as soon as it is there: a message that cannot be accepted is not waited for.
+/// For a compressed message that bounds its compressed bytes; `encoding` is the one its call named.
+/// Its header is judged as soon as it is there: a message that cannot be accepted is not waited
+/// for.
 #[inline]
 pub fn parse_message(
     buf: &[u8],
@@ -80,7 +82,7 @@ pub fn parse_message(
     })
 }
 
-/// How a call ends whose client stopped within a message.
+/// Returns the status that ends a call whose client stopped within a message.
 pub fn truncated() -> Status {
     Status::new(Code::Internal, "the call ended within a message")
 }
@@ -90,7 +92,7 @@ pub fn put_message(out: &mut BytesMut, bytes: &[u8]) {
     put_frame(out, FLAG_PLAIN, bytes);
 }
 
-/// Appends a message as gzip. No if it would be no smaller: then nothing is appended.
+/// Appends a message as gzip. Returns `false`, with nothing appended, if it would be no smaller.
 pub fn put_compressed(out: &mut BytesMut, bytes: &[u8]) -> bool {
     match deflate(bytes) {
         Some(compressed) => {
@@ -106,7 +108,7 @@ pub fn is_compressed(frame: &[u8]) -> bool {
     frame.first() == Some(&FLAG_COMPRESSED)
 }
 
-/// Appends what has the form of a message, with this flag. Everything we send is far below 4 GiB.
+/// Appends a frame in the form of a message, with this flag. Everything we send is far below 4 GiB.
 pub(super) fn put_frame(out: &mut BytesMut, flag: u8, bytes: &[u8]) {
     debug_assert!(u32::try_from(bytes.len()).is_ok());
     out.reserve(MESSAGE_HEADER_BYTES + bytes.len());
@@ -143,7 +145,7 @@ mod tests {
         let error = found.decoded(bytes_max).unwrap_err();
         assert_eq!(error, MessageError::Inflated { bytes_max });
         assert_eq!(error.status().code, Code::ResourceExhausted);
-        // Who compresses need not compress all.
+        // A call with an encoding need not compress all messages.
         let parsed = parse_message(b"\0\0\0\0\x03abc", 3, MessageEncoding::Gzip);
         assert_eq!(parsed, Ok(Parsed::Complete(plain(b"abc"), 8)));
         assert_eq!(plain(b"abc").decoded(0).as_deref(), Ok(&b"abc"[..]));

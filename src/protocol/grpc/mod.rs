@@ -1,10 +1,11 @@
-//! gRPC over HTTP/2, and gRPC-web: what stands inside the bodies and fields of HTTP
+//! gRPC over HTTP/2, and gRPC-web: the contents of the bodies and fields of HTTP
 //! (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
 //!
-//! [`CallFields`] judges the fields that begin a call, [`parse_message`] finds the messages in its body,
-//! [`Status`] ends it, with a message that cites little of what was sent ([`quoted`]). gRPC-web says the same within the body ([`put_trailers`]), in base64 if asked to.
+//! [`CallFields`] judges the fields that begin a call, [`parse_message`] finds the messages in its
+//! body, [`Status`] ends it, with a message that quotes little of the request ([`quoted`]).
+//! gRPC-web has the same within the body ([`put_trailers`]), in base64 if asked to.
 //!
-//! Nothing here knows HTTP's own framing, which methods there are, or what a message means.
+//! Nothing here knows HTTP's own framing, which methods there are, or the meaning of a message.
 
 mod compression;
 mod error;

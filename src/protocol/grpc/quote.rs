@@ -1,6 +1,6 @@
 //! A client's own words within a status message.
 //!
-//! A sentence quotes at most a little of what was sent: it travels back, and a name may be as long as a
+//! A sentence quotes only a little of the request: it travels back, and a name may be as long as a
 //! message.
 
 use std::borrow::Cow;
@@ -15,7 +15,8 @@ pub fn quoted(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The beginning of bytes that need not be text: as text in ASCII, with an ellipsis if that is not all.
+/// The beginning of bytes that need not be text: as text in ASCII, with an ellipsis if that is not
+/// all.
 pub(super) fn quoted_bytes(bytes: &[u8]) -> String {
     let (begin, ellipsis) = match bytes.get(..STATUS_QUOTED_CHARS_MAX) {
         Some(begin) if begin.len() < bytes.len() => (begin, "…"),

@@ -1,4 +1,4 @@
-//! How a call ended (<https://github.com/grpc/grpc/blob/master/doc/statuscodes.md>).
+//! The status of a call (<https://github.com/grpc/grpc/blob/master/doc/statuscodes.md>).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, CONTROLS, PercentEncode, percent_decode, percen
 
 use crate::limits::GRPC_STATUS_MESSAGE_BYTES_MAX;
 
-/// What is encoded in a status message besides all that is not ASCII (PROTOCOL-HTTP2,
+/// The ASCII characters encoded in a status message, besides all that is not ASCII (PROTOCOL-HTTP2,
 /// `Percent-Byte-Unencoded`).
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
@@ -25,7 +25,7 @@ pub enum Code {
     InvalidArgument = 3,
     /// The client's deadline passed.
     DeadlineExceeded = 4,
-    /// What was asked for is not there.
+    /// The requested thing is not there.
     NotFound = 5,
     /// It is there already.
     AlreadyExists = 6,
@@ -76,7 +76,7 @@ impl Code {
         })
     }
 
-    /// The status of an HTTP answer that says the same.
+    /// Returns the corresponding status of HTTP.
     pub const fn http_status(self) -> u16 {
         match self {
             Self::Ok => 200,
@@ -100,7 +100,7 @@ impl Code {
 pub struct Status {
     /// The code.
     pub code: Code,
-    /// What was wrong, and where.
+    /// The error and its place.
     pub message: Cow<'static, str>,
 }
 
@@ -119,8 +119,8 @@ impl Status {
         }
     }
 
-    /// The end of a call with another number of messages than its method takes (statuscodes.md, "Request cardinality
-    /// violation").
+    /// The end of a call with another number of messages than its method takes (statuscodes.md,
+    /// "Request cardinality violation").
     pub const fn cardinality(message: &'static str) -> Self {
         Self {
             code: Code::Unimplemented,
@@ -128,8 +128,8 @@ impl Status {
         }
     }
 
-    /// The message as `grpc-message` carries it, in pieces of visible ASCII; it is cut, between characters,
-    /// to the bytes that are sure to fit.
+    /// The message as `grpc-message` carries it, in pieces of visible ASCII; it is cut, between
+    /// characters, to the bytes that are sure to fit.
     pub fn encoded_message(&self) -> PercentEncode<'_> {
         let mut end = self.message.len().min(GRPC_STATUS_MESSAGE_BYTES_MAX);
         while !self.message.is_char_boundary(end) {
@@ -138,10 +138,10 @@ impl Status {
         percent_encode(&self.message.as_bytes()[..end], ENCODED)
     }
 
-    /// The status that the values of `grpc-status` and `grpc-message` stand for, as a client reads them.
+    /// Reads the values of `grpc-status` and `grpc-message`, as a client does.
     ///
-    /// Nothing is an error (PROTOCOL-HTTP2): a number that is none, or nobody's, is UNKNOWN, broken
-    /// escapes stay as they are, and what is not UTF-8 becomes U+FFFD.
+    /// Never errors (PROTOCOL-HTTP2): text that is no number, or an unknown one, is UNKNOWN, broken
+    /// escapes stay as they are, and bytes that are not UTF-8 become U+FFFD.
     pub fn decode(number: &[u8], message: &[u8]) -> Self {
         let number = str::from_utf8(number).ok();
         let code = number

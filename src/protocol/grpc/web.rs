@@ -1,9 +1,9 @@
-//! gRPC-web (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md>): gRPC for those who see
-//! neither frames nor trailers, over any version of HTTP.
+//! gRPC-web (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md>): gRPC for clients that
+//! see neither frames nor trailers, over any version of HTTP.
 //!
-//! Messages are as ever. The status follows the last one as a frame of its own, whose flag has the top bit
-//! set; its bytes are lines of a head without the empty line at the end. In text mode all of this is
-//! base64, in pieces that are each padded by themselves, wherever it suits their sender.
+//! Messages are as ever. The status follows the last one as a frame of its own, whose flag has the
+//! top bit set; its bytes are lines of a head without the empty line at the end. In text mode all
+//! of this is base64, in pieces that are each padded by themselves, wherever it suits their sender.
 
 use std::fmt;
 
@@ -42,12 +42,12 @@ pub fn put_text(out: &mut BytesMut, bytes: &[u8]) {
 /// A body is not base64, or its last group is not whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextError {
-    /// Where the piece begins that is wrong: an index of its bytes.
+    /// The start of the wrong piece: an index of its bytes.
     pub at: usize,
 }
 
 impl TextError {
-    /// How a call that sent this ends.
+    /// Returns the status that ends the call.
     pub fn status(self) -> Status {
         Status::new(Code::Internal, self.to_string())
     }

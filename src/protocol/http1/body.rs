@@ -11,18 +11,18 @@
 //!                                  TrailerName ─► TrailerValue ─► TrailerLineFeed
 //! ```
 //!
-//! Extensions and trailers are read, bounded and ignored, but their grammar is still checked: what a
-//! proxy takes for the next request must not pass here as a trailer. What holds the bytes, and how
-//! many may be held, is the caller's business.
+//! Extensions and trailers are read, bounded and ignored, but their grammar is still checked: bytes
+//! that a proxy takes for the next request must not pass here as a trailer. The buffer, and its
+//! bound, are the caller's business.
 
 use super::error::BodyError;
 use super::fields::is_tchar;
 use crate::limits::{HTTP_CHUNK_LINE_BYTES_MAX, HTTP_TRAILER_BYTES_MAX};
 
-/// What one call of [`ChunkedDecoder::decode`] did.
+/// The result of one call of [`ChunkedDecoder::decode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decoded {
-    /// Bytes of the buffer that were read. All of them unless `done`; what follows then belongs to the
+    /// Bytes of the buffer that were read. All of them unless `done`; the rest then belongs to the
     /// next request.
     pub consumed: usize,
     /// Bytes of body, now at the front of the buffer; at most `consumed`.
@@ -31,7 +31,7 @@ pub struct Decoded {
     pub done: bool,
 }
 
-/// Where the next byte belongs.
+/// The place of the next byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     SizeStart,
@@ -51,7 +51,7 @@ enum State {
     Failed(BodyError),
 }
 
-/// Where within an extension the next byte belongs (RFC 9112 §7.1.1).
+/// The place of the next byte within an extension (RFC 9112 §7.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extension {
     /// Behind the semicolon; a name must come.
@@ -72,7 +72,7 @@ enum Extension {
 /// Decodes one chunked body that arrives in pieces of any size. A few words, no buffer.
 #[derive(Clone, Copy, Debug)]
 pub struct ChunkedDecoder {
-    /// Size of the chunk while its line is read; then what is left of its data.
+    /// Size of the chunk while its line is read; then the rest of its data.
     remaining: u64,
     /// Body bytes of all chunks announced so far.
     announced: u64,
@@ -90,7 +90,7 @@ impl Default for ChunkedDecoder {
 }
 
 impl ChunkedDecoder {
-    /// At the beginning of a body.
+    /// A decoder at the beginning of a body.
     pub const fn new() -> Self {
         Self {
             remaining: 0,
@@ -102,9 +102,9 @@ impl ChunkedDecoder {
 
     /// Decodes the next piece of the body, in place: chunk data moves to the front of `buf`.
     ///
-    /// A chunk that would make the body longer than `body_bytes_max` is refused when it is announced,
-    /// not when it arrives. After an error every further call gives the same error; after the end
-    /// every further call consumes nothing.
+    /// A chunk that would make the body longer than `body_bytes_max` is refused when it is
+    /// announced, not when it arrives. After an error every further call gives the same error;
+    /// after the end every further call consumes nothing.
     pub fn decode(&mut self, buf: &mut [u8], body_bytes_max: u64) -> Result<Decoded, BodyError> {
         let mut consumed = 0;
         let mut produced = 0;
@@ -159,7 +159,7 @@ impl ChunkedDecoder {
                 step_trailer(self.state, byte)
             }
             State::Failed(error) => Err(error),
-            // Both are `decode`'s own.
+            // `decode` handles both.
             state @ (State::Data | State::Done) => Ok(state),
         }
     }
@@ -175,7 +175,8 @@ impl ChunkedDecoder {
             }
             (State::Size, b'\r') => Ok(State::SizeLineFeed),
             (State::Size | State::Padding, b';') => Ok(State::Extension(Extension::Start)),
-            // RFC 9112 §7.1.1: bad white space is tolerated before the semicolon, not before the line's end.
+            // RFC 9112 §7.1.1: bad white space is tolerated before the semicolon, not before the
+            // line's end.
             (State::Size | State::Padding, b' ' | b'\t') => Ok(State::Padding),
             (State::SizeStart | State::Size, _) => Err(BodyError::ChunkSize),
             (State::Extension(extension), _) => step_extension(extension, byte),
@@ -206,8 +207,8 @@ impl ChunkedDecoder {
     }
 }
 
-/// `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )` (RFC 9112 §7.1.1), behind the first
-/// semicolon. A bare LF ends the line for some recipients: not for this one.
+/// `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )` (RFC 9112 §7.1.1), behind the
+/// first semicolon. A bare LF ends the line for some recipients: not for this one.
 fn step_extension(extension: Extension, byte: u8) -> Result<State, BodyError> {
     use Extension as E;
     let next = match (extension, byte) {
@@ -227,8 +228,8 @@ fn step_extension(extension: Extension, byte: u8) -> Result<State, BodyError> {
     Ok(State::Extension(next))
 }
 
-/// `*( field-line CRLF ) CRLF` (RFC 9112 §7.1.2). A folded line begins with white space, which is no
-/// `tchar`.
+/// `*( field-line CRLF ) CRLF` (RFC 9112 §7.1.2). A folded line begins with white space, which is
+/// no `tchar`.
 fn step_trailer(state: State, byte: u8) -> Result<State, BodyError> {
     match (state, byte) {
         (State::TrailerStart, b'\r') => Ok(State::EndLineFeed),
@@ -242,7 +243,7 @@ fn step_trailer(state: State, byte: u8) -> Result<State, BodyError> {
     }
 }
 
-/// What may stand in a field value or within quotes: no control character but the tab.
+/// Whether a byte may stand in a field value or within quotes: no control character but the tab.
 const fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }

@@ -1,11 +1,11 @@
-//! Why a request is refused, and with which status.
+//! The reasons for refusing a request, and their statuses.
 //!
-//! Every one of these errors ends the connection: after a head or a body that was not understood,
-//! nobody knows where the next request begins (RFC 9112 §11.2).
+//! Every one of these errors ends the connection: after a malformed head or body, the start of the
+//! next request is unknown (RFC 9112 §11.2).
 
 use std::fmt;
 
-/// What is wrong with a request head. The connection must be closed after the answer.
+/// The error of a request head. The connection must be closed after the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeadError {
     /// More empty lines before the request line than are tolerated.
@@ -16,7 +16,8 @@ pub enum HeadError {
     Method,
     /// The method is a token that this server does not implement.
     MethodUnknown,
-    /// The target has none of the forms of RFC 9112 §3.2, carries a fragment, or has a byte that no URI has.
+    /// The target has none of the forms of RFC 9112 §3.2, carries a fragment, or has a byte that no
+    /// URI has.
     Target,
     /// The target is longer than the bound.
     TargetTooLong,
@@ -108,7 +109,7 @@ impl fmt::Display for HeadError {
 
 impl std::error::Error for HeadError {}
 
-/// What is wrong with a chunked request body. The connection must be closed after the answer.
+/// The error of a chunked request body. The connection must be closed after the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
     /// A chunk size is not hexadecimal, or does not fit 64 bits.

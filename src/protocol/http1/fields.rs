@@ -1,23 +1,23 @@
-//! What the fields of a head decide: framing, persistence, expectation (RFC 9112 §6, §9).
+//! The decisions of a head's fields: framing, persistence, expectation (RFC 9112 §6, §9).
 //!
-//! One pass. The rules about length and coding are those that request smuggling lives on, so each is
-//! a refusal rather than a repair, even where the RFC would allow repairing.
+//! One pass. The rules about length and coding are those that request smuggling lives on, so each
+//! is a refusal rather than a repair, even where the RFC would allow repairing.
 
 use super::error::HeadError;
 use super::head::{BodyLength, Version};
 use super::list::elements;
 use super::target::is_authority;
 
-/// What the fields of one head decide together.
+/// The decisions of one head's fields together.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Decisions {
     pub(super) body_length: BodyLength,
     pub(super) keep_alive: bool,
-    /// Of any use only if there is a body.
+    /// Meaningful only if there is a body.
     pub(super) expect_continue: bool,
 }
 
-/// What `Connection` asks for; a later variant wins.
+/// The demand of `Connection`; a later variant wins.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Persistence {
     #[default]
@@ -26,7 +26,7 @@ enum Persistence {
     Close,
 }
 
-/// What `Expect` asks for; a later variant wins.
+/// The demand of `Expect`; a later variant wins.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Expectation {
     #[default]
@@ -35,7 +35,7 @@ enum Expectation {
     Other,
 }
 
-/// What the lines of `Transfer-Encoding` say together, in their order (RFC 9112 §6.1).
+/// The codings of all lines of `Transfer-Encoding`, in their order (RFC 9112 §6.1).
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Coding {
     #[default]
@@ -44,11 +44,11 @@ enum Coding {
     Chunked,
     /// Only codings that are not known here, so far.
     Unknown,
-    /// Such ones, and then `chunked`: framed as it should be, but nothing that can be read here.
+    /// Such ones, and then `chunked`: well framed, but not readable here.
     UnknownChunked,
 }
 
-/// What was seen so far.
+/// The fields seen so far.
 #[derive(Default)]
 struct Seen {
     host: bool,
@@ -77,9 +77,9 @@ pub(super) fn decide(
         (Some(_), _) => return Err(HeadError::LengthAndCoding),
         (None, Coding::Unsaid) => BodyLength::None,
         (None, Coding::Chunked) => BodyLength::Chunked,
-        // RFC 9112 §6.3 rule 4: where it ends cannot be told.
+        // RFC 9112 §6.3 rule 4: its end cannot be told.
         (None, Coding::Unknown) => return Err(HeadError::CodingUnsupported),
-        // RFC 9112 §6.1: what is not understood SHOULD be answered 501.
+        // RFC 9112 §6.1: an unknown coding SHOULD be answered 501.
         (None, Coding::UnknownChunked) => return Err(HeadError::CodingUnknown),
     };
     if seen.expectation == Expectation::Other {
@@ -98,7 +98,7 @@ pub(super) fn decide(
     })
 }
 
-/// Notes one field, if it is one that decides something. The length of a name tells them apart.
+/// Notes one field, if it decides something. The length of a name tells these apart.
 fn see(seen: &mut Seen, version: Version, field: &httparse::Header<'_>) -> Result<(), HeadError> {
     let (name, value) = (field.name, field.value);
     match name.len() {
@@ -153,8 +153,8 @@ fn see(seen: &mut Seen, version: Version, field: &httparse::Header<'_>) -> Resul
 }
 
 impl Coding {
-    /// What is said with one more line. What comes behind `chunked`, an empty element or a parameter is
-    /// how requests are smuggled, so none is looked past.
+    /// Returns the coding with one more line. Anything behind `chunked`, an empty element or a
+    /// parameter can smuggle requests, so none is accepted.
     fn followed_by(self, value: &[u8]) -> Result<Self, HeadError> {
         let elements = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
         elements.into_iter().try_fold(self, |coding, element| {

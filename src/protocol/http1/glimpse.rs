@@ -1,11 +1,13 @@
-//! What can be told of a request whose head is refused: enough to answer it in the form of whoever serves its path.
+//! A look at a request whose head is refused: enough to answer it in the form of the dialect that
+//! serves its path.
 //!
-//! Nothing here decides how a request is framed or whether it is served; the connection ends behind the answer.
+//! Nothing here decides how a request is framed or whether it is served; the connection ends behind
+//! the answer.
 
 use super::fields::is_tchar;
 use super::target::is_target_byte;
 
-/// A look at a request that is not what it should be, or not all here.
+/// A look at a request that is malformed or incomplete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Glimpse<'b> {
     /// The path, still percent-encoded, or as much of it as is here.
@@ -17,7 +19,7 @@ pub struct Glimpse<'b> {
 }
 
 impl<'b> Glimpse<'b> {
-    /// Looks at what there is of a request.
+    /// Looks at the bytes of a request that are here.
     pub fn of(bytes: &'b [u8]) -> Self {
         let begin = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'));
         let mut lines = bytes[begin.unwrap_or(bytes.len())..]

@@ -97,22 +97,22 @@ impl Method {
 pub enum Version {
     /// HTTP/1.0: closes by default, knows no chunks.
     Http10,
-    /// HTTP/1.1: persists by default. What is called HTTP/1.2 and above is this, too (RFC 9110 §2.5).
+    /// HTTP/1.1: persists by default. HTTP/1.2 and above count as this, too (RFC 9110 §2.5).
     Http11,
-    /// HTTP/2: frames its bodies itself, and its connection is nobody's business. A head of it says the
-    /// same things in other bytes (RFC 9113 §8.3), so it is the same value here.
+    /// HTTP/2: frames its bodies itself, and its connection is managed elsewhere. A head of it says
+    /// the same things in other bytes (RFC 9113 §8.3), so it is the same value here.
     Http2,
 }
 
-/// How the body of a request is delimited (RFC 9112 §6.3).
+/// The delimitation of a request's body (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyLength {
     /// Neither length nor coding: there is no body.
     None,
     /// `Content-Length` bytes follow; zero is possible.
     Length(u64),
-    /// Chunks follow; see [`ChunkedDecoder`](super::ChunkedDecoder). In HTTP/2: frames of a stream, until
-    /// it ends.
+    /// Chunks follow; see [`ChunkedDecoder`](super::ChunkedDecoder). In HTTP/2: frames of a stream,
+    /// until it ends.
     Chunked,
 }
 
@@ -132,11 +132,11 @@ pub struct Head<'h, 'b> {
     pub target: &'b str,
     /// The path, still percent-encoded: begins with `/`, or is `*` for `OPTIONS *`.
     pub path: &'b str,
-    /// What follows the first `?`, still encoded; `Some("")` for a bare `?`.
+    /// The text after the first `?`, still encoded; `Some("")` for a bare `?`.
     pub query: Option<&'b str>,
     /// The version.
     pub version: Version,
-    /// How the body is delimited.
+    /// The delimitation of the body.
     pub body_length: BodyLength,
     /// Whether the peer wishes the connection to persist (RFC 9112 §9.3).
     pub keep_alive: bool,
@@ -179,13 +179,14 @@ impl<'b> Head<'_, 'b> {
         values.next().filter(|_| values.next().is_none())
     }
 
-    /// The host that the request is for, with its port if it names one (RFC 9110 §7.2): the target's, if it has
-    /// one, or that of `Host`.
+    /// Returns the host that the request is for, with its port if it names one (RFC 9110 §7.2): the
+    /// target's, if it has one, or that of `Host`.
     pub fn host(&self) -> Option<&'b str> {
         self.authority.or_else(|| self.header_str("host"))
     }
 
-    /// Whether the peer wants an answer of this media type rather than the usual one (RFC 9110 §12.5.1).
+    /// Whether the peer wants an answer of this media type rather than the usual one (RFC 9110
+    /// §12.5.1).
     pub fn prefers(&self, media_type: &str, usual: &str) -> bool {
         let fields = self.fields.iter();
         let accepts = fields.filter(|field| field.name.eq_ignore_ascii_case("accept"));
@@ -200,8 +201,8 @@ impl<'b> Head<'_, 'b> {
             .any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
     }
 
-    /// Whether the peer asks to go on with another protocol. RFC 9110 §7.8: in HTTP/1.0 that MUST be ignored,
-    /// and HTTP/2 does not have it.
+    /// Whether the peer asks to go on with another protocol. RFC 9110 §7.8: in HTTP/1.0 that MUST
+    /// be ignored, and HTTP/2 does not have it.
     pub fn wants_upgrade(&self, protocol: &str) -> bool {
         self.version == Version::Http11 && self.has_token("upgrade", protocol)
     }

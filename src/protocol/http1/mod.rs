@@ -1,12 +1,13 @@
 //! HTTP/1.1 (RFC 9112) as a server speaks it: request heads and bodies in, responses out.
 //!
-//! Reading: [`parse_head`] lends a [`Head`] from the receive buffer, without copying; a body framed as
-//! [`BodyLength::Chunked`] goes through a [`ChunkedDecoder`], in place. Writing: [`Response`] appends to a
-//! buffer that the caller owns.
+//! Reading: [`parse_head`] lends a [`Head`] from the receive buffer, without copying; a body framed
+//! as [`BodyLength::Chunked`] goes through a [`ChunkedDecoder`], in place. Writing: [`Response`]
+//! appends to a buffer that the caller owns.
 //!
-//! The grammar is taken strictly. Whatever two implementations could read in two ways is how requests
-//! are smuggled past a proxy, so it is refused with 400 and the connection is closed; the errors
-//! ([`HeadError`], [`BodyError`]) know their status. Routes, dialects and sockets are unknown here.
+//! The grammar is taken strictly. Bytes that two implementations could read in two ways are how
+//! requests are smuggled past a proxy, so they are refused with 400 and the connection is closed;
+//! the errors ([`HeadError`], [`BodyError`]) know their status. Routes, dialects and sockets are
+//! unknown here.
 
 mod body;
 mod date;

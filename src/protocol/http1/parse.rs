@@ -1,8 +1,8 @@
 //! Bytes to a [`Head`]: `httparse` for the grammar, and the checks it leaves to its caller.
 //!
-//! Checks run in the order of the bytes they are about, so a head that arrives byte by byte gets the
-//! same refusal as one that arrives whole, only sooner. Each refusal is given as soon as it is certain:
-//! a request line or a head that never ends is cut at its bound, not at a timeout.
+//! Checks run in the order of the bytes they are about, so a head that arrives byte by byte gets
+//! the same refusal as one that arrives whole, only sooner. Each refusal is given as soon as it is
+//! certain: a request line or a head that never ends is cut at its bound, not at a timeout.
 
 use httparse::{Request, Status};
 
@@ -15,8 +15,8 @@ use crate::limits::{
 };
 use crate::protocol::Parsed;
 
-/// Reads one request head at the beginning of `bytes`, without copying or allocating (but for a version that
-/// nobody speaks).
+/// Reads one request head at the beginning of `bytes`, without copying or allocating (except for an
+/// HTTP version that no client speaks).
 ///
 /// The head ends before the body; the count includes empty lines that were skipped before it.
 /// `Partial` while the head is incomplete and nothing is wrong with it yet.
@@ -28,7 +28,7 @@ pub fn parse_head<'h, 'b>(
         return Ok(Parsed::Partial);
     };
     let bytes = &bytes[skipped..];
-    // What does not fit the window cannot be part of a head that is short enough.
+    // A head that exceeds the window is too long.
     let window = &bytes[..bytes.len().min(HTTP_HEAD_BYTES_MAX)];
     let mut request = Request::new(&mut []);
     let parsed = match request.parse_with_uninit_headers(window, &mut scratch.room) {
@@ -69,8 +69,8 @@ fn skip_empty_lines(bytes: &[u8]) -> Result<Parsed<()>, HeadError> {
     }
 }
 
-/// RFC 9110 §2.5: a request of a later minor version is one of the latest that is known, which is 1.1.
-/// `httparse` stops there, with method and target read.
+/// RFC 9110 §2.5: a request of a later minor version is one of the latest that is known, which is
+/// 1.1. `httparse` stops there, with method and target read.
 fn parse_later_minor<'h, 'b>(
     window: &'b [u8],
     request: &mut Request<'h, 'b>,
@@ -146,8 +146,8 @@ fn judge<'h, 'b>(bytes: &[u8], request: Request<'h, 'b>) -> Result<Head<'h, 'b>,
     })
 }
 
-/// Judges what there is of an incomplete or malformed head, in the order of its bytes. `Ok` means
-/// that more bytes may still make it good.
+/// Judges an incomplete or malformed head, in the order of its bytes. `Ok` means that more bytes
+/// may still make it good.
 fn refuse_early(
     window: &[u8],
     request: &Request<'_, '_>,
@@ -200,7 +200,8 @@ fn refuse_target(bytes: &[u8], malformed: bool) -> Result<(), HeadError> {
     }
 }
 
-/// RFC 9112 §2.3: `HTTP/` DIGIT `.` DIGIT. A well-formed version of another major one is answered 505.
+/// RFC 9112 §2.3: `HTTP/` DIGIT `.` DIGIT. A well-formed version of another major one is answered
+/// 505.
 fn refuse_version(bytes: &[u8], malformed: bool) -> Result<(), HeadError> {
     const SHAPE: &[u8] = b"HTTP/0.0";
     let well_formed = bytes.iter().zip(SHAPE).all(|(&byte, &shape)| match shape {
@@ -215,10 +216,11 @@ fn refuse_version(bytes: &[u8], malformed: bool) -> Result<(), HeadError> {
     }
 }
 
-/// RFC 9112 §2.2 lets a recipient take LF alone for a line end, and `httparse` does. One that does and
-/// one that does not see different requests, so it is refused. `bytes` begins with the request line.
+/// RFC 9112 §2.2 lets a recipient take LF alone for a line end, and `httparse` does. One that does
+/// and one that does not see different requests, so it is refused. `bytes` begins with the request
+/// line.
 fn require_crlf(bytes: &[u8]) -> Result<(), HeadError> {
-    // What follows may be a body: the request line, one field too many, and the empty line.
+    // The rest may be a body: the request line, one field too many, and the empty line.
     let all_crlf = memchr::memchr_iter(b'\n', bytes)
         .take(HTTP_HEADERS_MAX + 2)
         .all(|at| at > 0 && bytes[at - 1] == b'\r');

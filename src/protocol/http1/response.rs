@@ -1,8 +1,8 @@
 //! Responses (RFC 9112 §4, §6), written by hand into the caller's buffer.
 //!
-//! The builder is consumed by the call that decides the framing, so a response cannot end without one
-//! nor have two. Nothing is allocated but what the buffer itself needs to grow. What a status means and
-//! which headers a dialect adds is unknown here.
+//! The builder is consumed by the call that decides the framing, so a response cannot end without
+//! one nor have two. Nothing is allocated except by the growth of the buffer itself. The meaning of
+//! a status and the headers that a dialect adds are unknown here.
 
 use bytes::BytesMut;
 
@@ -41,8 +41,8 @@ impl<'o> Response<'o> {
         }
     }
 
-    /// Appends a header. `name` must be a token; CR, LF and NUL in `value` become spaces, so that no
-    /// value can split the response (RFC 9110 §5.5).
+    /// Appends a header. `name` must be a token; CR, LF and NUL in `value` become spaces, so that
+    /// no value can split the response (RFC 9110 §5.5).
     pub fn header(self, name: &str, value: &[u8]) -> Self {
         put_name(self.out, name);
         put_value(self.out, value);
@@ -77,8 +77,8 @@ impl<'o> Response<'o> {
         }
     }
 
-    /// Ends the head of a body of `body_bytes` bytes, which the caller sends by itself: many responses
-    /// may share one.
+    /// Ends the head of a body of `body_bytes` bytes, which the caller sends by itself: many
+    /// responses may share one.
     pub fn content_head(self, content_type: Option<&str>, body_bytes: u64, keep_alive: bool) {
         debug_assert!(!is_bodiless(self.status), "a body with {}", self.status);
         self.end(content_type, body_bytes, keep_alive);
@@ -99,8 +99,8 @@ impl<'o> Response<'o> {
         });
     }
 
-    /// Ends the head of a body of unknown length that comes in chunks (RFC 9112 §7.1), if the version has
-    /// them; answers whether it has. The connection closes behind it in any case.
+    /// Ends the head of a body of unknown length that comes in chunks (RFC 9112 §7.1), if the
+    /// version has them. Returns whether it has. The connection closes behind it in any case.
     pub fn finish_chunked(self) -> bool {
         if self.version != Version::Http11 {
             self.finish_streaming();
@@ -117,8 +117,8 @@ impl<'o> Response<'o> {
         body_bytes: u64,
         keep_alive: bool,
     ) -> &'o mut BytesMut {
-        // RFC 9110 §8.6: no Content-Length with 1xx and 204; with 304 it would have to be the length
-        // of the answer that was not sent.
+        // RFC 9110 §8.6: no Content-Length with 1xx and 204; with 304 it would have to be the
+        // length of the answer that was not sent.
         if !is_bodiless(self.status) {
             if let Some(content_type) = content_type {
                 put_name(self.out, "Content-Type");

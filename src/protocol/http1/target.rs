@@ -1,6 +1,7 @@
-//! Request targets (RFC 9112 §3.2) and what paths and queries encode (RFC 3986 §2.1, WHATWG URL §5.1).
+//! Request targets (RFC 9112 §3.2) and the decoding of paths and queries (RFC 3986 §2.1, WHATWG URL
+//! §5.1).
 //!
-//! Splitting happens on the bytes as sent; decoding is left to whoever reads a segment or a value, so
+//! Splitting happens on the bytes as sent; a segment or a value is decoded only by its reader, so
 //! that an encoded `/` or `&` is data and never structure.
 
 use std::borrow::Cow;
@@ -15,22 +16,22 @@ use crate::limits::HTTP_TARGET_BYTES_MAX;
 /// A request target, split.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Target<'b> {
-    /// That of an absolute form.
+    /// The authority of an absolute form.
     pub(super) authority: Option<&'b str>,
     pub(super) path: &'b str,
     pub(super) query: Option<&'b str>,
 }
 
 impl<'b> Target<'b> {
-    /// Takes the origin form, the absolute form, and the asterisk form of `OPTIONS`. The authority form
-    /// belongs to `CONNECT`, which is not implemented.
+    /// Takes the origin form, the absolute form, and the asterisk form of `OPTIONS`. The authority
+    /// form belongs to `CONNECT`, which is not implemented.
     pub(super) fn parse(method: Method, target: &'b str) -> Result<Self, HeadError> {
         if target.len() > HTTP_TARGET_BYTES_MAX {
             return Err(HeadError::TargetTooLong);
         }
-        // RFC 9110 §7.1: a target has no fragment; a client that sends one is confused. And what proxies
-        // and servers make of a byte that no URI has differs.
-        // Without a branch for each: targets that are refused are none that time is saved on.
+        // RFC 9110 §7.1: a target has no fragment; a client that sends one is confused. And proxies
+        // and servers differ in their treatment of a byte that no URI has. Without a branch for
+        // each byte: a refused target need not be fast.
         let is_byte = |byte: u8| IS_TARGET_BYTE[usize::from(byte)];
         if !target.bytes().fold(true, |all, byte| all & is_byte(byte)) {
             return Err(HeadError::Target);
@@ -106,8 +107,8 @@ static IS_TARGET_BYTE: [bool; 256] = {
     is
 };
 
-/// What may stand in the path or the query of a URI (RFC 3986 §3.3, §3.4), and the brackets that browsers leave
-/// as they are.
+/// Whether a byte may stand in the path or the query of a URI (RFC 3986 §3.3, §3.4), or is a
+/// bracket, which browsers leave as it is.
 pub(super) const fn is_target_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
@@ -148,8 +149,8 @@ pub(super) fn is_authority(bytes: &[u8]) -> bool {
         }
 }
 
-/// Whether two authorities name the same host and port (RFC 3986 §6.2.2.1, §6.2.3): hosts in any case, and the
-/// scheme's port may be left out.
+/// Whether two authorities name the same host and port (RFC 3986 §6.2.2.1, §6.2.3): hosts in any
+/// case, and the scheme's port may be left out.
 pub fn is_same_host(one: &[u8], other: &[u8], default_port: &str) -> bool {
     let normal = |authority| {
         let authority: &[u8] = authority;
@@ -166,7 +167,7 @@ pub fn is_same_host(one: &[u8], other: &[u8], default_port: &str) -> bool {
     host.eq_ignore_ascii_case(other_host) && port == other_port
 }
 
-/// Why an encoded segment or value cannot be decoded.
+/// The reason why an encoded segment or value cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeError {
     /// A `%` is not followed by two hexadecimal digits.
@@ -186,8 +187,8 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
-/// The pairs of a query, still encoded, in order. A piece without `=` has an empty value; empty pieces
-/// are skipped.
+/// The pairs of a query, still encoded, in order. A piece without `=` has an empty value; empty
+/// pieces are skipped.
 pub fn query_pairs(query: &str) -> impl DoubleEndedIterator<Item = (&str, &str)> {
     query
         .split('&')
@@ -231,8 +232,8 @@ pub fn decode_segment(segment: &str) -> Result<Cow<'_, str>, DecodeError> {
         .map_err(|_| DecodeError::Utf8)
 }
 
-/// Decodes a key or a value of a query as browsers do (WHATWG URL §5.1): `+` is a space, a stray `%`
-/// stands for itself.
+/// Decodes a key or a value of a query as browsers do (WHATWG URL §5.1): `+` is a space, a stray
+/// `%` stands for itself.
 pub fn decode_form(raw: &str) -> Result<Cow<'_, str>, DecodeError> {
     if memchr::memchr(b'+', raw.as_bytes()).is_none() {
         return percent_decode(raw.as_bytes())

@@ -1,7 +1,8 @@
-//! Between HTTP/2's heads and this module's: the same semantics in other bytes (RFC 9110, RFC 9113 §8.3).
+//! Between HTTP/2's heads and this module's: the same semantics in other bytes (RFC 9110, RFC 9113
+//! §8.3).
 //!
-//! Dialects read a [`Head`] and write a response as text, whatever the version. A stream's request becomes
-//! a head here, and the text that answers it becomes status and fields again.
+//! Dialects read a [`Head`] and write a response as text, whatever the version. A stream's request
+//! becomes a head here, and the text that answers it becomes status and fields again.
 
 use super::error::HeadError;
 use super::fields::decide;
@@ -38,7 +39,7 @@ pub struct StreamRequest<'b> {
 pub struct StreamFields<'b>(Vec<httparse::Header<'b>>);
 
 impl<'b> StreamFields<'b> {
-    /// Names, in lower case, and values, as many as a head may have.
+    /// Takes names, in lower case, and values. Errors if they are more than a head may have.
     pub fn new(fields: impl Iterator<Item = (&'b str, &'b [u8])>) -> Result<Self, HeadError> {
         let fields = fields.map(|(name, value)| httparse::Header { name, value });
         let fields: Vec<_> = fields.take(HTTP_HEADERS_MAX + 1).collect();
@@ -86,7 +87,8 @@ impl<'h, 'b> Head<'h, 'b> {
     }
 }
 
-/// RFC 9113 §8.3.1: whom a request is for is said once, or twice alike. Only schemes that name a host are served.
+/// RFC 9113 §8.3.1: a request names its host once, or twice alike. Only schemes that name a host
+/// are served.
 fn check_authority(
     request: &StreamRequest<'_>,
     fields: &[httparse::Header<'_>],
@@ -117,7 +119,7 @@ fn check_authority(
 pub struct ResponseHead<'b> {
     /// The status.
     pub status: u16,
-    /// How many bytes the text has; the body follows.
+    /// Length of the text in bytes; the body follows.
     pub bytes: usize,
     /// Names as written, and values; none that are about the connection.
     pub fields: Vec<(&'b str, &'b [u8])>,

@@ -1,17 +1,20 @@
-//! How many frames without use a peer may send: in proportion to what it is there for.
+//! The number of useless control frames that a peer may send: in proportion to its useful work.
 //!
-//! A bound per second alone would either stop a busy client (at 100,000 calls per second it sends as many
-//! window updates, and a subscriber sends nothing else) or none. So frames without use are paid for from a
-//! store that fills by three ways:
+//! A bound per second alone would either stop a busy client (at 100,000 calls per second it sends
+//! as many window updates, and a subscriber sends nothing else) or stop no flood. So useless frames
+//! are paid for from a budget that fills in three ways:
 //!
-//! * HEADERS, and DATA with a payload, call for a few of them each: whoever makes calls also has windows;
-//! * bytes that we send call for them: windows for events, and the PINGs by which clients measure them;
+//! * HEADERS, and DATA with a payload, bring a few of them each: a client that makes calls also has
+//!   windows;
+//! * bytes that we send bring them: windows for events, and the PINGs by which clients measure
+//!   them;
 //! * time, slowly, and only up to what an idle peer may do at once.
 //!
-//! Each can be had for work that is bounded elsewhere: streams by h2 and by rate limits, bytes by the
-//! peer's own reading. The answer to a PING or SETTINGS is shorter than what a frame costs, so that a flood
-//! does not feed itself. What well-behaved clients need is far less: gRPC's C core sends two window updates
-//! per call, and in calls, subscriptions and cancelled calls never went below 998 of its first 1,000 frames.
+//! Each is bounded elsewhere: streams by h2 and by rate limits, bytes by the peer's own reading.
+//! The answer to a PING or SETTINGS is shorter than the cost of a frame, so that a flood does not
+//! feed itself. Well-behaved clients need far less: gRPC's C core sends two window updates per
+//! call, and in calls, subscriptions and cancelled calls never went below 998 of its first 1,000
+//! frames.
 
 use super::scanner::{FrameKind, FrameTally};
 use crate::limits::{
@@ -20,36 +23,36 @@ use crate::limits::{
 };
 use crate::time::Instant;
 
-/// What one frame without use costs; one byte sent brings one.
+/// Cost of one useless frame; one byte sent brings one.
 const FRAME_COST: u64 = HTTP2_SENT_BYTES_PER_CONTROL_FRAME as u64;
-/// What a HEADERS or DATA frame brings.
+/// Gain of a HEADERS or DATA frame.
 const USEFUL_FRAME: u64 = HTTP2_CONTROL_FRAMES_PER_USEFUL_FRAME as u64 * FRAME_COST;
-/// What a second brings, and what there is at first.
+/// Gain of a second, and the budget at first.
 const SECOND: u64 = HTTP2_CONTROL_FRAMES_PER_SECOND_MAX as u64 * FRAME_COST;
-/// The most there may be.
+/// Largest budget.
 const STORED_MAX: u64 = HTTP2_CONTROL_FRAMES_STORED_MAX as u64 * FRAME_COST;
 
-/// What to do with a peer.
+/// The judgement of a peer's frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Go on.
     Fine,
-    /// End the connection with `ENHANCE_YOUR_CALM` (RFC 9113 §10.5): too much without use, and most of
-    /// what came last was of this kind.
+    /// End the connection with `ENHANCE_YOUR_CALM` (RFC 9113 §10.5): too many useless frames, and
+    /// most of the last ones were of this kind.
     Excessive(FrameKind),
 }
 
-/// What a peer may still send without use. 16 bytes.
+/// A peer's budget of useless frames. 16 bytes.
 #[derive(Clone, Debug)]
 pub struct AbuseBudget {
     /// In bytes sent, or [`FRAME_COST`] for each frame.
     stored: u64,
-    /// Until when time was counted.
+    /// Time up to which the gain was counted.
     counted: Instant,
 }
 
 impl AbuseBudget {
-    /// For a peer that connected at `now`.
+    /// The budget of a peer that connected at `now`.
     pub const fn new(now: Instant) -> Self {
         Self {
             stored: SECOND,
@@ -57,18 +60,19 @@ impl AbuseBudget {
         }
     }
 
-    /// Bytes were sent to the peer: all of the connection's output, in any pieces.
+    /// Adds bytes sent to the peer: all of the connection's output, in any pieces.
     pub fn sent(&mut self, bytes: usize) {
         self.bring(bytes as u64, STORED_MAX);
     }
 
-    /// The peer sent these frames. After [`Verdict::Excessive`] nothing is left, but time goes on.
+    /// Judges frames that the peer sent. After [`Verdict::Excessive`] nothing is left, but time
+    /// goes on.
     pub fn received(&mut self, now: Instant, frames: &FrameTally) -> Verdict {
         let millis = now.since(self.counted).as_millis() as u64;
         self.counted = now.max(self.counted);
         self.bring(millis.saturating_mul(SECOND) / 1_000, SECOND);
         let useful = u64::from(frames.useful());
-        // First what is brought: the order of frames within one piece of input is chance.
+        // Gains first: the order of frames within one piece of input is chance.
         self.bring(useful * USEFUL_FRAME, STORED_MAX);
         if let Some(rest) = self
             .stored
@@ -82,7 +86,7 @@ impl AbuseBudget {
         }
     }
 
-    /// Adds to the store, but not beyond `up_to`.
+    /// Adds to the budget, but not beyond `up_to`.
     fn bring(&mut self, amount: u64, up_to: u64) {
         let filled = self.stored.saturating_add(amount).min(up_to);
         self.stored = self.stored.max(filled);
@@ -141,8 +145,8 @@ mod tests {
 
     #[test]
     fn a_busy_client_is_never_excessive() {
-        // 100,000 calls in one second, 64 at a time, all in the same millisecond's time or not; each with
-        // an empty DATA frame at its end, two window updates, a PING and a reset.
+        // 100,000 calls in one second, 64 at a time, all in the same millisecond's time or not;
+        // each with an empty DATA frame at its end, two window updates, a PING and a reset.
         let calls = frames(&[
             (FrameKind::Headers, 64),
             (FrameKind::Data, 64),

@@ -7,15 +7,15 @@
 //!  └────────┴──────┴───────┴───┴───────────┘
 //! ```
 //!
-//! Nothing is kept but the part of a header that has come, and nothing is judged: what is wrong with a
-//! frame is h2's to say.
+//! Only the received part of a header is kept, and nothing is judged: errors of frames are h2's to
+//! report.
 
 use super::PREFACE;
 
 /// Bytes of a frame's header.
 const HEADER_BYTES: usize = 9;
 
-/// What a frame is, as far as its use is concerned (RFC 9113 §6).
+/// The kind of a frame, as far as its use is concerned (RFC 9113 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum FrameKind {
@@ -62,7 +62,7 @@ impl FrameKind {
         Self::Unknown,
     ];
 
-    /// Whether frames of this kind are what a connection is for.
+    /// Whether frames of this kind do the connection's useful work.
     pub const fn is_useful(self) -> bool {
         matches!(self, Self::Data | Self::Headers)
     }
@@ -85,7 +85,7 @@ impl FrameKind {
     }
 }
 
-/// How many frames of each kind there were.
+/// The number of frames of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameTally([u32; FrameKind::ALL.len()]);
 
@@ -95,7 +95,7 @@ impl FrameTally {
         self.0[kind as usize]
     }
 
-    /// Frames that a connection is for.
+    /// Returns the number of useful frames.
     pub const fn useful(&self) -> u32 {
         self.count(FrameKind::Data) + self.count(FrameKind::Headers)
     }
@@ -105,7 +105,7 @@ impl FrameTally {
         self.0.iter().sum::<u32>() - self.useful()
     }
 
-    /// Which of the other frames there were most of.
+    /// Returns the kind that most of the other frames have.
     pub fn most_useless(&self) -> FrameKind {
         let useless = FrameKind::ALL.into_iter().filter(|kind| !kind.is_useful());
         let most = useless.max_by_key(|kind| self.count(*kind));
@@ -123,7 +123,7 @@ impl FrameTally {
 pub struct FrameScanner {
     /// The first bytes of a header that is not complete.
     header: [u8; HEADER_BYTES],
-    /// How many they are; fewer than a header has.
+    /// Their number; fewer than a header has.
     header_bytes: u8,
     /// Bytes that are no header, before the next one.
     skip: u32,
@@ -136,7 +136,7 @@ impl Default for FrameScanner {
 }
 
 impl FrameScanner {
-    /// For a client that just connected: what comes first is the preface.
+    /// A scanner for a client that just connected, which begins with the preface.
     pub const fn new() -> Self {
         Self {
             header: [0; HEADER_BYTES],
@@ -164,7 +164,7 @@ impl FrameScanner {
         }
     }
 
-    /// A header that is complete, and what follows; otherwise what there is of it is kept.
+    /// Returns a complete header, and the bytes after it; otherwise keeps the bytes there are.
     fn next_header<'b>(&mut self, bytes: &'b [u8]) -> Option<([u8; HEADER_BYTES], &'b [u8])> {
         if self.header_bytes == 0
             && let Some((header, rest)) = bytes.split_first_chunk()

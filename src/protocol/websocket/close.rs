@@ -1,4 +1,4 @@
-//! How a WebSocket ends: status codes, the errors that carry them, and who still owes a close frame.
+//! The end of a WebSocket: status codes, the errors that carry them, and the owed close frames.
 //!
 //! RFC 6455 §7. Timeouts and the TCP connection belong to the caller.
 
@@ -53,12 +53,12 @@ impl fmt::Display for CloseCode {
     }
 }
 
-/// Why a connection must be failed (RFC 6455 §7.1.7): what to put into the close frame.
+/// The reason to fail a connection (RFC 6455 §7.1.7), for the close frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WebSocketError {
     /// 1002, 1007 or 1009.
     pub code: CloseCode,
-    /// What was wrong, for people; fits into a close frame.
+    /// The error, for people; fits into a close frame.
     pub reason: &'static str,
 }
 
@@ -90,7 +90,7 @@ impl fmt::Display for WebSocketError {
 
 impl std::error::Error for WebSocketError {}
 
-/// Where the closing handshake stands (RFC 6455 §7.1).
+/// The state of the closing handshake (RFC 6455 §7.1).
 ///
 /// ```text
 ///             start: send ours
@@ -105,21 +105,21 @@ impl std::error::Error for WebSocketError {}
 ///   └───────────────────────────────────┘
 /// ```
 ///
-/// The methods answer with the code of the close frame that must be sent now, if one must: hand it to
+/// The methods return the code of the close frame that must be sent now, if one must: hand it to
 /// [`encode_close`](super::encode_close). At most one close frame is ever sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CloseState {
-    /// Nobody has said goodbye.
+    /// Neither side has sent a close frame.
     #[default]
     Open,
-    /// Our close frame is out; the peer may finish what it was sending, and then answers.
+    /// Our close frame is out; the peer may finish sending, and then answers.
     Sent,
     /// Nothing more is sent or read.
     Done,
 }
 
 impl CloseState {
-    /// We wish to close. Answers nothing if we have said so already.
+    /// Starts to close. Returns `None` if our close frame is sent already.
     #[must_use = "the close frame must be sent"]
     pub fn start(&mut self, code: CloseCode) -> Option<CloseCode> {
         if *self != Self::Open {
@@ -129,14 +129,14 @@ impl CloseState {
         Some(code)
     }
 
-    /// The peer's close frame came, with or without a code.
+    /// Notes the peer's close frame, with or without a code.
     #[must_use = "the close frame must be sent"]
     pub fn received(&mut self, code: Option<CloseCode>) -> Option<CloseCode> {
         // RFC 6455 §5.5.1: the answer echoes the code; without one, it has none either.
         self.finish(code.unwrap_or(CloseCode::NO_STATUS))
     }
 
-    /// The connection must be failed: say why, and do not wait for an answer (RFC 6455 §7.1.7).
+    /// Fails the connection: the close frame says why, and no answer is awaited (RFC 6455 §7.1.7).
     #[must_use = "the close frame must be sent"]
     pub fn fail(&mut self, code: CloseCode) -> Option<CloseCode> {
         self.finish(code)

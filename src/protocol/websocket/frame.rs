@@ -1,4 +1,5 @@
-//! Frames (RFC 6455 §5.2): the header a client sends, judged, and the frames a server sends, written.
+//! Frames (RFC 6455 §5.2): the header a client sends, judged, and the frames a server sends,
+//! written.
 //!
 //! ```text
 //!   byte 0          byte 1
@@ -8,8 +9,8 @@
 //!  └───┴─────┴────────┴──────┴────────┴──────────────────────┴─────────────┘
 //! ```
 //!
-//! A header is judged on its own; what needs the frames before it (fragmentation) or the role of the
-//! peer (masking) is [`Receiver`](super::Receiver)'s.
+//! A header is judged on its own; rules that need the frames before it (fragmentation) or the role
+//! of the peer (masking) are [`Receiver`](super::Receiver)'s.
 
 use bytes::BytesMut;
 
@@ -27,7 +28,7 @@ const LENGTH_7_MAX: u8 = 125;
 const LENGTH_16: u8 = 126;
 const LENGTH_64: u8 = 127;
 
-/// What a frame is (RFC 6455 §11.8).
+/// The kind of a frame (RFC 6455 §11.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Opcode {
@@ -69,7 +70,7 @@ impl Opcode {
 pub struct FrameHeader {
     /// Whether this is the last fragment of its message, or the only one.
     pub fin: bool,
-    /// What the frame is.
+    /// The kind of the frame.
     pub opcode: Opcode,
     /// The key that masks the payload, if it is masked.
     pub mask_key: Option<[u8; 4]>,
@@ -81,8 +82,8 @@ impl FrameHeader {
     /// Reads a header of 2–14 bytes from the front of `buf`.
     ///
     /// The error is always 1002: a reserved bit or opcode, a control frame that is fragmented or
-    /// longer than 125 bytes, a length that is not minimal or has its top bit set. What can be judged
-    /// from the first two bytes is judged before the rest has come.
+    /// longer than 125 bytes, a length that is not minimal or has its top bit set. Errors of the
+    /// first two bytes are reported before the rest has come.
     #[inline]
     pub fn decode(buf: &[u8]) -> Result<Parsed<Self>, WebSocketError> {
         let &[first, second, ref rest @ ..] = buf else {
@@ -123,7 +124,7 @@ impl FrameHeader {
     }
 }
 
-/// The payload length, and how many bytes it took beyond the second.
+/// Returns the payload length, and the number of bytes it took beyond the second.
 #[inline]
 fn decode_length(length: u8, rest: &[u8]) -> Result<Parsed<u64>, WebSocketError> {
     // RFC 6455 §5.2: the minimal number of bytes MUST be used, and 64 bits start with a 0.
@@ -177,7 +178,7 @@ pub fn encode_header(out: &mut BytesMut, opcode: Opcode, payload_bytes: usize) {
     out.extend_from_slice(&header[..header_bytes]);
 }
 
-/// Appends a text message. `text` must be UTF-8, which the caller knows of what it renders.
+/// Appends a text message. `text` must be UTF-8, as the caller's rendered text is.
 pub fn encode_text(out: &mut BytesMut, text: &[u8]) {
     debug_assert!(std::str::from_utf8(text).is_ok());
     encode_frame(out, Opcode::Text, text);

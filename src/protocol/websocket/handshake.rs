@@ -1,8 +1,9 @@
-//! The opening handshake (RFC 6455 §4.2): may this request become a WebSocket, and the answer if so.
+//! The opening handshake (RFC 6455 §4.2): may this request become a WebSocket, and the answer if
+//! so.
 //!
-//! Whoever parsed the request fills in [`HandshakeFields`]; no HTTP parser is known here. Extensions
-//! are never negotiated, so an offer of them is simply not taken up (§9.1). The `Origin` is the
-//! caller's to judge (§4.2.2, 10.2).
+//! The caller parses the request and fills in [`HandshakeFields`]; no HTTP parser is known here.
+//! Extensions are never negotiated, so an offer of them is simply not taken up (§9.1). The `Origin`
+//! is the caller's to judge (§4.2.2, 10.2).
 
 use std::fmt;
 
@@ -12,7 +13,7 @@ use tungstenite::handshake::derive_accept_key;
 /// Length of a key: 16 bytes in base64.
 const KEY_BYTES: usize = 24;
 
-/// What the handshake needs to know of a request.
+/// The parts of a request that the handshake needs.
 #[allow(
     clippy::struct_excessive_bools,
     reason = "four independent facts, each judged once; there is no state that they encode"
@@ -31,7 +32,7 @@ pub struct HandshakeFields<'a> {
     pub version: Option<&'a [u8]>,
     /// The value of the first `Sec-WebSocket-Key`, without surrounding whitespace.
     pub key: Option<&'a [u8]>,
-    /// How many `Sec-WebSocket-Key` fields there are.
+    /// Number of `Sec-WebSocket-Key` fields.
     pub key_count: usize,
 }
 
@@ -41,7 +42,7 @@ pub struct Handshake {
     key: [u8; KEY_BYTES],
 }
 
-/// Why a request cannot become a WebSocket.
+/// The reason why a request cannot become a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandshakeError {
     /// 405: the method is not `GET`.
@@ -88,8 +89,8 @@ impl Handshake {
     /// Appends the 101 response.
     ///
     /// `protocol` is the one subprotocol chosen from the client's offer. `extra_headers` are whole
-    /// lines, each with its CRLF. A protocol that is not a token (RFC 9110 §5.6.2) is not echoed, so
-    /// that nothing a client offers can add a line to the response.
+    /// lines, each with its CRLF. A protocol that is not a token (RFC 9110 §5.6.2) is not echoed,
+    /// so that nothing a client offers can add a line to the response.
     pub fn write_response(&self, out: &mut BytesMut, protocol: Option<&str>, extra_headers: &[u8]) {
         debug_assert!(extra_headers.is_empty() || extra_headers.ends_with(b"\r\n"));
         out.extend_from_slice(

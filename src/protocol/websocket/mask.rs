@@ -1,20 +1,20 @@
 //! Client masking undone (RFC 6455 §5.3): the payload XOR a key of four bytes, over and over.
 //!
 //! Wide blocks in safe code: each block is combined with the key repeated, which the compiler turns
-//! into vector instructions at any alignment. A payload begins behind a header of 6, 8 or 14 bytes and
-//! so is hardly ever aligned; a long one is aligned first, which halves its time in the cache.
+//! into vector instructions at any alignment. A payload begins behind a header of 6, 8 or 14 bytes
+//! and so is hardly ever aligned; a long one is aligned first, which halves its time in the cache.
 
 /// Bytes per turn of the main loop: a cache line.
 const BLOCK_BYTES: usize = 64;
-/// Bytes per turn for what is left.
+/// Bytes per turn for the rest.
 const WORD_BYTES: usize = 8;
 /// From here on, aligning costs less than vectors that straddle two cache lines.
 const ALIGN_BYTES_MIN: usize = 1024;
 
 /// Unmasks (or masks: it is its own inverse) `buf` in place.
 ///
-/// `offset` is the position of `buf` within its frame's payload, so that a payload may be unmasked in
-/// pieces of any length.
+/// `offset` is the position of `buf` within its frame's payload, so that a payload may be unmasked
+/// in pieces of any length.
 pub fn unmask(buf: &mut [u8], key: [u8; 4], offset: usize) {
     let key = advance(key, offset);
     if buf.len() < ALIGN_BYTES_MIN {
@@ -29,8 +29,8 @@ pub fn unmask(buf: &mut [u8], key: [u8; 4], offset: usize) {
 /// The key as the payload byte at `offset` and those after it need it.
 #[inline]
 pub(super) fn advance(key: [u8; 4], offset: usize) -> [u8; 4] {
-    // The same as `key.rotate_left(offset % 4)`, in one instruction instead of a general rotation of
-    // memory that takes longer than unmasking a short message.
+    // The same as `key.rotate_left(offset % 4)`, in one instruction instead of a general rotation
+    // of memory that takes longer than unmasking a short message.
     let bits = 8 * (offset % 4) as u32;
     u32::from_le_bytes(key).rotate_right(bits).to_le_bytes()
 }
@@ -50,7 +50,7 @@ fn xor(buf: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// Combines every whole word and returns what is left.
+/// Combines every whole word and returns the rest.
 #[inline]
 fn xor_words(buf: &mut [u8], word: u64) -> &mut [u8] {
     let (words, tail) = buf.as_chunks_mut::<WORD_BYTES>();

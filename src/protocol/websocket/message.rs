@@ -1,4 +1,4 @@
-//! What a receiver hands out: messages and control frames, and how far it got.
+//! The results of a receiver: messages and control frames, and how far it got.
 
 use std::ops::Deref;
 
@@ -12,7 +12,8 @@ use super::close::CloseCode;
 pub struct Step<'b> {
     /// Bytes at the front of the input that are done with. They may have been overwritten.
     pub consumed: usize,
-    /// What they completed, if anything. Neither this nor `consumed`: more bytes are needed.
+    /// The item they completed, if any. If there is none and `consumed` is 0, more bytes are
+    /// needed.
     pub item: Option<Item<'b>>,
 }
 
@@ -24,7 +25,7 @@ impl Step<'_> {
     };
 }
 
-/// Something a client said, whole. `'b` is the input it was found in.
+/// A message or control frame of a client, whole. `'b` is the input it was found in.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Item<'b> {
     /// A text message; its bytes are valid UTF-8.
@@ -35,8 +36,8 @@ pub enum Item<'b> {
     Ping(&'b [u8]),
     /// Answers a ping, or comes unasked: at most 125 bytes.
     Pong(&'b [u8]),
-    /// The client's last word: a code that is valid on the wire and a reason of at most 123 bytes, or
-    /// neither.
+    /// The client's close frame: a code that is valid on the wire and a reason of at most 123
+    /// bytes, or neither.
     Close(Option<(CloseCode, &'b str)>),
 }
 
@@ -50,12 +51,12 @@ pub enum Message<'b> {
 }
 
 impl Message<'_> {
-    /// The payload to keep: copied if lent, moved if assembled.
+    /// Returns a payload to keep: copied if lent, moved if assembled.
     pub fn into_bytes(self) -> Bytes {
         match self {
             Self::Lent(payload) => Bytes::copy_from_slice(payload),
             Self::Assembled(mut payload) => {
-                // What is kept may be kept for long; room to grow is of no more use.
+                // It may be kept for long; room to grow is of no more use.
                 payload.shrink_to_fit();
                 Bytes::from(payload)
             }

@@ -1,11 +1,12 @@
-//! RFC 6455, the server's half: the opening handshake, frames, messages and the end of a connection.
+//! RFC 6455, the server's half: the opening handshake, frames, messages and the end of a
+//! connection.
 //!
-//! Bytes in, values out, and back. [`Handshake`] judges the request that wants to become a WebSocket;
-//! [`Receiver`] turns what a client sends into whole messages; the `encode_*` functions write what a
-//! server sends; [`CloseState`] says who still owes whom a close frame. No extension is negotiated, so
-//! the reserved bits are always an error.
+//! Bytes in, values out, and back. [`Handshake`] judges the request that wants to become a
+//! WebSocket; [`Receiver`] turns a client's bytes into whole messages; the `encode_*` functions
+//! write a server's frames; [`CloseState`] says which side still owes a close frame. No extension
+//! is negotiated, so the reserved bits are always an error.
 //!
-//! Nothing here knows a socket, a clock, an HTTP parser or what a message means.
+//! Nothing here knows a socket, a clock, an HTTP parser or the meaning of a message.
 
 mod close;
 mod frame;

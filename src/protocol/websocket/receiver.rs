@@ -1,10 +1,10 @@
 //! The receiving half of a WebSocket (RFC 6455 §5–§8): bytes from a client in, whole messages out.
 //!
-//! A message that lies whole in the input, in one frame, is unmasked where it lies and lent. Anything
-//! else is taken as it comes and put together in a buffer that exists only meanwhile, so that an idle
-//! connection costs [`size_of::<Receiver>()`](Receiver) and no heap.
+//! A message that lies whole in the input, in one frame, is unmasked where it lies and lent.
+//! Anything else is taken as it comes and put together in a buffer that exists only meanwhile, so
+//! that an idle connection costs [`size_of::<Receiver>()`](Receiver) and no heap.
 //!
-//! It never knows what a message means, nor who answers pings and close frames.
+//! It never knows the meaning of a message, and does not answer pings and close frames.
 
 use super::close::{CloseCode, WebSocketError};
 use super::frame::{FrameHeader, Opcode};
@@ -14,7 +14,7 @@ use super::utf8::Utf8Stream;
 use crate::limits::WEBSOCKET_PIECE_BYTES_MAX;
 use crate::protocol::Parsed;
 
-/// Turns what one client sends into messages.
+/// Turns one client's bytes into messages.
 ///
 /// ```text
 ///            control frame, whole ──► Ping, Pong        any error
@@ -31,8 +31,8 @@ use crate::protocol::Parsed;
 ///
 /// Orthogonal to `Header` and `Payload` is whether a message is *in progress*. It is from the first
 /// byte of a data frame that is not lent until the end of the one with FIN: in `Payload` always, in
-/// `Header` between two fragments. There, control frames may come, continuations must, and the start of
-/// another message must not.
+/// `Header` between two fragments. There, control frames may come, continuations must, and the
+/// start of another message must not.
 #[derive(Debug)]
 pub struct Receiver {
     message_bytes_max: usize,
@@ -50,7 +50,7 @@ enum State {
     Closed,
 }
 
-/// What is still to come of a data frame's payload.
+/// The rest of a data frame's payload.
 #[derive(Clone, Copy, Debug)]
 struct Payload {
     /// Bytes; 0 only for a frame that has none.
@@ -64,7 +64,7 @@ struct Payload {
 #[derive(Debug)]
 struct InProgress {
     payload: Vec<u8>,
-    /// For text: where its UTF-8 stands.
+    /// For text: the state of its UTF-8.
     text: Option<Utf8Stream>,
 }
 
@@ -78,7 +78,8 @@ impl Receiver {
         }
     }
 
-    /// Accepts messages of up to that many bytes from now on. A message in progress keeps what it was let in with.
+    /// Accepts messages of up to that many bytes from now on. A message in progress keeps its
+    /// earlier bound.
     pub fn set_message_bytes_max(&mut self, message_bytes_max: usize) {
         if self.in_progress.is_none() || message_bytes_max > self.message_bytes_max {
             self.message_bytes_max = message_bytes_max;
@@ -87,16 +88,17 @@ impl Receiver {
 
     /// Takes the next step into `buf`, the input that is not yet consumed.
     ///
-    /// Call it again with what follows the consumed bytes until a step has consumed nothing; then keep
-    /// the rest, at most [`WEBSOCKET_PIECE_BYTES_MAX`] − 1 bytes, and offer it again with more behind
-    /// it. Consumed bytes may have been unmasked in place; the others are as they were.
+    /// Call it again with what follows the consumed bytes until a step has consumed nothing; then
+    /// keep the rest, at most [`WEBSOCKET_PIECE_BYTES_MAX`] − 1 bytes, and offer it again with more
+    /// behind it. Consumed bytes may have been unmasked in place; the others are as they were.
     ///
-    /// After a close frame or an error, everything is consumed and nothing comes out (RFC 6455 §1.4).
+    /// After a close frame or an error, everything is consumed and nothing comes out (RFC 6455
+    /// §1.4).
     ///
     /// # Errors
     ///
-    /// 1002 for broken framing, 1007 for text or a close reason that is not UTF-8 (at the first byte
-    /// that cannot be), 1009 as soon as a header promises too long a message.
+    /// 1002 for broken framing, 1007 for text or a close reason that is not UTF-8 (at the first
+    /// byte that cannot be), 1009 as soon as a header promises too long a message.
     #[inline]
     pub fn recv<'b>(&mut self, buf: &'b mut [u8]) -> Result<Step<'b>, WebSocketError> {
         let step = match self.state {
@@ -262,8 +264,8 @@ impl InProgress {
         }
         let length = self.payload.len() + chunk.len();
         if length > self.payload.capacity() {
-            // Only what has come counts: a header that promises much costs its sender as much. Twice
-            // that, so that growing costs linear time, but not beyond the message's end.
+            // Only received bytes count: a header that promises much costs its sender as much.
+            // Twice that, so that growing costs linear time, but not beyond the message's end.
             let capacity = length.saturating_mul(2).min(end);
             self.payload.reserve_exact(capacity - self.payload.len());
         }

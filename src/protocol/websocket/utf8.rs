@@ -1,8 +1,8 @@
 //! UTF-8 (RFC 3629) checked as it streams in, cut anywhere.
 //!
-//! The bulk is checked by the standard library; only a character that is cut in two is carried over,
-//! in at most three bytes. Text that can no longer become valid is refused at once, not at the end of
-//! the message: RFC 6455 §8.1 and what test suites expect.
+//! The bulk is checked by the standard library; only a character that is cut in two is carried
+//! over, in at most three bytes. Text that can no longer become valid is refused at once, not at
+//! the end of the message: RFC 6455 §8.1 and what test suites expect.
 
 use std::fmt;
 
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// How many bytes, fed one by one, are accepted before the first refusal.
+    /// Returns how many bytes, fed one by one, are accepted before the first refusal.
     fn accepted(bytes: &[u8]) -> usize {
         let mut stream = Utf8Stream::new();
         bytes
