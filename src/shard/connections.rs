@@ -295,7 +295,9 @@ impl Connections {
 
     /// The flush is over: the rest of those who are dirty stand behind the backlog.
     pub(super) fn leave_rest(&mut self) {
-        self.backlog.append(&mut self.dirty);
+        if !self.dirty.is_empty() {
+            self.backlog.append(&mut self.dirty);
+        }
     }
 
     /// Whether the kernel, or whatever takes its place, takes more of a connection's bytes.
