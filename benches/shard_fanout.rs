@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fanfare::auth::{Directory, Network};
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use fanfare::hub::{Placement, ShardId};
 use fanfare::metrics::Metrics;
 use fanfare::shard::{ConnectionId, Flushed, Shard, ShardSettings, Slices};

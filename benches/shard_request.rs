@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use fanfare::auth::{Directory, Network};
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use fanfare::dialect::Route;
 use fanfare::hub::{Placement, ShardId};
 use fanfare::metrics::Metrics;

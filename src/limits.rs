@@ -406,6 +406,8 @@ pub const SWEEP_CATALOGUE: usize = 2_000;
 
 /// Largest configuration file that is read; a thousand times what one needs.
 pub const CONFIG_BYTES_MAX: usize = 1024 * 1024;
+/// Mistakes of one file that are told: more than anybody mends at a time.
+pub const CONFIG_MISTAKES_MAX: usize = 100;
 /// Longest duration that may be configured: sums of a few of them fit every clock we use.
 pub const CONFIG_DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 3_600);
 /// Longest log directive; longer ones are a file pasted by mistake.

@@ -14,7 +14,8 @@ use signal_hook::iterator::Signals;
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, LogConfig, LogFormat};
+use crate::config::{LogConfig, LogFormat};
+use crate::dialect::Config;
 use crate::limits::EXIT_LOST;
 use crate::runtime::{self, Leaving, Node, StartError};
 

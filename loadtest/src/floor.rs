@@ -12,12 +12,14 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use crate::audience::{Audience, Opening};
 use crate::failure::{During, Failure};
 use crate::kind::Kind;
+use crate::load::Audience;
 use crate::machine::{pin, reserve_descriptors, thread_cpu};
+use crate::mode::arena::subscribers;
+use crate::mode::read;
 use crate::pump::Pump;
-use crate::swarm::Swarm;
+use crate::voice::frame::Opening;
 
 /// Where requests are received, to be forgotten.
 const SCRATCH_BYTES: usize = 4 * 1024;
@@ -221,18 +223,18 @@ pub(crate) fn receive(args: HelperArgs) -> Result<(), Failure> {
 }
 
 fn receive_answers(address: SocketAddr, connections: usize) -> Result<(), Failure> {
-    let mut swarm = Swarm::open(address, Kind::Poll, connections, |_| "floor".to_owned())?;
+    let mut fleet = read(address, Kind::Poll, connections, |_| "floor".to_owned())?;
     say("ready")?;
     for line in io::stdin().lines() {
         let line = line.during("standard input")?;
         if line == "ask" {
-            swarm.ask_again()?;
+            fleet.ask_again()?;
             say("asked")?;
             continue;
         }
-        let wanted = swarm.heard().answers + parse_count(&line)? * swarm.count();
-        swarm.pump_until("the floor's sender has sent", |swarm| {
-            swarm.heard().answers >= wanted
+        let wanted = fleet.check().totals().answers + parse_count(&line)? * fleet.count();
+        fleet.pump_until("the floor's sender has sent", |fleet| {
+            fleet.check().totals().answers >= wanted
         })?;
         say("received")?;
     }
@@ -244,11 +246,11 @@ fn receive_frames(
     connections: usize,
     frames_max: usize,
 ) -> Result<(), Failure> {
-    let mut audience = Audience::open(address, Opening::Raw, connections, frames_max)?;
+    let mut fleet = subscribers(address, Opening::default(), connections, frames_max)?;
     say("ready")?;
     for line in io::stdin().lines() {
-        audience.expect(parse_count(&line.during("standard input")?)?);
-        audience.hear()?;
+        fleet.start(parse_count(&line.during("standard input")?)?)?;
+        fleet.hear()?;
         say("received")?;
     }
     Ok(())

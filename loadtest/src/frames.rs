@@ -3,33 +3,8 @@
 //! Bytes in, counts out; it must never know sockets. What is inside of a frame is only kept where
 //! somebody wants to look at it: a client that parses every event would be slower than the server.
 
-use std::fmt;
-
+use crate::voice::Fault;
 use crate::websocket::{FrameError, HEADER_BYTES_MAX, Header, Opcode, close_code, encode_control};
-
-/// Why counting ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CountError {
-    /// Not RFC 6455.
-    Frame(FrameError),
-    /// The server closed the WebSocket with this code.
-    Closed(u16),
-}
-
-impl fmt::Display for CountError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Frame(error) => error.fmt(f),
-            Self::Closed(code) => write!(f, "closed with code {code}"),
-        }
-    }
-}
-
-impl From<FrameError> for CountError {
-    fn from(error: FrameError) -> Self {
-        Self::Frame(error)
-    }
-}
 
 /// A header, as far as it has come.
 #[derive(Debug, Default)]
@@ -77,13 +52,13 @@ impl Unframer {
         mut bytes: &[u8],
         replies: &mut Vec<u8>,
         mut each: impl FnMut(&[u8], bool) -> Result<(), String>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Fault> {
         loop {
             let (header, left) = match self.current {
                 Some(current) => current,
                 None if bytes.is_empty() => return Ok(()),
                 None => {
-                    let (header, rest) = self.header.take(bytes).map_err(|e| e.to_string())?;
+                    let (header, rest) = self.header.take(bytes)?;
                     bytes = rest;
                     self.current = header.map(|header| (header, header.payload_bytes));
                     continue;
@@ -104,9 +79,7 @@ impl Unframer {
             if is_end {
                 match header.opcode {
                     Opcode::Ping => encode_control(Opcode::Pong, &self.control, replies),
-                    Opcode::Close => {
-                        return Err(CountError::Closed(close_code(&self.control)).to_string());
-                    }
+                    Opcode::Close => return Err(Fault::Closed(close_code(&self.control))),
                     _ => {}
                 }
                 self.control.clear();
@@ -131,7 +104,7 @@ impl Messages {
         bytes: &[u8],
         replies: &mut Vec<u8>,
         mut each: impl FnMut(&[u8]) -> Result<(), String>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Fault> {
         let begun = &mut self.begun;
         self.unframer.feed(bytes, replies, |piece, is_end| {
             if is_end && begun.is_empty() {
@@ -144,6 +117,30 @@ impl Messages {
             }
             Ok(())
         })
+    }
+}
+
+/// Why counting ended. It is small, for it comes back for every frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CountError {
+    /// Not RFC 6455.
+    Frame(FrameError),
+    /// The server closed the WebSocket with this code.
+    Closed(u16),
+}
+
+impl From<FrameError> for CountError {
+    fn from(error: FrameError) -> Self {
+        Self::Frame(error)
+    }
+}
+
+impl From<CountError> for Fault {
+    fn from(error: CountError) -> Self {
+        match error {
+            CountError::Frame(error) => error.into(),
+            CountError::Closed(code) => Self::Closed(code),
+        }
     }
 }
 
@@ -250,31 +247,25 @@ impl FrameCounter {
 
 /// The digits of [`sequence_field`] in a frame, wherever a dialect puts the payload's fields.
 pub(crate) fn sequence(frame: &[u8]) -> Option<u64> {
-    let marker = SEQUENCE_MARKER.as_bytes();
-    let at = frame
-        .windows(marker.len())
-        .position(|part| part == marker)?;
-    digits(frame, at + marker.len())
+    sequence_at(frame, &mut 0)
 }
 
 /// The same, where messages of one server have the field at the same place: looked for there first, and `at` says where
 /// that is from one message to the next.
 pub(crate) fn sequence_at(message: &[u8], at: &mut usize) -> Option<u64> {
-    number_after(SEQUENCE_MARKER.as_bytes(), message, at)
+    sequence_after(SEQUENCE_MARKER, message, at)
 }
 
-/// The same, where the payload is a JSON text that was put into a JSON string.
-pub(crate) fn quoted_sequence_at(message: &[u8], at: &mut usize) -> Option<u64> {
-    number_after(br#"\"probe\":\""#, message, at)
-}
-
-fn number_after(marker: &[u8], message: &[u8], at: &mut usize) -> Option<u64> {
+/// The same, with another marker before the digits.
+#[inline]
+pub(crate) fn sequence_after(marker: &[u8], message: &[u8], at: &mut usize) -> Option<u64> {
     let is_there = message
         .get(*at..)
         .is_some_and(|rest| rest.starts_with(marker));
     if !is_there {
+        // Most places are not even like its first byte.
         let mut places = message.windows(marker.len());
-        *at = places.position(|part| part == marker)?;
+        *at = places.position(|part| part[0] == marker[0] && part == marker)?;
     }
     digits(message, *at + marker.len())
 }
@@ -293,28 +284,17 @@ fn digits(message: &[u8], at: usize) -> Option<u64> {
 
 /// A JSON field by which an event is known; always of the same length, so that frames are too.
 pub(crate) fn sequence_field(sequence: u64) -> String {
-    format!("{SEQUENCE_MARKER}{sequence:0SEQUENCE_DIGITS$}\"")
+    format!("\"probe\":\"{sequence:0SEQUENCE_DIGITS$}\"")
 }
 
-const SEQUENCE_MARKER: &str = "\"probe\":\"";
+/// What is before the digits.
+pub(crate) const SEQUENCE_MARKER: &[u8] = b"\"probe\":\"";
 const SEQUENCE_DIGITS: usize = 10;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn text(payload: &str) -> Vec<u8> {
-        let length = payload.len();
-        let mut frame = vec![0x81];
-        if length < 126 {
-            frame.push(u8::try_from(length).expect("short"));
-        } else {
-            frame.push(126);
-            frame.extend_from_slice(&u16::try_from(length).expect("medium").to_be_bytes());
-        }
-        frame.extend_from_slice(payload.as_bytes());
-        frame
-    }
+    use crate::websocket::server::text;
 
     /// Lengths of frames, frames, replies, and how it ended.
     type Outcome = (Vec<usize>, Vec<Vec<u8>>, Vec<u8>, Result<(), CountError>);
@@ -388,7 +368,7 @@ mod tests {
         let (_, _, _, result) = count(false, [&[0x88, 0][..]]);
         assert_eq!(result, Err(CountError::Closed(1005)));
         let (_, _, _, result) = count(false, [&[0x82, 0][..]]);
-        assert_eq!(result, Err(CountError::Frame(FrameError::Opcode)));
+        assert_eq!(result, Err(FrameError::Opcode.into()));
     }
 
     #[test]
@@ -446,10 +426,10 @@ mod tests {
         let mut unframer = Unframer::default();
         let refuse = |_: &[u8], _| Err("refused".to_owned());
         let fed = unframer.feed(&text("a"), &mut Vec::new(), refuse);
-        assert_eq!(fed, Err("refused".to_owned()));
+        assert_eq!(fed, Err("refused".into()));
         let mut unframer = Unframer::default();
         let fed = unframer.feed(&[0x88, 2, 0x03, 0xf5], &mut Vec::new(), |_, _| Ok(()));
-        assert_eq!(fed, Err("closed with code 1013".to_owned()));
+        assert_eq!(fed, Err(Fault::Closed(1013)));
     }
 
     #[test]

@@ -84,17 +84,6 @@ impl Kind {
     pub(crate) fn has_cursor(self) -> bool {
         self != Self::Live
     }
-
-    /// The word for it on the command line and in tables.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Poll => "poll",
-            Self::Websocket => "websocket",
-            Self::Sse => "sse",
-            Self::Room => "room",
-            Self::Live => "live",
-        }
-    }
 }
 
 #[cfg(test)]

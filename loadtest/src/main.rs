@@ -1,45 +1,37 @@
 //! Measures a Fanfare server from outside.
 //!
 //! It shares no code with the server, so that a mistake cannot hide on both sides. Reading order:
-//! [`mode`] (what is measured), [`target`] and [`machine`] (the server, as the kernel sees it),
-//! [`swarm`] and [`reader`] (the subscribers), [`audience`] (those that only count what they are sent),
-//! [`crowd`] (those who may hear some of it and nothing else),
-//! [`cohort`] and [`audit`] (those that come and go, and the books on what they are told),
-//! [`rpc`] (the same over gRPC), [`hostile`] (attackers and bystanders), [`floor`] (what nothing can be cheaper than).
+//! [`mode`] (what is measured), [`target`] and [`machine`] (the server, as the kernel sees it), [`fleet`] (the
+//! subscribers), [`voice`] (what each says on its wire), [`check`] (what they are to hear), [`load`] and [`publisher`]
+//! (how fast it is published, and how), [`rpc`] (a gRPC client), [`hostile`] (attackers and those beside them), [`floor`]
+//! (what nothing can be cheaper than).
 
-mod audience;
-mod audit;
-mod books;
-mod bystander;
+mod check;
 mod client;
-mod cohort;
 mod compare;
-mod crowd;
-mod ear;
+mod control;
 mod event_stream;
 mod failure;
+mod fleet;
 mod floor;
 mod frames;
 mod hostile;
 mod http;
 mod kind;
-mod ledger;
-mod listener;
+mod load;
 mod machine;
 mod mode;
+mod names;
 mod partial;
 mod peer;
-mod pipeline;
 mod publisher;
 mod pump;
-mod random;
-mod reader;
 mod report;
 mod rpc;
-mod schedule;
 mod scrape;
-mod swarm;
+mod sockets;
 mod target;
+mod voice;
 mod websocket;
 
 use std::io::{self, Write};

@@ -1,11 +1,8 @@
 //! Sockets that share one thread, and waiting for what comes of them.
 
-use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use mio::{Events, Poll};
-
-use crate::failure::{During, Failure};
+use crate::failure::Failure;
 
 /// Nothing that is waited for takes longer.
 pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -44,17 +41,6 @@ pub(crate) trait Pump {
             self.pump(left)?;
         }
         Ok(())
-    }
-}
-
-/// Waits at most `timeout` for sockets; a signal ends it early, with no events.
-pub(crate) fn wait(poll: &mut Poll, events: &mut Events, timeout: Duration) -> Result<(), Failure> {
-    match poll.poll(events, Some(timeout)) {
-        Err(error) if error.kind() == ErrorKind::Interrupted => {
-            events.clear();
-            Ok(())
-        }
-        result => result.during("waiting for sockets"),
     }
 }
 

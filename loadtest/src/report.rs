@@ -149,6 +149,50 @@ impl Report {
     }
 }
 
+/// The word for whether a target was reached.
+pub(crate) fn verdict(is_met: bool) -> &'static str {
+    if is_met { "met" } else { "missed" }
+}
+
+/// Cells of figures, each with the digits that are worth printing.
+pub(crate) fn figures<const N: usize>(
+    figures: [f64; N],
+    digits: [usize; N],
+) -> impl Iterator<Item = Cell> {
+    let figures = figures.into_iter().zip(digits);
+    figures.map(|(figure, digits)| Cell::Figure(figure, digits))
+}
+
+/// The figures of one subject, round by round.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rounds<const N: usize>(Vec<[f64; N]>);
+
+impl<const N: usize> Rounds<N> {
+    /// Adds those of a round.
+    pub(crate) fn add(&mut self, figures: [f64; N]) {
+        self.0.push(figures);
+    }
+
+    /// How many there were.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    /// The median of each figure.
+    pub(crate) fn medians(&self) -> [f64; N] {
+        std::array::from_fn(|place| median(&self.all(place)))
+    }
+
+    /// The median of each figure's ratio to another subject's, who took turns with this one.
+    pub(crate) fn ratios(&self, to: &Self) -> [f64; N] {
+        std::array::from_fn(|place| median_ratio(&self.all(place), &to.all(place)))
+    }
+
+    fn all(&self, place: usize) -> Vec<f64> {
+        self.0.iter().map(|round| round[place]).collect()
+    }
+}
+
 /// The middle of what was measured; of an even count, the mean of the two middle ones.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
@@ -204,7 +248,13 @@ mod tests {
         assert!((median(&[4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < 1e-9);
         assert!(median(&[]).is_nan());
         assert!((spread_percent(&[3.0, 1.0, 2.0]) - 100.0).abs() < 1e-9);
-        let ratio = median_ratio(&[2.0, 9.0, 30.0], &[1.0, 3.0, 10.0]);
-        assert!((ratio - 3.0).abs() < 1e-9);
+        let (mut above, mut below) = (Rounds::default(), Rounds::default());
+        for (number, divisor) in [(2.0, 1.0), (9.0, 3.0), (30.0, 10.0)] {
+            above.add([number]);
+            below.add([divisor]);
+        }
+        assert_eq!(above.count(), 3);
+        assert!((above.ratios(&below)[0] - 3.0).abs() < 1e-9);
+        assert!((above.medians()[0] - 9.0).abs() < 1e-9);
     }
 }

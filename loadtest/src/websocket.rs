@@ -214,26 +214,35 @@ fn put_masked(payload: &[u8], buf: &mut Vec<u8>) {
     );
 }
 
+/// What a server says, for tests.
+#[cfg(test)]
+pub(crate) mod server {
+    /// An answer that accepts [`handshake_fields`](super::handshake_fields).
+    pub(crate) const ACCEPTED: &str = "HTTP/1.1 101 x\r\nUpgrade: WebSocket\r\nConnection: upgrade\r\n\
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+    /// A frame with this first byte.
+    pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let length = payload.len() as u64;
+        let [.., high, low] = length.to_be_bytes();
+        let header = match length {
+            ..=125 => vec![first, low],
+            126..=0xffff => vec![first, 126, high, low],
+            _ => [&[first, 127], &length.to_be_bytes()[..]].concat(),
+        };
+        [header, payload.to_vec()].concat()
+    }
+
+    /// A text message.
+    pub(crate) fn text(payload: &str) -> Vec<u8> {
+        frame(0x81, payload.as_bytes())
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::server::{ACCEPTED, frame};
     use super::*;
-
-    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![first];
-        match payload.len() {
-            short @ 0..=125 => bytes.push(u8::try_from(short).expect("short")),
-            medium @ 126..=0xffff => {
-                bytes.push(126);
-                bytes.extend_from_slice(&u16::try_from(medium).expect("medium").to_be_bytes());
-            }
-            long => {
-                bytes.push(127);
-                bytes.extend_from_slice(&(long as u64).to_be_bytes());
-            }
-        }
-        bytes.extend_from_slice(payload);
-        bytes
-    }
 
     #[test]
     fn every_length_is_read_whole_or_not_at_all() {
@@ -308,15 +317,12 @@ mod tests {
 
     #[test]
     fn an_accepting_head_is_told_from_others() {
-        let sound = format!(
-            "HTTP/1.1 101 x\r\nUpgrade: WebSocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: {ACCEPT}\r\n\r\n"
-        );
         let accepted = |text: &str| {
             let (head, _) = Head::parse(text.as_bytes()).expect("sound").expect("whole");
             is_accepted(&head)
         };
-        assert!(accepted(&sound));
-        assert!(!accepted(&sound.replace("s3pP", "S3pP")));
-        assert!(!accepted(&sound.replace("101", "200")));
+        assert!(accepted(ACCEPTED));
+        assert!(!accepted(&ACCEPTED.replace("s3pP", "S3pP")));
+        assert!(!accepted(&ACCEPTED.replace("101", "200")));
     }
 }

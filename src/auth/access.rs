@@ -102,7 +102,7 @@ mod tests {
     use super::super::identity::{Grants, Secret};
     use super::super::token::TokenDigest;
     use super::*;
-    use crate::config::{BoundsConfig, Config, OrganizationConfig, TokenConfig};
+    use crate::config::{BoundsConfig, HubConfig, OrganizationConfig, TokenConfig};
     use crate::time::Instant;
 
     fn at(millis: u64) -> Now {
@@ -126,10 +126,7 @@ mod tests {
             tokens: vec![token],
             users: Vec::new(),
         };
-        Directory::from_config(&Config {
-            organizations: vec![organization],
-            ..Config::default()
-        })
+        Directory::from_config(&HubConfig::default(), &[organization])
     }
 
     #[test]

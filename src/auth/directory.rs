@@ -17,7 +17,7 @@ use super::identity::{Grants, Identity, OrganizationId, UserId};
 use super::password::{PasswordMemory, Work, verify_password};
 use super::rate_limit::RateLimit;
 use super::token::TokenDigest;
-use crate::config::{Config, HubConfig, OrganizationConfig};
+use crate::config::{HubConfig, OrganizationConfig};
 use crate::time::Instant;
 
 /// An organization as configured.
@@ -73,10 +73,9 @@ impl Directory {
     /// The directory of the configured organizations, in their order; [`open`](Self::open) if there
     /// are none. The configuration was checked: an entry that could not stand in it opens no door
     /// here.
-    pub fn from_config(config: &Config) -> Self {
-        let organizations = &config.organizations;
+    pub fn from_config(hub: &HubConfig, organizations: &[OrganizationConfig]) -> Self {
         let mut directory = Self::open();
-        directory.publish_limits = publish_limits(&config.hub, organizations);
+        directory.publish_limits = publish_limits(hub, organizations);
         if organizations.is_empty() {
             return directory;
         }
@@ -213,19 +212,12 @@ mod tests {
         OrganizationConfig {
             name: name.to_owned(),
             id: id.map(str::to_owned),
-            publishes_per_second: None,
-            bounds: crate::config::BoundsConfig::default(),
-            logs_bytes_max: None,
-            tokens: Vec::new(),
-            users: Vec::new(),
+            ..OrganizationConfig::default()
         }
     }
 
     fn directory_of(organizations: &[OrganizationConfig]) -> Directory {
-        Directory::from_config(&Config {
-            organizations: organizations.to_vec(),
-            ..Config::default()
-        })
+        Directory::from_config(&HubConfig::default(), organizations)
     }
 
     fn token(text: &str, grants: &[&str]) -> TokenConfig {
@@ -279,22 +271,18 @@ mod tests {
         let mut configured = ["a", "b", "c"].map(|name| organization(name, None));
         configured[0].publishes_per_second = Some(3);
         configured[1].publishes_per_second = Some(0);
-        let mut config = Config {
-            organizations: configured.to_vec(),
-            ..Config::default()
-        };
-        let some = Directory::from_config(&config);
+        let mut hub = HubConfig::default();
+        let some = Directory::from_config(&hub, &configured);
         assert_eq!(
             [0, 1, 2].map(|id| limited(&some, id)),
             [Some(3), None, None]
         );
-        config.hub.publishes_per_second = 5;
-        let all = Directory::from_config(&config);
+        hub.publishes_per_second = 5;
+        let all = Directory::from_config(&hub, &configured);
         let limits = [0, 1, 2].map(|id| limited(&all, id));
         assert_eq!(limits, [Some(3), None, Some(5)]);
         // Open mode's only organization has the hub's limit.
-        config.organizations.clear();
-        assert_eq!(limited(&Directory::from_config(&config), 0), Some(5));
+        assert_eq!(limited(&Directory::from_config(&hub, &[]), 0), Some(5));
         assert_eq!(limited(&Directory::open(), 0), None);
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::serve::ServeArgs;
-use crate::config::DEFAULT_TOML;
+use crate::dialect::Config;
 
 /// The note on secrets, of which only digests and hashes are shown: this server has nothing else.
 const KEPT: &str = "# Tokens are kept as digests and passwords as hashes, which are shown here; only a weak\n\
@@ -27,7 +27,7 @@ pub(super) struct CheckConfigArgs {
 /// Prints `# ok` and the values in effect as a configuration file, or the problem with exit code 2.
 pub(super) fn run(args: &CheckConfigArgs) -> ExitCode {
     let printed = if args.default {
-        io::stdout().write_all(DEFAULT_TOML.as_bytes())
+        io::stdout().write_all(Config::default_file().as_bytes())
     } else {
         let mut serve = args.serve.clone();
         serve.config = args.path.clone().or(serve.config);

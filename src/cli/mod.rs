@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::Config;
+use crate::dialect::Config;
 
 /// One event hub that speaks several documented event APIs from one binary.
 #[derive(Debug, Parser)]

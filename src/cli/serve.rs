@@ -10,7 +10,8 @@ use std::process::ExitCode;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, Driver, LogFormat, parse_address};
+use crate::config::{Driver, LogFormat, Words as _, parse_address};
+use crate::dialect::Config;
 use crate::limits;
 
 /// The options of a server; each wins over the file.
@@ -124,7 +125,10 @@ fn read(path: &Path) -> Result<Config, String> {
         let position = error.utf8_error().valid_up_to();
         format!("{shown}: not UTF-8 at byte {position}")
     })?;
-    Config::from_toml_with(&text, resolve).map_err(|error| format!("{shown}: {error}"))
+    Config::from_toml_with(&text, resolve).map_err(|errors| {
+        let errors = errors.iter().map(|error| format!("{shown}: {error}"));
+        errors.collect::<Vec<String>>().join("\n")
+    })
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use std::process::ExitCode;
 
 use super::grants::{GrantArgs, toml_list};
 use crate::auth::{PASSWORD_SALT_BYTES, Secret, hash_password};
-use crate::config::{Config, OrganizationConfig, UserConfig};
+use crate::config::{OrganizationConfig, UserConfig};
+use crate::dialect::Config;
 use crate::limits::PASSWORD_BYTES_MAX;
 
 /// Operations on users.
@@ -59,16 +60,12 @@ fn table(name: &str, hash: &str, grants: &[String]) -> Result<String, String> {
     let mut config = Config::default();
     config.organizations.push(OrganizationConfig {
         name: "any".to_owned(),
-        id: None,
-        publishes_per_second: None,
-        bounds: crate::config::BoundsConfig::default(),
-        logs_bytes_max: None,
-        tokens: Vec::new(),
         users: vec![UserConfig {
             name: name.to_owned(),
             password: hash.to_owned(),
             grants: grants.to_vec(),
         }],
+        ..OrganizationConfig::default()
     });
     config
         .check()

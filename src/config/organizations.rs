@@ -1,98 +1,66 @@
-//! Organizations, their tokens and their users, as configured.
+//! `[[organizations]]`, their tokens and their users.
+
+use std::collections::HashSet;
 
 use uuid::Uuid;
 
+use super::ConfigError;
+use super::credentials::{digest, grants, id, name, parse_uuid, password, unexpected, user_name};
+use super::kind::{Kind, any_text, bytes, count, optional, texts};
+use super::node::{BoundsConfig, publish_rate};
+use super::section::{Flat, Required, Tables, section};
 use crate::limits;
 
-/// What a token or user may be allowed, as words.
-pub const GRANTS: [&str; 3] = ["publish", "subscribe", "admin"];
-
-/// One of `[[organizations]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OrganizationConfig {
-    /// Its symbolic name, unique.
-    pub name: String,
-    /// Its UUID; `None` is derived from the name (UUID version 5, so that it stays the same).
-    pub id: Option<String>,
-    /// Events per second that it may publish, up to `limits::PUBLISHES_PER_SECOND_MAX`; 0 is no limit, `None`
-    /// what `[hub]` says.
-    pub publishes_per_second: Option<usize>,
-    /// How much it may have on one shard, in place of what `[hub]` says.
-    pub bounds: BoundsConfig,
-    /// Most bytes that its logs on one shard retain together, up to `hub.logs_bytes_max`; `None` is a share of that.
-    pub logs_bytes_max: Option<usize>,
-    /// `[[organizations.tokens]]`.
-    pub tokens: Vec<TokenConfig>,
-    /// `[[organizations.users]]`.
-    pub users: Vec<UserConfig>,
-}
-
-/// How much each organization may have on one shard; `None` is a share of what a shard can hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BoundsConfig {
-    /// Sessions, 1 to `limits::SESSIONS_MAX`.
-    pub sessions_max: Option<usize>,
-    /// Groups and projects, 1 to `limits::NODES_MAX`.
-    pub scopes_max: Option<usize>,
-    /// Polls, feeds and rooms, 1 to `limits::READERS_MAX`.
-    pub readers_max: Option<usize>,
-    /// Live subscriptions, 1 to `limits::SUBSCRIPTIONS_MAX`.
-    pub subscriptions_max: Option<usize>,
-    /// Different names with text behind a `*` in subscriptions, 1 to `limits::WILDCARDS_PER_ORGANIZATION_MAX`.
-    pub wildcards_max: Option<usize>,
-}
-
-impl BoundsConfig {
-    /// Each key, its value and the most that it may be.
-    pub(super) fn keys(&self) -> [(&'static str, Option<usize>, usize); 5] {
-        [
-            ("sessions_max", self.sessions_max, limits::SESSIONS_MAX),
-            ("scopes_max", self.scopes_max, limits::NODES_MAX),
-            ("readers_max", self.readers_max, limits::READERS_MAX),
-            (
-                "subscriptions_max",
-                self.subscriptions_max,
-                limits::SUBSCRIPTIONS_MAX,
-            ),
-            (
-                "wildcards_max",
-                self.wildcards_max,
-                limits::WILDCARDS_PER_ORGANIZATION_MAX,
-            ),
-        ]
-    }
-
-    /// Each key, to be read.
-    pub(super) fn keys_mut(&mut self) -> [(&'static str, &mut Option<usize>); 5] {
-        [
-            ("sessions_max", &mut self.sessions_max),
-            ("scopes_max", &mut self.scopes_max),
-            ("readers_max", &mut self.readers_max),
-            ("subscriptions_max", &mut self.subscriptions_max),
-            ("wildcards_max", &mut self.wildcards_max),
-        ]
+section! {
+    /// One of `[[organizations]]`.
+    OrganizationConfig {
+        /// A name that no other has.
+        name: String = String::new(), Required(any_text().checked(|text| name(text)), r#""acme""#);
+        /// As events carry it. Without this key it is derived from the name, and stays the same.
+        id: Option<String> = None,
+            optional(any_text().checked(|text| id(text)), r#""6ba7b810-9dad-11d1-80b4-00c04fd430c8""#);
+        /// How many events per second it may publish, in place of what `[hub]` says; 0 is no limit.
+        publishes_per_second: Option<usize> = None, optional(publish_rate(), "500");
+        /// How much it may have on one shard, in place of what `[hub]` says or else of its share.
+        bounds: BoundsConfig = BoundsConfig::default(), Flat;
+        /// Most bytes that its logs on one shard hold together, in place of half of what all may.
+        logs_bytes_max: Option<usize> = None, optional(bytes(1..=usize::MAX), r#""256MiB""#);
+        /// Printed by: fanfare token new
+        tokens: Vec<TokenConfig> = Vec::new(), Tables;
+        /// Printed by: fanfare user new mikey
+        users: Vec<UserConfig> = Vec::new(), Tables;
     }
 }
 
-/// One of `[[organizations.tokens]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenConfig {
-    /// SHA-256 of the token, 64 hexadecimal digits.
-    pub sha256: String,
-    /// What it allows: some of `publish`, `subscribe`, `admin`.
-    pub grants: Vec<String>,
+section! {
+    /// One of `[[organizations.tokens]]`.
+    TokenConfig {
+        /// SHA-256 of the token, 64 hexadecimal digits.
+        sha256: String = String::new(),
+            Required(any_text().checked(|text| digest(text)), r#""ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad""#);
+        /// What it allows: some of "publish", "subscribe" and "admin".
+        grants: Vec<String> = Vec::new(), Required(words(), r#"["publish", "subscribe"]"#);
+    }
 }
 
-/// One of `[[organizations.users]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserConfig {
-    /// The name to log in by, unique on this node.
-    pub name: String,
-    /// The argon2id hash of the password, in PHC string form.
-    pub password: String,
-    /// What the user may do: some of `publish`, `subscribe`, `admin`.
-    pub grants: Vec<String>,
+section! {
+    /// One of `[[organizations.users]]`.
+    UserConfig {
+        /// The name to log in by, which no other user of this node has.
+        name: String = String::new(), Required(any_text().checked(|text| user_name(text)), r#""mikey""#);
+        /// The argon2id hash of the password, in PHC string form.
+        password: String = String::new(), Required(any_text().checked(|text| password(text)), EXAMPLE_HASH);
+        /// What the user may do: some of "publish", "subscribe" and "admin".
+        grants: Vec<String> = Vec::new(), Required(words(), r#"["subscribe"]"#);
+    }
 }
+
+fn words() -> Kind<Vec<String>> {
+    texts(0..=usize::MAX, any_text()).checked(|words| grants(words))
+}
+
+const EXAMPLE_HASH: &str = "\"$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw\
+    $aQT8w+bT74bhiJ1Za2/+Iy3pZjCQl+ReuC6039dYO2s\"";
 
 impl OrganizationConfig {
     /// The organization's UUID: the one that is configured, or UUID version 5 of
@@ -103,8 +71,77 @@ impl OrganizationConfig {
             let urn = format!("urn:fanfare:organization:{}", self.name);
             return Some(Uuid::new_v5(&Uuid::NAMESPACE_URL, urn.as_bytes()));
         };
-        // The hyphenated form only: the others are for machines.
-        let hyphenated = id.len() == uuid::fmt::Hyphenated::LENGTH;
-        id.parse().ok().filter(|_| hyphenated)
+        parse_uuid(id)
+    }
+}
+
+/// Each organization against those before it and against what all have together.
+pub(super) fn check(
+    organizations: &[OrganizationConfig],
+    logs_bytes_max: usize,
+) -> Result<(), ConfigError> {
+    let key = "organizations";
+    at_most(key, organizations.len(), limits::ORGANIZATIONS_MAX)?;
+    let mut seen = Seen::default();
+    for (index, organization) in organizations.iter().enumerate() {
+        let path = format!("{key}[{index}]");
+        seen.add(&path, organization)?;
+        if let Some(most) = organization.logs_bytes_max {
+            let problem = bytes(1..=logs_bytes_max).check(&most);
+            problem
+                .map_err(|problem| ConfigError::new(format!("{path}.logs_bytes_max"), problem))?;
+        }
+    }
+    Ok(())
+}
+
+fn at_most(key: &str, found: usize, most: usize) -> Result<(), ConfigError> {
+    let problem = count(0..=most).check(&found);
+    problem.map_err(|problem| ConfigError::new(key, problem))
+}
+
+/// What was seen so far and must not come again on this node.
+#[derive(Default)]
+struct Seen<'a> {
+    organizations: HashSet<&'a str>,
+    uuids: HashSet<Uuid>,
+    /// In lower case.
+    digests: HashSet<String>,
+    users: HashSet<&'a str>,
+}
+
+impl<'a> Seen<'a> {
+    fn add(&mut self, path: &str, organization: &'a OrganizationConfig) -> Result<(), ConfigError> {
+        let once = |key: &str, is_new: bool, found: &str| {
+            let problem = if is_new {
+                Ok(())
+            } else {
+                Err(unexpected("what no other has", found))
+            };
+            problem.map_err(|problem| ConfigError::new(format!("{path}.{key}"), problem))
+        };
+        let OrganizationConfig {
+            name,
+            tokens,
+            users,
+            ..
+        } = organization;
+        once("name", self.organizations.insert(name), name)?;
+        let uuid = organization.uuid().unwrap_or_default();
+        once("id", self.uuids.insert(uuid), &uuid.to_string())?;
+        at_most(&format!("{path}.tokens"), tokens.len(), limits::TOKENS_MAX)?;
+        for (index, TokenConfig { sha256, .. }) in tokens.iter().enumerate() {
+            let is_new = self.digests.insert(sha256.to_ascii_lowercase());
+            once(&format!("tokens[{index}].sha256"), is_new, sha256)?;
+        }
+        at_most(&format!("{path}.users"), users.len(), limits::USERS_MAX)?;
+        for (index, UserConfig { name, .. }) in users.iter().enumerate() {
+            once(
+                &format!("users[{index}].name"),
+                self.users.insert(name),
+                name,
+            )?;
+        }
+        Ok(())
     }
 }

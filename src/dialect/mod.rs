@@ -7,6 +7,7 @@
 pub mod admin;
 mod calls;
 mod client;
+mod config;
 mod cors;
 mod cursor;
 mod denial;
@@ -36,7 +37,6 @@ mod upgrade;
 use std::sync::Arc;
 
 use crate::auth::Directory;
-use crate::config::Config;
 use crate::hub::{Ids, Placement};
 use crate::metrics::Metrics;
 use crate::protocol::grpc::{Code, Status};
@@ -47,6 +47,7 @@ pub use client::{
     Change, Client, Follow, Message, Open, Opening, Reaction, Show, Standing, Streamed, Subscribe,
     Undo,
 };
+pub use config::Config;
 pub use cors::{AllowedOrigin, Cors};
 pub use cursor::{FOREIGN, QueryError, query_cursor, query_text};
 pub use denial::{CONTRADICTORY, Denial, Judge, denied_by};

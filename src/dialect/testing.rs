@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Action, Change, Exchange, Reaction, Responder, Subscribe, Tools};
 use crate::auth::{Directory, TokenDigest};
-use crate::config::{Config, OrganizationConfig, TokenConfig, UserConfig};
+use crate::config::{HubConfig, OrganizationConfig, TokenConfig, UserConfig};
 use crate::hub::{
     Address, Event, EventId, EventName, Ids, OrganizationId, Parents, Placement, Scope, ScopeName,
     ShardId, Subscription,
@@ -26,9 +26,6 @@ pub(super) fn organizations() -> Directory {
     let organization = |name: &str, logins: &[(&str, &[&str])]| OrganizationConfig {
         name: name.to_owned(),
         id: Some(format!("00000000-0000-0000-0000-00000000000{name}")),
-        publishes_per_second: None,
-        bounds: crate::config::BoundsConfig::default(),
-        logs_bytes_max: None,
         tokens: logins
             .iter()
             .map(|(token, grants)| TokenConfig {
@@ -45,6 +42,7 @@ pub(super) fn organizations() -> Directory {
                 grants: words(grants),
             })
             .collect(),
+        ..OrganizationConfig::default()
     };
     let listens: &[&str] = &["subscribe"];
     let organizations = vec![
@@ -54,10 +52,7 @@ pub(super) fn organizations() -> Directory {
         ),
         organization("b", &[("b-listens", listens)]),
     ];
-    Directory::from_config(&Config {
-        organizations,
-        ..Config::default()
-    })
+    Directory::from_config(&HubConfig::default(), &organizations)
 }
 
 /// The time, and what else tools are made of.

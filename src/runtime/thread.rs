@@ -23,7 +23,7 @@ use super::tasks;
 use super::verifier::{self, Verifier};
 use super::watchdog::{self, Patience, Watchdog};
 use crate::auth::Directory;
-use crate::config::Config;
+use crate::dialect::Config;
 use crate::hub::{Placement, ShardId};
 use crate::limits::{LISTEN_BACKLOG, LISTEN_PATIENCE, LISTEN_RETRY_INTERVAL, SHARDS_MAX};
 use crate::metrics::Metrics;
@@ -139,7 +139,7 @@ pub fn start(config: Config, descriptors: u64) -> Result<Node, StartError> {
     let metrics: Arc<[Metrics]> = (0..shards).map(|_| Metrics::default()).collect();
     let (meshes, wakers) = mesh::build(shards).map_err(StartError::System)?;
     let placement = Placement::new(random_u64()?, shards);
-    let directory = Arc::new(Directory::from_config(&config));
+    let directory = Arc::new(Directory::from_config(&config.hub, &config.organizations));
     let clock = Clock::new();
     let block = config.server.login_block;
     let verifiers = verifier::start(Arc::clone(&directory), block, clock, Arc::clone(&wakers));

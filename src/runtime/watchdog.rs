@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use tracing::error;
 
 use super::shard_loop::NodeState;
-use crate::config::Config;
 use crate::dialect::AllMetrics;
+use crate::dialect::Config;
 use crate::limits::{DRAIN_GRACE, EXIT_LOST, SHARD_STALL_MAX, WATCH_INTERVAL};
 
 /// Times after which a node is said to be ill, or is ended.

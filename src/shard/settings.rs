@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::auth::Directory;
-use crate::config::{BoundsConfig, Config, Scopes};
+use crate::config::{BoundsConfig, Scopes};
 use crate::dialect::AllMetrics;
+use crate::dialect::Config;
 use crate::hub::{Bounds, HubConfig, Placement, Retention, ShardId};
 use crate::limits::{
     BROADCAST_SLICE_APPENDS, BROADCAST_SLICE_WOKEN, DRAIN_SPREAD_MS_MAX, FLUSH_WRITES_MAX,

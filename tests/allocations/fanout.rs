@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fanfare::auth::{Directory, Network, OrganizationId};
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use fanfare::hub::{
     Address, Event, EventId, EventName, FilterTable, MatchScratch, NamePattern, Names, Parents,
     Placement, Property, PropertyFilter, Scope, ScopeName, ShardId, SubscriberId, Subscription,

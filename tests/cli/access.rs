@@ -6,7 +6,7 @@ use std::process::Stdio;
 use fanfare::auth::{
     Attempt, Directory, Grant, Grants, OrganizationId, PasswordMemory, Secret, TokenDigest,
 };
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use tempfile::NamedTempFile;
 
 use crate::support::{Finished, Script, fanfare, field, finish, run};
@@ -51,7 +51,7 @@ fn a_token_is_shown_once_with_the_table_that_keeps_its_digest() {
     assert_ne!(token(&[]).0, token_text);
     let (other, other_table) = token(&["--grants", "admin"]);
     let config = organization(&format!("{table}{other_table}"));
-    let directory = Directory::from_config(&config);
+    let directory = Directory::from_config(&config.hub, &config.organizations);
     let admin = directory.bearer(&other).expect("known");
     assert_eq!(admin.organization, OrganizationId(0));
     assert_eq!(admin.grants, Grants::NONE.with(Grant::Admin));
@@ -72,7 +72,7 @@ fn a_users_password_is_read_from_standard_input() {
     let config = organization(&made.stdout);
     let grants = &config.organizations[0].users[0].grants;
     assert_eq!(grants, &["publish", "subscribe"]);
-    let directory = Directory::from_config(&config);
+    let directory = Directory::from_config(&config.hub, &config.organizations);
     let attempt = |password| Attempt {
         user: directory.user("mi \"key\""),
         name: "mi \"key\"".into(),

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use fanfare::config::{Config, DEFAULT_TOML};
+use fanfare::dialect::Config;
 use tempfile::NamedTempFile;
 
 use crate::support::run;
@@ -33,7 +33,7 @@ fn the_default_file_is_printed_and_is_sound() {
     let printed = run(&["check-config", "--default"]);
     assert_eq!(
         (printed.code, printed.stdout.as_str()),
-        (Some(0), DEFAULT_TOML)
+        (Some(0), &*Config::default_file())
     );
     let (_file, path) = file(&printed.stdout);
     assert_eq!(run(&["check-config", "--config", &path]).code, Some(0));
@@ -52,13 +52,19 @@ fn a_bad_configuration_names_file_line_and_key() {
             "line 2: hub.retention.age: expected a duration above zero",
         ),
         ("[server\n", "line 1: not TOML"),
+        // All mistakes are told, each on a line.
+        (
+            "[server]\nopen = 1\nshards = 9999\n",
+            "line 2: server.open: expected true or false, found the integer 1\n\
+             {path}: line 3: server.shards: expected 0 to 1024, found 9999\n",
+        ),
     ] {
         let (_file, path) = file(text);
         for command in ["check-config", "serve"] {
             let refused = run(&[command, "--config", &path]);
             assert_eq!(refused.code, Some(2), "{refused:?}");
             assert_eq!(refused.stdout, "");
-            let expected = format!("fanfare: {path}: {expected}");
+            let expected = format!("fanfare: {path}: {}", expected.replace("{path}", &path));
             assert!(refused.stderr.starts_with(&expected), "{refused:?}");
         }
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use fanfare_tonic::event::EventTarget;
 use serde_json::{Value, json};
 

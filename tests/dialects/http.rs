@@ -1,7 +1,8 @@
 //! RFC 9110 on every path of every dialect: who may read an answer, what an empty body is, what `Accept` and `Upgrade`
 //! ask for, and the server as a whole.
 
-use fanfare::config::{Config, CorsConfig};
+use fanfare::config::CorsConfig;
+use fanfare::dialect::Config;
 
 use crate::stage::{Stage, everywhere, everywhere_with};
 use crate::support::http::{Response, request};

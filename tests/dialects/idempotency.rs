@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use fanfare::limits::IDEMPOTENCY_TTL;
 use fanfare_tonic::event::{EventTarget, PublishEventRequest, PublishEventResponse};
 use fanfare_tonic::prost::Message as _;

@@ -2,7 +2,7 @@
 //! and what the log is told. Never what was presented.
 
 use fanfare::auth::Network;
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use fanfare::metrics::{Api, RefusalKind};
 use fanfare::shard::Told;
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use fanfare::limits::BROADCASTS_PENDING_MAX;
 use fanfare::shard::Slices;
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 
 use super::support::http::{Response, request};
 use super::support::node::TestNode;

@@ -8,7 +8,8 @@
 
 use std::time::Duration;
 
-use fanfare::config::{Config, SlowConsumer};
+use fanfare::config::SlowConsumer;
+use fanfare::dialect::Config;
 use fanfare_tonic::event::events_stream_request::Message as Ask;
 use fanfare_tonic::prost::Message as _;
 use http::Request;

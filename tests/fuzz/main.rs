@@ -21,7 +21,8 @@ mod support;
 use std::sync::Arc;
 
 use fanfare::auth::{Directory, Network, TokenDigest};
-use fanfare::config::{Config, OrganizationConfig, TokenConfig};
+use fanfare::config::{OrganizationConfig, TokenConfig};
+use fanfare::dialect::Config;
 use fanfare::hub::{Placement, ShardId};
 use fanfare::limits::{HTTP_HEAD_BYTES_MAX, PUBLISH_BYTES_MAX, SEND_QUEUE_PAUSE_BYTES};
 use fanfare::metrics::Metrics;
@@ -152,7 +153,7 @@ fn run(seed: u64) {
     let mut shard = Shard::new(ShardSettings {
         shard: ShardId(0),
         placement: Placement::new(seed, 1),
-        directory: Arc::new(Directory::from_config(&config)),
+        directory: Arc::new(Directory::from_config(&config.hub, &config.organizations)),
         config: Arc::new(config),
         metrics: Arc::clone(&metrics),
         hostname: "host".into(),
@@ -227,12 +228,8 @@ fn config(seed: u64) -> Config {
         let grants = ["publish", "subscribe"].map(String::from).to_vec();
         config.organizations.push(OrganizationConfig {
             name: String::from("fuzz"),
-            id: None,
-            publishes_per_second: None,
-            bounds: fanfare::config::BoundsConfig::default(),
-            logs_bytes_max: None,
             tokens: vec![TokenConfig { sha256, grants }],
-            users: Vec::new(),
+            ..OrganizationConfig::default()
         });
     }
     config

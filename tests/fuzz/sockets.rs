@@ -7,7 +7,8 @@
 
 use std::time::Duration;
 
-use fanfare::config::{Config, SlowConsumer};
+use fanfare::config::SlowConsumer;
+use fanfare::dialect::Config;
 use serde_json::Value;
 
 use crate::Fuzzer;

@@ -4,7 +4,8 @@
 //! read. What could be read is judged by `serde_json`. Meanwhile events are published, by requests and by the
 //! stream itself, and in the end the stream still works.
 
-use fanfare::config::{Config, Scopes};
+use fanfare::config::Scopes;
+use fanfare::dialect::Config;
 use fanfare::limits::STREAM_CORRELATION_BYTES_MAX;
 use serde_json::Value;
 

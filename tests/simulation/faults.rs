@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use fanfare::config::{Config, SlowConsumer};
+use fanfare::config::SlowConsumer;
+use fanfare::dialect::Config;
 use fanfare::hub::ShardId;
 use fanfare::limits::{
     LOGIN_TIMEOUT, MESH_OUTBOX_MESSAGES_MAX, SEND_QUEUE_PAUSE_BYTES, WEBSOCKET_CLOSE_TIMEOUT,

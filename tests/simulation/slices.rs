@@ -1,6 +1,6 @@
 //! One event for very many: others are served between the slices, and nobody is missed.
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use fanfare::shard::Slices;
 use http::Request;
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use fanfare::limits::{
     HTTP_BODY_TIMEOUT, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE_TIMEOUT, HTTP2_SERVING_BYTES_MAX,
     SERVING_STEPS_MAX, WEBSOCKET_PING_INTERVAL, WRITE_TIMEOUT,

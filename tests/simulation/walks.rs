@@ -71,7 +71,7 @@ impl Scene {
     fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let shards = 1 + random.below(3) as u16;
-        let node = TestNode::new(shards, random.next(), &fanfare::config::Config::default());
+        let node = TestNode::new(shards, random.next(), &fanfare::dialect::Config::default());
         Self {
             node,
             random,

@@ -1,6 +1,7 @@
 //! The scene: who acts when, what breaks, and what must hold when everybody has left.
 
-use fanfare::config::{Config, SlowConsumer};
+use fanfare::config::SlowConsumer;
+use fanfare::dialect::Config;
 use fanfare::hub::{
     Address, Command, Draft, EventName, OrganizationId, Parents, Scope, ScopeName, ShardId,
 };

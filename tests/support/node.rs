@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare::auth::{Checks, Directory, Network, PasswordMemory};
-use fanfare::config::Config;
 use fanfare::connection::SendQueue;
 use fanfare::dialect::AllMetrics;
+use fanfare::dialect::Config;
 use fanfare::hub::{Placement, ShardId};
 use fanfare::metrics::Metrics;
 use fanfare::shard::{
@@ -101,7 +101,7 @@ impl TestNode {
         let count = usize::from(shards);
         let metrics: AllMetrics = (0..count).map(|_| Metrics::default()).collect();
         let placement = Placement::new(seed, shards);
-        let directory = Arc::new(Directory::from_config(config));
+        let directory = Arc::new(Directory::from_config(&config.hub, &config.organizations));
         let config = Arc::new(config.clone());
         let settings = |shard: u16| {
             let mut bytes = [7; 32];

@@ -4,7 +4,8 @@ use argon2::password_hash::PasswordHasher as _;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, Version};
 use fanfare::auth::{PASSWORD_SALT_BYTES, TokenDigest};
-use fanfare::config::{Config, OrganizationConfig, TokenConfig, UserConfig};
+use fanfare::config::{OrganizationConfig, TokenConfig, UserConfig};
+use fanfare::dialect::Config;
 
 /// An organization whose tokens are given in plain, each with its grants between commas.
 pub(crate) fn organization(name: &str, tokens: &[(&str, &str)]) -> OrganizationConfig {
@@ -14,12 +15,8 @@ pub(crate) fn organization(name: &str, tokens: &[(&str, &str)]) -> OrganizationC
     });
     OrganizationConfig {
         name: name.to_owned(),
-        id: None,
-        publishes_per_second: None,
-        bounds: fanfare::config::BoundsConfig::default(),
-        logs_bytes_max: None,
         tokens: tokens.collect(),
-        users: Vec::new(),
+        ..OrganizationConfig::default()
     }
 }
 

@@ -28,8 +28,7 @@ pub(crate) const SAME_RANK: [(&str, &str); 1] = [("config", "limits")];
 pub(crate) const DIALECTS: [&str; 6] = ["sessions", "sysadm", "live", "stream", "pubsub", "admin"];
 
 /// Circles between the files of a folder that are still there: folder, and its files in order.
-pub(crate) const CIRCLES: [(&str, &[&str]); 8] = [
-    ("config", &["cors", "model", "write"]),
+pub(crate) const CIRCLES: [(&str, &[&str]); 7] = [
     (
         "connection",
         &[

@@ -1,6 +1,9 @@
-//! Charts as inline SVG: lines over a logarithmic axis, bars beside their bound. Text in, text out.
+//! Charts as inline SVG: lines over a logarithmic axis, bars beside their bound. Values in, markup out.
+//!
+//! Colours are classes of the page's style, so that a chart is light or dark with it: why this is not left to a library
+//! that writes colours into the picture.
 
-use std::fmt::Write as _;
+use maud::{Markup, PreEscaped, html};
 
 /// One line.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,21 +48,6 @@ pub(super) const COLOURS: usize = 8;
 const BAR: f64 = 26.0;
 /// Where the bars begin: beside their names.
 const BARS_LEFT: f64 = 340.0;
-
-/// Text that is safe between tags and in attributes.
-pub(super) fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            c => safe.push(c),
-        }
-    }
-    safe
-}
 
 /// A figure as people read it: three digits that count.
 pub(super) fn figure(value: f64) -> String {
@@ -144,171 +132,123 @@ impl Vertical {
     }
 }
 
-/// Lines over a logarithmic horizontal axis. Nothing if there is no point.
-pub(super) fn lines(series: &[Series], axes: Axes) -> String {
+/// A place in a picture, in tenths.
+fn at(place: f64) -> String {
+    format!("{place:.1}")
+}
+
+/// Lines over a logarithmic horizontal axis; nothing if there is no point.
+pub(super) fn lines(series: &[Series], axes: Axes) -> Option<Markup> {
     let points = || series.iter().flat_map(|series| &series.points);
-    let xs = || points().map(|point| point.0);
-    let (least, most) = (xs().fold(f64::INFINITY, f64::min), xs().fold(0.0, f64::max));
+    let mut places: Vec<f64> = points().map(|point| point.0).collect();
+    places.sort_by(f64::total_cmp);
+    places.dedup();
+    let (&least, &most) = (places.first()?, places.last()?);
     let lowest = points().map(|point| point.1).fold(f64::INFINITY, f64::min);
-    if points().next().is_none() || least <= 0.0 || lowest <= 0.0 {
-        return String::new();
+    if least <= 0.0 || lowest <= 0.0 {
+        return None;
     }
     let vertical = Vertical::over(points().map(|point| point.1), axes.is_log);
     let span = (most / least).ln().max(f64::MIN_POSITIVE);
     let x = |value: f64| LEFT + (value / least).ln() / span * (WIDTH - LEFT - RIGHT);
     let y = |value: f64| vertical.place(value);
-    let mut svg = format!(
-        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{} over {}\">",
-        escape(axes.y_label),
-        escape(axes.x_label)
-    );
-    svg.push_str(&frame(&vertical, axes));
-    let mut put = |text: std::fmt::Arguments<'_>| {
-        // Writing to a `String` cannot fail.
-        let _ = svg.write_fmt(text);
-    };
-    let mut places: Vec<f64> = xs().collect();
-    places.sort_by(f64::total_cmp);
-    places.dedup();
     let mut free_from = 0.0;
-    for place in places {
-        let (at, label) = (x(place), figure(place));
-        let half = label.len() as f64 * LETTER / 2.0;
-        if at - half < free_from {
-            continue;
+    places.retain(|&place| {
+        let half = figure(place).len() as f64 * LETTER / 2.0;
+        let has_room = x(place) - half >= free_from;
+        if has_room {
+            free_from = x(place) + half + LETTER;
         }
-        free_from = at + half + LETTER;
-        put(format_args!(
-            "<text class=\"tick\" x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{label}</text>",
-            HEIGHT - BOTTOM + 18.0
-        ));
-    }
-    for (index, series) in series.iter().enumerate() {
-        let colour = index % COLOURS;
-        let path: Vec<String> = series
-            .points
-            .iter()
-            .map(|&(px, py)| format!("{:.1},{:.1}", x(px), y(py)))
-            .collect();
-        put(format_args!(
-            "<polyline class=\"s{colour}\" points=\"{}\"/>",
-            path.join(" ")
-        ));
-        for &(px, py) in &series.points {
-            let hint = format!("{}: {} at {}", series.name, figure(py), figure(px));
-            put(format_args!(
-                "<circle class=\"s{colour}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3.5\"><title>{}</title></circle>",
-                x(px),
-                y(py),
-                escape(&hint)
-            ));
+        has_room
+    });
+    Some(html! {
+        svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label={ (axes.y_label) " over " (axes.x_label) } {
+            (frame(&vertical, axes))
+            @for &place in &places {
+                text.tick x=(at(x(place))) y=(at(HEIGHT - BOTTOM + 18.0)) text-anchor="middle" { (figure(place)) }
+            }
+            @for (index, Series { name, points }) in series.iter().enumerate() {
+                @let class = format!("s{}", index % COLOURS);
+                @let path: Vec<String> = points.iter().map(|&(px, py)| at(x(px)) + "," + &at(y(py))).collect();
+                polyline class=(class) points=(path.join(" ")) {}
+                @for &(px, py) in points {
+                    circle class=(class) cx=(at(x(px))) cy=(at(y(py))) r="3.5" {
+                        title { (name) ": " (figure(py)) " at " (figure(px)) }
+                    }
+                }
+            }
+            (legend(series))
         }
-    }
-    svg.push_str(&legend(series));
-    svg.push_str("</svg>");
-    svg
+    })
 }
 
 /// The vertical axis and both labels.
-fn frame(vertical: &Vertical, axes: Axes) -> String {
-    let mut svg = String::new();
-    for &tick in &vertical.ticks {
-        let (at, right, label) = (vertical.place(tick), WIDTH - RIGHT, figure(tick));
-        let _ = write!(
-            svg,
-            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>\
-             <text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
-            LEFT - 8.0,
-            at + 4.0
-        );
+fn frame(vertical: &Vertical, axes: Axes) -> Markup {
+    html! {
+        @for &tick in &vertical.ticks {
+            @let y = vertical.place(tick);
+            line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(at(y)) y2=(at(y)) {}
+            text.tick x=(at(LEFT - 8.0)) y=(at(y + 4.0)) text-anchor="end" { (figure(tick)) }
+        }
+        text.label x=(at(f64::midpoint(LEFT, WIDTH - RIGHT))) y=(at(HEIGHT - 6.0)) text-anchor="middle" { (axes.x_label) }
+        text.label x="8" y="16" { (axes.y_label) }
     }
-    let _ = write!(
-        svg,
-        "<text class=\"label\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\
-         <text class=\"label\" x=\"8\" y=\"16\">{}</text>",
-        f64::midpoint(LEFT, WIDTH - RIGHT),
-        HEIGHT - 6.0,
-        escape(axes.x_label),
-        escape(axes.y_label)
-    );
-    svg
 }
 
 /// The names of lines beside their colours, from the right edge.
-fn legend(series: &[Series]) -> String {
-    let mut svg = String::new();
+fn legend(series: &[Series]) -> Markup {
     let mut right = WIDTH - RIGHT;
-    for (index, series) in series.iter().enumerate().rev() {
-        let colour = index % COLOURS;
-        let _ = write!(
-            svg,
-            "<text class=\"key k{colour}\" x=\"{right:.1}\" y=\"16\" text-anchor=\"end\">{}</text>",
-            escape(&series.name)
-        );
-        right -= series.name.chars().count() as f64 * LETTER + 14.0;
+    let mut place = |name: &str| {
+        let place = right;
+        right -= name.chars().count() as f64 * LETTER + 14.0;
+        place
+    };
+    html! {
+        @for (index, Series { name, .. }) in series.iter().enumerate().rev() {
+            text class={ "key k" (index % COLOURS) } x=(at(place(name))) y="16" text-anchor="end" { (name) }
+        }
     }
-    svg
 }
 
 /// Charts one beneath the other as a file of its own, with the style it is to have.
-pub(super) fn picture(charts: &[(&str, String)], style: &str) -> String {
+pub(super) fn picture(charts: &[(&str, Markup)], style: &str) -> String {
     let each = HEIGHT + 36.0;
     let height = each * charts.len() as f64;
-    let mut svg = format!(
-        "<svg xmlns=\"{NAMESPACE}\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"system-ui, sans-serif\">\
-         <style>{style}</style><rect class=\"paper\" width=\"{WIDTH}\" height=\"{height}\" rx=\"14\"/>"
-    );
-    for (index, (title, chart)) in charts.iter().enumerate() {
-        let top = index as f64 * each;
-        let _ = write!(
-            svg,
-            "<text class=\"title\" x=\"20\" y=\"{:.1}\">{}</text>\
-             <svg y=\"{:.1}\" width=\"{WIDTH}\" height=\"{HEIGHT}\">{chart}</svg>",
-            top + 28.0,
-            escape(title),
-            top + 36.0
-        );
-    }
-    svg.push_str("</svg>\n");
-    svg
+    let svg = html! {
+        svg xmlns=(NAMESPACE) viewBox={ "0 0 " (WIDTH) " " (height) } font-family="system-ui, sans-serif" {
+            style { (PreEscaped(style)) }
+            rect.paper width=(WIDTH) height=(height) rx="14" {}
+            @for (index, (title, chart)) in charts.iter().enumerate() {
+                @let top = index as f64 * each;
+                text.title x="20" y=(at(top + 28.0)) { (title) }
+                svg y=(at(top + 36.0)) width=(WIDTH) height=(HEIGHT) { (chart) }
+            }
+        }
+    };
+    svg.into_string() + "\n"
 }
 
-/// Bars on one axis, each with its bound. Nothing if there is none.
-pub(super) fn bars(bars: &[Bar], unit: &str) -> String {
+/// Bars on one axis, each with its bound; nothing if there is none.
+pub(super) fn bars(bars: &[Bar], unit: &str) -> Option<Markup> {
     let values = bars.iter().flat_map(|bar| [bar.figure, bar.bound]);
     let most = values.fold(0.0, f64::max);
     if most <= 0.0 {
-        return String::new();
+        return None;
     }
     let height = bars.len() as f64 * BAR + 8.0;
     let x = |value: f64| BARS_LEFT + value / most * (WIDTH - BARS_LEFT - 110.0);
-    let mut svg = format!(
-        "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"figures in {}\">",
-        escape(unit)
-    );
-    for (index, bar) in bars.iter().enumerate() {
-        let top = index as f64 * BAR + 4.0;
-        let (end, middle) = (x(bar.figure), top + 14.0);
-        let class = if bar.is_met { "met" } else { "missed" };
-        let _ = write!(
-            svg,
-            "<text class=\"tick\" x=\"{:.1}\" y=\"{middle:.1}\" text-anchor=\"end\">{}</text>\
-             <rect class=\"{class}\" x=\"{BARS_LEFT}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"18\" rx=\"3\"/>\
-             <line class=\"bound\" x1=\"{b:.1}\" x2=\"{b:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"/>\
-             <text class=\"tick\" x=\"{:.1}\" y=\"{middle:.1}\">{} {}</text>",
-            BARS_LEFT - 8.0,
-            escape(&bar.name),
-            end - BARS_LEFT,
-            top - 3.0,
-            top + 21.0,
-            end.max(x(bar.bound)) + 6.0,
-            figure(bar.figure),
-            escape(unit),
-            b = x(bar.bound),
-        );
-    }
-    svg.push_str("</svg>");
-    svg
+    Some(html! {
+        svg viewBox={ "0 0 " (WIDTH) " " (height) } role="img" aria-label={ "figures in " (unit) } {
+            @for (index, bar) in bars.iter().enumerate() {
+                @let (top, end, bound) = (index as f64 * BAR + 4.0, x(bar.figure), x(bar.bound));
+                @let class = if bar.is_met { "met" } else { "missed" };
+                text.tick x=(at(BARS_LEFT - 8.0)) y=(at(top + 14.0)) text-anchor="end" { (bar.name) }
+                rect class=(class) x=(BARS_LEFT) y=(at(top)) width=(at(end - BARS_LEFT)) height="18" rx="3" {}
+                line.bound x1=(at(bound)) x2=(at(bound)) y1=(at(top - 3.0)) y2=(at(top + 21.0)) {}
+                text.tick x=(at(end.max(bound) + 6.0)) y=(at(top + 14.0)) { (figure(bar.figure)) " " (unit) }
+            }
+        }
+    })
 }
 
 #[cfg(test)]
@@ -346,10 +286,9 @@ mod tests {
             name: String::from("<b>&\""),
             points: vec![(1.0, 1.0), (10.0, 2.0)],
         };
-        let svg = lines(&[series], AXES);
-        assert!(svg.contains("&lt;b&gt;&amp;&quot;") && !svg.contains("<b>"));
-        assert_eq!(lines(&[], AXES), "");
-        assert_eq!(bars(&[], "x"), "");
+        let svg = lines(&[series], AXES).expect("it has points");
+        assert!(svg.0.contains("&lt;b&gt;&amp;&quot;") && !svg.0.contains("<b>"));
+        assert!(lines(&[], AXES).is_none() && bars(&[], "x").is_none());
         assert!(picture(&[("<i>", svg)], "").contains("&lt;i&gt;"));
     }
 

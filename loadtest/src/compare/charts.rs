@@ -19,8 +19,8 @@ pub(super) struct Curve {
     pub(super) name: &'static str,
     /// What is read…
     pub(super) column: &'static str,
-    /// …in the row or rows whose cells are these.
-    pub(super) at: &'static [(&'static str, &'static str)],
+    /// …in the row or rows with these cells.
+    pub(super) at: &'static str,
     pub(super) points: Points,
 }
 
@@ -58,7 +58,7 @@ const BY_SUBSCRIBERS: Axes = Axes {
 const fn of(
     name: &'static str,
     column: &'static str,
-    at: &'static [(&'static str, &'static str)],
+    at: &'static str,
     points: &'static [(f64, &'static str)],
 ) -> Curve {
     Curve {
@@ -84,7 +84,7 @@ const fn along(name: &'static str, column: &'static str) -> Curve {
     Curve {
         name,
         column,
-        at: &[],
+        at: "",
         points: Points::Along("ramp 100", "offered/s"),
     }
 }

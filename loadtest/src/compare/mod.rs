@@ -287,10 +287,8 @@ mod tests {
             .find(|row| row.over.is_some())
             .expect("there are some");
         let mut measured = Measured::new(&MEASUREMENTS[0]);
-        let cells = |at: &[(&str, &str)], figure: f64| {
-            let cells = at
-                .iter()
-                .map(|&(name, cell)| (name.to_owned(), json!(cell)));
+        let cells = |at: &str, figure: f64| {
+            let cells = run::cells(at).map(|(name, cell)| (name.to_owned(), json!(cell)));
             let figure = (row.column.to_owned(), json!(figure));
             cells.chain([figure]).collect()
         };

@@ -1,10 +1,9 @@
 //! The page: verdicts, charts, and every measurement as it was printed. One file, nothing from elsewhere.
 
-use std::fmt::Write as _;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use serde_json::Value;
 
-use serde_json::{Map, Value};
-
-use super::chart::{Bar, Series, bars, escape, figure, lines, picture};
+use super::chart::{Bar, Series, bars, figure, lines, picture};
 use super::charts::{Chart, Curve, Points};
 use super::run::{self, Measured};
 use super::{Bound, Outcome, Verdict};
@@ -52,53 +51,56 @@ summary { cursor: pointer; font-weight: 600; } code { font-size: 13px; } details
 /// The whole page.
 pub(super) fn page(outcomes: &[Outcome], measured: &[Measured], charts: &[Chart]) -> String {
     let count = |verdict| outcomes.iter().filter(|o| o.verdict() == verdict).count();
-    let (met, missed) = (count(Verdict::Met), count(Verdict::Missed));
-    let absent = count(Verdict::Absent);
-    let mut html = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <title>Fanfare, measured</title><style>{CHART_STYLE}{STYLE}</style></head><body>\
-         <h1>Fanfare, measured</h1><p>{}. Server on one core, clients on another; figures are medians of rounds that \
-         take turns. {met} rows met, {missed} missed, {absent} absent.</p>",
-        escape(&run::machine())
-    );
-    html.push_str(&verdicts(outcomes));
-    html.push_str("<div class=\"charts\">");
-    for (title, chart) in drawn(measured, charts) {
-        let _ = write!(html, "<section><h2>{}</h2>{chart}</section>", escape(title));
-    }
-    html.push_str(&by_unit(outcomes));
-    html.push_str("</div><section><h2>Every measurement</h2>");
-    for one in measured {
-        html.push_str(&details(one));
-    }
-    html.push_str("</section></body></html>\n");
-    html
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Fanfare, measured" }
+                style { (PreEscaped(CHART_STYLE)) (PreEscaped(STYLE)) }
+            }
+            body {
+                h1 { "Fanfare, measured" }
+                p {
+                    (run::machine()) ". Server on one core, clients on another; figures are medians of rounds that take turns. "
+                    (count(Verdict::Met)) " rows met, " (count(Verdict::Missed)) " missed, "
+                    (count(Verdict::Absent)) " absent."
+                }
+                (verdicts(outcomes))
+                div.charts {
+                    @for (title, chart) in drawn(measured, charts) { section { h2 { (title) } (chart) } }
+                    (by_unit(outcomes))
+                }
+                section { h2 { "Every measurement" } @for one in measured { (details(one)) } }
+            }
+        }
+    };
+    page.into_string() + "\n"
 }
 
-fn verdicts(outcomes: &[Outcome]) -> String {
-    let mut html = String::from(
-        "<section><h2>The table</h2><table><tr><th>row</th><th>found</th><th>bound</th><th></th><th>spread</th><th>before</th></tr>",
-    );
-    for outcome in outcomes {
-        let shown = |value: Option<f64>| value.map_or(String::from("–"), figure);
-        let verdict = outcome.verdict().as_str();
-        // Writing to a `String` cannot fail.
-        let _ = write!(
-            html,
-            "<tr><td>{}</td><td>{} {}</td><td>{}</td><td class=\"verdict {verdict}\">{verdict}</td><td>{}</td><td>{}</td></tr>",
-            escape(outcome.row.title),
-            shown(outcome.figure),
-            escape(outcome.row.unit),
-            escape(&outcome.row.bound.to_string()),
-            outcome
-                .spread
-                .map_or(String::from("–"), |spread| format!("{spread:.0} %")),
-            shown(outcome.before),
-        );
+fn verdicts(outcomes: &[Outcome]) -> Markup {
+    let shown = |value: Option<f64>| value.map_or(String::from("–"), figure);
+    let percent = |spread: f64| format!("{spread:.0} %");
+    html! {
+        section {
+            h2 { "The table" }
+            table {
+                tr { @for name in ["row", "found", "bound", "", "spread", "before"] { th { (name) } } }
+                @for outcome in outcomes {
+                    @let verdict = outcome.verdict().as_str();
+                    tr {
+                        td { (outcome.row.title) }
+                        td { (shown(outcome.figure)) " " (outcome.row.unit) }
+                        td { (outcome.row.bound.to_string()) }
+                        td class={ "verdict " (verdict) } { (verdict) }
+                        td { (outcome.spread.map_or(String::from("–"), percent)) }
+                        td { (shown(outcome.before)) }
+                    }
+                }
+            }
+        }
     }
-    html.push_str("</table></section>");
-    html
 }
 
 /// The charts that are meant to be shown elsewhere, as one file.
@@ -112,14 +114,13 @@ pub(super) fn pictured(measured: &[Measured], charts: &[Chart]) -> String {
 }
 
 /// Charts by their titles, as far as there is something to draw.
-fn drawn(measured: &[Measured], charts: &[Chart]) -> Vec<(&'static str, String)> {
+fn drawn(measured: &[Measured], charts: &[Chart]) -> Vec<(&'static str, Markup)> {
     charts
         .iter()
         .filter_map(|chart| {
             let series = chart.curves.iter().map(|curve| series(measured, curve));
             let series: Vec<Series> = series.filter(|series| !series.points.is_empty()).collect();
-            let svg = lines(&series, chart.axes);
-            (!svg.is_empty()).then_some((chart.title, svg))
+            Some((chart.title, lines(&series, chart.axes)?))
         })
         .collect()
 }
@@ -144,85 +145,63 @@ fn series(measured: &[Measured], curve: &Curve) -> Series {
 }
 
 /// Bars of what has the same unit.
-fn by_unit(outcomes: &[Outcome]) -> String {
+fn by_unit(outcomes: &[Outcome]) -> Markup {
     let mut units: Vec<&str> = Vec::new();
     for outcome in outcomes {
         if !units.contains(&outcome.row.unit) {
             units.push(outcome.row.unit);
         }
     }
-    let mut html = String::new();
-    for unit in units {
-        let of_unit = outcomes.iter().filter(|outcome| outcome.row.unit == unit);
-        let all: Vec<Bar> = of_unit
-            .filter_map(|outcome| {
-                let (Bound::AtMost(bound) | Bound::AtLeast(bound)) = outcome.row.bound;
-                Some(Bar {
-                    name: outcome.row.title.to_owned(),
-                    figure: outcome.figure?,
-                    bound,
-                    is_met: outcome.verdict() == Verdict::Met,
-                })
+    let drawn = |unit: &&str| {
+        let of_unit = outcomes.iter().filter(|outcome| outcome.row.unit == *unit);
+        let all = of_unit.filter_map(|outcome| {
+            let (Bound::AtMost(bound) | Bound::AtLeast(bound)) = outcome.row.bound;
+            Some(Bar {
+                name: outcome.row.title.to_owned(),
+                figure: outcome.figure?,
+                bound,
+                is_met: outcome.verdict() == Verdict::Met,
             })
-            .collect();
-        let svg = bars(&all, unit);
-        if !svg.is_empty() {
-            let _ = write!(
-                html,
-                "<section><h2>In {}</h2>{svg}<p>The mark is the bound.</p></section>",
-                escape(unit)
-            );
+        });
+        bars(&all.collect::<Vec<_>>(), unit)
+    };
+    html! {
+        @for unit in &units {
+            @if let Some(chart) = drawn(unit) {
+                section { h2 { "In " (unit) } (chart) p { "The mark is the bound." } }
+            }
         }
     }
-    html
 }
 
-fn details(measured: &Measured) -> String {
-    let mut html = format!(
-        "<details><summary>{}</summary><p><code>{}</code></p>",
-        escape(measured.name),
-        escape(&measured.command)
-    );
-    for stolen in &measured.stolen {
-        let _ = write!(
-            html,
-            "<p>The machine's host gave {stolen:.0} % of its time to others.</p>"
-        );
-    }
-    let lines = measured.notes.iter().chain(&measured.problem);
-    for line in lines {
-        let _ = write!(html, "<p>{}</p>", escape(line));
-    }
-    for rows in &measured.runs {
-        let Some(first) = rows.first() else { continue };
-        html.push_str("<table><tr>");
-        for name in first.keys() {
-            let _ = write!(html, "<th>{}</th>", escape(name));
+fn details(measured: &Measured) -> Markup {
+    html! {
+        details {
+            summary { (measured.name) }
+            p { code { (measured.command) } }
+            @for stolen in &measured.stolen {
+                p { "The machine's host gave " (format!("{stolen:.0}")) " % of its time to others." }
+            }
+            @for line in measured.notes.iter().chain(&measured.problem) { p { (line) } }
+            @for rows in &measured.runs {
+                @if let Some(first) = rows.first() {
+                    table {
+                        tr { @for name in first.keys() { th { (name) } } }
+                        @for row in rows { tr { @for value in row.values() { td { (shown(value)) } } } }
+                    }
+                }
+            }
         }
-        html.push_str("</tr>");
-        for row in rows {
-            html.push_str(&table_row(row));
-        }
-        html.push_str("</table>");
     }
-    html.push_str("</details>");
-    html
 }
 
-fn table_row(row: &Map<String, Value>) -> String {
-    let mut html = String::from("<tr>");
-    for value in row.values() {
-        let text = match value {
-            Value::String(text) => escape(text),
-            Value::Null => String::from("–"),
-            value => value
-                .as_f64()
-                .map_or_else(|| escape(&value.to_string()), figure),
-        };
-        let _ = write!(html, "<td>{text}</td>");
+/// A cell as people read it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::from("–"),
+        value => value.as_f64().map_or_else(|| value.to_string(), figure),
     }
-    html.push_str("</tr>");
-    html
 }
 
 #[cfg(test)]

@@ -49,13 +49,13 @@ impl Measured {
     }
 
     /// The figure in a column of the first row whose cells are as said: of several runs, the one in the middle.
-    pub(super) fn pick(&self, at: &[(&str, &str)], column: &str) -> Option<f64> {
+    pub(super) fn pick(&self, at: &str, column: &str) -> Option<f64> {
         let figures = self.figures(at, column);
         (!figures.is_empty()).then(|| median(&figures))
     }
 
     /// That figure in every run.
-    fn figures(&self, at: &[(&str, &str)], column: &str) -> Vec<f64> {
+    fn figures(&self, at: &str, column: &str) -> Vec<f64> {
         self.runs
             .iter()
             .filter_map(|rows| pick(rows, at, column))
@@ -164,26 +164,27 @@ pub(super) fn measure(
 }
 
 /// The figure in a column of the first row whose cells are as said.
-fn pick(rows: &[Map<String, Value>], at: &[(&str, &str)], column: &str) -> Option<f64> {
+fn pick(rows: &[Map<String, Value>], at: &str, column: &str) -> Option<f64> {
     let row = rows.iter().find(|row| is_at(row, at))?;
     row.get(column)?.as_f64()
 }
 
-fn is_at(row: &Map<String, Value>, at: &[(&str, &str)]) -> bool {
-    at.iter().all(|&(name, wanted)| match row.get(name) {
+/// Whether a row has these cells, `column=cell; column=cell`; nothing is in all of them.
+fn is_at(row: &Map<String, Value>, at: &str) -> bool {
+    cells(at).all(|(name, wanted)| match row.get(name) {
         Some(Value::String(text)) => text == wanted,
         Some(other) => *wanted == *other.to_string(),
         None => false,
     })
 }
 
+/// The cells of a row as they are written in the table.
+pub(super) fn cells(at: &str) -> impl Iterator<Item = (&str, &str)> {
+    at.split("; ").filter_map(|cell| cell.split_once('='))
+}
+
 /// The places on both axes of all rows whose cells are as said, ascending on the horizontal one.
-pub(super) fn pick_all(
-    rows: &[Map<String, Value>],
-    at: &[(&str, &str)],
-    x: &str,
-    y: &str,
-) -> Vec<(f64, f64)> {
+pub(super) fn pick_all(rows: &[Map<String, Value>], at: &str, x: &str, y: &str) -> Vec<(f64, f64)> {
     let place = |row: &Map<String, Value>| Some((row.get(x)?.as_f64()?, row.get(y)?.as_f64()?));
     let chosen = rows.iter().filter(|row| is_at(row, at));
     let mut places: Vec<_> = chosen.filter_map(place).collect();
@@ -261,11 +262,11 @@ mod tests {
             row(&json!({"driver": "epoll", "window": 16, "round": "median", "ratio": 1.3})),
             row(&json!({"driver": "epoll", "window": 16, "round": 1, "ratio": null})),
         ];
-        let at = [("driver", "epoll"), ("window", "16"), ("round", "median")];
-        assert_eq!(pick(&rows, &at, "ratio"), Some(1.3));
-        assert_eq!(pick(&rows, &at, "missing"), None);
-        assert_eq!(pick(&rows, &[("round", "1")], "ratio"), None);
-        assert_eq!(pick(&rows, &[("driver", "io_uring")], "ratio"), None);
-        assert_eq!(pick(&rows, &[], "ratio"), Some(1.2));
+        let at = "driver=epoll; window=16; round=median";
+        assert_eq!(pick(&rows, at, "ratio"), Some(1.3));
+        assert_eq!(pick(&rows, at, "missing"), None);
+        assert_eq!(pick(&rows, "round=1", "ratio"), None);
+        assert_eq!(pick(&rows, "driver=io_uring", "ratio"), None);
+        assert_eq!(pick(&rows, "", "ratio"), Some(1.2));
     }
 }

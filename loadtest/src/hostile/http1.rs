@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Filler, PIECE_BYTES, Says, Talker, Told};
+use super::{Attacker, Filler, PIECE_BYTES, Says, Told};
 use crate::http::{Head, HttpError, Response};
 
 /// Requests one after the other, without waiting for answers.
@@ -51,7 +51,7 @@ impl Pipelined {
     }
 }
 
-impl Talker for Pipelined {
+impl Attacker for Pipelined {
     fn say(&mut self, buf: &mut Vec<u8>) {
         while buf.len() < PIECE_BYTES
             && self.said < self.limit
@@ -107,7 +107,7 @@ impl Unfinished {
     }
 }
 
-impl Talker for Unfinished {
+impl Attacker for Unfinished {
     fn say(&mut self, buf: &mut Vec<u8>) {
         if self.start.is_empty() {
             self.filler.say(buf);
@@ -166,7 +166,7 @@ impl Deaf {
     }
 }
 
-impl Talker for Deaf {
+impl Attacker for Deaf {
     fn say(&mut self, buf: &mut Vec<u8>) {
         buf.append(&mut self.request);
     }
@@ -222,17 +222,17 @@ mod tests {
 
     #[test]
     fn a_window_is_filled_and_opened_by_answers() {
-        let mut talker = Pipelined::endless(Says::Same(b"R".to_vec())).with_window(3);
+        let mut attacker = Pipelined::endless(Says::Same(b"R".to_vec())).with_window(3);
         let (mut buf, mut told) = (Vec::new(), Told::default());
-        talker.say(&mut buf);
-        talker.say(&mut buf);
+        attacker.say(&mut buf);
+        attacker.say(&mut buf);
         assert_eq!(buf, b"RRR");
         let answers = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n\
             HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusyHTTP/1.1 2";
-        let used = talker.hear(answers, &mut told).expect("sound");
+        let used = attacker.hear(answers, &mut told).expect("sound");
         assert_eq!(&answers[used..], b"HTTP/1.1 2");
         buf.clear();
-        talker.say(&mut buf);
+        attacker.say(&mut buf);
         assert_eq!(buf, b"RR");
         assert_eq!((told.answers, told.refusals.total()), (1, 1));
         assert_eq!(told.first_refusal(), Some("503 busy"));
@@ -241,35 +241,35 @@ mod tests {
     #[test]
     fn a_limit_ends_it_and_without_one_a_piece_is_full() {
         let numbered = Says::Numbered(Box::new(|number| number.to_string().into_bytes()));
-        let mut talker = Pipelined::endless(numbered).with_limit(12);
+        let mut attacker = Pipelined::endless(numbered).with_limit(12);
         let mut buf = Vec::new();
-        talker.say(&mut buf);
-        talker.say(&mut buf);
+        attacker.say(&mut buf);
+        attacker.say(&mut buf);
         assert_eq!(buf, b"01234567891011");
-        assert!(talker.reads() && !talker.unread().reads());
-        let mut talker = Pipelined::endless(Says::Same(vec![b'R'; 160]));
+        assert!(attacker.reads() && !attacker.unread().reads());
+        let mut attacker = Pipelined::endless(Says::Same(vec![b'R'; 160]));
         buf.clear();
-        talker.say(&mut buf);
+        attacker.say(&mut buf);
         assert!((PIECE_BYTES..PIECE_BYTES + 160).contains(&buf.len()));
     }
 
     #[test]
     fn what_is_unfinished_hears_errors_and_streams() {
-        let mut talker = Unfinished::new("GET", Filler::Bytes(2));
+        let mut attacker = Unfinished::new("GET", Filler::Bytes(2));
         let mut buf = Vec::new();
         for _ in 0..3 {
-            talker.say(&mut buf);
+            attacker.say(&mut buf);
         }
         assert_eq!(buf, b"GETaa");
         let mut told = Told::default();
         let error = b"HTTP/1.1 408 Slow\r\nContent-Length: 2\r\n\r\nno";
-        assert_eq!(talker.hear(&error[..30], &mut told), Ok(0));
-        assert_eq!(talker.hear(error, &mut told), Ok(error.len()));
+        assert_eq!(attacker.hear(&error[..30], &mut told), Ok(0));
+        assert_eq!(attacker.hear(error, &mut told), Ok(error.len()));
         assert_eq!(told.first_refusal(), Some("408 no"));
         let stream = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\
             Transfer-Encoding: chunked\r\n\r\n5\r\n:";
-        assert_eq!(talker.hear(stream, &mut told), Ok(stream.len()));
-        assert_eq!(talker.hear(b"\r\nwhatever", &mut told), Ok(10));
+        assert_eq!(attacker.hear(stream, &mut told), Ok(stream.len()));
+        assert_eq!(attacker.hear(b"\r\nwhatever", &mut told), Ok(10));
         assert_eq!((told.opened, told.refusals.total()), (1, 1));
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::{PIECE_BYTES, Says, Talker, Told};
+use super::{Attacker, PIECE_BYTES, Says, Told};
 use crate::rpc::http2::{self, Frame, PAYLOAD_BYTES_MAX, STATUS_OK, WINDOW_BYTES};
 use crate::rpc::put_varint;
 
@@ -203,7 +203,7 @@ impl Streams {
     }
 }
 
-impl Talker for Streams {
+impl Attacker for Streams {
     fn say(&mut self, buf: &mut Vec<u8>) {
         buf.append(&mut self.control);
         while buf.len() < PIECE_BYTES
@@ -248,7 +248,7 @@ impl EndlessHeaders {
     }
 }
 
-impl Talker for EndlessHeaders {
+impl Attacker for EndlessHeaders {
     fn say(&mut self, buf: &mut Vec<u8>) {
         // Nothing may come between the parts (RFC 9113 §6.10), so settings are acknowledged never.
         buf.append(&mut self.control);

@@ -52,49 +52,49 @@ fn a_block_is_literals() {
 
 #[test]
 fn streams_are_begun_as_others_end() {
-    let mut talker = Streams::new(Says::Same(call(b"body")), habits(2, 3));
+    let mut attacker = Streams::new(Says::Same(call(b"body")), habits(2, 3));
     let (mut buf, mut told) = (Vec::new(), Told::default());
-    talker.say(&mut buf);
+    attacker.say(&mut buf);
     assert_eq!(begun(&buf), [(1, true), (3, true)]);
     let mut heard = Vec::new();
     http2::encode_whole(1, &[STATUS_OK], &mut heard);
     http2::encode_headers(3, &[0x8d], &mut heard);
-    assert_eq!(talker.hear(&heard, &mut told), Ok(heard.len()));
+    assert_eq!(attacker.hear(&heard, &mut told), Ok(heard.len()));
     buf.clear();
-    talker.say(&mut buf);
+    attacker.say(&mut buf);
     assert_eq!(begun(&buf), [(5, true)]);
     heard.clear();
     http2::encode_data(3, b"no such thing", false, &mut heard);
     http2::encode_data(3, b"", true, &mut heard);
-    assert_eq!(talker.hear(&heard, &mut told), Ok(heard.len()));
+    assert_eq!(attacker.hear(&heard, &mut told), Ok(heard.len()));
     assert_eq!((told.answers, told.refusals.total()), (1, 1));
     assert_eq!(told.first_refusal(), Some("no such thing"));
     // Three were all.
     buf.clear();
-    talker.say(&mut buf);
+    attacker.say(&mut buf);
     assert!(begun(&buf).is_empty());
 }
 
 #[test]
 fn a_connection_sends_no_more_than_its_window() {
     let body = vec![b'x'; 40_000];
-    let mut talker = Streams::new(Says::Same(call(&body)), habits(9, 9));
+    let mut attacker = Streams::new(Says::Same(call(&body)), habits(9, 9));
     let (mut buf, mut told) = (Vec::new(), Told::default());
-    talker.say(&mut buf);
+    attacker.say(&mut buf);
     assert_eq!(begun(&buf), [(1, true)]);
     let mut heard = Vec::new();
     http2::encode_window_update(0, 40_000, &mut heard);
-    talker.hear(&heard, &mut told).expect("sound");
+    attacker.hear(&heard, &mut told).expect("sound");
     buf.clear();
-    talker.say(&mut buf);
+    attacker.say(&mut buf);
     assert_eq!(begun(&buf), [(3, true)]);
 }
 
 #[test]
 fn headers_without_end_do_not_end() {
-    let mut talker = EndlessHeaders::new("h", 3 * PART_BYTES);
+    let mut attacker = EndlessHeaders::new("h", 3 * PART_BYTES);
     let (mut buf, mut told) = (Vec::new(), Told::default());
-    talker.say(&mut buf);
+    attacker.say(&mut buf);
     let mut rest = buf.strip_prefix(http2::PREFACE).expect("it comes first");
     let (_, settings) = Frame::parse(rest).expect("sound").expect("whole");
     rest = &rest[settings..];
@@ -106,11 +106,11 @@ fn headers_without_end_do_not_end() {
     }
     assert_eq!(kinds, [(1, 0), (9, 0), (9, 0)]);
     buf.clear();
-    talker.say(&mut buf);
+    attacker.say(&mut buf);
     assert!(buf.is_empty());
     let mut heard = Vec::new();
     let leave = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11];
     heard.extend_from_slice(&leave);
-    let told = talker.hear(&heard, &mut told);
+    let told = attacker.hear(&heard, &mut told);
     assert_eq!(told, Err("GOAWAY, code 11".to_owned()));
 }

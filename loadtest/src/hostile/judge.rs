@@ -3,7 +3,7 @@
 
 use hdrhistogram::Histogram;
 
-use crate::report::{Cell, Report};
+use crate::report::{Cell, Report, verdict};
 
 /// Up to this many attackers, the bounds are as they stand.
 const FEW_CONNECTIONS: usize = 200;
@@ -97,7 +97,7 @@ impl Judge {
             let sentence = format!("{what}: {found:.1} is {side} {bound:.1}");
             self.missed.push(sentence);
         }
-        let word = if is_met { "met" } else { "missed" };
+        let word = verdict(is_met);
         [Cell::Figure(bound, 0), Cell::text(word)]
     }
 
@@ -121,7 +121,7 @@ impl Judge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::histogram;
+    use crate::load::histogram;
 
     fn judged(judge: Judge, must_hold: bool) -> Report {
         let mut report = Report::new("hostile", &[]);

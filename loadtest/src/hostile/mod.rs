@@ -1,22 +1,20 @@
-//! Attackers and bystanders: who does harm, who must not notice, and how it is judged.
+//! Attackers and legitimate clients: those who do harm, those who must not notice, and the bounds.
 //!
-//! A [`Talker`] is one hostile connection without its socket: bytes out, bytes in. A [`Horde`] has
-//! the sockets of many of them on one thread, and a [`Told`] of what the server said to them.
-//! [`guests`] are the bystanders, each on a thread that blocks, so that the kernel wakes them
-//! whatever the attackers do. [`judge`] has the bounds. What is done with all of it is the mode's
-//! ([`hostile`](crate::mode::hostile)).
+//! An [`Attacker`] is one hostile connection without its socket: bytes out, bytes in. [`Attackers`] have the sockets of
+//! many of them on one thread, and a [`Told`] of what the server said to them. The [`legitimate`] clients, bystanders in
+//! what is printed, are each on a thread that blocks, so that the kernel wakes them whatever the attackers do. [`judge`]
+//! has the bounds. What is done with all of it is the mode's ([`hostile`](crate::mode::hostile)).
 
-pub(crate) mod guests;
-pub(crate) mod horde;
+pub(crate) mod attackers;
 pub(crate) mod http1;
 pub(crate) mod http2;
 pub(crate) mod judge;
-pub(crate) mod line;
+pub(crate) mod legitimate;
 pub(crate) mod peak;
 pub(crate) mod socket;
 pub(crate) mod told;
 
-pub(crate) use horde::Horde;
+pub(crate) use attackers::Attackers;
 pub(crate) use told::Told;
 
 use std::fmt::Debug;
@@ -25,7 +23,7 @@ use std::fmt::Debug;
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// One hostile connection, without its socket.
-pub(crate) trait Talker: Debug + Send {
+pub(crate) trait Attacker: Debug + Send {
     /// Appends what it says next, about [`PIECE_BYTES`] at most; nothing while it has nothing to
     /// say.
     fn say(&mut self, buf: &mut Vec<u8>);

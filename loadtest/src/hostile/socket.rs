@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Filler, PIECE_BYTES, Says, Talker, Told};
+use super::{Attacker, Filler, PIECE_BYTES, Says, Told};
 use crate::http::{Head, Response};
 use crate::websocket::{
     Frame, Opcode, close_code, encode_control, encode_text, handshake_fields, is_accepted,
@@ -30,17 +30,6 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
-    /// Its name in tables.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Sessions => "sessions",
-            Self::Sysadm => "sysadm",
-            Self::Live => "live",
-            Self::Stream => "stream",
-            Self::Pubsub => "pubsub",
-        }
-    }
-
     /// The request that opens a socket; `fields` are more header lines, each ended by CRLF.
     pub(crate) fn handshake(self, host: SocketAddr, session: &str, fields: &str) -> Vec<u8> {
         let path = match self {
@@ -160,7 +149,7 @@ fn is_error(text: &[u8]) -> bool {
     start.any(|piece| piece == ERROR)
 }
 
-impl Talker for Socket {
+impl Attacker for Socket {
     fn say(&mut self, buf: &mut Vec<u8>) {
         buf.append(&mut self.handshake);
         if !self.is_open {
@@ -232,9 +221,9 @@ fn put_text(text: &str, buf: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::websocket::server;
 
-    const ACCEPTED: &[u8] = b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
-        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    const ACCEPTED: &[u8] = server::ACCEPTED.as_bytes();
 
     fn socket(after: After) -> Socket {
         Socket::new(b"GET".to_vec(), after)
@@ -287,8 +276,7 @@ mod tests {
         let mut socket = socket(After::Fragment(1));
         socket.hear(ACCEPTED, &mut told).expect("sound");
         let error = br#"{"error":{"code":8}}"#;
-        let mut frames = vec![0x81, u8::try_from(error.len()).expect("short")];
-        frames.extend_from_slice(error);
+        let frames = server::frame(0x81, error);
         socket.hear(&frames, &mut told).expect("sound");
         assert_eq!(told.refusals.total(), 2);
         let ended = socket.hear(b"\x88\x06\x03\xf1long", &mut told);

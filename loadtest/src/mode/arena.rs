@@ -1,14 +1,47 @@
 //! One server with everybody connected to it, ours or a peer's: what takes turns in `fan-out` and `latency`.
 
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::audience::{Audience, Opening};
+use crate::check::count::Count;
 use crate::failure::Failure;
+use crate::fleet::Fleet;
 use crate::machine::{DESCRIPTORS_RESERVED, Usage, descriptors_max};
-use crate::peer::fan_out::Running;
-use crate::pipeline::HttpPublishing;
+use crate::peer::server::Running;
+use crate::publisher::HttpPublishing;
 use crate::pump::Pump;
 use crate::target::{Target, settle};
+use crate::voice::frame::{FrameVoice, Opening};
+use crate::voice::peer::{CountingVoice, PeerVoice};
+
+/// Subscribers who all hear the same, and only count it.
+pub(crate) type CountingFleet = Fleet<CountingVoice, Count>;
+
+/// Connects subscribers of a server that opens so, of whose events at most `window` will be in flight.
+pub(crate) fn subscribers(
+    address: SocketAddr,
+    opening: Opening,
+    count: usize,
+    window: usize,
+) -> Result<CountingFleet, Failure> {
+    let (opening, host) = (Rc::new(opening), Arc::from(address.to_string()));
+    let voice = |index| CountingVoice::Frames(FrameVoice::new(&opening, &host, index));
+    Fleet::open(address, (0..count).map(voice), Count::new(count, window))
+}
+
+/// The same for a peer.
+pub(crate) fn subscribers_of_peer(
+    peer: &dyn Running,
+    count: usize,
+    window: usize,
+) -> Result<CountingFleet, Failure> {
+    let subscribing = Rc::new(peer.subscribing());
+    let voice = |_| CountingVoice::Peer(PeerVoice::new(peer, &subscribing));
+    let check = Count::new(count, window);
+    Fleet::open(subscribing.address, (0..count).map(voice), check)
+}
 
 /// Who listens, and how much is sent to them.
 #[derive(Clone, Copy, Debug)]
@@ -23,44 +56,81 @@ pub(crate) struct Attendance {
     pub(crate) is_array: bool,
 }
 
-/// How subscribers of ours open: [`Opening::WebSocket`], owned.
-#[derive(Clone, Debug)]
-pub(crate) struct Hello {
-    pub(crate) path: String,
-    pub(crate) message: Option<String>,
-    pub(crate) answer: &'static str,
-    pub(crate) unasked: u64,
-    /// The session that is published to.
-    pub(crate) session: String,
-}
-
-/// A server.
-#[derive(Debug)]
-enum Server {
-    Ours(Target, Hello),
+/// A server that takes its turn.
+pub(crate) enum Server {
+    /// One of ours.
+    Ours(Target),
+    /// Somebody else's.
     Peer(Box<dyn Running>),
 }
 
+impl Server {
+    /// Whether it is somebody else's.
+    pub(crate) fn is_peer(&self) -> bool {
+        matches!(self, Self::Peer(_))
+    }
+
+    /// Where subscribers connect.
+    pub(crate) fn address(&self) -> SocketAddr {
+        match self {
+            Self::Ours(target) => target.address,
+            Self::Peer(running) => running.subscribing().address,
+        }
+    }
+
+    /// cpu used so far.
+    pub(crate) fn usage(&self) -> Result<Usage, Failure> {
+        match self {
+            Self::Ours(target) => target.usage(),
+            Self::Peer(running) => running.usage(),
+        }
+    }
+
+    /// Waits until it does nothing, and returns what it had used when it fell quiet.
+    pub(crate) fn settle(
+        &self,
+        wait: impl FnMut(Duration) -> Result<(), Failure>,
+    ) -> Result<Usage, Failure> {
+        settle(|| self.usage(), wait)
+    }
+
+    /// Stops it.
+    pub(crate) fn stop(self) -> Result<(), Failure> {
+        match self {
+            Self::Ours(target) => target.stop(),
+            Self::Peer(_) => Ok(()),
+        }
+    }
+}
+
 /// One server with everybody connected to it, unless there is no room for everybody of every server.
-#[derive(Debug)]
 pub(crate) struct Arena {
     /// What the table calls it.
     pub(crate) name: String,
     attendance: Attendance,
     /// Before the server, so that it is dropped first: nobody is left for a leaving server to wait for.
-    audience: Option<Audience>,
+    fleet: Option<CountingFleet>,
+    /// How subscribers of ours open, and the session that is published to.
+    opening: Opening,
+    session: String,
     server: Server,
 }
 
 impl Arena {
-    /// One of ours, with nobody connected.
-    pub(crate) fn ours(name: String, target: Target, hello: Hello, attendance: Attendance) -> Self {
-        let server = Server::Ours(target, hello);
+    /// One of ours, with nobody connected, of which this session is published to.
+    pub(crate) fn ours(
+        name: String,
+        target: Target,
+        (opening, session): (Opening, String),
+        attendance: Attendance,
+    ) -> Self {
         Self {
             name,
             attendance,
-            audience: None,
-            server,
+            fleet: None,
+            opening,
+            session,
+            server: Server::Ours(target),
         }
     }
 
@@ -69,7 +139,9 @@ impl Arena {
         Self {
             name: name.to_owned(),
             attendance,
-            audience: None,
+            fleet: None,
+            opening: Opening::default(),
+            session: String::new(),
             server: Server::Peer(running),
         }
     }
@@ -77,82 +149,69 @@ impl Arena {
     /// Our server, if it is one.
     pub(crate) fn target(&self) -> Option<&Target> {
         match &self.server {
-            Server::Ours(target, _) => Some(target),
+            Server::Ours(target) => Some(target),
             Server::Peer(_) => None,
         }
     }
 
     /// Everybody; connects them if they are not, which the answer says.
-    pub(crate) fn audience(&mut self) -> Result<(&mut Audience, bool), Failure> {
-        let is_new = self.audience.is_none();
-        let audience = match self.audience.take() {
-            Some(audience) => audience,
+    pub(crate) fn fleet(&mut self) -> Result<(&mut CountingFleet, bool), Failure> {
+        let is_new = self.fleet.is_none();
+        let fleet = match self.fleet.take() {
+            Some(fleet) => fleet,
             None => self.gather()?,
         };
-        Ok((self.audience.insert(audience), is_new))
+        Ok((self.fleet.insert(fleet), is_new))
     }
 
     /// Lets everybody go.
     pub(crate) fn disperse(&mut self) {
-        self.audience = None;
+        self.fleet = None;
     }
 
-    fn gather(&self) -> Result<Audience, Failure> {
-        let attendance = self.attendance;
+    fn gather(&self) -> Result<CountingFleet, Failure> {
+        let Attendance {
+            subscribers: count,
+            window,
+            padding,
+            is_array,
+        } = self.attendance;
         match &self.server {
-            Server::Ours(target, hello) => {
-                let opening = Opening::WebSocket {
-                    path: &hello.path,
-                    hello: hello.message.as_deref(),
-                    answer: hello.answer,
-                    unasked: hello.unasked,
-                };
-                let address = target.address;
-                let mut audience =
-                    Audience::open(address, opening, attendance.subscribers, attendance.window)?;
+            Server::Ours(target) => {
+                let opening = self.opening.clone();
+                let mut fleet = subscribers(target.address, opening, count, window)?;
                 let publishing =
-                    HttpPublishing::to_session(address, &hello.session, attendance.is_array);
-                audience.attach(Box::new(publishing), attendance.padding)?;
-                Ok(audience)
+                    HttpPublishing::to_session(target.address, &self.session, is_array);
+                fleet.attach(Box::new(publishing), padding)?;
+                Ok(fleet)
             }
             Server::Peer(running) => {
-                let mut audience =
-                    Audience::open_peer(&**running, attendance.subscribers, attendance.window)?;
-                audience.attach(running.publishing(), attendance.padding)?;
-                Ok(audience)
+                let mut fleet = subscribers_of_peer(&**running, count, window)?;
+                fleet.attach(running.publishing(), padding)?;
+                Ok(fleet)
             }
         }
     }
 
     /// cpu used so far.
     pub(crate) fn usage(&self) -> Result<Usage, Failure> {
-        match &self.server {
-            Server::Ours(target, _) => target.usage(),
-            Server::Peer(running) => running.usage(),
-        }
+        self.server.usage()
     }
 
     /// Serves everybody until the server does nothing, and gives what it had used when it fell quiet.
     pub(crate) fn settle(&mut self) -> Result<Usage, Failure> {
-        self.audience()?;
-        let audience = &mut self.audience;
-        let wait = |duration: Duration| match audience {
-            Some(audience) => audience.pump_for(duration),
+        self.fleet()?;
+        let fleet = &mut self.fleet;
+        self.server.settle(|duration| match fleet {
+            Some(fleet) => fleet.pump_for(duration),
             None => Ok(()),
-        };
-        match &self.server {
-            Server::Ours(target, _) => target.settle(wait),
-            Server::Peer(running) => settle(|| running.usage(), wait),
-        }
+        })
     }
 
     /// Lets everybody go and stops the server.
     pub(crate) fn stop(self) -> Result<(), Failure> {
-        drop(self.audience);
-        match self.server {
-            Server::Ours(target, _) => target.stop(),
-            Server::Peer(_) => Ok(()),
-        }
+        drop(self.fleet);
+        self.server.stop()
     }
 
     /// The failure, with the name of the server that it is about.

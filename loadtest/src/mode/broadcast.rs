@@ -12,16 +12,13 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::kind::Kind;
 use crate::machine::{pin, reserve_descriptors};
-use crate::mode::{configured, session};
+use crate::mode::{FIRST_EVENT, Readers, configured, create_sessions, events_path, read, session};
 use crate::pump::Pump;
-use crate::report::{Cell, Report, median};
-use crate::swarm::Swarm;
+use crate::report::{Cell, Report, Rounds, verdict};
 use crate::target::{Target, TargetArgs};
 
 /// The most that 99 of 100 probes may take while a broadcast is under way, in milliseconds.
 const P99_TARGET_MS: f64 = 20.0;
-/// Requests that create sessions in one write.
-const CREATE_BATCH: usize = 250;
 
 /// What the probe asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -80,7 +77,7 @@ const COLUMNS: [&str; 11] = [
 /// The server, and everyone who asks it.
 struct Scene {
     /// Before the server, so that it is dropped first: nobody is left for a leaving server to wait for.
-    swarm: Swarm,
+    fleet: Readers,
     probe: Client,
     publisher: Client,
     target: Target,
@@ -114,7 +111,7 @@ pub(crate) fn run(args: &BroadcastArgs) -> Result<Report, Failure> {
         args.window_ms, args.target.driver
     ));
     let (mut idle, mut meanwhile) = (Latencies::default(), Latencies::default());
-    let mut columns: [Vec<f64>; 4] = Default::default();
+    let mut rounds = Rounds::default();
     for round in 0..=args.rounds {
         let (quiet, busy) = scene.windows(args)?;
         let figures = scene.alone(sessions)?;
@@ -126,23 +123,17 @@ pub(crate) fn run(args: &BroadcastArgs) -> Result<Report, Failure> {
         report.row(row(name, &quiet, &busy, &figures));
         idle.0.extend(quiet.0);
         meanwhile.0.extend(busy.0);
-        for (column, figure) in columns.iter_mut().zip(figures) {
-            column.push(figure);
-        }
+        rounds.add(figures);
     }
-    let medians = columns.each_ref().map(|column| median(column));
-    report.row(row(Cell::text("all"), &idle, &meanwhile, &medians));
+    let all = Cell::text("all");
+    report.row(row(all, &idle, &meanwhile, &rounds.medians()));
     let p99_ms = meanwhile.quantile(0.99) / 1e3;
     report.note(format!(
         "target, p99 during broadcasts at most {P99_TARGET_MS} ms: {p99_ms:.2} ms, {}",
-        if p99_ms <= P99_TARGET_MS {
-            "met"
-        } else {
-            "missed"
-        }
+        verdict(p99_ms <= P99_TARGET_MS)
     ));
-    let Scene { swarm, target, .. } = scene;
-    drop(swarm);
+    let Scene { fleet, target, .. } = scene;
+    drop(fleet);
     target.stop()?;
     Ok(report)
 }
@@ -152,34 +143,22 @@ impl Scene {
     fn open(args: &BroadcastArgs, target: Target) -> Result<Self, Failure> {
         let address = target.address;
         let mut publisher = Client::connect(address)?;
-        let all: Vec<usize> = (0..args.sessions).collect();
-        let event = r#"{"type":"first","data":0}"#;
-        let path = |index| format!("/api/sessions/{}/events", session(index));
-        for batch in all.chunks(CREATE_BATCH) {
-            let requests: Vec<u8> = batch
-                .iter()
-                .flat_map(|&index| publisher.post(&path(index), event))
-                .collect();
-            publisher.send(&requests)?;
-            for _ in batch {
-                publisher.recv()?;
-            }
-        }
+        create_sessions(&mut publisher, args.sessions)?;
         let step = args.sessions / args.readers.max(1);
-        let swarm = Swarm::open(address, Kind::Websocket, args.readers, |i| {
+        let fleet = read(address, Kind::Websocket, args.readers, |i| {
             session(i * step)
         })?;
         let probe = Client::connect(address)?;
         let question = match args.ask {
             // One that the server comes to late, whichever way it goes.
-            Ask::Publish => probe.post(&path(args.sessions / 2 + 1), event),
+            Ask::Publish => probe.post(&events_path(args.sessions / 2 + 1), FIRST_EVENT),
             Ask::Health => format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\n\r\n").into_bytes(),
         };
         let text = "x".repeat(args.payload.saturating_sub(11));
         let body = format!(r#"{{"name":"broadcast","payload":{{"text":"{text}"}}}}"#);
         let broadcast = publisher.post("/event/v2/publish", &body);
         Ok(Self {
-            swarm,
+            fleet,
             probe,
             publisher,
             target,
@@ -192,7 +171,7 @@ impl Scene {
     fn windows(&mut self, args: &BroadcastArgs) -> Result<(Latencies, Latencies), Failure> {
         self.settle()?;
         let quiet = self.probe(args)?;
-        let heard = self.swarm.heard().events;
+        let heard = self.fleet.check().totals().events;
         self.publisher.send(&self.broadcast)?;
         let busy = self.probe(args)?;
         self.publisher.recv()?;
@@ -204,9 +183,10 @@ impl Scene {
     /// of the processor, and nanoseconds of that for each session.
     fn alone(&mut self, sessions: usize) -> Result<[f64; 4], Failure> {
         let before = self.settle()?;
-        let heard = self.swarm.heard().events;
+        let heard = self.fleet.check().totals().events;
         let start = Instant::now();
-        self.publisher.ask(&self.broadcast)?;
+        self.publisher.send(&self.broadcast)?;
+        self.publisher.recv()?;
         let answered = start.elapsed();
         self.hear(heard)?;
         let all = start.elapsed();
@@ -218,17 +198,17 @@ impl Scene {
 
     /// Waits until every reader has heard one event more than it had.
     fn hear(&mut self, before: u64) -> Result<(), Failure> {
-        let wanted = before + self.swarm.count();
-        self.swarm.pump_until("all readers heard it", |swarm| {
-            swarm.heard().events >= wanted
+        let wanted = before + self.fleet.count();
+        self.fleet.pump_until("all readers heard it", |fleet| {
+            fleet.check().totals().events >= wanted
         })
     }
 
     fn settle(&mut self) -> Result<crate::machine::Usage, Failure> {
-        let Self { target, swarm, .. } = self;
+        let Self { target, fleet, .. } = self;
         target.settle(|duration| {
             // An epoll without sockets waits, too.
-            swarm.pump_for(duration)
+            fleet.pump_for(duration)
         })
     }
 
@@ -248,7 +228,7 @@ impl Scene {
                 asked.push_back(due);
                 due += interval;
             }
-            if self.probe.take()?
+            if self.probe.take()?.is_some()
                 && let Some(due) = asked.pop_front()
             {
                 let latency = start.elapsed().saturating_sub(due);

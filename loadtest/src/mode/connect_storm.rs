@@ -6,15 +6,15 @@
 
 use std::time::Instant;
 
-use crate::audience::Audience;
 use crate::failure::Failure;
 use crate::kind::Kind;
 use crate::machine::{Usage, pin, reserve_descriptors};
-use crate::mode::{pause, session};
-use crate::peer::fan_out::{PeersArgs, Running, Started};
-use crate::report::{Cell, Report, median, median_ratio};
-use crate::swarm::Swarm;
-use crate::target::{Target, TargetArgs, settle};
+use crate::mode::arena::{Server, subscribers_of_peer};
+use crate::mode::{pause, read, session};
+use crate::names::Named;
+use crate::peer::{PeersArgs, Started};
+use crate::report::{self, Cell, Report, Rounds};
+use crate::target::{Target, TargetArgs};
 
 /// How many connect, and how.
 #[derive(Clone, Debug, clap::Args)]
@@ -46,18 +46,12 @@ const COLUMNS: [&str; 5] = [
     "core busy %",
 ];
 
-/// What everybody connects to.
-enum Server {
-    Ours(Target),
-    Peer(Box<dyn Running>),
-}
-
 /// One server that takes its turn.
 struct Subject {
     name: String,
     server: Server,
     /// The columns from `connections/s` on, a figure for each round.
-    columns: [Vec<f64>; 3],
+    columns: Rounds<3>,
     /// Whether it turned somebody away.
     is_out: bool,
 }
@@ -73,7 +67,7 @@ pub(crate) fn run(args: &ConnectStormArgs) -> Result<Report, Failure> {
     let mut report = Report::new("connect-storm", &COLUMNS);
     let mut subjects = subjects(args, &mut report)?;
     pin(args.target.probe_core)?;
-    let (connections, sessions, kind) = (args.connections, args.sessions, args.kind.as_str());
+    let (connections, sessions, kind) = (args.connections, args.sessions, args.kind.name());
     report.note(format!(
         "connect-storm: {connections} x {kind} on {sessions} sessions, 1 shard"
     ));
@@ -81,7 +75,7 @@ pub(crate) fn run(args: &ConnectStormArgs) -> Result<Report, Failure> {
         for subject in subjects.iter_mut().filter(|subject| !subject.is_out) {
             let figures = match subject.round(args) {
                 Ok(figures) => figures,
-                Err(failure) if subject.is_peer() => {
+                Err(failure) if subject.server.is_peer() => {
                     report.note(format!("{}: {failure}, and is left out", subject.name));
                     subject.is_out = true;
                     continue;
@@ -99,16 +93,12 @@ pub(crate) fn run(args: &ConnectStormArgs) -> Result<Report, Failure> {
                 figures,
                 digits,
             ));
-            for (column, figure) in subject.columns.iter_mut().zip(figures) {
-                column.push(figure);
-            }
+            subject.columns.add(figures);
         }
     }
     sum_up(&subjects, &mut report);
     for subject in subjects {
-        if let Server::Ours(target) = subject.server {
-            target.stop()?;
-        }
+        subject.server.stop()?;
     }
     Ok(report)
 }
@@ -124,7 +114,7 @@ fn subjects(args: &ConnectStormArgs, report: &mut Report) -> Result<Vec<Subject>
     let subject = |name, server| Subject {
         name,
         server,
-        columns: Default::default(),
+        columns: Rounds::default(),
         is_out: false,
     };
     let mut subjects = Vec::new();
@@ -140,39 +130,25 @@ fn subjects(args: &ConnectStormArgs, report: &mut Report) -> Result<Vec<Subject>
 }
 
 impl Subject {
-    fn is_peer(&self) -> bool {
-        matches!(self.server, Server::Peer(_))
-    }
-
-    fn usage(&self) -> Result<Usage, Failure> {
-        match &self.server {
-            Server::Ours(target) => target.usage(),
-            Server::Peer(running) => running.usage(),
-        }
-    }
-
     /// Everybody comes, and goes again.
     fn round(&self, args: &ConnectStormArgs) -> Result<[f64; 3], Failure> {
         let connections = args.connections;
-        match &self.server {
-            Server::Ours(target) => target.settle(pause)?,
-            Server::Peer(running) => settle(|| running.usage(), pause)?,
-        };
-        let (before, start) = (self.usage()?, Instant::now());
+        self.server.settle(pause)?;
+        let (before, start) = (self.server.usage()?, Instant::now());
         let ended = |used: Usage| (start.elapsed().as_secs_f64(), used.since(before));
         let (took, used) = match &self.server {
             Server::Ours(target) => {
-                let swarm = Swarm::open(target.address, args.kind, connections, |index| {
+                let fleet = read(target.address, args.kind, connections, |index| {
                     session(index % args.sessions)
                 })?;
-                let ended = ended(self.usage()?);
-                drop(swarm);
+                let ended = ended(self.server.usage()?);
+                drop(fleet);
                 ended
             }
             Server::Peer(running) => {
-                let audience = Audience::open_peer(&**running, connections, 1)?;
-                let ended = ended(self.usage()?);
-                drop(audience);
+                let fleet = subscribers_of_peer(&**running, connections, 1)?;
+                let ended = ended(self.server.usage()?);
+                drop(fleet);
                 ended
             }
         };
@@ -188,21 +164,23 @@ impl Subject {
 fn sum_up(subjects: &[Subject], report: &mut Report) {
     let present = || subjects.iter().filter(|subject| !subject.is_out);
     for Subject { name, columns, .. } in present() {
-        let medians = columns.each_ref().map(|column| median(column));
-        report.row(row(name, Cell::text("median"), medians, [0, 2, 0]));
+        report.row(row(
+            name,
+            Cell::text("median"),
+            columns.medians(),
+            [0, 2, 0],
+        ));
     }
-    for peer in present().filter(|subject| subject.is_peer()) {
-        for ours in present().filter(|subject| !subject.is_peer()) {
+    for peer in present().filter(|subject| subject.server.is_peer()) {
+        for ours in present().filter(|subject| !subject.server.is_peer()) {
             let name = format!("fanfare {} / {}", ours.name, peer.name);
-            let ratio = |index: usize| median_ratio(&ours.columns[index], &peer.columns[index]);
-            let ratios = std::array::from_fn(ratio);
+            let ratios = ours.columns.ratios(&peer.columns);
             report.row(row(&name, Cell::text("ratio"), ratios, [3; 3]));
         }
     }
 }
 
 fn row(name: &str, round: Cell, figures: [f64; 3], digits: [usize; 3]) -> Vec<Cell> {
-    let figures = figures.into_iter().zip(digits);
-    let cells = figures.map(|(figure, digits)| Cell::Figure(figure, digits));
+    let cells = report::figures(figures, digits);
     [Cell::text(name), round].into_iter().chain(cells).collect()
 }

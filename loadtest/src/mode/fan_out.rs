@@ -14,12 +14,14 @@ use std::time::Duration;
 use crate::failure::Failure;
 use crate::floor::Floor;
 use crate::machine::{pin, reserve_descriptors};
-use crate::mode::arena::{Arena, Attendance, Hello, is_room_for};
+use crate::mode::arena::{Arena, Attendance, is_room_for};
 use crate::mode::session;
-use crate::peer::fan_out::{PeersArgs, Started};
+use crate::names::Named;
+use crate::peer::{PeersArgs, Started};
 use crate::report::{Cell, Report, median_ratio};
 use crate::scrape::Counters;
 use crate::target::{Target, TargetArgs};
+use crate::voice::frame::Opening;
 use figures::Figures;
 
 /// What subscribers of a dialect speak.
@@ -34,14 +36,6 @@ enum Dialect {
 }
 
 impl Dialect {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Stream => "stream",
-            Self::Room => "room",
-        }
-    }
-
     /// The path of its socket.
     fn path(self) -> &'static str {
         match self {
@@ -245,22 +239,21 @@ fn ours(
     let session = session(0);
     let path = args.path.as_deref().unwrap_or(dialect.path());
     let default_hello = args.path.is_none().then_some(dialect.hello());
-    let hello = Hello {
-        path: path.replace("{session}", &session),
-        message: args.hello.as_deref().or(default_hello).map(str::to_owned),
+    let opening = Opening {
+        path: Some(path.replace("{session}", &session)),
+        hello: args.hello.as_deref().or(default_hello).map(str::to_owned),
         answer: args.hello.as_ref().map_or(dialect.answer(), |_| ""),
         unasked: if args.path.is_none() {
             dialect.unasked()
         } else {
             0
         },
-        session,
     };
     let name = match args.dialect[..] {
         [_] => driver.to_owned(),
-        _ => format!("{driver} {}", dialect.as_str()),
+        _ => format!("{driver} {}", dialect.name()),
     };
-    Ok(Arena::ours(name, target, hello, attendance))
+    Ok(Arena::ours(name, target, (opening, session), attendance))
 }
 
 /// cpu of the floor for each frame, when a window of them is one write.
@@ -301,8 +294,8 @@ impl Subject {
             Err(failure) => return Err(self.arena.blame(&failure)),
         };
         if self.dialect.is_some() {
-            let (audience, _) = self.arena.audience()?;
-            let frame = audience.books().sample();
+            let (fleet, _) = self.arena.fleet()?;
+            let frame = fleet.check().sample();
             found.floor = Some(floor_micros(floor, frame, window, self.turns)?);
         }
         // In the first round pages are touched and windows opened: not what is measured.
@@ -318,9 +311,9 @@ impl Subject {
 
     fn round(&mut self, window: u16, turns_max: u64) -> Result<Round, Failure> {
         let turns = self.turns;
-        let (audience, is_new) = self.arena.audience()?;
+        let (fleet, is_new) = self.arena.fleet()?;
         if is_new {
-            audience.publish(turns.div_ceil(10) * u64::from(window), window.into())?;
+            fleet.publish(turns.div_ceil(10) * u64::from(window), window.into())?;
         }
         let counters = |arena: &Arena| match arena.target() {
             Some(target) => Counters::scrape(target.address).map(Some),
@@ -329,22 +322,22 @@ impl Subject {
         let counted = counters(&self.arena)?;
         self.arena.settle()?;
         let before = self.arena.usage()?;
-        let (audience, _) = self.arena.audience()?;
-        let answers = audience.answer_reads();
+        let (fleet, _) = self.arena.fleet()?;
+        let answers = fleet.answer_reads();
         let events = turns * u64::from(window);
-        let elapsed = audience.publish(events, window.into())?;
+        let elapsed = fleet.publish(events, window.into())?.elapsed;
         // What the server does after its last frame is part of the price.
         let used = self.arena.settle()?.since(before);
         let now = counters(&self.arena)?;
-        let (audience, _) = self.arena.audience()?;
+        let (fleet, _) = self.arena.fleet()?;
         // The first scrape's own answer, and those to publishes, are writes without a frame.
-        let others = 1 + audience.answer_reads() - answers;
+        let others = 1 + fleet.answer_reads() - answers;
         let frames_per_write = counted.zip(now).map(|(counted, now)| {
             let writes = (now.writes - counted.writes).saturating_sub(others);
             (now.delivered - counted.delivered) as f64 / writes.max(1) as f64
         });
-        let deliveries = events * audience.subscribers();
-        let frame_bytes = audience.books().frame_bytes();
+        let deliveries = events * fleet.count();
+        let frame_bytes = fleet.check().frame_bytes();
         if self.dialect.is_none() {
             let fitting = turns as f64 * PEER_ROUND.as_secs_f64() / elapsed.as_secs_f64();
             self.turns = whole(fitting).clamp(1, turns_max);
@@ -393,7 +386,7 @@ fn compare_dialects(subjects: &[Subject], window: u16, report: &mut Report) {
             && base != dialect
         {
             let ratio = median_ratio(&subject.figures.micros, &first.figures.micros);
-            let (driver, ours, theirs) = (&subject.driver, dialect.as_str(), base.as_str());
+            let (driver, ours, theirs) = (&subject.driver, dialect.name(), base.name());
             report.note(format!(
                 "window {window}, {driver}: {ours} costs {ratio:.3} of {theirs}"
             ));

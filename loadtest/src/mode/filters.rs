@@ -5,17 +5,19 @@
 //! order, who is not hears nothing. Drivers are measured one after the other, round by round, since all their
 //! connections together would be too many for one process.
 
-use crate::crowd::{Crowd, Opening, Plan};
-use crate::ear::Ear;
+use std::rc::Rc;
+use std::sync::Arc;
+
 use crate::failure::Failure;
 use crate::frames::sequence_field;
 use crate::kind::Kind;
 use crate::machine::{pin, reserve_descriptors};
-use crate::mode::load::{COLUMNS, P99, Pace, Rounds, measure};
+use crate::mode::load::{COLUMNS, ExactFleet, P99, Pace, Rounds, measure, open_planned};
 use crate::mode::session;
-use crate::random::one_of;
-use crate::report::Report;
+use crate::publisher::{Plan, one_of};
+use crate::report::{Report, verdict};
 use crate::target::{Target, TargetArgs};
+use crate::voice::session::SessionVoice;
 
 /// The most that 99 of 100 events may take to the last one they match, in microseconds.
 const P99_TARGET_MICROS: f64 = 1_000.0;
@@ -165,21 +167,17 @@ pub(crate) fn run(args: &FiltersArgs) -> Result<Report, Failure> {
             if round == 0 {
                 report.note(&target.banner);
             }
-            let mut crowd = open(args, &target)?;
-            crowd.publish_at(rate, rate)?;
-            let measured = measure(&|| target.usage(), &mut crowd, pace)?;
+            let mut fleet = open(args, &target)?;
+            fleet.publish_at(rate, rate)?;
+            let measured = measure(&|| target.usage(), &mut fleet, pace)?;
             rounds.add(&measured, &mut report);
-            drop(crowd);
+            drop(fleet);
             target.stop()?;
         }
     }
     for (driver, rounds) in &all {
         let p99 = rounds.sum_up(&mut report)[P99];
-        let verdict = if p99 <= P99_TARGET_MICROS {
-            "met"
-        } else {
-            "missed"
-        };
+        let verdict = verdict(p99 <= P99_TARGET_MICROS);
         report.note(format!(
             "target, p99 at most {P99_TARGET_MICROS} us at {rate} events/s: {driver} {p99:.0} us, {verdict}"
         ));
@@ -187,27 +185,17 @@ pub(crate) fn run(args: &FiltersArgs) -> Result<Report, Failure> {
     Ok(report)
 }
 
-fn open(args: &FiltersArgs, target: &Target) -> Result<Crowd, Failure> {
+fn open(args: &FiltersArgs, target: &Target) -> Result<ExactFleet, Failure> {
     let kinds = Kinds::new(args);
-    let host = target.address.to_string();
-    let opening = |index: usize| {
+    let host = Arc::from(target.address.to_string());
+    let subscriber = |index: usize| {
         let (kind, form) = (index % kinds.count, index / kinds.count);
-        Opening {
-            ear: Ear::of(Kind::Live, &host, &kinds.session),
-            group: kind,
-            hello: Some(kinds.hello(kind, form)),
-            greetings: 1,
-            answer: r#""success":true"#,
-            is_told: true,
-        }
+        let voice = SessionVoice::by_sequence(Kind::Live, &host, &kinds.session);
+        (kind, voice.saying(kinds.hello(kind, form)))
     };
-    let openings = (0..args.connections).map(opening).collect();
-    Crowd::open(
-        target.address,
-        openings,
-        args.publishers,
-        Box::new(kinds.clone()),
-    )
+    let subscribers = (0..args.connections).map(subscriber).collect();
+    let plan: Rc<dyn Plan> = Rc::new(kinds.clone());
+    open_planned(target.address, subscribers, args.publishers, &plan)
 }
 
 #[cfg(test)]

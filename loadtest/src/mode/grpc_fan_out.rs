@@ -5,15 +5,20 @@
 //! stream has heard it. The servers take turns on one core.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::str::FromStr;
 
+use crate::check::count::Count;
 use crate::failure::Failure;
+use crate::fleet::Fleet;
 use crate::machine::{Usage, pin, reserve_descriptors};
 use crate::peer::tonic::{PeerArgs, Subject, start};
 use crate::pump::Pump;
-use crate::report::{Cell, Report, median, median_ratio};
-use crate::rpc::audience::{Shape, StreamAudience};
+use crate::report::{Cell, Report, Rounds};
+use crate::rpc::STREAMS_PER_CONNECTION_MAX;
+use crate::rpc::publishing::StreamPublishing;
 use crate::target::TargetArgs;
+use crate::voice::grpc::GrpcVoice;
 
 /// Streams, and what is sent to them.
 #[derive(Clone, Debug, clap::Args)]
@@ -74,6 +79,44 @@ impl fmt::Display for Spread {
     }
 }
 
+/// Streams that all hear the same.
+pub(super) type StreamFleet = Fleet<GrpcVoice, Count>;
+
+/// How many streams over how many connections, and what is published to them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    /// Streams that listen, and the connections that carry them; the publisher has one of its own.
+    pub(super) spread: Spread,
+    /// The most events in flight.
+    pub(super) window: usize,
+    /// Bytes of a payload as compact JSON.
+    pub(super) payload_bytes: usize,
+}
+
+/// Connects everybody, and returns when all are subscribed.
+pub(super) fn subscribe(address: SocketAddr, shape: Shape) -> Result<StreamFleet, Failure> {
+    let Spread {
+        streams,
+        connections,
+    } = shape.spread;
+    let per_connection = streams.div_ceil(connections.max(1));
+    if per_connection > STREAMS_PER_CONNECTION_MAX {
+        return Err(Failure::new(format!(
+            "{per_connection} streams on a connection; any server allows {STREAMS_PER_CONNECTION_MAX}"
+        )));
+    }
+    let mut unplaced = streams;
+    let voices = (0..connections).map(|_| {
+        let here = unplaced.min(per_connection);
+        unplaced -= here;
+        GrpcVoice::new(address, here)
+    });
+    let mut fleet = Fleet::open(address, voices, Count::new(streams, shape.window))?;
+    let publishing = StreamPublishing::new(address, shape.payload_bytes);
+    fleet.attach(Box::new(publishing), 0)?;
+    Ok(fleet)
+}
+
 const COLUMNS: [&str; 10] = [
     "server",
     "streams",
@@ -118,18 +161,17 @@ fn measure(
     report: &mut Report,
 ) -> Result<(), Failure> {
     let shape = Shape {
-        streams: spread.streams,
-        connections: spread.connections,
+        spread,
         window: args.windows.iter().copied().max().unwrap_or(1).into(),
         payload_bytes: args.payload,
     };
     let open = |subject: &Subject| {
-        let audience = StreamAudience::open(subject.target.address, shape);
-        audience.map_err(|failure| subject.blame(&failure))
+        let fleet = subscribe(subject.target.address, shape);
+        fleet.map_err(|failure| subject.blame(&failure))
     };
-    let mut audiences: Vec<StreamAudience> = subjects.iter().map(open).collect::<Result<_, _>>()?;
+    let mut fleets: Vec<StreamFleet> = subjects.iter().map(open).collect::<Result<_, _>>()?;
     for &window in &args.windows {
-        let mut figures: Vec<Figures> = subjects.iter().map(|_| Figures::default()).collect();
+        let mut figures = vec![Rounds::default(); subjects.len()];
         let named = |name: &str, what: Cell| {
             let mut row = [const { Cell::Empty }; 10];
             row[0] = Cell::text(name);
@@ -139,34 +181,32 @@ fn measure(
             row
         };
         for round in 0..=args.rounds {
-            for ((subject, audience), figures) in
-                subjects.iter().zip(&mut audiences).zip(&mut figures)
-            {
-                let turns = args.deliveries / (audience.streams() * u64::from(window));
-                let found = turn(subject, audience, turns.max(1), window)?;
+            for ((subject, fleet), figures) in subjects.iter().zip(&mut fleets).zip(&mut figures) {
+                let turns = args.deliveries / (fleet.count() * u64::from(window));
+                let found = turn(subject, fleet, turns.max(1), window)?;
                 // In the first round pages are touched and windows opened: not what is measured.
                 if round > 0 {
                     let mut row = named(subject.name, Cell::Count(round.into()));
-                    figures.add(&found, &mut row);
-                    row[9] = Cell::Count(audience.message_bytes() as u64);
+                    let per_second = found.deliveries as f64 / found.seconds;
+                    let both = [per_second, found.used.micros_per(found.deliveries)];
+                    figures.add(both);
+                    row[4..7].clone_from_slice(&rates(both));
+                    let busy = found.used.cpu.as_secs_f64() * 100.0 / found.seconds;
+                    row[7] = Cell::Figure(found.used.system_percent(), 0);
+                    row[8] = Cell::Figure(busy, 0);
+                    row[9] = Cell::Count(fleet.check().frame_bytes() as u64);
                     report.row(row);
                 }
             }
         }
         for (subject, figures) in subjects.iter().zip(&figures) {
             let mut row = named(subject.name, Cell::text("median"));
-            row[4] = Cell::Figure(median(&figures.per_second), 0);
-            row[5] = Cell::Figure(median(&figures.micros), 3);
-            row[6] = Cell::Figure(1e6 / median(&figures.micros), 0);
+            row[4..7].clone_from_slice(&rates(figures.medians()));
             report.row(row);
         }
         if let [ours, theirs] = &figures[..] {
             let mut row = named("ratio", Cell::text("median"));
-            let dearer = median_ratio(&ours.micros, &theirs.micros);
-            let faster = median_ratio(&ours.per_second, &theirs.per_second);
-            row[4] = Cell::Figure(faster, 3);
-            row[5] = Cell::Figure(dearer, 3);
-            row[6] = Cell::Figure(median_ratio(&theirs.micros, &ours.micros), 3);
+            row[4..7].clone_from_slice(&rate_ratios(ours, theirs));
             report.row(row);
         }
     }
@@ -182,48 +222,42 @@ struct Turn {
 
 fn turn(
     subject: &Subject,
-    audience: &mut StreamAudience,
+    fleet: &mut StreamFleet,
     turns: u64,
     window: u16,
 ) -> Result<Turn, Failure> {
     let target = &subject.target;
     let named = |failure: Failure| subject.blame(&failure);
     target
-        .settle(|duration| audience.pump_for(duration))
+        .settle(|duration| fleet.pump_for(duration))
         .map_err(named)?;
     let before = target.usage()?;
     let events = turns * u64::from(window);
-    let elapsed = audience.publish(events, window.into()).map_err(named)?;
+    let elapsed = fleet.publish(events, window.into()).map_err(named)?.elapsed;
     // What the server does after its last message is part of the price.
     let at_rest = target
-        .settle(|duration| audience.pump_for(duration))
+        .settle(|duration| fleet.pump_for(duration))
         .map_err(named)?;
     Ok(Turn {
-        deliveries: events * audience.streams(),
+        deliveries: events * fleet.count(),
         seconds: elapsed.as_secs_f64(),
         used: at_rest.since(before),
     })
 }
 
-/// The figures of which medians are printed.
-#[derive(Default)]
-struct Figures {
-    per_second: Vec<f64>,
-    micros: Vec<f64>,
+/// The cells of deliveries or calls per second, of the cpu that each takes, and of how many a second of cpu bears.
+pub(super) fn rates([per_second, micros]: [f64; 2]) -> [Cell; 3] {
+    [
+        Cell::Figure(per_second, 0),
+        Cell::Figure(micros, 3),
+        Cell::Figure(1e6 / micros, 0),
+    ]
 }
 
-impl Figures {
-    fn add(&mut self, turn: &Turn, row: &mut [Cell; 10]) {
-        let per_second = turn.deliveries as f64 / turn.seconds;
-        let micros = turn.used.micros_per(turn.deliveries);
-        self.per_second.push(per_second);
-        self.micros.push(micros);
-        row[4] = Cell::Figure(per_second, 0);
-        row[5] = Cell::Figure(micros, 3);
-        row[6] = Cell::Figure(1e6 / micros, 0);
-        row[7] = Cell::Figure(turn.used.system_percent(), 0);
-        row[8] = Cell::Figure(turn.used.cpu.as_secs_f64() * 100.0 / turn.seconds, 0);
-    }
+/// The same of how ours stand to a peer's.
+pub(super) fn rate_ratios(ours: &Rounds<2>, theirs: &Rounds<2>) -> [Cell; 3] {
+    let ([faster, dearer], [_, cheaper]) = (ours.ratios(theirs), theirs.ratios(ours));
+    [faster, dearer, cheaper].map(|ratio| Cell::Figure(ratio, 3))
 }
 
 #[cfg(test)]

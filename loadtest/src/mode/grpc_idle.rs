@@ -3,12 +3,11 @@
 
 use crate::failure::Failure;
 use crate::machine::{Memory, pin, reserve_descriptors};
-use crate::mode::grpc_fan_out::Spread;
+use crate::mode::grpc_fan_out::{Shape, Spread, subscribe};
 use crate::mode::pause;
 use crate::peer::tonic::{PeerArgs, Subject, start};
 use crate::pump::Pump;
 use crate::report::{Cell, Report};
-use crate::rpc::audience::{Shape, StreamAudience};
 use crate::target::TargetArgs;
 
 /// Streams that wait, and how often they are woken.
@@ -64,18 +63,17 @@ fn measure(args: &GrpcIdleArgs, subject: &Subject, report: &mut Report) -> Resul
     };
     row("started", before);
     let shape = Shape {
-        streams: args.shape.streams,
-        connections: args.shape.connections,
+        spread: args.shape,
         window: 1,
         payload_bytes: 128,
     };
-    let mut audience = StreamAudience::open(target.address, shape)?;
-    target.settle(|duration| audience.pump_for(duration))?;
+    let mut fleet = subscribe(target.address, shape)?;
+    target.settle(|duration| fleet.pump_for(duration))?;
     row("subscribed", target.memory()?);
-    audience.publish(args.events, 1)?;
-    target.settle(|duration| audience.pump_for(duration))?;
+    fleet.publish(args.events, 1)?;
+    target.settle(|duration| fleet.pump_for(duration))?;
     row("woken", target.memory()?);
-    drop(audience);
+    drop(fleet);
     target.settle(pause)?;
     row("all gone", target.memory()?);
     Ok(())

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use crate::failure::Failure;
 use crate::machine::{Usage, pin, reserve_descriptors};
+use crate::mode::grpc_fan_out::{rate_ratios, rates};
 use crate::peer::tonic::{PeerArgs, Subject, start};
 use crate::pump::Pump;
-use crate::report::{Cell, Report, median, median_ratio};
+use crate::report::{Cell, Report, Rounds};
 use crate::rpc::STREAMS_PER_CONNECTION_MAX;
 use crate::rpc::callers::{Called, Callers};
 use crate::target::TargetArgs;
@@ -26,7 +27,7 @@ pub(crate) struct GrpcPublishArgs {
     connections: Vec<usize>,
     /// Calls in flight on each connection, at most 100.
     #[arg(long, default_value_t = 64)]
-    in_flight: usize,
+    in_flight: u64,
     /// Bytes of a payload, as compact JSON.
     #[arg(long, default_value_t = 128)]
     payload: usize,
@@ -53,7 +54,7 @@ const COLUMNS: [&str; 10] = [
 
 /// Runs it.
 pub(crate) fn run(args: &GrpcPublishArgs) -> Result<Report, Failure> {
-    if args.in_flight == 0 || args.in_flight > STREAMS_PER_CONNECTION_MAX {
+    if args.in_flight == 0 || args.in_flight > STREAMS_PER_CONNECTION_MAX as u64 {
         return Err(Failure::new("grpc-publish: 1 to 100 calls are in flight"));
     }
     reserve_descriptors(2 * args.connections.iter().copied().max().unwrap_or(0))?;
@@ -83,7 +84,7 @@ fn measure(
 ) -> Result<(), Failure> {
     let open = |subject: &Subject| Callers::open(subject.target.address, connections, args.payload);
     let mut callers: Vec<Callers> = subjects.iter().map(open).collect::<Result<_, _>>()?;
-    let mut figures: Vec<Figures> = subjects.iter().map(|_| Figures::default()).collect();
+    let mut figures = vec![Rounds::default(); subjects.len()];
     let named = |name: &str, what: Cell| {
         let mut row = [const { Cell::Empty }; 10];
         row[0] = Cell::text(name);
@@ -97,23 +98,29 @@ fn measure(
             let (called, used) = turn(subject, callers, seconds, args.in_flight)?;
             if round > 0 {
                 let mut row = named(subject.name, Cell::Count(round.into()));
-                figures.add(&called, used, &mut row);
+                let seconds = called.elapsed.as_secs_f64();
+                let both = [
+                    called.calls() as f64 / seconds,
+                    used.micros_per(called.calls()),
+                ];
+                figures.add(both);
+                row[3..6].clone_from_slice(&rates(both));
+                row[6] = Cell::Figure(used.system_percent(), 0);
+                row[7] = Cell::Figure(used.cpu.as_secs_f64() * 100.0 / seconds, 0);
+                row[8] = Cell::Count(called.percentile(50));
+                row[9] = Cell::Count(called.percentile(99));
                 report.row(row);
             }
         }
     }
     for (subject, figures) in subjects.iter().zip(&figures) {
         let mut row = named(subject.name, Cell::text("median"));
-        row[3] = Cell::Figure(median(&figures.per_second), 0);
-        row[4] = Cell::Figure(median(&figures.micros), 3);
-        row[5] = Cell::Figure(1e6 / median(&figures.micros), 0);
+        row[3..6].clone_from_slice(&rates(figures.medians()));
         report.row(row);
     }
     if let [ours, theirs] = &figures[..] {
         let mut row = named("ratio", Cell::text("median"));
-        row[3] = Cell::Figure(median_ratio(&ours.per_second, &theirs.per_second), 3);
-        row[4] = Cell::Figure(median_ratio(&ours.micros, &theirs.micros), 3);
-        row[5] = Cell::Figure(median_ratio(&theirs.micros, &ours.micros), 3);
+        row[3..6].clone_from_slice(&rate_ratios(ours, theirs));
         report.row(row);
     }
     Ok(())
@@ -123,7 +130,7 @@ fn turn(
     subject: &Subject,
     callers: &mut Callers,
     seconds: u64,
-    in_flight: usize,
+    in_flight: u64,
 ) -> Result<(Called, Usage), Failure> {
     let target = &subject.target;
     let named = |failure: Failure| subject.blame(&failure);
@@ -135,28 +142,4 @@ fn turn(
     let called = called.map_err(named)?;
     let used = target.usage()?.since(before);
     Ok((called, used))
-}
-
-/// The figures of which medians are printed.
-#[derive(Default)]
-struct Figures {
-    per_second: Vec<f64>,
-    micros: Vec<f64>,
-}
-
-impl Figures {
-    fn add(&mut self, called: &Called, used: Usage, row: &mut [Cell; 10]) {
-        let seconds = called.elapsed.as_secs_f64();
-        let per_second = called.calls() as f64 / seconds;
-        let micros = used.micros_per(called.calls());
-        self.per_second.push(per_second);
-        self.micros.push(micros);
-        row[3] = Cell::Figure(per_second, 0);
-        row[4] = Cell::Figure(micros, 3);
-        row[5] = Cell::Figure(1e6 / micros, 0);
-        row[6] = Cell::Figure(used.system_percent(), 0);
-        row[7] = Cell::Figure(used.cpu.as_secs_f64() * 100.0 / seconds, 0);
-        row[8] = Cell::Count(called.percentile(50));
-        row[9] = Cell::Count(called.percentile(99));
-    }
 }

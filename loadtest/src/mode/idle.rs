@@ -1,13 +1,13 @@
 //! `idle`: what a connection that only waits costs in memory, and whether that grows.
 
+use crate::client::SessionPublisher;
 use crate::failure::Failure;
 use crate::kind::Kind;
 use crate::machine::{Memory, pin, reserve_descriptors};
-use crate::mode::{pause, session};
-use crate::publisher::Publisher;
+use crate::mode::{Readers, pause, read, session};
+use crate::names::Named;
 use crate::pump::Pump;
 use crate::report::{Cell, Report};
-use crate::swarm::Swarm;
 use crate::target::{Target, TargetArgs};
 
 /// Connections that wait, and how often they are woken.
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &IdleArgs) -> Result<Report, Failure> {
     pin(args.target.probe_core)?;
     let mut report = Report::new("idle", &COLUMNS);
     report.note(&target.banner);
-    let kind = args.kind.as_str();
+    let kind = args.kind.name();
     let (connections, driver) = (args.connections, &args.target.driver);
     report.note(format!(
         "idle: {connections} x {kind} on {sessions} session(s), driver {driver}, 1 shard"
@@ -53,16 +53,16 @@ pub(crate) fn run(args: &IdleArgs) -> Result<Report, Failure> {
 
     let mut publishers = Vec::with_capacity(sessions);
     for index in 0..sessions {
-        publishers.push(Publisher::connect(target.address, &session(index))?);
+        publishers.push(SessionPublisher::connect(target.address, &session(index))?);
     }
     target.settle(pause)?;
     let before = target.memory()?;
     report.row(row("started", before, Cell::Empty, Cell::Empty));
 
-    let mut swarm = Swarm::open(target.address, args.kind, connections, |index| {
+    let mut fleet = read(target.address, args.kind, connections, |index| {
         session(index % sessions)
     })?;
-    target.settle(|duration| swarm.pump_for(duration))?;
+    target.settle(|duration| fleet.pump_for(duration))?;
     let parked = target.memory()?;
     let per_connection = |now: Memory| {
         let grown = now.anonymous as f64 - before.anonymous as f64;
@@ -73,13 +73,13 @@ pub(crate) fn run(args: &IdleArgs) -> Result<Report, Failure> {
     report.row(row("parked", parked, per_connection(parked), Cell::Empty));
 
     for cycle in 1..=args.cycles {
-        wake(&mut swarm, &mut publishers, args.kind)?;
-        target.settle(|duration| swarm.pump_for(duration))?;
+        wake(&mut fleet, &mut publishers, args.kind)?;
+        target.settle(|duration| fleet.pump_for(duration))?;
         let now = target.memory()?;
         let stage = format!("woken {cycle} x");
         report.row(row(&stage, now, per_connection(now), since_parked(now)));
     }
-    drop((swarm, publishers));
+    drop((fleet, publishers));
     target.settle(pause)?;
     let after = target.memory()?;
     report.row(row("all gone", after, Cell::Empty, since_parked(after)));
@@ -88,20 +88,26 @@ pub(crate) fn run(args: &IdleArgs) -> Result<Report, Failure> {
 }
 
 /// One event to every session; every reader hears it, and polls ask again.
-fn wake(swarm: &mut Swarm, publishers: &mut [Publisher], kind: Kind) -> Result<(), Failure> {
-    let wanted = swarm.heard().events + swarm.count();
+fn wake(
+    fleet: &mut Readers,
+    publishers: &mut [SessionPublisher],
+    kind: Kind,
+) -> Result<(), Failure> {
+    let wanted = fleet.check().totals().events + fleet.count();
     let mut numbers = Vec::with_capacity(publishers.len());
     for publisher in publishers.iter_mut() {
         publisher.send()?;
         numbers.push(publisher.recv()?);
-        swarm.pump(std::time::Duration::ZERO)?;
+        fleet.pump(std::time::Duration::ZERO)?;
     }
-    swarm.pump_until("every reader has heard the event", |swarm| {
-        swarm.heard().events >= wanted
+    fleet.pump_until("every reader has heard the event", |fleet| {
+        fleet.check().totals().events >= wanted
     })?;
-    swarm.audit(|index| numbers[index % numbers.len()])?;
+    fleet
+        .check()
+        .verify(|index| numbers[index % numbers.len()])?;
     if kind == Kind::Poll {
-        swarm.ask_again()?;
+        fleet.ask_again()?;
     }
     Ok(())
 }

@@ -8,15 +8,15 @@
 
 use std::time::Duration;
 
-use crate::audience::Audience;
 use crate::failure::Failure;
+use crate::load::{Load, micros_at};
 use crate::machine::{Usage, pin, reserve_descriptors};
-use crate::mode::arena::{Arena, Attendance, Hello};
+use crate::mode::arena::{Arena, Attendance, CountingFleet};
 use crate::mode::session;
-use crate::peer::fan_out::{PeersArgs, Started};
-use crate::report::{Cell, Report};
-use crate::schedule::{Load, micros_at};
+use crate::peer::{PeersArgs, Started};
+use crate::report::{self, Cell, Report};
 use crate::target::{Target, TargetArgs};
+use crate::voice::frame::Opening;
 
 /// Events that may be on their way before a server is said to have fallen behind.
 const IN_FLIGHT_MAX: usize = 1 << 16;
@@ -90,8 +90,8 @@ pub(crate) fn run(args: &LatencyArgs) -> Result<Report, Failure> {
         args.subscribers, args.seconds
     ));
     for subject in &mut subjects {
-        let (audience, _) = subject.arena.audience()?;
-        let found = peak(audience);
+        let (fleet, _) = subject.arena.fleet()?;
+        let found = peak(fleet);
         if let Some(peak) = subject.judge(found, &mut report)? {
             subject.peak = peak;
             let name = &subject.arena.name;
@@ -156,15 +156,8 @@ fn subjects(args: &LatencyArgs, report: &mut Report) -> Result<Vec<Subject>, Fai
         let target_args = args.target.with_driver(&driver);
         let target = Target::open(&target_args, 1, Some(args.target.server_core))?;
         report.note(&target.banner);
-        let message = r#"{"type":"filter","filters":[{"property":"type","value":"probe"}]}"#;
-        let hello = Hello {
-            path: "/live/ws".to_owned(),
-            message: Some(message.to_owned()),
-            answer: "",
-            unasked: 0,
-            session: session(0),
-        };
-        add(Arena::ours(driver, target, hello, attendance), false);
+        let opening = (Opening::of_live(), session(0));
+        add(Arena::ours(driver, target, opening, attendance), false);
     }
     for Started { name, running } in args.peers.start(args.target.server_core, report)? {
         add(Arena::peer(name, running, attendance), true);
@@ -227,10 +220,10 @@ impl Subject {
 /// One load for so many seconds, after one second that does not count.
 fn measure(arena: &mut Arena, rate: u64, seconds: u32) -> Result<Figures, Failure> {
     arena.settle()?;
-    arena.audience()?.0.publish_at(rate, rate)?;
+    arena.fleet()?.0.publish_at(rate, rate)?;
     let before = arena.usage()?;
     let load = arena
-        .audience()?
+        .fleet()?
         .0
         .publish_at(rate, rate * u64::from(seconds))?;
     Ok(figures(rate, &load, arena.usage()?.since(before)))
@@ -253,8 +246,7 @@ fn figures(rate: u64, load: &Load, used: Usage) -> Figures {
 }
 
 fn row(name: &str, load: &Cell, figures: Figures, digits: [usize; 9]) -> Vec<Cell> {
-    let figures = figures.into_iter().zip(digits);
-    let cells = figures.map(|(figure, digits)| Cell::Figure(figure, digits));
+    let cells = report::figures(figures, digits);
     [Cell::text(name), load.clone()]
         .into_iter()
         .chain(cells)
@@ -262,12 +254,15 @@ fn row(name: &str, load: &Cell, figures: Figures, digits: [usize; 9]) -> Vec<Cel
 }
 
 /// Events per second with a window of them in flight.
-fn peak(audience: &mut Audience) -> Result<u64, Failure> {
+fn peak(fleet: &mut CountingFleet) -> Result<u64, Failure> {
     let warm_up = 20 * PEAK_WINDOW;
-    let rate = per_second(warm_up, audience.publish(warm_up, PEAK_WINDOW)?);
+    let rate = per_second(warm_up, fleet.publish(warm_up, PEAK_WINDOW)?.elapsed);
     // As many as take about a second.
     let count = rate.max(warm_up);
-    Ok(per_second(count, audience.publish(count, PEAK_WINDOW)?))
+    Ok(per_second(
+        count,
+        fleet.publish(count, PEAK_WINDOW)?.elapsed,
+    ))
 }
 
 /// Whole events in a second, of so many in that time.

@@ -1,19 +1,24 @@
-//! A load on a [`Crowd`], and the columns that modes with one share.
+//! A load of events each of which is for some subscribers, and the columns that modes with one share.
 //!
 //! An event's latency ends when the last one who is entitled to it has heard it. Of an open load it begins when the event
 //! was due, of a closed one when it was sent.
 
+use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use nix::unistd::Pid;
 
-use crate::crowd::Crowd;
+use crate::check::exact::Exact;
 use crate::failure::Failure;
+use crate::fleet::Fleet;
+use crate::load::{Load, micros_at};
 use crate::machine::Usage;
+use crate::publisher::{HttpPublishing, Plan};
 use crate::pump::Pump;
-use crate::report::{Cell, Report, median};
-use crate::schedule::{Load, micros_at};
+use crate::report::{self, Cell, Report};
 use crate::target::settle;
+use crate::voice::session::SessionVoice;
 
 /// The columns of every mode that measures this.
 pub(super) const COLUMNS: [&str; 16] = [
@@ -48,6 +53,27 @@ const CLIENT_BUSY_MAX: f64 = 90.0;
 /// something else to do.
 const WAITED_MAX: f64 = 2.0;
 
+/// Subscribers each of which is entitled to some of the events.
+pub(super) type ExactFleet = Fleet<SessionVoice, Exact>;
+
+/// Connects subscribers, each with its group, and those who publish what a plan says.
+pub(super) fn open_planned(
+    address: SocketAddr,
+    subscribers: Vec<(usize, SessionVoice)>,
+    publishers: usize,
+    plan: &Rc<dyn Plan>,
+) -> Result<ExactFleet, Failure> {
+    let (groups, voices): (Vec<_>, Vec<_>) = subscribers.into_iter().unzip();
+    let publishers = publishers.max(1);
+    let check = Exact::new(groups, Rc::clone(plan), publishers);
+    let mut fleet = Fleet::open(address, voices, check)?;
+    for _ in 0..publishers {
+        let publishing = HttpPublishing::planned(address, plan);
+        fleet.attach(Box::new(publishing), 0)?;
+    }
+    Ok(fleet)
+}
+
 /// How fast events come.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Pace {
@@ -67,10 +93,10 @@ impl Pace {
     }
 
     /// Publishes it.
-    pub(super) fn run(self, crowd: &mut Crowd) -> Result<Load, Failure> {
+    pub(super) fn run(self, fleet: &mut ExactFleet) -> Result<Load, Failure> {
         match self {
-            Self::Window { window, events } => crowd.publish(events, window),
-            Self::Rate { rate, seconds } => crowd.publish_at(rate, rate * seconds),
+            Self::Window { window, events } => fleet.publish(events, window),
+            Self::Rate { rate, seconds } => fleet.publish_at(rate, rate * seconds),
         }
     }
 }
@@ -92,20 +118,20 @@ pub(super) struct Measured {
 /// is a failure, until the end.
 pub(super) fn measure(
     usage: &impl Fn() -> Result<Usage, Failure>,
-    crowd: &mut Crowd,
+    fleet: &mut ExactFleet,
     pace: Pace,
 ) -> Result<Measured, Failure> {
-    settle(usage, |duration| crowd.pump_for(duration))?;
+    settle(usage, |duration| fleet.pump_for(duration))?;
     let client = || Usage::of(&[Pid::this()]);
     let (before, client_before) = (usage()?, client()?);
-    let (delivered, worked) = (crowd.deliveries(), crowd.worked());
-    let load = pace.run(crowd)?;
-    let worked = crowd.worked().saturating_sub(worked);
+    let (delivered, worked) = (fleet.check().deliveries(), fleet.worked());
+    let load = pace.run(fleet)?;
+    let worked = fleet.worked().saturating_sub(worked);
     let waited = usage()?.since(before).waited + client()?.since(client_before).waited;
-    let at_rest = settle(usage, |duration| crowd.pump_for(duration))?;
+    let at_rest = settle(usage, |duration| fleet.pump_for(duration))?;
     Ok(Measured {
         load,
-        deliveries: crowd.deliveries() - delivered,
+        deliveries: fleet.check().deliveries() - delivered,
         used: at_rest.since(before),
         worked,
         waited,
@@ -171,7 +197,7 @@ impl Measured {
 #[derive(Debug)]
 pub(super) struct Rounds {
     names: [String; 3],
-    rounds: Vec<[f64; FIGURES]>,
+    rounds: report::Rounds<FIGURES>,
 }
 
 impl Rounds {
@@ -179,25 +205,21 @@ impl Rounds {
     pub(super) fn new(driver: &str, dialect: &str, pace: Pace) -> Self {
         Self {
             names: [driver.to_owned(), dialect.to_owned(), pace.name()],
-            rounds: Vec::new(),
+            rounds: report::Rounds::default(),
         }
     }
 
     /// Adds a round, and its row.
     pub(super) fn add(&mut self, measured: &Measured, report: &mut Report) {
         let figures = measured.figures();
-        self.rounds.push(figures);
-        let round = Cell::Count(self.rounds.len() as u64);
+        self.rounds.add(figures);
+        let round = Cell::Count(self.rounds.count());
         report.row(self.row(round, figures));
     }
 
     /// Adds the row of medians, gives them, and notes it if the server was not the limit.
     pub(super) fn sum_up(&self, report: &mut Report) -> [f64; FIGURES] {
-        let mut medians = [0.0; FIGURES];
-        for (place, median_of) in medians.iter_mut().enumerate() {
-            let column: Vec<f64> = self.rounds.iter().map(|round| round[place]).collect();
-            *median_of = median(&column);
-        }
+        let medians = self.rounds.medians();
         report.row(self.row(Cell::text("median"), medians));
         let (busy, lag, waited) = (medians[CLIENT], medians[LAG], medians[WAITED]);
         let names = self.names.join(", ");
@@ -252,12 +274,14 @@ mod tests {
         figures[P99] = 100.0;
         for (lag, is_noted) in [(f64::NAN, false), (49.0, false), (51.0, true)] {
             figures[LAG] = lag;
-            rounds.rounds = vec![figures];
+            rounds.rounds = report::Rounds::default();
+            rounds.rounds.add(figures);
             rounds.sum_up(&mut report);
             assert_eq!(report.notes().len(), usize::from(is_noted), "{lag}");
         }
         figures[WAITED] = 3.0;
-        rounds.rounds = vec![figures];
+        rounds.rounds = report::Rounds::default();
+        rounds.rounds.add(figures);
         rounds.sum_up(&mut report);
         let last = report.notes().last().expect("a note");
         assert!(last.contains("not idle"), "{last}");

@@ -7,20 +7,22 @@
 //! answer says (`Last-Modified`, `Etag`); every answer must be the next event of that session. cpu counts publishing, too,
 //! and servers take turns.
 
-use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::crowd::{Crowd, Opening, Plan};
-use crate::ear::{Cursor, Ear};
 use crate::failure::Failure;
 use crate::frames::sequence_field;
 use crate::kind::Kind;
-use crate::machine::{Usage, pin, reserve_descriptors};
-use crate::mode::load::{Measured, Pace, measure, note_waiting};
+use crate::machine::{pin, reserve_descriptors};
+use crate::mode::arena::Server;
+use crate::mode::load::{ExactFleet, Measured, Pace, measure, note_waiting, open_planned};
 use crate::mode::session;
-use crate::peer::fan_out::Running;
+use crate::names::Named;
 use crate::peer::nchan::{self, Nchan};
-use crate::report::{Cell, Report, median, median_ratio};
+use crate::publisher::Plan;
+use crate::report::{Cell, Report, Rounds, verdict};
 use crate::target::{Target, TargetArgs};
+use crate::voice::session::SessionVoice;
 
 /// The least that this server must bear of what nchan does.
 const RATIO_TARGET: f64 = 2.0;
@@ -73,20 +75,13 @@ const COLUMNS: [&str; 9] = [
     "waited %",
 ];
 
-/// Who is measured.
-enum Server {
-    /// With which driver.
-    Fanfare(String, Target),
-    Nchan(Nchan),
-}
-
 /// Everyone who waits on one server, and what was found.
 struct Arena<'s> {
+    name: &'s str,
     server: &'s Server,
-    crowd: Crowd,
-    per_second: Vec<f64>,
-    per_cpu_second: Vec<f64>,
-    waited: Vec<f64>,
+    fleet: ExactFleet,
+    /// Cycles per second, per second of the server's cpu, and the share of time in which it waited.
+    rounds: Rounds<3>,
 }
 
 /// Events of all sessions in turn.
@@ -118,13 +113,6 @@ impl Plan for Round {
 }
 
 impl Shape {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Own => "own",
-            Self::One => "one",
-        }
-    }
-
     /// Sessions of so many polls.
     fn sessions(self, polls: usize) -> usize {
         match self {
@@ -150,33 +138,6 @@ impl Shape {
     }
 }
 
-impl Server {
-    fn name(&self) -> String {
-        match self {
-            Self::Fanfare(driver, _) => format!("fanfare {driver}"),
-            Self::Nchan(_) => "nchan".to_owned(),
-        }
-    }
-
-    fn address(&self) -> SocketAddr {
-        match self {
-            Self::Fanfare(_, target) => target.address,
-            Self::Nchan(nchan) => nchan.address,
-        }
-    }
-
-    fn usage(&self) -> Result<Usage, Failure> {
-        match self {
-            Self::Fanfare(_, target) => target.usage(),
-            Self::Nchan(nchan) => nchan.usage(),
-        }
-    }
-
-    fn is_nchan(&self) -> bool {
-        matches!(self, Self::Nchan(_))
-    }
-}
-
 /// Runs it.
 pub(crate) fn run(args: &LongPollArgs) -> Result<Report, Failure> {
     if args.polls == 0 || args.publishers == 0 || args.cycles == 0 {
@@ -192,12 +153,12 @@ pub(crate) fn run(args: &LongPollArgs) -> Result<Report, Failure> {
     for driver in drivers {
         let target = Target::open(&args.target.with_driver(&driver), 1, Some(core))?;
         report.note(&target.banner);
-        servers.push(Server::Fanfare(driver, target));
+        servers.push((format!("fanfare {driver}"), Server::Ours(target)));
     }
     match nchan::installed() {
         Ok(installed) => {
             let nchan = Nchan::start(&installed, core, NCHAN_BUFFER_LENGTH)?;
-            servers.push(Server::Nchan(nchan));
+            servers.push(("nchan".to_owned(), Server::Peer(Box::new(nchan))));
         }
         Err(reason) => report.note(format!("nchan skipped: {reason}")),
     }
@@ -211,10 +172,8 @@ pub(crate) fn run(args: &LongPollArgs) -> Result<Report, Failure> {
     for &shape in &args.shape {
         measure_shape(args, shape, &servers, &mut report)?;
     }
-    for server in servers {
-        if let Server::Fanfare(_, target) = server {
-            target.stop()?;
-        }
+    for (_, server) in servers {
+        server.stop()?;
     }
     Ok(report)
 }
@@ -222,7 +181,7 @@ pub(crate) fn run(args: &LongPollArgs) -> Result<Report, Failure> {
 fn measure_shape(
     args: &LongPollArgs,
     shape: Shape,
-    servers: &[Server],
+    servers: &[(String, Server)],
     report: &mut Report,
 ) -> Result<(), Failure> {
     let opened = servers
@@ -239,7 +198,7 @@ fn measure_shape(
             };
             let server = arena.server;
             let pace = shape.pace(args, cycles);
-            let measured = measure(&|| server.usage(), &mut arena.crowd, pace)?;
+            let measured = measure(&|| server.usage(), &mut arena.fleet, pace)?;
             // In the first round pages are touched: not what is measured.
             if round > 0 {
                 report.row(arena.add(shape, round, &measured));
@@ -247,86 +206,76 @@ fn measure_shape(
         }
     }
     for arena in &arenas {
-        let figures = [&arena.per_second, &arena.per_cpu_second].map(|figures| median(figures));
-        let name = arena.server.name();
-        report.row(summary(&name, shape, figures));
-        let names = format!("{name}, {}", shape.as_str());
-        note_waiting(&names, median(&arena.waited), report);
+        let name = arena.name;
+        let [per_second, per_cpu_second, waited] = arena.rounds.medians();
+        report.row(summary(name, shape, [per_second, per_cpu_second]));
+        let names = format!("{name}, {}", shape.name());
+        note_waiting(&names, waited, report);
     }
     let Some((peer, ours)) = arenas
         .split_last()
-        .filter(|(peer, _)| peer.server.is_nchan())
+        .filter(|(peer, _)| peer.server.is_peer())
     else {
         return Ok(());
     };
     for arena in ours {
-        let name = arena.server.name();
-        let faster = median_ratio(&arena.per_second, &peer.per_second);
-        let ratio = median_ratio(&arena.per_cpu_second, &peer.per_cpu_second);
+        let name = arena.name;
+        let [faster, ratio, _] = arena.rounds.ratios(&peer.rounds);
         let mut row = summary(&format!("{name} / nchan"), shape, [faster, ratio]);
         row[3] = Cell::Figure(faster, 3);
         row[4] = Cell::Empty;
         row[5] = Cell::Figure(ratio, 3);
         report.row(row);
-        let verdict = if ratio >= RATIO_TARGET {
-            "met"
-        } else {
-            "missed"
-        };
+        let verdict = verdict(ratio >= RATIO_TARGET);
         report.note(format!(
             "target of {}, at least {RATIO_TARGET} times nchan's cycles per cpu second: {name} {ratio:.2}, {verdict}",
-            shape.as_str()
+            shape.name()
         ));
     }
     Ok(())
 }
 
 impl<'s> Arena<'s> {
-    fn open(args: &LongPollArgs, shape: Shape, server: &'s Server) -> Result<Self, Failure> {
-        let (address, is_nchan) = (server.address(), server.is_nchan());
-        let (host, sessions) = (address.to_string(), shape.sessions(args.polls));
-        let opening = |index: usize| {
+    fn open(
+        args: &LongPollArgs,
+        shape: Shape,
+        (name, server): &'s (String, Server),
+    ) -> Result<Self, Failure> {
+        let (address, is_nchan) = (server.address(), server.is_peer());
+        let (host, sessions) = (Arc::from(address.to_string()), shape.sessions(args.polls));
+        let subscriber = |index: usize| {
             let group = index % sessions;
             let session = session(group);
-            let ear = if is_nchan {
-                Ear::polls(&format!("/sub?id={session}"), &host, Cursor::Validators)
+            let voice = if is_nchan {
+                SessionVoice::of_nchan(&host, &format!("/sub?id={session}"))
             } else {
-                Ear::of(Kind::Poll, &host, &session)
+                SessionVoice::by_sequence(Kind::Poll, &host, &session)
             };
-            Opening {
-                ear,
-                group,
-                hello: None,
-                greetings: 0,
-                answer: "",
-                is_told: false,
-            }
+            (group, voice)
         };
-        let round = Round {
+        let plan: Rc<dyn Plan> = Rc::new(Round {
             sessions,
             is_nchan,
             padding: "x".repeat(args.padding),
-        };
+        });
         let publishers = match shape {
             Shape::Own => args.publishers,
             Shape::One => 1,
         };
-        let openings = (0..args.polls).map(opening).collect();
+        let subscribers = (0..args.polls).map(subscriber).collect();
         Ok(Self {
+            name,
             server,
-            crowd: Crowd::open(address, openings, publishers, Box::new(round))?,
-            per_second: Vec::new(),
-            per_cpu_second: Vec::new(),
-            waited: Vec::new(),
+            fleet: open_planned(address, subscribers, publishers, &plan)?,
+            rounds: Rounds::default(),
         })
     }
 
     fn add(&mut self, shape: Shape, round: u32, measured: &Measured) -> [Cell; 9] {
         let (per_second, micros) = (measured.per_second(), measured.micros());
-        self.per_second.push(per_second);
-        self.per_cpu_second.push(1e6 / micros);
-        self.waited.push(measured.waited());
-        let mut row = summary(&self.server.name(), shape, [per_second, 1e6 / micros]);
+        self.rounds
+            .add([per_second, 1e6 / micros, measured.waited()]);
+        let mut row = summary(self.name, shape, [per_second, 1e6 / micros]);
         row[2] = Cell::Count(round.into());
         row[6] = Cell::Figure(measured.core_busy(), 0);
         row[7] = Cell::Figure(measured.client_busy(), 0);
@@ -338,7 +287,7 @@ impl<'s> Arena<'s> {
 fn summary(name: &str, shape: Shape, [per_second, per_cpu_second]: [f64; 2]) -> [Cell; 9] {
     let mut row = [const { Cell::Empty }; 9];
     row[0] = Cell::text(name);
-    row[1] = Cell::text(shape.as_str());
+    row[1] = Cell::text(shape.name());
     row[2] = Cell::text("median");
     row[3] = Cell::Figure(per_second, 0);
     row[4] = Cell::Figure(1e6 / per_cpu_second, 2);

@@ -23,18 +23,28 @@ pub(crate) mod soak;
 pub(crate) mod wake;
 pub(crate) mod walk;
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::audit::Audit;
+use crate::check::in_order::InOrder;
+use crate::check::resumable::Resumable;
+use crate::client::Client;
 use crate::failure::{During, Failure};
+use crate::fleet::Fleet;
+use crate::kind::Kind;
 use crate::report::Report;
 use crate::target::TargetArgs;
+use crate::voice::session::SessionVoice;
+
+/// Requests that create sessions in one write.
+const CREATE_BATCH: usize = 250;
 
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "waits like `Pump::pump_for`, without a swarm"
+    reason = "waits like `Pump::pump_for`, without a fleet"
 )]
 fn pause(duration: Duration) -> Result<(), Failure> {
     std::thread::sleep(duration);
@@ -44,6 +54,45 @@ fn pause(duration: Duration) -> Result<(), Failure> {
 /// A session's token: the same run after run would find old events in a server that stays.
 fn session(index: usize) -> String {
     format!("probe-{}-{index}", std::process::id())
+}
+
+/// What creates a session.
+const FIRST_EVENT: &str = r#"{"type":"first","data":0}"#;
+
+/// Where a session is published to.
+fn events_path(index: usize) -> String {
+    format!("/api/sessions/{}/events", session(index))
+}
+
+/// Publishes once to each of so many sessions.
+fn create_sessions(publisher: &mut Client, sessions: usize) -> Result<(), Failure> {
+    let all: Vec<usize> = (0..sessions).collect();
+    for batch in all.chunks(CREATE_BATCH) {
+        let requests = batch
+            .iter()
+            .flat_map(|&index| publisher.post(&events_path(index), FIRST_EVENT));
+        let requests: Vec<u8> = requests.collect();
+        publisher.send(&requests)?;
+        for _ in batch {
+            publisher.recv()?;
+        }
+    }
+    Ok(())
+}
+
+/// Readers of logs.
+pub(crate) type Readers = Fleet<SessionVoice, InOrder>;
+
+/// Connects so many readers, the `i`th to `session(i)`, and returns when all of them listen.
+pub(crate) fn read(
+    address: SocketAddr,
+    kind: Kind,
+    readers: usize,
+    session: impl Fn(usize) -> String,
+) -> Result<Readers, Failure> {
+    let host = Arc::from(address.to_string());
+    let voice = |index| SessionVoice::new(kind, &host, &session(index));
+    Fleet::open(address, (0..readers).map(voice), InOrder::new(readers))
 }
 
 /// The same server with this configuration, and the folder that it lives in until it is dropped.
@@ -57,9 +106,9 @@ fn configured(args: &TargetArgs, config: &str) -> Result<(TempDir, TargetArgs), 
     Ok((folder, args))
 }
 
-/// Closes the books: notes what became of all deliveries, and has the report fail if anything is wrong.
-fn close(audit: Audit, report: &mut Report) {
-    let (totals, first) = audit.finish();
+/// Ends a check: notes what became of all deliveries, and has the report fail if anything is wrong.
+fn close(check: Resumable, report: &mut Report) {
+    let (totals, first) = check.finish();
     report.note(totals.sentence());
     if let Some(first) = first {
         let violations = totals.violations();

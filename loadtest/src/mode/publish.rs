@@ -5,14 +5,14 @@
 
 use std::path::Path;
 
+use crate::client;
 use crate::failure::Failure;
 use crate::machine::{Usage, pin};
 use crate::mode::session;
-use crate::peer::fan_out::Running;
 use crate::peer::nchan::{self, Nchan};
+use crate::peer::server::Running;
 use crate::peer::wrk::{self, Counted, Load};
-use crate::publisher;
-use crate::report::{Cell, Report, median, median_ratio};
+use crate::report::{Cell, Report, Rounds};
 use crate::target::{Target, TargetArgs};
 
 /// How long and how often.
@@ -56,13 +56,6 @@ struct Contender {
     body: String,
 }
 
-/// The figures of which medians are printed.
-#[derive(Default)]
-struct Figures {
-    per_second: Vec<f64>,
-    micros: Vec<f64>,
-}
-
 /// Runs it; `Ok(Err(reason))` when something it needs is not installed.
 pub(crate) fn run(args: &PublishArgs) -> Result<Result<Report, &'static str>, Failure> {
     let wrk = match wrk::installed() {
@@ -88,7 +81,7 @@ pub(crate) fn run(args: &PublishArgs) -> Result<Result<Report, &'static str>, Fa
     pin(args.target.probe_core)?;
 
     let contenders = contenders(&target, nchan.as_ref());
-    let mut figures: Vec<Figures> = contenders.iter().map(|_| Figures::default()).collect();
+    let mut figures = vec![Rounds::default(); contenders.len()];
     for round in 0..=args.rounds {
         for (contender, figures) in contenders.iter().zip(&mut figures) {
             let usage = || match (contender.is_peer, &nchan) {
@@ -99,7 +92,7 @@ pub(crate) fn run(args: &PublishArgs) -> Result<Result<Report, &'static str>, Fa
             let counted = load(args, &wrk, contender, round)?;
             let used = usage()?.since(before);
             if round > 0 {
-                report.row(figures.add(contender.name, round, counted, used));
+                report.row(row(figures, contender.name, round, counted, used));
             }
         }
     }
@@ -109,10 +102,9 @@ pub(crate) fn run(args: &PublishArgs) -> Result<Result<Report, &'static str>, Fa
     let (first, others) = (&figures[0], figures.iter().zip(&contenders).skip(1));
     for (other, contender) in others {
         let name = format!("{} / {}", contenders[0].name, contender.name);
-        let faster = median_ratio(&first.per_second, &other.per_second);
-        let dearer = median_ratio(&first.micros, &other.micros);
-        let mut row = summary(&name, "median", (faster, dearer));
-        row[2] = Cell::Figure(faster, 3);
+        let ratios = first.ratios(other);
+        let mut row = summary(&name, "median", ratios);
+        row[2] = Cell::Figure(ratios[0], 3);
         report.row(row);
     }
     drop(nchan);
@@ -128,20 +120,20 @@ fn contenders(target: &Target, nchan: Option<&Nchan>) -> Vec<Contender> {
             name: "fanfare",
             is_peer: false,
             url: format!("http://{address}/api/sessions/{session}/events"),
-            body: publisher::event(),
+            body: client::event(),
         },
         Contender {
             name: "pubsub",
             is_peer: false,
             url: format!("http://{address}/api/v1/pub_subs"),
-            body: publisher::pubsub_event(&session),
+            body: client::pubsub_event(&session),
         },
     ];
     all.extend(nchan.map(|nchan| Contender {
         name: "nchan",
         is_peer: true,
         url: format!("http://{}/pub?id=probe", nchan.address),
-        body: publisher::event(),
+        body: client::event(),
     }));
     all
 }
@@ -165,33 +157,26 @@ fn load(
     )
 }
 
-impl Figures {
-    fn add(&mut self, name: &str, round: u32, counted: Counted, used: Usage) -> [Cell; 9] {
-        let seconds = counted.micros as f64 / 1e6;
-        let accepted = counted.requests.saturating_sub(counted.errors);
-        let per_second = accepted as f64 / seconds;
-        let micros = used.micros_per(accepted);
-        self.per_second.push(per_second);
-        self.micros.push(micros);
-        [
-            Cell::text(name),
-            Cell::Count(round.into()),
-            Cell::Figure(per_second, 0),
-            Cell::Figure(micros, 3),
-            Cell::Figure(used.system_percent(), 0),
-            Cell::Figure(used.cpu.as_secs_f64() * 100.0 / seconds, 0),
-            Cell::Count(counted.median_micros),
-            Cell::Count(counted.p99_micros),
-            Cell::Count(counted.errors),
-        ]
-    }
-
-    fn medians(&self) -> (f64, f64) {
-        (median(&self.per_second), median(&self.micros))
-    }
+/// The row of a round, whose events per second and microseconds for each are added to the others'.
+fn row(rounds: &mut Rounds<2>, name: &str, round: u32, counted: Counted, used: Usage) -> [Cell; 9] {
+    let seconds = counted.micros as f64 / 1e6;
+    let accepted = counted.requests.saturating_sub(counted.errors);
+    let (per_second, micros) = (accepted as f64 / seconds, used.micros_per(accepted));
+    rounds.add([per_second, micros]);
+    [
+        Cell::text(name),
+        Cell::Count(round.into()),
+        Cell::Figure(per_second, 0),
+        Cell::Figure(micros, 3),
+        Cell::Figure(used.system_percent(), 0),
+        Cell::Figure(used.cpu.as_secs_f64() * 100.0 / seconds, 0),
+        Cell::Count(counted.median_micros),
+        Cell::Count(counted.p99_micros),
+        Cell::Count(counted.errors),
+    ]
 }
 
-fn summary(name: &str, what: &str, (per_second, micros): (f64, f64)) -> [Cell; 9] {
+fn summary(name: &str, what: &str, [per_second, micros]: [f64; 2]) -> [Cell; 9] {
     let mut row = [const { Cell::Empty }; 9];
     row[0] = Cell::text(name);
     row[1] = Cell::text(what);

@@ -7,15 +7,16 @@
 
 use std::time::Duration;
 
-use crate::audience::{Audience, Opening};
 use crate::failure::Failure;
+use crate::load::{Load, micros_at};
 use crate::machine::{pin, reserve_descriptors};
+use crate::mode::arena::{CountingFleet, subscribers};
 use crate::mode::session;
-use crate::pipeline::HttpPublishing;
+use crate::publisher::HttpPublishing;
 use crate::pump::Pump;
 use crate::report::{Cell, Report};
-use crate::schedule::{Load, micros_at};
 use crate::target::{Target, TargetArgs};
+use crate::voice::frame::Opening;
 
 /// Events that may be on their way: with their frames of some 150 bytes less than the MiB that may wait for one
 /// subscriber by default.
@@ -82,37 +83,32 @@ pub(crate) fn run(args: &RampArgs) -> Result<Report, Failure> {
     pin(args.target.probe_core)?;
     let mut report = Report::new("ramp", &COLUMNS);
     report.note(&target.banner);
-    let opening = Opening::WebSocket {
-        path: "/live/ws",
-        hello: Some(r#"{"type":"filter","filters":[{"property":"type","value":"probe"}]}"#),
-        answer: "",
-        unasked: 0,
-    };
-    let mut audience = Audience::open(target.address, opening, args.subscribers, IN_FLIGHT_MAX)?;
-    let publishing = HttpPublishing::to_session(target.address, &session(0), false);
-    audience.attach(Box::new(publishing), args.padding)?;
-    let (subscribers, bound) = (args.subscribers, args.p99_ms);
+    let (address, opening) = (target.address, Opening::of_live());
+    let mut fleet = subscribers(address, opening, args.subscribers, IN_FLIGHT_MAX)?;
+    let publishing = HttpPublishing::to_session(address, &session(0), false);
+    fleet.attach(Box::new(publishing), args.padding)?;
+    let (count, bound) = (args.subscribers, args.p99_ms);
     report.note(format!(
-        "ramp: {subscribers} subscribers, {} s each, p99 within {bound} ms, driver {}, 1 shard",
+        "ramp: {count} subscribers, {} s each, p99 within {bound} ms, driver {}, 1 shard",
         args.seconds, args.target.driver
     ));
-    audience.try_publish_at(args.from, args.from)?;
+    fleet.try_publish_at(args.from, args.from)?;
     let mut steps = Vec::new();
     let knee = search(args.from, args.halvings, |rate| {
-        let step = step(&target, &mut audience, args, rate)?;
+        let step = step(&target, &mut fleet, args, rate)?;
         let is_carried = step.is_carried;
         steps.push(step);
         Ok(is_carried)
     })?;
     steps.sort_by_key(|step| step.rate);
     for step in &steps {
-        report.row(row(step, subscribers as u64));
+        report.row(row(step, count as u64));
     }
     report.note(match knee {
         0 => format!("the knee: below {} events/s", args.from),
         rate => format!(
             "the knee: {rate} events/s, {} deliveries/s",
-            rate * subscribers as u64
+            rate * count as u64
         ),
     });
     let late = steps.iter().filter(|step| is_the_client_late(step)).count();
@@ -122,7 +118,7 @@ pub(crate) fn run(args: &RampArgs) -> Result<Report, Failure> {
              limit, not the server"
         ));
     }
-    drop(audience);
+    drop(fleet);
     target.stop()?;
     Ok(report)
 }
@@ -162,12 +158,12 @@ fn search(
 
 fn step(
     target: &Target,
-    audience: &mut Audience,
+    fleet: &mut CountingFleet,
     args: &RampArgs,
     rate: u64,
 ) -> Result<Step, Failure> {
-    let before = target.settle(|duration| audience.pump_for(duration))?;
-    let load = audience.try_publish_at(rate, rate * u64::from(args.seconds))?;
+    let before = target.settle(|duration| fleet.pump_for(duration))?;
+    let load = fleet.try_publish_at(rate, rate * u64::from(args.seconds))?;
     let used = target.usage()?.since(before);
     let bound = Duration::from_millis(args.p99_ms.into());
     let offered = Duration::from_secs(args.seconds.into());

@@ -1,7 +1,7 @@
 //! `resume-storm`: everyone is cut off at once, events are published meanwhile, and everyone comes back at once, with a
 //! cursor. How long until the last has what it missed, and who has to wait meanwhile?
 //!
-//! A round ends when every reader has heard, or was told of, all that was published while it was away; the books say that
+//! A round ends when every reader has heard, or was told of, all that was published while it was away; the check says that
 //! nothing is missing unsaid. A bystander, a reader and a publisher of a session that is none of it, takes the time
 //! of its own events before and during the storm. With `--restart` the server itself leaves and another begins: its logs were
 //! in memory, so every reader must be told so. With `--missed` beyond `--retain` every reader must be told of a gap.
@@ -9,15 +9,17 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::bystander::Bystander;
-use crate::cohort::{Cohort, Group, Plan};
+use crate::check::resumable::Group;
+use crate::control::Control;
 use crate::failure::Failure;
+use crate::fleet::churn::{Churning, Member};
 use crate::kind::Kind;
+use crate::load::{Load, micros_at};
 use crate::machine::{pin, reserve_descriptors};
 use crate::mode::{close, configured, pause, session};
+use crate::names::Named;
 use crate::pump::Pump;
-use crate::report::{Cell, Report, median};
-use crate::schedule::{Load, micros_at};
+use crate::report::{self, Cell, Report, Rounds};
 use crate::target::{Target, TargetArgs};
 
 /// Events of each session that everyone hears before the storm.
@@ -90,7 +92,7 @@ pub(crate) fn run(args: &ResumeStormArgs) -> Result<Report, Failure> {
     report.note(format!(
         "resume-storm: {} x {} on {} sessions miss {} events each {}, {} retained, driver {}, 1 shard",
         args.readers,
-        args.kind.as_str(),
+        args.kind.name(),
         args.sessions,
         args.missed,
         if args.restart {
@@ -101,36 +103,35 @@ pub(crate) fn run(args: &ResumeStormArgs) -> Result<Report, Failure> {
         args.retain,
         args.target.driver
     ));
-    let plans = (0..args.readers).map(|index| Plan {
+    let members = (0..args.readers).map(|index| Member {
         kind: args.kind,
         topic: index % args.sessions,
         group: Group::Healthy,
     });
-    let mut cohort = Cohort::new(target.address, (0..args.sessions).map(session), plans)?;
-    cohort.attach_publishers(target.address, 0)?;
-    cohort.join_all()?;
-    let mut columns: [Vec<f64>; 9] = Default::default();
+    let sessions: Vec<String> = (0..args.sessions).map(session).collect();
+    let members: Vec<Member> = members.collect();
+    let mut fleet = Churning::of(target.address, &sessions, &members)?;
+    fleet.attach_publishers(target.address, &sessions, 0)?;
+    fleet.join_all()?;
+    let mut rounds = Rounds::default();
     for round in 0..=args.rounds {
-        cohort.publish(EVENTS_BEFORE * args.sessions as u64)?;
-        cohort.catch_up()?;
+        fleet.publish_to_all(EVENTS_BEFORE * args.sessions as u64)?;
+        fleet.catch_up()?;
         if args.restart {
-            target = replace(&mut cohort, target, &target_args)?;
+            target = replace(&mut fleet, &sessions, target, &target_args)?;
         } else {
-            (0..cohort.count()).for_each(|index| cohort.leave(index));
+            fleet.leave_all();
         }
-        cohort.publish(args.missed * args.sessions as u64)?;
-        let figures = storm(&mut cohort, &target, args, round)?;
+        fleet.publish_to_all(args.missed * args.sessions as u64)?;
+        let figures = storm(&mut fleet, &target, args, round)?;
         // In the first round pages are touched: not what is measured.
         if round > 0 {
             report.row(row(Cell::Count(round.into()), figures));
-            for (column, figure) in columns.iter_mut().zip(figures) {
-                column.push(figure);
-            }
+            rounds.add(figures);
         }
     }
-    let medians = columns.each_ref().map(|column| median(column));
-    report.row(row(Cell::text("median"), medians));
-    let tally = cohort.tally(Group::Healthy);
+    report.row(row(Cell::text("median"), rounds.medians()));
+    let tally = fleet.check().tally(Group::Healthy);
     report.note(format!("{} gaps were told", tally.gaps));
     if !args.restart && tally.ended() > 0 {
         let endings = &tally.endings;
@@ -138,60 +139,65 @@ pub(crate) fn run(args: &ResumeStormArgs) -> Result<Report, Failure> {
             "the server ended connections, by code: {endings:?}"
         ));
     }
-    close(cohort.into_audit(), &mut report);
+    close(fleet.into_check(), &mut report);
     target.stop()?;
     Ok(report)
 }
 
 /// Lets the server leave, politely and with everyone connected to it, and starts another.
-fn replace(cohort: &mut Cohort, target: Target, args: &TargetArgs) -> Result<Target, Failure> {
-    cohort.detach_publishers();
+fn replace(
+    fleet: &mut Churning,
+    sessions: &[String],
+    target: Target,
+    args: &TargetArgs,
+) -> Result<Target, Failure> {
+    fleet.detach_publishers();
     let leaving = thread::spawn(move || target.stop());
     while !leaving.is_finished() {
-        cohort.pump_for(LEAVING_INTERVAL)?;
+        fleet.pump_for(LEAVING_INTERVAL)?;
     }
     let left = leaving.join();
     left.map_err(|_| Failure::new("nobody knows how the server left"))??;
     // Whoever was not told hears it from the kernel.
-    cohort.pump_for(LEAVING_INTERVAL)?;
-    (0..cohort.count()).for_each(|index| cohort.leave(index));
+    fleet.pump_for(LEAVING_INTERVAL)?;
+    fleet.leave_all();
     let target = Target::open(args, 1, Some(args.server_core))?;
-    cohort.attach_publishers(target.address, 0)?;
+    fleet.attach_publishers(target.address, sessions, 0)?;
     Ok(target)
 }
 
 /// Everyone comes back.
 fn storm(
-    cohort: &mut Cohort,
+    fleet: &mut Churning,
     target: &Target,
     args: &ResumeStormArgs,
     round: u32,
 ) -> Result<[f64; 9], Failure> {
-    target.settle(|duration| cohort.pump_for(duration))?;
+    target.settle(|duration| fleet.pump_for(duration))?;
     let watch = |name: &str| {
         let session = format!("{}-{name}-{round}", session(args.sessions));
-        Bystander::start(target.address, &session, args.bystander_rate)
+        Control::start(target.address, &session, args.bystander_rate)
     };
     let bystander = watch("quiet")?;
     pause(QUIET)?;
     let quiet = bystander.finish()?;
     let bystander = watch("storm")?;
-    let heard = cohort.audit().totals().delivered;
+    let heard = fleet.check().totals().delivered;
     let (before, start) = (target.usage()?, Instant::now());
-    cohort.join_all()?;
-    cohort.catch_up()?;
+    fleet.join_all()?;
+    fleet.catch_up()?;
     let took = start.elapsed().as_secs_f64();
     let used = target.usage()?.since(before);
     let Load {
         latencies, lags, ..
     } = bystander.finish()?;
-    let readers = cohort.count() as u64;
+    let readers = fleet.count();
     Ok([
         readers as f64 / took,
         took * 1e3,
         used.micros_per(readers),
         used.cpu.as_secs_f64() * 100.0 / took,
-        (cohort.audit().totals().delivered - heard) as f64,
+        (fleet.check().totals().delivered - heard) as f64,
         micros_at(&quiet.latencies, 0.99),
         micros_at(&latencies, 0.99),
         latencies.max() as f64 / 1e3,
@@ -201,7 +207,6 @@ fn storm(
 
 fn row(name: Cell, figures: [f64; 9]) -> Vec<Cell> {
     let digits = [0, 1, 2, 0, 0, 0, 0, 0, 0];
-    let figures = figures.into_iter().zip(digits);
-    let cells = figures.map(|(figure, digits)| Cell::Figure(figure, digits));
+    let cells = report::figures(figures, digits);
     std::iter::once(name).chain(cells).collect()
 }

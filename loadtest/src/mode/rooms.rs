@@ -4,17 +4,20 @@
 //! anything to gather. First with a window of events in flight, then at a set rate. Every delivery is looked at: a
 //! session's subscribers hear its events once and in order, and nobody else's.
 
-use crate::crowd::{Crowd, Opening, Plan};
-use crate::ear::Ear;
+use std::rc::Rc;
+use std::sync::Arc;
+
 use crate::failure::Failure;
 use crate::frames::sequence_field;
 use crate::kind::Kind;
 use crate::machine::{pin, reserve_descriptors};
-use crate::mode::load::{COLUMNS, Pace, Rounds, measure};
+use crate::mode::load::{COLUMNS, ExactFleet, Pace, Rounds, measure, open_planned};
 use crate::mode::session;
-use crate::random::one_of;
+use crate::names::Named;
+use crate::publisher::{Plan, one_of};
 use crate::report::Report;
 use crate::target::{Target, TargetArgs};
+use crate::voice::session::SessionVoice;
 
 /// Sessions, their subscribers, and what comes to them.
 #[derive(Clone, Debug, clap::Args)]
@@ -76,26 +79,6 @@ impl Plan for Spread {
     }
 }
 
-/// How one begins to hear what is published to a session, and nothing else.
-fn opening(kind: Kind, group: usize, host: &str) -> Opening {
-    let session = session(group);
-    let (greetings, answer) = match kind {
-        Kind::Live => (1, r#""success":true"#),
-        // It says welcome first.
-        Kind::Room => (2, r#""subscribed""#),
-        Kind::Poll | Kind::Sse | Kind::Websocket => (0, ""),
-    };
-    let on_welcome = || kind.on_welcome().map(str::to_owned);
-    Opening {
-        ear: Ear::of(kind, host, &session),
-        group,
-        hello: kind.hello(&session).or_else(on_welcome),
-        greetings,
-        answer,
-        is_told: true,
-    }
-}
-
 /// Runs it.
 pub(crate) fn run(args: &RoomsArgs) -> Result<Report, Failure> {
     let paces = paces(args);
@@ -117,7 +100,7 @@ pub(crate) fn run(args: &RoomsArgs) -> Result<Report, Failure> {
     for driver in args.target.drivers() {
         for &dialect in &args.dialect {
             let rounds = paces.iter();
-            let rounds = rounds.map(|&pace| (pace, Rounds::new(&driver, dialect.as_str(), pace)));
+            let rounds = rounds.map(|&pace| (pace, Rounds::new(&driver, &dialect.name(), pace)));
             all.push((driver.clone(), dialect, rounds.collect::<Vec<_>>()));
         }
     }
@@ -128,13 +111,13 @@ pub(crate) fn run(args: &RoomsArgs) -> Result<Report, Failure> {
             if round == 0 && *dialect == args.dialect[0] {
                 report.note(&target.banner);
             }
-            let mut crowd = open(args, *dialect, &target)?;
+            let mut fleet = open(args, *dialect, &target)?;
             for (pace, rounds) in rounds {
-                warm_up(args, &mut crowd, *pace)?;
-                let measured = measure(&|| target.usage(), &mut crowd, *pace)?;
+                warm_up(args, &mut fleet, *pace)?;
+                let measured = measure(&|| target.usage(), &mut fleet, *pace)?;
                 rounds.add(&measured, &mut report);
             }
-            drop(crowd);
+            drop(fleet);
             target.stop()?;
         }
     }
@@ -160,7 +143,7 @@ fn paces(args: &RoomsArgs) -> Vec<Pace> {
 }
 
 /// What is not measured: nearly every session has had an event after the first, and a second of a rate is over.
-fn warm_up(args: &RoomsArgs, crowd: &mut Crowd, pace: Pace) -> Result<(), Failure> {
+fn warm_up(args: &RoomsArgs, fleet: &mut ExactFleet, pace: Pace) -> Result<(), Failure> {
     let pace = match pace {
         Pace::Window { window, .. } => Pace::Window {
             window,
@@ -168,25 +151,25 @@ fn warm_up(args: &RoomsArgs, crowd: &mut Crowd, pace: Pace) -> Result<(), Failur
         },
         Pace::Rate { rate, .. } => Pace::Rate { rate, seconds: 1 },
     };
-    pace.run(crowd)?;
+    pace.run(fleet)?;
     Ok(())
 }
 
-fn open(args: &RoomsArgs, dialect: Kind, target: &Target) -> Result<Crowd, Failure> {
-    let host = target.address.to_string();
+fn open(args: &RoomsArgs, dialect: Kind, target: &Target) -> Result<ExactFleet, Failure> {
+    let host = Arc::from(target.address.to_string());
+    let subscriber = |index: usize| {
+        let group = index % args.sessions;
+        let voice = SessionVoice::by_sequence(dialect, &host, &session(group));
+        (group, voice)
+    };
     let connections = args.sessions * args.subscribers;
-    let openings = (0..connections).map(|index| opening(dialect, index % args.sessions, &host));
-    let spread = Spread {
+    let plan: Rc<dyn Plan> = Rc::new(Spread {
         sessions: args.sessions,
         seed: args.seed,
         padding: "x".repeat(args.padding),
-    };
-    Crowd::open(
-        target.address,
-        openings.collect(),
-        args.publishers,
-        Box::new(spread),
-    )
+    });
+    let subscribers = (0..connections).map(subscriber).collect();
+    open_planned(target.address, subscribers, args.publishers, &plan)
 }
 
 #[cfg(test)]

@@ -4,14 +4,14 @@
 //! turns; each pins its own threads. On a machine with fewer cores than shards this says nothing
 //! about speed.
 
+use crate::client::SessionPublisher;
 use crate::failure::Failure;
 use crate::kind::Kind;
 use crate::machine::{Usage, reserve_descriptors};
-use crate::mode::session;
-use crate::publisher::Publisher;
+use crate::mode::{Readers, read, session};
+use crate::names::Named;
 use crate::pump::Pump;
 use crate::report::{Cell, Report, median, median_ratio};
-use crate::swarm::Swarm;
 use crate::target::{Target, TargetArgs};
 
 /// Sessions, their readers, and how many events they hear.
@@ -52,8 +52,8 @@ const COLUMNS: [&str; 6] = [
 struct Arena {
     shards: u16,
     target: Target,
-    swarm: Swarm,
-    publishers: Vec<Publisher>,
+    fleet: Readers,
+    publishers: Vec<SessionPublisher>,
     micros: Vec<f64>,
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &ShardsArgs) -> Result<Report, Failure> {
     }
     reserve_descriptors(args.shards.len() * (args.readers + 1) * args.sessions)?;
     let mut report = Report::new("shards", &COLUMNS);
-    let (kind, driver) = (args.kind.as_str(), &args.target.driver);
+    let (kind, driver) = (args.kind.name(), &args.target.driver);
     let (sessions, readers) = (args.sessions, args.readers);
     report.note(format!(
         "shards: {sessions} sessions with {readers} {kind} readers each, driver {driver}"
@@ -111,7 +111,7 @@ pub(crate) fn run(args: &ShardsArgs) -> Result<Report, Failure> {
             Cell::Empty,
             Cell::Figure(median_ratio(&arena.micros, &first), 3),
         ]);
-        drop((arena.swarm, arena.publishers));
+        drop((arena.fleet, arena.publishers));
         arena.target.stop()?;
     }
     Ok(report)
@@ -122,16 +122,16 @@ impl Arena {
         let target = Target::open(&args.target, shards, None)?;
         let sessions = args.sessions.max(1);
         let count = args.readers * sessions;
-        let swarm = Swarm::open(target.address, args.kind, count, |index| {
+        let fleet = read(target.address, args.kind, count, |index| {
             session(index % sessions)
         })?;
         let publishers =
-            (0..sessions).map(|index| Publisher::connect(target.address, &session(index)));
+            (0..sessions).map(|index| SessionPublisher::connect(target.address, &session(index)));
         let publishers = publishers.collect::<Result<_, _>>()?;
         Ok(Self {
             shards,
             target,
-            swarm,
+            fleet,
             publishers,
             micros: Vec::new(),
         })
@@ -139,33 +139,35 @@ impl Arena {
 
     /// Publishes, and gives deliveries and the cpu they took with everything around them.
     fn round(&mut self, events: u32) -> Result<(u64, Usage), Failure> {
-        let swarm = &mut self.swarm;
-        self.target.settle(|duration| swarm.pump_for(duration))?;
-        let heard = swarm.heard();
+        let fleet = &mut self.fleet;
+        self.target.settle(|duration| fleet.pump_for(duration))?;
+        let heard = fleet.check().totals();
         let before = self.target.usage()?;
         let mut numbers = vec![0; self.publishers.len()];
         for event in 1..=u64::from(events) {
             for publisher in &mut self.publishers {
                 publisher.send()?;
             }
-            let wanted = heard.events + event * swarm.count();
-            swarm.pump_until("every reader has heard", |swarm| {
-                swarm.heard().events >= wanted
+            let wanted = heard.events + event * fleet.count();
+            fleet.pump_until("every reader has heard", |fleet| {
+                fleet.check().totals().events >= wanted
             })?;
             for (publisher, number) in self.publishers.iter_mut().zip(&mut numbers) {
                 *number = publisher.recv()?;
             }
         }
-        let at_rest = self.target.settle(|duration| swarm.pump_for(duration))?;
+        let at_rest = self.target.settle(|duration| fleet.pump_for(duration))?;
         let used = at_rest.since(before);
-        let deliveries = swarm.heard().events - heard.events;
-        let wanted = u64::from(events) * swarm.count();
+        let deliveries = fleet.check().totals().events - heard.events;
+        let wanted = u64::from(events) * fleet.count();
         if deliveries != wanted {
             return Err(Failure::new(format!(
                 "{deliveries} deliveries instead of {wanted}"
             )));
         }
-        swarm.audit(|index| numbers[index % numbers.len()])?;
+        fleet
+            .check()
+            .verify(|index| numbers[index % numbers.len()])?;
         Ok((deliveries, used))
     }
 }

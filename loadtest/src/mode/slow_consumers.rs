@@ -3,18 +3,20 @@
 //! Three phases take turns: all read; a tenth has stopped; the tenth reads again, and whoever was thrown out comes
 //! back. The load is open, latencies count from when an event was due, and only those of the healthy count. The server
 //! is started with bounds that are soon reached, so that what it does past them is seen: close, drop and say how
-//! many, or (who reads a log) tell of a gap. All of it must add up in the books.
+//! many, or (who reads a log) tell of a gap. All of it must add up.
 
 use std::time::{Duration, Instant};
 
-use crate::cohort::{Cohort, Group, Plan, Tally};
+use crate::check::resumable::{Group, Tally};
 use crate::failure::Failure;
+use crate::fleet::churn::{Churning, Member};
 use crate::kind::Kind;
+use crate::load::{Load, micros_at};
 use crate::machine::{pin, reserve_descriptors};
 use crate::mode::{close, configured, session};
+use crate::names::Named;
 use crate::pump::Pump;
 use crate::report::{Cell, Report, median_ratio};
-use crate::schedule::{Load, micros_at};
 use crate::scrape::Counters;
 use crate::target::{Target, TargetArgs};
 
@@ -104,7 +106,7 @@ pub(crate) fn run(args: &SlowConsumersArgs) -> Result<Report, Failure> {
         "slow-consumers: {slow} of {} x {} stop reading; {} events/s of {} bytes and some, {} s each phase, driver {}, 1 \
          shard, send queue {} KiB, {} events retained",
         args.subscribers,
-        args.dialect.as_str(),
+        args.dialect.name(),
         args.rate,
         args.padding,
         args.seconds,
@@ -174,7 +176,7 @@ fn row(name: &str, round: u32, load: &Load, busy: f64, resident: u64) -> [Cell; 
 /// The server and everyone connected to it.
 struct Scene {
     /// Before the server, so that it is dropped first: nobody is left for a leaving server to wait for.
-    cohort: Cohort,
+    fleet: Churning,
     slow: Vec<usize>,
     target: Target,
     counted: Counters,
@@ -183,7 +185,7 @@ struct Scene {
 impl Scene {
     fn open(args: &SlowConsumersArgs, target: Target) -> Result<Self, Failure> {
         let is_slow = |index: &usize| index.is_multiple_of(args.slow_of);
-        let plans = (0..args.subscribers).map(|index| Plan {
+        let members = (0..args.subscribers).map(|index| Member {
             kind: args.dialect,
             topic: 0,
             group: if is_slow(&index) {
@@ -192,15 +194,16 @@ impl Scene {
                 Group::Healthy
             },
         });
-        let mut cohort = Cohort::new(target.address, [session(0)], plans)?;
-        cohort.attach_publishers(target.address, args.padding)?;
-        cohort.join_all()?;
+        let (sessions, members) = ([session(0)], members.collect::<Vec<_>>());
+        let mut fleet = Churning::of(target.address, &sessions, &members)?;
+        fleet.attach_publishers(target.address, &sessions, args.padding)?;
+        fleet.join_all()?;
         // Pages are touched and windows opened: not what is measured.
-        cohort.offer(args.rate, Duration::from_secs(1), |_| Ok(()))?;
+        fleet.offer(args.rate, Duration::from_secs(1), |_| Ok(()))?;
         let slow = (0..args.subscribers).filter(is_slow).collect();
         let counted = Counters::scrape(target.address)?;
         Ok(Self {
-            cohort,
+            fleet,
             slow,
             target,
             counted,
@@ -210,18 +213,18 @@ impl Scene {
     fn begin(&mut self, phase: usize) -> Result<(), Failure> {
         match phase {
             0 => {
-                self.cohort.join_all()?;
+                self.fleet.join_all()?;
                 self.target
-                    .settle(|duration| self.cohort.pump_for(duration))?;
+                    .settle(|duration| self.fleet.pump_for(duration))?;
             }
             1 => {
                 for &index in &self.slow {
-                    self.cohort.set_reading(index, false)?;
+                    self.fleet.set_reading(index, false)?;
                 }
             }
             _ => {
                 for &index in &self.slow {
-                    self.cohort.set_reading(index, true)?;
+                    self.fleet.set_reading(index, true)?;
                 }
             }
         }
@@ -232,7 +235,7 @@ impl Scene {
     /// in percent, and the most memory it had, in KiB.
     fn offer(&mut self, args: &SlowConsumersArgs) -> Result<(Load, f64, u64), Failure> {
         let Self {
-            cohort,
+            fleet,
             slow,
             target,
             ..
@@ -240,13 +243,13 @@ impl Scene {
         let (mut resident, mut looked) = (target.memory()?.resident, Instant::now());
         let before = target.usage()?;
         let duration = Duration::from_secs(args.seconds.into());
-        let load = cohort.offer(args.rate, duration, |cohort| {
+        let load = fleet.offer(args.rate, duration, |fleet| {
             if looked.elapsed() >= MEMORY_INTERVAL {
                 looked = Instant::now();
                 resident = resident.max(target.memory()?.resident);
                 for &index in slow.iter() {
-                    if cohort.is_away(index) {
-                        cohort.join(index)?;
+                    if fleet.is_away(index) {
+                        fleet.join(index)?;
                     }
                 }
             }
@@ -257,16 +260,16 @@ impl Scene {
         Ok((load, busy, resident))
     }
 
-    /// Notes what happened to whom, and closes the books.
+    /// Notes what happened to whom, and ends the check.
     fn finish(mut self, report: &mut Report) -> Result<(), Failure> {
-        self.cohort.join_all()?;
-        self.cohort.catch_up()?;
+        self.fleet.join_all()?;
+        self.fleet.catch_up()?;
         let now = Counters::scrape(self.target.address)?;
         let (closed, dropped) = (
             now.slow_consumers - self.counted.slow_consumers,
             now.dropped - self.counted.dropped,
         );
-        let slow = self.cohort.tally(Group::Slow).clone();
+        let slow = self.fleet.check().tally(Group::Slow).clone();
         report.note(format!("the slow: {}", sentence(&slow)));
         report.note(format!(
             "the server counted {closed} slow consumers closed, {dropped} events dropped"
@@ -280,11 +283,11 @@ impl Scene {
         if slow.ended() + slow.gaps + slow.drops == 0 {
             report.note("no bound was reached: the kernel kept all that the slow did not read; try more bytes or seconds");
         }
-        let healthy = self.cohort.tally(Group::Healthy);
+        let healthy = self.fleet.check().tally(Group::Healthy);
         if healthy.ended() + healthy.gaps + healthy.drops > 0 {
             report.fail(format!("those who read: {}", sentence(healthy)));
         }
-        close(self.cohort.into_audit(), report);
+        close(self.fleet.into_check(), report);
         self.target.stop()
     }
 }

@@ -7,14 +7,14 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cohort::{Cohort, Group, Plan};
+use crate::check::resumable::Group;
 use crate::failure::Failure;
+use crate::fleet::churn::{Churning, Member};
 use crate::kind::Kind;
+use crate::load::{Load, micros_at};
 use crate::machine::{pin, reserve_descriptors};
 use crate::mode::{close, configured, session};
-use crate::random::Random;
 use crate::report::{Cell, Report, median};
-use crate::schedule::{Load, micros_at};
 use crate::target::{Target, TargetArgs};
 
 /// Everyone who can be there; those of one topic are as many of each.
@@ -85,11 +85,11 @@ const COLUMNS: [&str; 11] = [
 
 /// Who is away until when.
 struct Churn {
-    random: Random,
+    random: fastrand::Rng,
     away: Vec<(Instant, usize)>,
     looked: Instant,
     /// Subscribers that are away on average.
-    wanted: usize,
+    wanted: u64,
 }
 
 /// Runs it.
@@ -119,19 +119,21 @@ pub(crate) fn run(args: &SoakArgs) -> Result<Report, Failure> {
         args.seed,
         args.target.driver
     ));
-    let plans = (0..args.subscribers).map(|index| Plan {
+    let members = (0..args.subscribers).map(|index| Member {
         kind: KINDS[index % KINDS.len()],
         topic: index / KINDS.len() % args.sessions,
         group: Group::Healthy,
     });
-    let mut cohort = Cohort::new(target.address, (0..args.sessions).map(session), plans)?;
-    cohort.attach_publishers(target.address, args.padding)?;
-    cohort.join_all()?;
-    let memory = soak(&mut cohort, &target, args, &mut report)?;
+    let sessions: Vec<String> = (0..args.sessions).map(session).collect();
+    let members: Vec<Member> = members.collect();
+    let mut fleet = Churning::of(target.address, &sessions, &members)?;
+    fleet.attach_publishers(target.address, &sessions, args.padding)?;
+    fleet.join_all()?;
+    let memory = soak(&mut fleet, &target, args, &mut report)?;
     judge_memory(&memory, &mut report);
-    cohort.join_all()?;
-    cohort.catch_up()?;
-    let tally = cohort.tally(Group::Healthy);
+    fleet.join_all()?;
+    fleet.catch_up()?;
+    let tally = fleet.check().tally(Group::Healthy);
     report.note(format!(
         "{} times one came to listen, {} gaps were told, {} connections were ended by the server",
         tally.opened,
@@ -144,14 +146,14 @@ pub(crate) fn run(args: &SoakArgs) -> Result<Report, Failure> {
             "the server ended connections, by code: {endings:?}"
         ));
     }
-    close(cohort.into_audit(), &mut report);
+    close(fleet.into_check(), &mut report);
     target.stop()?;
     Ok(report)
 }
 
 /// All intervals. Gives the server's own memory after each, in KiB.
 fn soak(
-    cohort: &mut Cohort,
+    fleet: &mut Churning,
     target: &Target,
     args: &SoakArgs,
     report: &mut Report,
@@ -160,15 +162,15 @@ fn soak(
     let interval = (whole / ROWS_MAX).max(INTERVAL_MIN).min(whole);
     let start = Instant::now();
     let mut churn = Churn {
-        random: Random::new(args.seed),
+        random: fastrand::Rng::with_seed(args.seed),
         away: Vec::new(),
         looked: start,
-        wanted: cohort.count() / usize::try_from(args.away_of).unwrap_or(usize::MAX),
+        wanted: fleet.count() / args.away_of,
     };
     let mut memory = Vec::new();
     while start.elapsed() < whole {
-        let (used, opened) = (target.usage()?, cohort.tally(Group::Healthy).opened);
-        let load = cohort.offer(args.rate, interval, |cohort| churn.turn(cohort))?;
+        let (used, opened) = (target.usage()?, fleet.check().tally(Group::Healthy).opened);
+        let load = fleet.offer(args.rate, interval, |fleet| churn.turn(fleet))?;
         let used = target.usage()?.since(used).cpu;
         let busy = used.as_secs_f64() * 100.0 / load.elapsed.as_secs_f64();
         let now = target.memory()?;
@@ -176,7 +178,7 @@ fn soak(
         let [deliveries, p50, p99, max] = figures(&load);
         let (second, opened) = (
             start.elapsed().as_secs(),
-            cohort.tally(Group::Healthy).opened - opened,
+            fleet.check().tally(Group::Healthy).opened - opened,
         );
         report.row([
             Cell::Count(second),
@@ -189,7 +191,7 @@ fn soak(
             Cell::Count(now.anonymous),
             Cell::Count(target.descriptors()?),
             Cell::Count(opened),
-            Cell::Count(cohort.audit().totals().violations()),
+            Cell::Count(fleet.check().totals().violations()),
         ]);
     }
     Ok(memory)
@@ -207,7 +209,7 @@ fn figures(load: &Load) -> [Cell; 4] {
 
 impl Churn {
     /// Lets those come back whose time has come, and some leave.
-    fn turn(&mut self, cohort: &mut Cohort) -> Result<(), Failure> {
+    fn turn(&mut self, fleet: &mut Churning) -> Result<(), Failure> {
         let now = Instant::now();
         let since = now - self.looked;
         if since < CHURN_INTERVAL {
@@ -219,8 +221,8 @@ impl Churn {
         let back: Vec<(Instant, usize)> = back;
         for (_, index) in back {
             // One that the server ended was not waited for.
-            if cohort.is_away(index) {
-                cohort.join(index)?;
+            if fleet.is_away(index) {
+                fleet.join(index)?;
             }
         }
         // Who leaves stays away for half the longest time on average.
@@ -228,11 +230,11 @@ impl Churn {
         let mut leavers = per_second * since.as_secs_f64();
         while leavers >= 1.0 || self.chance(leavers) {
             leavers -= 1.0;
-            let index = self.random.below(cohort.count() as u64);
+            let index = self.random.u64(..fleet.count());
             let index = usize::try_from(index).unwrap_or_default();
-            if !cohort.is_away(index) {
-                cohort.leave(index);
-                let pause = Duration::from_millis(self.random.below(AWAY_MS_MAX));
+            if !fleet.is_away(index) {
+                fleet.leave(index);
+                let pause = Duration::from_millis(self.random.u64(..AWAY_MS_MAX));
                 self.away.push((now + pause, index));
             }
         }
@@ -241,8 +243,7 @@ impl Churn {
 
     /// Whether something of this probability happens.
     fn chance(&mut self, probability: f64) -> bool {
-        const STEPS: u64 = 1 << 20;
-        probability > 0.0 && (self.random.below(STEPS) as f64) < probability * STEPS as f64
+        self.random.f64() < probability
     }
 }
 

@@ -6,15 +6,14 @@
 
 use std::time::Instant;
 
+use crate::client::SessionPublisher;
 use crate::failure::Failure;
 use crate::floor::Floor;
 use crate::kind::Kind;
 use crate::machine::{pin, reserve_descriptors};
-use crate::mode::session;
-use crate::publisher::Publisher;
+use crate::mode::{Readers, read, session};
 use crate::pump::Pump;
-use crate::report::{Cell, Report, median, median_ratio};
-use crate::swarm::Swarm;
+use crate::report::{Cell, Report, Rounds};
 use crate::target::{Target, TargetArgs};
 
 /// Polls that wait, and how often they are woken.
@@ -53,8 +52,8 @@ pub(crate) fn run(args: &WakeArgs) -> Result<Report, Failure> {
     let target = Target::open(&args.target, 1, Some(cores.0))?;
     pin(cores.1)?;
     let mut floor = Floor::open(args.polls, cores.0, cores.1, None)?;
-    let mut publisher = Publisher::connect(target.address, &session(0))?;
-    let mut swarm = Swarm::open(target.address, Kind::Poll, args.polls, |_| session(0))?;
+    let mut publisher = SessionPublisher::connect(target.address, &session(0))?;
+    let mut fleet = read(target.address, Kind::Poll, args.polls, |_| session(0))?;
 
     let mut report = Report::new("wake", &COLUMNS);
     report.note(&target.banner);
@@ -62,98 +61,82 @@ pub(crate) fn run(args: &WakeArgs) -> Result<Report, Failure> {
     report.note(format!(
         "wake: {polls} polls on 1 session, driver {driver}, 1 shard"
     ));
-    let mut figures = Figures::default();
+    let mut rounds = Rounds::default();
     for round in 0..=args.rounds {
         // Connecting was asking.
         let asks_again = round > 0;
         if asks_again {
-            swarm.ask_again()?;
+            fleet.ask_again()?;
         }
-        let wake = wake(&target, &mut swarm, &mut publisher)?;
-        if swarm.sample().len() as u64 != wake.bytes_per_answer {
+        let wake = wake(&target, &mut fleet, &mut publisher)?;
+        if fleet.sample().len() as u64 != wake.bytes_per_answer {
             return Err(Failure::new("answers differ in length, or come in pieces"));
         }
         if asks_again {
             floor.ask()?;
         }
-        target.settle(|duration| swarm.pump_for(duration))?;
-        let cpu = floor.answer(swarm.sample())?;
+        target.settle(|duration| fleet.pump_for(duration))?;
+        let cpu = floor.answer(fleet.sample())?;
         // In the first round pages are touched and windows opened: not what is measured.
         if round > 0 {
-            let floor_micros = cpu.as_secs_f64() * 1e6;
-            report.row(figures.add(round, &wake, floor_micros));
+            let (answer, floor) = (wake.micros_per_answer, cpu.as_secs_f64() * 1e6);
+            let figures = [answer, floor, answer / floor, wake.wall_millis];
+            rounds.add(figures);
+            let bytes = Cell::Count(wake.bytes_per_answer);
+            report.row(row(Cell::Count(round.into()), figures, bytes));
         }
     }
-    report.row(figures.medians());
-    target.settle(|duration| swarm.pump_for(duration))?;
-    drop((swarm, publisher));
+    report.row(row(Cell::text("median"), rounds.medians(), Cell::Empty));
+    target.settle(|duration| fleet.pump_for(duration))?;
+    drop((fleet, publisher));
     target.stop()?;
     Ok(report)
 }
 
-fn wake(target: &Target, swarm: &mut Swarm, publisher: &mut Publisher) -> Result<Wake, Failure> {
-    target.settle(|duration| swarm.pump_for(duration))?;
-    let heard = swarm.heard();
+fn wake(
+    target: &Target,
+    fleet: &mut Readers,
+    publisher: &mut SessionPublisher,
+) -> Result<Wake, Failure> {
+    target.settle(|duration| fleet.pump_for(duration))?;
+    let (heard, received) = (fleet.check().totals(), fleet.received_bytes());
     let usage = target.usage()?;
     let start = Instant::now();
     publisher.send()?;
-    let wanted = heard.answers + swarm.count();
-    swarm.pump_until("every poll is answered", |swarm| {
-        swarm.heard().answers >= wanted
+    let wanted = heard.answers + fleet.count();
+    fleet.pump_until("every poll is answered", |fleet| {
+        fleet.check().totals().answers >= wanted
     })?;
     let wall_millis = start.elapsed().as_secs_f64() * 1e3;
     let number = publisher.recv()?;
     // What the server does after its last answer is part of the price.
-    let at_rest = target.settle(|duration| swarm.pump_for(duration))?;
+    let at_rest = target.settle(|duration| fleet.pump_for(duration))?;
     let used = at_rest.since(usage);
 
-    let now = swarm.heard();
+    let now = fleet.check().totals();
     let (answers, events) = (now.answers - heard.answers, now.events - heard.events);
-    if answers != swarm.count() || events != answers {
+    if answers != fleet.count() || events != answers {
         return Err(Failure::new(format!(
             "{} polls, one event: {answers} answers with {events} events",
-            swarm.count()
+            fleet.count()
         )));
     }
-    swarm.audit(|_| number)?;
+    fleet.check().verify(|_| number)?;
     Ok(Wake {
         micros_per_answer: used.micros_per(answers),
-        bytes_per_answer: (now.bytes - heard.bytes) / answers.max(1),
+        bytes_per_answer: (fleet.received_bytes() - received) / answers.max(1),
         wall_millis,
     })
 }
 
-/// The figures of which medians are printed.
-#[derive(Default)]
-struct Figures {
-    answers: Vec<f64>,
-    floors: Vec<f64>,
-    walls: Vec<f64>,
-}
-
-impl Figures {
-    fn add(&mut self, round: u32, wake: &Wake, floor_micros: f64) -> [Cell; 6] {
-        self.answers.push(wake.micros_per_answer);
-        self.floors.push(floor_micros);
-        self.walls.push(wake.wall_millis);
-        [
-            Cell::Count(round.into()),
-            Cell::Figure(wake.micros_per_answer, 3),
-            Cell::Figure(floor_micros, 3),
-            Cell::Figure(wake.micros_per_answer / floor_micros, 3),
-            Cell::Count(wake.bytes_per_answer),
-            Cell::Figure(wake.wall_millis, 1),
-        ]
-    }
-
-    fn medians(&self) -> [Cell; 6] {
-        [
-            Cell::text("median"),
-            Cell::Figure(median(&self.answers), 3),
-            Cell::Figure(median(&self.floors), 3),
-            Cell::Figure(median_ratio(&self.answers, &self.floors), 3),
-            Cell::Empty,
-            Cell::Figure(median(&self.walls), 1),
-        ]
-    }
+/// The figures of a round, or their medians, beside what the answers had in bytes.
+fn row(round: Cell, [answer, floor, ratio, wall]: [f64; 4], bytes: Cell) -> [Cell; 6] {
+    [
+        round,
+        Cell::Figure(answer, 3),
+        Cell::Figure(floor, 3),
+        Cell::Figure(ratio, 3),
+        bytes,
+        Cell::Figure(wall, 1),
+    ]
 }

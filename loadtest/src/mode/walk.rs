@@ -6,24 +6,21 @@
 
 use std::time::{Duration, Instant};
 
-use crate::bystander::Bystander;
 use crate::client::Client;
+use crate::control::Control;
 use crate::failure::{During, Failure};
 use crate::kind::Kind;
+use crate::load::{Load, micros_at};
 use crate::machine::{pin, reserve_descriptors};
-use crate::mode::session;
+use crate::mode::{create_sessions, read, session};
 use crate::pump::Pump;
-use crate::report::{Cell, Report, median};
-use crate::schedule::{Load, micros_at};
-use crate::swarm::Swarm;
+use crate::report::{Cell, Report, median, verdict};
 use crate::target::{Target, TargetArgs};
 
 /// The most that 99 of 100 of the bystander's events may take while somebody walks, in milliseconds.
 const P99_TARGET_MS: f64 = 5.0;
 /// The most of the processor that a page may take, in milliseconds.
 const PAGE_TARGET_MS: f64 = 10.0;
-/// Requests that create sessions in one write.
-const CREATE_BATCH: usize = 250;
 
 /// How much there is, and how it is walked.
 #[derive(Clone, Debug, clap::Args)]
@@ -85,14 +82,14 @@ pub(crate) fn run(args: &WalkArgs) -> Result<Report, Failure> {
          driver {}, {} shard(s)",
         args.sessions, args.limit, args.rate, args.target.driver, args.shards
     ));
-    create(&target, args.sessions)?;
-    let mut swarm = Swarm::open(target.address, Kind::Websocket, connections, |index| {
+    create_sessions(&mut Client::connect(target.address)?, args.sessions)?;
+    let mut fleet = read(target.address, Kind::Websocket, connections, |index| {
         session(index % args.sessions.max(1))
     })?;
     let mut client = Client::connect(target.address)?;
     let (mut p99s, mut pages) = (Vec::new(), Vec::new());
     for round in 0..=args.rounds {
-        target.settle(|duration| swarm.pump_for(duration))?;
+        target.settle(|duration| fleet.pump_for(duration))?;
         let begun = target.usage()?;
         let walked = walk(&mut client, args)?;
         let cpu = target.usage()?.since(begun).cpu.as_secs_f64() * 1e3;
@@ -127,38 +124,16 @@ pub(crate) fn run(args: &WalkArgs) -> Result<Report, Failure> {
         P99_TARGET_MS,
     );
     judge(&mut report, "cpu of a page", median(&pages), PAGE_TARGET_MS);
-    drop((swarm, client));
+    drop((fleet, client));
     target.stop()?;
     Ok(report)
 }
 
 fn judge(report: &mut Report, what: &str, found_ms: f64, target_ms: f64) {
-    let verdict = if found_ms <= target_ms {
-        "met"
-    } else {
-        "missed"
-    };
+    let verdict = verdict(found_ms <= target_ms);
     report.note(format!(
         "target, {what} at most {target_ms} ms: {found_ms:.2} ms, {verdict}"
     ));
-}
-
-/// Publishes once to each session.
-fn create(target: &Target, sessions: usize) -> Result<(), Failure> {
-    let mut publisher = Client::connect(target.address)?;
-    let all: Vec<usize> = (0..sessions).collect();
-    for batch in all.chunks(CREATE_BATCH) {
-        let mut requests = Vec::new();
-        for &index in batch {
-            let path = format!("/api/sessions/{}/events", session(index));
-            requests.extend(publisher.post(&path, r#"{"type":"first","data":0}"#));
-        }
-        publisher.send(&requests)?;
-        for _ in batch {
-            publisher.recv()?;
-        }
-    }
-    Ok(())
 }
 
 /// How a bystander fares while something else is done.
@@ -167,9 +142,9 @@ fn beside(
     args: &WalkArgs,
     work: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<Load, Failure> {
-    let bystander = Bystander::start(target.address, &session(args.sessions + 1), args.rate)?;
+    let control = Control::start(target.address, &session(args.sessions + 1), args.rate)?;
     work()?;
-    bystander.finish()
+    control.finish()
 }
 
 /// Walks all sessions, then all connections.

@@ -12,10 +12,11 @@ use std::process::Command;
 
 use nix::unistd::Pid;
 
-use super::fan_out::{Answers, Counter, Peer, Publishing, Running, Subscribing};
+use super::decoder::{EventDecoder, Message, wire};
 use super::process::{Process, folder, version};
-use super::stream::{Message, StreamCounter, wire};
+use super::server::{Decoder, Peer, Running, Subscribing};
 use crate::failure::{During, Failure};
+use crate::publisher::{Answers, Publishing, bodies};
 use crate::target::free_address;
 
 /// Its program.
@@ -121,8 +122,8 @@ impl Running for Mosquitto {
         }
     }
 
-    fn counter(&self) -> Box<dyn Counter> {
-        Box::new(counter(self.websocket.is_some()))
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(decoder(self.websocket.is_some()))
     }
 
     fn publishing(&self) -> Box<dyn Publishing> {
@@ -132,9 +133,9 @@ impl Running for Mosquitto {
     }
 }
 
-fn counter(is_websocket: bool) -> StreamCounter {
+fn decoder(is_websocket: bool) -> EventDecoder {
     // Nobody asks for a pong: it is clients that ping.
-    StreamCounter::new(read, is_websocket, b"")
+    EventDecoder::new(read, is_websocket, b"")
 }
 
 /// Reads a control packet (§2.2).
@@ -211,8 +212,8 @@ impl Publishing for Publisher {
         CONNECT.to_vec()
     }
 
-    fn encode(&mut self, bodies: &[String], requests: &mut Vec<u8>) -> u64 {
-        for body in bodies {
+    fn encode(&mut self, sequences: &[u64], padding: usize, requests: &mut Vec<u8>) -> u64 {
+        for body in bodies(sequences, padding) {
             publish(body.as_bytes(), requests);
         }
         0
@@ -231,8 +232,9 @@ impl Publishing for Publisher {
 mod tests {
     use super::*;
     use crate::frames::sequence_field;
-    use crate::peer::fan_out::{Heard, tests::hears_every_event};
-    use crate::peer::stream::{assert_told, server_frame, told};
+    use crate::peer::decoder::{assert_told, told};
+    use crate::peer::server::tests::hears_every_event;
+    use crate::websocket::server::frame;
 
     /// An event of so many bytes more than its number.
     fn packet(number: u64, padding: usize) -> Vec<u8> {
@@ -252,17 +254,14 @@ mod tests {
             .into_iter()
             .chain(events[..2].iter().map(Vec::as_slice))
             .collect();
-        let event = |number: usize| Heard::Event {
-            number: number as u64,
-            bytes: lengths[number],
-        };
-        let expected = (vec![Heard::Subscribed, event(0), event(1)], Vec::new());
-        assert_told(|| counter(false), &parts.concat(), &expected);
-        let each: Vec<Vec<u8>> = parts.iter().map(|part| server_frame(0x82, part)).collect();
-        assert_told(|| counter(true), &each.concat(), &expected);
-        let one = server_frame(0x82, &parts.concat());
-        assert_told(|| counter(true), &one, &expected);
-        let long = told(counter(false), events[2].chunks(1_000));
+        let event = |number: usize| Some((number as u64, lengths[number]));
+        let expected = (vec![None, event(0), event(1)], Vec::new());
+        assert_told(|| decoder(false), &parts.concat(), &expected);
+        let each: Vec<Vec<u8>> = parts.iter().map(|part| frame(0x82, part)).collect();
+        assert_told(|| decoder(true), &each.concat(), &expected);
+        let one = frame(0x82, &parts.concat());
+        assert_told(|| decoder(true), &one, &expected);
+        let long = told(decoder(false), events[2].chunks(1_000));
         assert_eq!(long, Ok((vec![event(2)], Vec::new())));
     }
 
@@ -276,7 +275,7 @@ mod tests {
             b"\x30\xff\xff\xff\xff",
         ];
         for bytes in cases {
-            assert!(told(counter(false), [bytes]).is_err(), "{bytes:x?}");
+            assert!(told(decoder(false), [bytes]).is_err(), "{bytes:x?}");
         }
     }
 

@@ -12,10 +12,11 @@ use std::process::Command;
 
 use nix::unistd::Pid;
 
-use super::fan_out::{Answers, Counter, Peer, Publishing, Running, Subscribing};
+use super::decoder::{EventDecoder, Message, wire};
 use super::process::{Process, folder, version};
-use super::stream::{Message, StreamCounter, wire};
+use super::server::{Decoder, Peer, Running, Subscribing};
 use crate::failure::{During, Failure};
+use crate::publisher::{Answers, Publishing, bodies};
 use crate::target::free_address;
 
 /// Its program.
@@ -112,9 +113,9 @@ impl Running for Nats {
         }
     }
 
-    fn counter(&self) -> Box<dyn Counter> {
+    fn decoder(&self) -> Box<dyn Decoder> {
         let is_websocket = self.websocket.is_some();
-        Box::new(counter(is_websocket))
+        Box::new(decoder(is_websocket))
     }
 
     fn publishing(&self) -> Box<dyn Publishing> {
@@ -124,8 +125,8 @@ impl Running for Nats {
     }
 }
 
-fn counter(is_websocket: bool) -> StreamCounter {
-    StreamCounter::new(read, is_websocket, b"PONG\r\n")
+fn decoder(is_websocket: bool) -> EventDecoder {
+    EventDecoder::new(read, is_websocket, b"PONG\r\n")
 }
 
 /// Reads a line, and the payload that follows it if it is `MSG <subject> <sid> [reply-to] <bytes>`.
@@ -173,8 +174,8 @@ impl Publishing for Publisher {
         CONNECT.as_bytes().to_vec()
     }
 
-    fn encode(&mut self, bodies: &[String], requests: &mut Vec<u8>) -> u64 {
-        for body in bodies {
+    fn encode(&mut self, sequences: &[u64], padding: usize, requests: &mut Vec<u8>) -> u64 {
+        for body in bodies(sequences, padding) {
             let head = format!("PUB probe {}\r\n", body.len());
             requests.extend_from_slice(head.as_bytes());
             requests.extend_from_slice(body.as_bytes());
@@ -199,8 +200,9 @@ impl Publishing for Publisher {
 mod tests {
     use super::*;
     use crate::frames::sequence_field;
-    use crate::peer::fan_out::{Heard, tests::hears_every_event};
-    use crate::peer::stream::{assert_told, server_frame, told};
+    use crate::peer::decoder::{assert_told, told};
+    use crate::peer::server::tests::hears_every_event;
+    use crate::websocket::server::frame;
 
     fn message(number: u64) -> String {
         let payload = format!("{{{}}}", sequence_field(number));
@@ -219,21 +221,21 @@ mod tests {
             &message(2),
         ];
         let bytes = message(0).len();
-        let told = |number| Heard::Event { number, bytes };
-        let heard = vec![Heard::Subscribed, told(0), told(1), told(2)];
+        let told = |number| Some((number, bytes));
+        let heard = vec![None, told(0), told(1), told(2)];
         let expected = (heard.clone(), b"PONG\r\n".to_vec());
-        assert_told(|| counter(false), parts.concat().as_bytes(), &expected);
+        assert_told(|| decoder(false), parts.concat().as_bytes(), &expected);
         let expected = (heard, wire(true, b"PONG\r\n"));
-        let one = server_frame(0x82, parts.concat().as_bytes());
-        assert_told(|| counter(true), &one, &expected);
-        let each = parts.map(|part| server_frame(0x82, part.as_bytes()));
-        assert_told(|| counter(true), &each.concat(), &expected);
+        let one = frame(0x82, parts.concat().as_bytes());
+        assert_told(|| decoder(true), &one, &expected);
+        let each = parts.map(|part| frame(0x82, part.as_bytes()));
+        assert_told(|| decoder(true), &each.concat(), &expected);
     }
 
     #[test]
     fn what_is_refused_is_said() {
         for text in ["-ERR 'Slow Consumer'\r\n", "MSG probe 1 x\r\n"] {
-            assert!(told(counter(false), [text.as_bytes()]).is_err(), "{text}");
+            assert!(told(decoder(false), [text.as_bytes()]).is_err(), "{text}");
         }
         let mut publisher = Publisher {
             address: SocketAddr::from(([127, 0, 0, 1], 1)),

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
-use super::fan_out::{Counter, Peer, Publishing, Running, Subscribing};
-use super::messages::MessageCounter;
+use super::decoder::EventDecoder;
 use super::process::{Process, folder};
 use super::program;
+use super::server::{Decoder, Peer, Running, Subscribing};
 use crate::failure::{During, Failure};
 use crate::machine::children_of;
-use crate::pipeline::HttpPublishing;
+use crate::publisher::{HttpPublishing, Publishing};
 use crate::target::free_address;
 
 /// Where distributions put the module.
@@ -139,8 +139,8 @@ impl Running for Nchan {
         }
     }
 
-    fn counter(&self) -> Box<dyn Counter> {
-        Box::new(MessageCounter::default())
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(EventDecoder::of_events())
     }
 
     fn publishing(&self) -> Box<dyn Publishing> {
@@ -199,7 +199,7 @@ http {{
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peer::fan_out::tests::hears_every_event;
+    use crate::peer::server::tests::hears_every_event;
 
     #[test]
     fn subscribers_hear_every_event() {

@@ -11,10 +11,11 @@ use std::process::Command;
 
 use nix::unistd::Pid;
 
-use super::fan_out::{Answers, Counter, Peer, Publishing, Running, Subscribing};
+use super::decoder::{EventDecoder, Message};
 use super::process::{Process, folder, version};
-use super::stream::{Message, StreamCounter};
+use super::server::{Decoder, Peer, Running, Subscribing};
 use crate::failure::Failure;
+use crate::publisher::{Answers, Publishing, bodies};
 use crate::target::free_address;
 
 /// Its name.
@@ -81,8 +82,8 @@ impl Running for Redis {
         }
     }
 
-    fn counter(&self) -> Box<dyn Counter> {
-        Box::new(counter())
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(decoder())
     }
 
     fn publishing(&self) -> Box<dyn Publishing> {
@@ -92,8 +93,8 @@ impl Running for Redis {
     }
 }
 
-fn counter() -> StreamCounter {
-    StreamCounter::new(read, false, b"")
+fn decoder() -> EventDecoder {
+    EventDecoder::new(read, false, b"")
 }
 
 /// Reads what is pushed to a subscriber: three elements, of which the first is a word and the last a payload, or how
@@ -159,15 +160,15 @@ impl Publishing for Publisher {
         self.address
     }
 
-    fn encode(&mut self, bodies: &[String], requests: &mut Vec<u8>) -> u64 {
-        for body in bodies {
+    fn encode(&mut self, sequences: &[u64], padding: usize, requests: &mut Vec<u8>) -> u64 {
+        for body in bodies(sequences, padding) {
             let head = format!(
                 "*3\r\n$7\r\nPUBLISH\r\n$5\r\nprobe\r\n${}\r\n{body}\r\n",
                 body.len()
             );
             requests.extend_from_slice(head.as_bytes());
         }
-        bodies.len() as u64
+        sequences.len() as u64
     }
 
     fn take(&mut self, received: &[u8], _: &mut Vec<u8>) -> Result<Answers, String> {
@@ -187,8 +188,8 @@ impl Publishing for Publisher {
 mod tests {
     use super::*;
     use crate::frames::sequence_field;
-    use crate::peer::fan_out::{Heard, tests::hears_every_event};
-    use crate::peer::stream::{assert_told, told};
+    use crate::peer::decoder::{assert_told, told};
+    use crate::peer::server::tests::hears_every_event;
 
     fn message(number: u64) -> String {
         // A payload may have line ends.
@@ -206,9 +207,9 @@ mod tests {
             message(2)
         );
         let bytes = message(0).len();
-        let told = |number| Heard::Event { number, bytes };
-        let heard = vec![Heard::Subscribed, told(0), told(1), told(2)];
-        assert_told(counter, transcript.as_bytes(), &(heard, Vec::new()));
+        let told = |number| Some((number, bytes));
+        let heard = vec![None, told(0), told(1), told(2)];
+        assert_told(decoder, transcript.as_bytes(), &(heard, Vec::new()));
     }
 
     #[test]
@@ -220,7 +221,7 @@ mod tests {
             "*3\r\n$11\r\nunsubscribe\r\n$5\r\nprobe\r\n:0\r\n",
         ];
         for text in cases {
-            assert!(told(counter(), [text.as_bytes()]).is_err(), "{text}");
+            assert!(told(decoder(), [text.as_bytes()]).is_err(), "{text}");
         }
     }
 
@@ -230,8 +231,8 @@ mod tests {
             address: SocketAddr::from(([127, 0, 0, 1], 1)),
         };
         let mut requests = Vec::new();
-        assert_eq!(publisher.encode(&["{}".to_owned()], &mut requests), 1);
-        assert!(requests.ends_with(b"$2\r\n{}\r\n"));
+        assert_eq!(publisher.encode(&[7], 0, &mut requests), 1);
+        assert!(requests.starts_with(b"*3\r\n$7\r\nPUBLISH\r\n$5\r\nprobe\r\n$"));
         let answers = |count, bytes| Ok(Answers { count, bytes });
         let mut take = |received: &[u8]| publisher.take(received, &mut Vec::new());
         assert_eq!(take(b":1\r\n:1000\r\n:1"), answers(2, 11));

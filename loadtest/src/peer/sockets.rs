@@ -9,11 +9,11 @@ use std::process::{Command, Stdio};
 
 use nix::unistd::Pid;
 
-use super::fan_out::{Counter, Peer, Publishing, Running, Subscribing};
+use super::decoder::EventDecoder;
 use super::installed;
-use super::messages::MessageCounter;
+use super::server::{Decoder, Peer, Running, Subscribing};
 use crate::failure::{During, Failure};
-use crate::pipeline::HttpPublishing;
+use crate::publisher::{HttpPublishing, Publishing};
 use crate::target::Target;
 
 /// axum, with `tokio::sync::broadcast`.
@@ -114,8 +114,8 @@ impl Running for Hub {
         }
     }
 
-    fn counter(&self) -> Box<dyn Counter> {
-        Box::new(MessageCounter::default())
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(EventDecoder::of_events())
     }
 
     fn publishing(&self) -> Box<dyn Publishing> {
@@ -126,7 +126,7 @@ impl Running for Hub {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peer::fan_out::tests::hears_every_event;
+    use crate::peer::server::tests::hears_every_event;
 
     #[test]
     fn subscribers_of_axum_hear_every_event() {

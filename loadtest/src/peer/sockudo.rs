@@ -17,11 +17,11 @@ use nix::unistd::Pid;
 use serde::Deserialize;
 use sha2::Sha256;
 
-use super::fan_out::{Answers, Counter, Heard, Peer, Publishing, Running, Subscribing};
+use super::decoder::{EventDecoder, Message};
 use super::process::{Process, folder, version};
+use super::server::{Decoder, Peer, Running, Subscribing};
 use crate::failure::Failure;
-use crate::frames::{Messages, quoted_sequence_at};
-use crate::pipeline::count_answers;
+use crate::publisher::{Answers, Publishing, bodies, count_answers};
 use crate::target::free_address;
 use crate::websocket::encode_text;
 
@@ -31,6 +31,8 @@ const NAME: &str = "sockudo";
 const APP: &str = "probe";
 /// What a subscriber says.
 const SUBSCRIBE: &str = r#"{"event":"pusher:subscribe","data":{"channel":"probe"}}"#;
+/// What is before an event's number: its payload is a JSON text that was put into a JSON string.
+const QUOTED_MARKER: &[u8] = br#"\"probe\":\""#;
 /// What answers a ping.
 const PONG: &str = r#"{"event":"pusher:pong","data":{}}"#;
 
@@ -115,8 +117,8 @@ impl Running for Sockudo {
         }
     }
 
-    fn counter(&self) -> Box<dyn Counter> {
-        Box::new(PusherCounter::default())
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(decoder())
     }
 
     fn publishing(&self) -> Box<dyn Publishing> {
@@ -126,62 +128,26 @@ impl Running for Sockudo {
     }
 }
 
-/// Counts events in messages of text, each of which is one.
-#[derive(Debug, Default)]
-struct PusherCounter {
-    messages: Messages,
-    /// Where the number was last.
-    at: usize,
-}
-
-impl Counter for PusherCounter {
-    fn feed(
-        &mut self,
-        bytes: &[u8],
-        replies: &mut Vec<u8>,
-        each: &mut dyn FnMut(Heard),
-    ) -> Result<(), String> {
-        let at = &mut self.at;
-        // While frames are taken apart their own replies are lent.
-        let mut pongs = Vec::new();
-        let fed = self.messages.feed(bytes, replies, |message| {
-            if let Some(number) = quoted_sequence_at(message, at) {
-                let bytes = message.len();
-                each(Heard::Event { number, bytes });
-                return Ok(());
-            }
-            match said(message)? {
-                Said::Subscribed => each(Heard::Subscribed),
-                Said::Ping => encode_text(PONG, &mut pongs),
-                Said::Connected => {}
-            }
-            Ok(())
-        });
-        replies.append(&mut pongs);
-        fed
-    }
-}
-
-/// A message that is no event of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
-    Connected,
-    Subscribed,
-    Ping,
-}
-
-fn said(message: &[u8]) -> Result<Said, String> {
+/// Reads a message that is no event of ours.
+fn read(message: &[u8]) -> Result<Option<(Message<'_>, usize)>, String> {
     #[derive(Deserialize)]
     struct Named<'t> {
         event: &'t str,
     }
     let named: Result<Named<'_>, _> = serde_json::from_slice(message);
-    match named.map(|named| named.event) {
-        Ok("pusher:connection_established") => Ok(Said::Connected),
-        Ok("pusher_internal:subscription_succeeded") => Ok(Said::Subscribed),
-        Ok("pusher:ping") => Ok(Said::Ping),
-        _ => Err(format!("said {}", String::from_utf8_lossy(message))),
-    }
+    let said = match named.map(|named| named.event) {
+        Ok("pusher:connection_established") => Message::Other,
+        Ok("pusher_internal:subscription_succeeded") => Message::Subscribed,
+        Ok("pusher:ping") => Message::Ping,
+        _ => return Err(format!("said {}", String::from_utf8_lossy(message))),
+    };
+    Ok(Some((said, message.len())))
+}
+
+fn decoder() -> EventDecoder {
+    let mut pong = Vec::new();
+    encode_text(PONG, &mut pong);
+    EventDecoder::of_messages(read, QUOTED_MARKER, pong)
 }
 
 /// One signed request for each event.
@@ -195,10 +161,10 @@ impl Publishing for Publisher {
         self.address
     }
 
-    fn encode(&mut self, bodies: &[String], requests: &mut Vec<u8>) -> u64 {
+    fn encode(&mut self, sequences: &[u64], padding: usize, requests: &mut Vec<u8>) -> u64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let timestamp = now.unwrap_or_default().as_secs();
-        for body in bodies {
+        for body in bodies(sequences, padding) {
             // A string's text is all that is needed of JSON.
             let data = serde_json::Value::from(body.as_str());
             let body = format!(r#"{{"name":"probe","channel":"probe","data":{data}}}"#);
@@ -210,7 +176,7 @@ impl Publishing for Publisher {
                  Content-Length: {length}\r\n\r\n{body}"
             );
         }
-        bodies.len() as u64
+        sequences.len() as u64
     }
 
     fn take(&mut self, received: &[u8], _: &mut Vec<u8>) -> Result<Answers, String> {
@@ -249,8 +215,9 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::frames::sequence_field;
-    use crate::peer::fan_out::tests::hears_every_event;
-    use crate::peer::stream::{assert_told, server_frame, told};
+    use crate::peer::decoder::{assert_told, told};
+    use crate::peer::server::tests::hears_every_event;
+    use crate::websocket::server::frame;
 
     fn event(number: u64) -> String {
         let payload = format!(
@@ -271,13 +238,13 @@ mod tests {
             &event(1),
             &event(2),
         ];
-        let frames = texts.map(|text| server_frame(0x81, text.as_bytes()));
+        let frames = texts.map(|text| frame(0x81, text.as_bytes()));
         let bytes = event(0).len();
-        let told = |number| Heard::Event { number, bytes };
+        let told = |number| Some((number, bytes));
         let mut pong = Vec::new();
         encode_text(PONG, &mut pong);
-        let expected = (vec![Heard::Subscribed, told(0), told(1), told(2)], pong);
-        assert_told(PusherCounter::default, &frames.concat(), &expected);
+        let expected = (vec![None, told(0), told(1), told(2)], pong);
+        assert_told(decoder, &frames.concat(), &expected);
     }
 
     #[test]
@@ -288,8 +255,8 @@ mod tests {
             "no JSON",
         ];
         for text in texts {
-            let frame = server_frame(0x81, text.as_bytes());
-            let why = told(PusherCounter::default(), [&*frame]).expect_err(text);
+            let frame = frame(0x81, text.as_bytes());
+            let why = told(decoder(), [&*frame]).expect_err(text);
             assert!(why.contains(text), "{why}");
         }
     }
@@ -310,10 +277,11 @@ mod tests {
     fn each_event_is_a_request() {
         let address = SocketAddr::from(([127, 0, 0, 1], 80));
         let mut requests = Vec::new();
-        let bodies = [r#"{"a":1}"#, "{}"].map(str::to_owned);
-        assert_eq!(Publisher { address }.encode(&bodies, &mut requests), 2);
+        assert_eq!(Publisher { address }.encode(&[7, 8], 1, &mut requests), 2);
         let text = String::from_utf8(requests).expect("text");
-        let first = r#"{"name":"probe","channel":"probe","data":"{\"a\":1}"}"#;
+        let field = sequence_field(7).replace('"', "\\\"");
+        let data = format!(r#"{{\"type\":\"probe\",\"data\":{{{field},\"padding\":\"x\"}}}}"#);
+        let first = format!(r#"{{"name":"probe","channel":"probe","data":"{data}"}}"#);
         assert!(text.contains(&format!(
             "Content-Length: {}\r\n\r\n{first}POST",
             first.len()

@@ -1,38 +1,15 @@
 //! Connections that publish by unary calls, a number of them in flight on each.
-//!
-//! A call is good when it brings one message with an id and then ends: an error has no message.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use mio::{Events, Poll, Token};
+use mio::Token;
 
-use super::PUBLISH;
-use super::connection::{Connection, Heard};
-use super::message::{self, MessageReader, Template};
-use crate::failure::{During, Failure};
-use crate::pump::{Pump, WAIT_TIMEOUT, left, wait};
-
-/// Events taken from the kernel at a time.
-const EVENTS_BATCH: usize = 256;
-/// Where everything is received.
-const SCRATCH_BYTES: usize = 64 * 1024;
-
-/// A call that is not over.
-#[derive(Debug)]
-struct Call {
-    start: Instant,
-    reader: MessageReader,
-    answers: u32,
-}
-
-/// A connection and the calls on it.
-#[derive(Debug)]
-struct Line {
-    connection: Connection,
-    calls: HashMap<u32, Call>,
-}
+use super::publishing::UnaryPublishing;
+use crate::failure::Failure;
+use crate::publisher::Publisher;
+use crate::pump::{Pump, WAIT_TIMEOUT, left};
+use crate::sockets::Sockets;
 
 /// What one round found.
 #[derive(Debug)]
@@ -58,43 +35,29 @@ impl Called {
 }
 
 /// The connections.
-#[derive(Debug)]
 pub(crate) struct Callers {
-    poll: Poll,
-    events: Events,
-    scratch: Vec<u8>,
-    lines: Vec<Line>,
-    template: Template,
+    sockets: Sockets,
+    publishers: Vec<Publisher<UnaryPublishing>>,
     sequence: u64,
-    micros: Vec<u32>,
 }
 
 impl Callers {
-    /// Connects; payloads are so long as compact JSON.
+    /// Connects; payloads have so many bytes as compact JSON.
     pub(crate) fn open(
         address: SocketAddr,
         connections: usize,
         payload_bytes: usize,
     ) -> Result<Self, Failure> {
-        let poll = Poll::new().during("creating an epoll")?;
-        let mut lines = Vec::with_capacity(connections);
-        for index in 0..connections {
-            let (registry, token) = (poll.registry(), Token(index));
-            let mut connection = Connection::connect(address, PUBLISH, index, registry, token)?;
-            connection.flush()?;
-            lines.push(Line {
-                connection,
-                calls: HashMap::new(),
-            });
-        }
+        let sockets = Sockets::new()?;
+        let publisher = |index| {
+            let publishing = Box::new(UnaryPublishing::new(address, payload_bytes));
+            Publisher::open(publishing, 0, &sockets, Token(index), index)
+        };
+        let publishers = (0..connections).map(publisher).collect::<Result<_, _>>()?;
         Ok(Self {
-            poll,
-            events: Events::with_capacity(EVENTS_BATCH),
-            scratch: vec![0; SCRATCH_BYTES],
-            lines,
-            template: Template::new(payload_bytes, false),
+            sockets,
+            publishers,
             sequence: 0,
-            micros: Vec::new(),
         })
     }
 
@@ -102,21 +65,21 @@ impl Callers {
     pub(crate) fn publish(
         &mut self,
         duration: Duration,
-        in_flight: usize,
+        in_flight: u64,
     ) -> Result<Called, Failure> {
         let start = Instant::now();
         let (deadline, patience) = (start + duration, start + duration + WAIT_TIMEOUT);
-        self.micros.clear();
         loop {
             let is_over = left(deadline).is_none();
             let mut pending = 0;
-            for line in &mut self.lines {
-                while !is_over && line.calls.len() < in_flight {
-                    line.call(self.template.numbered(self.sequence));
+            for publisher in &mut self.publishers {
+                let room = in_flight - publisher.unanswered();
+                for _ in 0..if is_over { 0 } else { room } {
+                    publisher.add(self.sequence);
                     self.sequence += 1;
                 }
-                line.connection.flush()?;
-                pending += line.calls.len();
+                publisher.publish()?;
+                pending += publisher.unanswered();
             }
             if pending == 0 {
                 break;
@@ -128,79 +91,31 @@ impl Callers {
             };
             self.pump(left)?;
         }
-        let mut micros = std::mem::take(&mut self.micros);
+        let elapsed = start.elapsed();
+        let publishers = self.publishers.iter_mut();
+        let mut micros: Vec<u32> = publishers
+            .flat_map(|publisher| publisher.publishing().take_micros())
+            .collect();
         micros.sort_unstable();
-        Ok(Called {
-            elapsed: start.elapsed(),
-            micros,
-        })
+        Ok(Called { elapsed, micros })
     }
 }
 
 impl Pump for Callers {
     fn pump(&mut self, timeout: Duration) -> Result<(), Failure> {
-        wait(&mut self.poll, &mut self.events, timeout)?;
-        for event in &self.events {
+        let events = self.sockets.wait(timeout)?;
+        for event in &events {
             let Token(index) = event.token();
-            let is_closed = event.is_read_closed() || event.is_error();
-            let Line { connection, calls } = &mut self.lines[index];
-            let micros = &mut self.micros;
-            let heard = connection.ready(is_closed, &mut self.scratch, |stream, heard| {
-                let told = hear(calls, micros, stream, heard);
-                told.map_err(|why| format!("stream {stream}: {why}"))
-            });
-            heard.map_err(|why| Failure::new(format!("connection {index}: {why}")))?;
+            let ready = self.publishers[index].ready(&mut self.sockets.scratch);
+            ready.map_err(|why| Failure::new(format!("connection {index}: {why}")))?;
         }
+        self.sockets.give_back(events);
         Ok(())
     }
 
     fn progress(&self) -> String {
-        let pending: usize = self.lines.iter().map(|line| line.calls.len()).sum();
+        let pending: u64 = self.publishers.iter().map(Publisher::unanswered).sum();
         format!("{pending} calls are not answered")
-    }
-}
-
-impl Line {
-    fn call(&mut self, message: &[u8]) {
-        let call = Call {
-            start: Instant::now(),
-            reader: MessageReader::default(),
-            answers: 0,
-        };
-        let stream = self.connection.call();
-        self.connection.say(stream, message, true);
-        self.calls.insert(stream, call);
-    }
-}
-
-fn hear(
-    calls: &mut HashMap<u32, Call>,
-    micros: &mut Vec<u32>,
-    stream: u32,
-    heard: Heard<'_>,
-) -> Result<(), String> {
-    match heard {
-        Heard::Data(bytes) => {
-            let call = calls.get_mut(&stream).ok_or("is not ours")?;
-            let answers = &mut call.answers;
-            call.reader.feed(bytes, |message| {
-                *answers += 1;
-                let is_sound = message::has_id(message);
-                is_sound
-                    .then_some(())
-                    .ok_or_else(|| "an answer has no id".to_owned())
-            })
-        }
-        Heard::Ended => {
-            let call = calls.remove(&stream).ok_or("is not ours")?;
-            if call.answers != 1 {
-                return Err(format!("brought {} answers", call.answers));
-            }
-            let taken = call.start.elapsed().as_micros();
-            micros.push(u32::try_from(taken).unwrap_or(u32::MAX));
-            Ok(())
-        }
-        Heard::Reset(code) => Err(format!("the server reset it, code {code}")),
     }
 }
 

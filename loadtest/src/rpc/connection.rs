@@ -1,16 +1,10 @@
-//! One HTTP/2 connection of a client, on a socket that never blocks: windows in both directions, settings,
-//! pings; streams that the caller opens, feeds and hears.
+//! One HTTP/2 connection of a client, bytes in and bytes out: windows in both directions, settings, pings; streams that
+//! the caller opens, feeds and hears.
 
 use std::collections::{HashMap, VecDeque};
-use std::io::{ErrorKind, Read, Write};
-use std::net::SocketAddr;
-
-use mio::net::TcpStream;
-use mio::{Interest, Registry, Token};
 
 use super::http2::{self, Frame, RequestHead, STATUS_OK, WINDOW_BYTES};
-use crate::failure::{During, Failure};
-use crate::swarm::connect;
+use crate::partial::Partial;
 
 /// How much a stream may bring before we ask for more: what tonic's own client says.
 const STREAM_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
@@ -19,13 +13,28 @@ const CONNECTION_WINDOW_BYTES: u32 = 5 * 1024 * 1024;
 
 /// What a stream has brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Heard<'a> {
+pub(crate) enum Brought<'a> {
     /// Bytes of messages.
     Data(&'a [u8]),
     /// It is over, and its status is in trailers that are not read.
     Ended,
     /// It is over, with this code.
     Reset(u32),
+}
+
+impl<'a> Brought<'a> {
+    /// The bytes of messages.
+    ///
+    /// # Errors
+    ///
+    /// The stream is over.
+    pub(crate) fn data(self) -> Result<&'a [u8], String> {
+        match self {
+            Self::Data(bytes) => Ok(bytes),
+            Self::Ended => Err("the server ended it".to_owned()),
+            Self::Reset(code) => Err(format!("the server reset it, code {code}")),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -48,10 +57,9 @@ struct Waiting {
 /// The connection, all of whose streams call one method.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    socket: TcpStream,
     head: RequestHead,
     /// The beginning of a frame that is not complete.
-    held: Vec<u8>,
+    partial: Partial,
     unsent: Vec<u8>,
     waiting: VecDeque<Waiting>,
     streams: HashMap<u32, Stream>,
@@ -63,26 +71,15 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects, and has `registry` tell of the socket as `token`. `index` spreads own addresses.
-    pub(crate) fn connect(
-        address: SocketAddr,
-        path: &str,
-        index: usize,
-        registry: &Registry,
-        token: Token,
-    ) -> Result<Self, Failure> {
-        let mut socket = TcpStream::from_std(connect(address, index)?);
-        registry
-            .register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)
-            .during("watching a socket")?;
+    /// A connection all of whose calls go to this path.
+    pub(crate) fn new(path: &str, host: &str) -> Self {
         let mut unsent = http2::PREFACE.to_vec();
         http2::encode_settings(STREAM_WINDOW_BYTES, &mut unsent);
         let more = CONNECTION_WINDOW_BYTES - u32::from(WINDOW_BYTES);
         http2::encode_window_update(0, more, &mut unsent);
-        Ok(Self {
-            socket,
-            head: RequestHead::new(path, &address.to_string()),
-            held: Vec::new(),
+        Self {
+            head: RequestHead::new(path, host),
+            partial: Partial::default(),
             unsent,
             waiting: VecDeque::new(),
             streams: HashMap::new(),
@@ -90,10 +87,15 @@ impl Connection {
             send_window: WINDOW_BYTES.into(),
             initial_window: WINDOW_BYTES.into(),
             unreturned: 0,
-        })
+        }
     }
 
-    /// Begins a call; its number is 1, 3, 5 and so on. Nothing is sent before [`Self::flush`].
+    /// What is to be sent.
+    pub(crate) fn unsent(&mut self) -> &mut Vec<u8> {
+        &mut self.unsent
+    }
+
+    /// Begins a call; its number is 1, 3, 5 and so on. What that takes is among [`unsent`](Self::unsent).
     pub(crate) fn call(&mut self) -> u32 {
         let id = self.next_stream;
         self.next_stream += 2;
@@ -121,73 +123,29 @@ impl Connection {
         }
     }
 
-    /// Sends what the socket takes.
-    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
-        while !self.unsent.is_empty() {
-            match self.socket.write(&self.unsent) {
-                Ok(sent) => {
-                    self.unsent.drain(..sent);
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error).during("sending to the server"),
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends and receives what can be, after the socket was said to be ready, and tells `each` of what
-    /// streams have brought.
-    pub(crate) fn ready(
-        &mut self,
-        is_closed: bool,
-        scratch: &mut [u8],
-        mut each: impl FnMut(u32, Heard<'_>) -> Result<(), String>,
-    ) -> Result<(), String> {
-        loop {
-            let count = match self.socket.read(scratch) {
-                Ok(0) => return Err("the server closed the connection".to_owned()),
-                Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error.to_string()),
-            };
-            let received = &scratch[..count];
-            let mut held = std::mem::take(&mut self.held);
-            if held.is_empty() {
-                let used = self.consume(received, &mut each)?;
-                self.held.extend_from_slice(&received[used..]);
-            } else {
-                held.extend_from_slice(received);
-                let used = self.consume(&held, &mut each)?;
-                held.drain(..used);
-                self.held = held;
-            }
-            // A short read has emptied the socket, unless its end is behind it (epoll(7), Q9).
-            if count < scratch.len() && !is_closed {
-                break;
-            }
-        }
-        self.flush().map_err(|failure| failure.to_string())
-    }
-
-    fn consume(
+    /// Takes what was received, and tells `each` of what streams have brought.
+    pub(crate) fn feed(
         &mut self,
         bytes: &[u8],
-        each: &mut impl FnMut(u32, Heard<'_>) -> Result<(), String>,
-    ) -> Result<usize, String> {
-        Frame::take_all(bytes, |frame| self.take(frame, each))
+        mut each: impl FnMut(u32, Brought<'_>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let mut partial = std::mem::take(&mut self.partial);
+        let fed = partial.feed(bytes, |rest| {
+            Frame::take_all(rest, |frame| self.take(frame, &mut each))
+        });
+        self.partial = partial;
+        fed
     }
 
     fn take(
         &mut self,
         frame: Frame<'_>,
-        each: &mut impl FnMut(u32, Heard<'_>) -> Result<(), String>,
+        each: &mut impl FnMut(u32, Brought<'_>) -> Result<(), String>,
     ) -> Result<(), String> {
         match frame {
             Frame::Data(stream, bytes, ends) => {
                 self.give_back(stream, bytes.len(), ends);
-                each(stream, Heard::Data(bytes))?;
+                each(stream, Brought::Data(bytes))?;
                 self.end_if(ends, stream, each)
             }
             Frame::Headers(stream, block, ends) => {
@@ -201,7 +159,7 @@ impl Connection {
             }
             Frame::Reset(stream, code) => {
                 self.streams.remove(&stream);
-                each(stream, Heard::Reset(code))
+                each(stream, Brought::Reset(code))
             }
             Frame::Settings(window) => {
                 http2::encode_settings_ack(&mut self.unsent);
@@ -239,13 +197,13 @@ impl Connection {
         &mut self,
         ends: bool,
         stream: u32,
-        each: &mut impl FnMut(u32, Heard<'_>) -> Result<(), String>,
+        each: &mut impl FnMut(u32, Brought<'_>) -> Result<(), String>,
     ) -> Result<(), String> {
         if !ends {
             return Ok(());
         }
         self.streams.remove(&stream);
-        each(stream, Heard::Ended)
+        each(stream, Brought::Ended)
     }
 
     /// Gives windows back by halves, as everybody does.

@@ -121,6 +121,15 @@ pub(crate) enum Told<'a> {
 }
 
 impl<'a> Told<'a> {
+    /// Reads a message without its prefix, which must not be an error of the server.
+    pub(crate) fn read(message: &'a [u8]) -> Result<Self, String> {
+        match Self::parse(message) {
+            Some(Self::Error(error)) => Err(String::from_utf8_lossy(error).into_owned()),
+            Some(told) => Ok(told),
+            None => Err("a message is not protocol buffers".to_owned()),
+        }
+    }
+
     /// Reads a message without its prefix; `None` if it is not protocol buffers.
     pub(crate) fn parse(message: &'a [u8]) -> Option<Self> {
         let mut told = Self::Other;
@@ -252,6 +261,24 @@ fn consume(
 pub(crate) fn told_event(published: &[u8]) -> Vec<u8> {
     let mut message = Vec::new();
     put_message(&field(100, &published[PREFIX_BYTES..]), &mut message);
+    message
+}
+
+/// The answer to a publish on a stream, or of a call, with its prefix.
+#[cfg(test)]
+pub(crate) fn told_published(is_streamed: bool) -> Vec<u8> {
+    let id = field(ID, &[b'0'; ID_BYTES]);
+    let answer = if is_streamed { field(204, &id) } else { id };
+    let mut message = Vec::new();
+    put_message(&answer, &mut message);
+    message
+}
+
+/// The answer to a subscription, with its prefix.
+#[cfg(test)]
+pub(crate) fn told_subscribed() -> Vec<u8> {
+    let mut message = Vec::new();
+    put_message(&field(202, b""), &mut message);
     message
 }
 

@@ -4,11 +4,11 @@
 //! It knows RFC 9113, RFC 7541 and gRPC's framing as far as two calls need them, and shares neither code
 //! nor crates with the servers that it measures.
 
-pub(crate) mod audience;
 pub(crate) mod callers;
-mod connection;
+pub(crate) mod connection;
 pub(crate) mod http2;
-mod message;
+pub(crate) mod message;
+pub(crate) mod publishing;
 
 pub(crate) use message::{put_varint, subscribe_to};
 

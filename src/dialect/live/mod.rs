@@ -7,6 +7,7 @@
 //! all that is to be heard.
 
 mod access;
+mod config;
 mod describe;
 mod filter;
 mod handshake;
@@ -21,12 +22,12 @@ mod tests;
 use std::sync::Arc;
 
 use crate::auth::{Directory, OrganizationId};
-use crate::config::LiveConfig;
 use crate::dialect::client::{self, Change, Reaction, Subscribe};
 use crate::dialect::{Action, Cors, Outcome, Responder};
 use crate::hub::Full;
 use request::{Filter, Limits, Request};
 
+pub use config::LiveConfig;
 pub use state::StatePath;
 
 /// What waits for an answer.

@@ -10,6 +10,7 @@
 mod access;
 mod assets;
 mod body;
+mod config;
 mod errors;
 mod post;
 mod route;
@@ -19,11 +20,11 @@ use std::sync::Arc;
 
 use super::{Action, Cors, Refused, Responder, Tools};
 use crate::auth::Directory;
-use crate::config::PubsubConfig;
 use crate::protocol::http1::Head;
 use assets::Assets;
 
 pub use assets::Asset;
+pub use config::PubsubConfig;
 pub use post::Posted;
 pub use route::Route;
 pub use socket::{Client, Pending, Position, Wanted, encode_event, encode_gap, encode_heartbeat};

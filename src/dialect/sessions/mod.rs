@@ -8,6 +8,7 @@
 
 mod access;
 mod answer;
+mod config;
 mod errors;
 mod lifecycle;
 mod listen;
@@ -19,13 +20,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use answer::{LogHeaders, Pending};
+pub use config::SessionsConfig;
 pub use listen::{Form, Listen};
 pub use route::{Function, Route};
 
 pub use super::handshake_fields;
 use super::{Action, Call, Cors, Operation, Refused, Responder, Tools};
 use crate::auth::Directory;
-use crate::config::SessionsConfig;
 use crate::hub::{
     Address, Command, OrganizationId, Parents, Scope, ScopeName, SessionKey, Transition,
 };

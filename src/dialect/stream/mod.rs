@@ -11,6 +11,7 @@
 
 mod access;
 mod client;
+mod config;
 mod describe;
 mod errors;
 pub mod mapping;
@@ -33,10 +34,10 @@ mod wire;
 use std::sync::Arc;
 
 use crate::auth::Directory;
-use crate::config::StreamConfig;
 use crate::dialect::Cors;
 
 pub use client::{Client, Pending};
+pub use config::StreamConfig;
 pub use post::Posted;
 pub use proto::RawMessage;
 pub use publish::Publish;

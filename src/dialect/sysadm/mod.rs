@@ -18,6 +18,7 @@
 //! A stranger hears nothing: with the login go the subscriptions, unless the very next login, which the
 //! same message asks for, is of the same organization. In open mode nobody is ever a stranger.
 
+mod config;
 mod login;
 mod render;
 mod reply;
@@ -35,7 +36,6 @@ use super::{
     read_credentials, respond_error,
 };
 use crate::auth::{Denied, Directory, Grant, Identity, LoginToken, OrganizationId};
-use crate::config::{SysadmConfig, SysadmErrors};
 use crate::dialect::Reporting;
 use crate::dialect::client::Reaction;
 use crate::hub::NamePattern;
@@ -45,6 +45,7 @@ use crate::protocol::http1::Head;
 use crate::protocol::websocket::CloseCode;
 use crate::time::Instant;
 
+pub use config::{SysadmConfig, SysadmErrors};
 pub use login::Pending;
 use reply::{Code, Errors};
 use request::Request;

@@ -6,10 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::auth::{Directory, Network};
-use crate::config::Config;
 use crate::connection::Then;
 use crate::dialect::{
-    AllMetrics, Call, Change, Exchange, Operation, Pending, Subscribe, Undo, sessions,
+    AllMetrics, Call, Change, Config, Exchange, Operation, Pending, Subscribe, Undo, sessions,
 };
 use crate::hub::{
     Address, Answer, Command, Draft, EventName, Names, OrganizationId, Parents, Placement, Scope,
@@ -49,7 +48,7 @@ impl Three {
                 shard: ShardId(shard),
                 placement: placement.clone(),
                 config: Arc::clone(&config),
-                directory: Arc::new(Directory::from_config(&config)),
+                directory: Arc::new(Directory::from_config(&config.hub, &config.organizations)),
                 metrics: Arc::clone(&metrics),
                 hostname: "host".into(),
                 seed: [shard as u8; 32],

@@ -1,7 +1,7 @@
 //! RFC 9113 §5.4 (errors), §10.5 (denial of service): whoever misbehaves is told so and goes, and nobody else
 //! on the shard notices.
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use fanfare::limits::HTTP2_CONTROL_FRAMES_PER_SECOND_MAX;
 use h2::Reason;
 use http::Request;

@@ -3,7 +3,7 @@
 //!
 //! Heads are written by hand: `h2`'s client is too polite for most of them.
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use fanfare::limits::{HTTP2_RESET_DELAY, PUBLISH_BYTES_MAX};
 use h2::Reason;
 

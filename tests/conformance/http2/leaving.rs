@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use fanfare::limits::{HTTP2_PING_INTERVAL, LINGER_TIMEOUT, PIPELINE_BYTES_MAX};
 use fanfare::shard::Shard;
 use h2::Reason;

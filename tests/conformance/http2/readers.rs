@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use fanfare::limits::RELAY_BYTES_MAX;
 use fanfare::shard::Shard;
 use http::Request;

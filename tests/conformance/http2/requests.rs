@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use fanfare::limits::{HTTP_BODY_TIMEOUT, HTTP2_RESET_DELAY, HTTP2_STREAMS_MAX, PUBLISH_BYTES_MAX};
 use h2::Reason;
 use http::Request;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use fanfare::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
 use fanfare_tonic::event::{
     events_stream_request::Message as Ask, events_stream_response::Message as Say,

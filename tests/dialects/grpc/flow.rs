@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use fanfare::config::{Config, SlowConsumer};
+use fanfare::config::SlowConsumer;
+use fanfare::dialect::Config;
 use fanfare::limits::{HTTP2_STREAM_SEND_BYTES_MAX, WRITE_TIMEOUT};
 use fanfare_tonic::event::events_stream_request::Message as Ask;
 use fanfare_tonic::event::events_stream_response::Message as Say;

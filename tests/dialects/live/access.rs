@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use fanfare::auth::Network;
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 
 use super::{PATH, set, types};
 use crate::stage::{Stage, everywhere, everywhere_with};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use fanfare::hub::ShardId;
 use fanfare::limits::{INTEREST_IDLE_MAX, MESH_OUTBOX_MESSAGES_MAX};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use tungstenite::Bytes;
 
 use super::{PATH, filter, types};

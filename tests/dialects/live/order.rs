@@ -1,6 +1,6 @@
 //! Contract: "filters are in force from the answer on" — answers and events on one connection, in order.
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use fanfare::hub::ShardId;
 use fanfare::limits::FANOUT_BYTES_MAX;
 use fanfare::shard::{Flushed, Mail};

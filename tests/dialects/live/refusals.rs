@@ -1,6 +1,6 @@
 //! Contract: what is refused is refused by name, old filters stay in force, the connection stays open.
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use tungstenite::Bytes;
 
 use super::{PATH, accepted, filter, set, types};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use fanfare::config::{Config, SlowConsumer};
+use fanfare::config::SlowConsumer;
+use fanfare::dialect::Config;
 use fanfare::limits::WRITE_TIMEOUT;
 
 use super::{PATH, accepted, filter, types};

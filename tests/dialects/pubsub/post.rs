@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use fanfare::config::{Config, Scopes};
+use fanfare::config::Scopes;
+use fanfare::dialect::Config;
 use fanfare::limits::{HTTP_BODY_TIMEOUT, IDEMPOTENCY_TTL};
 use serde_json::Value;
 

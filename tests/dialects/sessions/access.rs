@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 
 use crate::stage::{Stage, everywhere, everywhere_with};
 use crate::support::http::{Response, request};

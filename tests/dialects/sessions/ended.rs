@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use fanfare::config::{Config, Scopes};
+use fanfare::config::Scopes;
+use fanfare::dialect::Config;
 
 use crate::stage::{Stage, everywhere, everywhere_with};
 use crate::support::http::request;

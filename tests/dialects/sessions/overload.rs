@@ -3,7 +3,7 @@
 use fanfare::hub::ShardId;
 use fanfare::limits::{MESH_OUTBOX_MESSAGES_MAX, SEND_QUEUE_PAUSE_BYTES};
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 
 use crate::support::http::request;
 use crate::support::node::TestNode;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use serde_json::Value;
 
 use crate::stage::{Stage, everywhere, everywhere_with};

@@ -1,6 +1,7 @@
 //! Contract: "Publish", and the idempotency of the design.
 
-use fanfare::config::{Config, Scopes};
+use fanfare::config::Scopes;
+use fanfare::dialect::Config;
 
 use crate::stage::{Stage, everywhere, everywhere_with};
 use crate::support::http::request;

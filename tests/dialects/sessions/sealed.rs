@@ -1,6 +1,7 @@
 //! Organizations never hear each other: the same names in two of them are two of everything.
 
-use fanfare::config::{Config, Scopes};
+use fanfare::config::Scopes;
+use fanfare::dialect::Config;
 
 use crate::stage::{Stage, everywhere_with};
 use crate::support::http::{Response, request};

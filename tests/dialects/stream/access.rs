@@ -1,6 +1,6 @@
 //! Contract: "Auth" and "WebSocket handshake" — who may come in, who may do what, and how that is told.
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 
 use super::body::Streaming;
 use super::{

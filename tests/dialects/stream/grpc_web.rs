@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use fanfare_tonic::event::{EventTarget, PublishEventRequest, PublishEventResponse};
 use fanfare_tonic::prost::Message as _;
 use fanfare_tonic::prost_types::{Struct, Value, value};

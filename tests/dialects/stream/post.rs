@@ -1,6 +1,6 @@
 //! Contract: `POST /event/v2/publish` — one event by one request, and what browsers ask before.
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 
 use super::{PATH, PUBLISH, body, http_error_of, names, normalized, post, subscribe};
 use crate::stage::{everywhere, everywhere_with};

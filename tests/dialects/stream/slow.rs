@@ -1,6 +1,7 @@
 //! Design: "Slow consumers" — in this dialect: what is said, and how it ends, in each of its forms.
 
-use fanfare::config::{Config, SlowConsumer};
+use fanfare::config::SlowConsumer;
+use fanfare::dialect::Config;
 use serde_json::Value;
 
 use super::body::Streaming;

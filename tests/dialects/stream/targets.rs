@@ -1,6 +1,6 @@
 //! Contract: "Targets" — who hears what, at every level against every other, by a naive tree.
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 
 use super::{PATH, body, names, publish, subscribe};
 use crate::stage::{Stage, everywhere, everywhere_with};

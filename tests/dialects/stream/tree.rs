@@ -1,6 +1,7 @@
 //! Contract: "Targets" — what a target says of the tree: implied, contradicted, unknown.
 
-use fanfare::config::{Config, Scopes};
+use fanfare::config::Scopes;
+use fanfare::dialect::Config;
 
 use super::{
     PATH, ask, assert_alive, body, error_of, http_error_of, names, post, publish, subscribe,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use fanfare_tonic::event::events_stream_request::Message as Asked;
 use fanfare_tonic::event::events_stream_response::Message as Told;
 use fanfare_tonic::event::{

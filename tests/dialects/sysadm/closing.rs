@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 
 use super::{PATH, call, subscribe};
 use crate::stage::{everywhere, everywhere_with};

@@ -1,6 +1,6 @@
 //! Contract: "Events" — published in another dialect, in this dialect's form, byte for byte.
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 
 use super::{PATH, call, event, subscribe};
 use crate::stage::{everywhere, everywhere_with};

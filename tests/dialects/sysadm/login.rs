@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fanfare::auth::Network;
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 
 use super::{PATH, call, error, event, response, subscribe};
 use crate::stage::{Stage, everywhere, everywhere_with};

@@ -1,6 +1,7 @@
 //! Retained events, replies and live events on one connection, in order; slow clients of this dialect.
 
-use fanfare::config::{Config, SlowConsumer};
+use fanfare::config::SlowConsumer;
+use fanfare::dialect::Config;
 
 use super::{PATH, call, event, response, subscribe};
 use crate::stage::{everywhere, everywhere_with};

@@ -1,6 +1,7 @@
 //! Contract: "Errors" — both forms, what each answers, and that the connection stays as it was.
 
-use fanfare::config::{Config, SysadmErrors};
+use fanfare::dialect::Config;
+use fanfare::dialect::sysadm::SysadmErrors;
 use tungstenite::Bytes;
 
 use super::{PATH, call, error, error_of, event, response, subscribe};

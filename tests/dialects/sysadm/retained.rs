@@ -1,6 +1,6 @@
 //! Contract: "Retained event" — the last of its class arrives before the reply, on whichever shard.
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 
 use super::{PATH, call, event, response, subscribe};
 use crate::stage::{everywhere, everywhere_with};

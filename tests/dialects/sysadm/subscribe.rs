@@ -1,6 +1,6 @@
 //! Contract: "Subscribe" — classes, lists and single names, what is answered.
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 
 use super::{PATH, call, error, event, response, subscribe};
 use crate::stage::{everywhere, everywhere_with};

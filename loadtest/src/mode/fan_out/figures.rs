@@ -1,7 +1,7 @@
 //! The figures of one server with one window in `fan-out`: rows of rounds, medians, spreads, and ratios to a peer's.
 
 use super::Round;
-use crate::report::{Cell, Report, median, median_ratio, spread_percent};
+use crate::report::{Cell, Report, median, median_ratio, spread_percent, verdict};
 
 /// With one event in flight, the most that a delivery may cost of what the floor does.
 const RATIO_TARGET: f64 = 1.15;
@@ -88,7 +88,6 @@ impl Figures {
             median_ratio(&self.micros, &self.floors),
             median(&self.micros),
         );
-        let verdict = |is_met: bool| if is_met { "met" } else { "missed" };
         match window {
             1 => report.note(format!(
                 "target of window 1, at most {RATIO_TARGET} of the floor: {driver} {ratio:.3}, {}",

@@ -8,15 +8,16 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::failure::Failure;
-use crate::hostile::guests::{Errand, Guests, Seen};
-use crate::hostile::horde::Manner;
+use crate::hostile::attackers::Manner;
 use crate::hostile::http1::{Pipelined, Unfinished, event_stream, post, publish};
 use crate::hostile::http2::{Call, Habits, Streams, block};
 use crate::hostile::judge::{FloodBounds, Judge, millis_at};
+use crate::hostile::legitimate::{LegitimateClients, Seen, Task};
 use crate::hostile::socket::{After, Dialect, Socket};
-use crate::hostile::{Filler, Horde, Says, Talker};
+use crate::hostile::{Attacker, Attackers, Filler, Says};
 use crate::machine::reserve_descriptors;
 use crate::mode::configured;
+use crate::names::Named;
 use crate::report::{Cell, Report};
 use crate::target::Target;
 
@@ -46,17 +47,7 @@ enum Kind {
     Upload,
 }
 
-impl Kind {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Http1 => "http1",
-            Self::Http2 => "http2",
-            Self::Websocket => "websocket",
-            Self::Discarded => "discarded",
-            Self::Upload => "upload",
-        }
-    }
-}
+impl Kind {}
 
 /// Who floods, and for how long.
 #[derive(Clone, Debug, clap::Args)]
@@ -126,13 +117,13 @@ pub(crate) fn run(args: &FloodArgs) -> Result<Report, Failure> {
 }
 
 /// How long a bystander may wait, if anything is asked, in milliseconds.
-fn bound(args: &FloodArgs, errand: Errand) -> Option<f64> {
+fn bound(args: &FloodArgs, task: Task) -> Option<f64> {
     let bounds = FloodBounds::beside(args.connections)?;
-    match errand {
-        Errand::Open => Some(bounds.open),
-        Errand::New => Some(bounds.new),
-        Errand::Poll => Some(bounds.poll),
-        Errand::Publish | Errand::Load => None,
+    match task {
+        Task::Open => Some(bounds.open),
+        Task::New => Some(bounds.new),
+        Task::Poll => Some(bounds.poll),
+        Task::Publish | Task::Load => None,
     }
 }
 
@@ -148,63 +139,63 @@ fn one(
     report.note(&target.banner);
     let address = target.address;
     let quiet = Duration::from_secs(args.quiet_seconds);
-    let guests = |duration| Guests::send(&Errand::ALL, address, "", duration);
+    let clients = |duration| LegitimateClients::start(&Task::ALL, address, "", duration);
     if args.quiet_seconds > 0 {
-        for (errand, seen) in guests(quiet).finish()? {
+        for (task, seen) in clients(quiet).finish()? {
             let p99 = millis_at(&seen.latencies, 0.99);
-            if let Some(bound) = bound(args, errand)
+            if let Some(bound) = bound(args, task)
                 && p99 > bound
             {
-                let name = errand.as_str();
+                let name = task.as_str();
                 report.note(format!(
                     "{name}: {p99:.0} ms without a flood, and the bound is {bound:.0}: this machine is too busy to judge"
                 ));
             }
-            report.row(row(errand, "none", &seen, [Cell::Empty, Cell::Empty]));
+            report.row(row(task, "none", &seen, [Cell::Empty, Cell::Empty]));
         }
     }
     let duration = Duration::from_secs(args.seconds);
     let witnessed = witness(
         &target,
         duration,
-        || guests(duration),
-        || horde(args, kind, &target),
+        || clients(duration),
+        || attackers(args, kind, &target),
     )?;
-    for (errand, seen) in &witnessed.seen {
-        let bound = bound(args, *errand);
-        let what = format!("{} beside {}", errand.as_str(), kind.as_str());
+    for (task, seen) in &witnessed.seen {
+        let bound = bound(args, *task);
+        let what = format!("{} beside {}", task.as_str(), kind.name());
         let verdict = match (seen.refused(), bound) {
             // Who is refused was not served in time.
             (refused @ 1.., Some(bound)) => judge.broken(&what, refused, bound),
             _ => judge.at_most(&what, millis_at(&seen.latencies, 0.99), bound),
         };
-        report.row(row(*errand, kind.as_str(), seen, verdict));
+        report.row(row(*task, &kind.name(), seen, verdict));
     }
     let (told, resident) = (&witnessed.told, witnessed.resident);
     let rate = told.answers as f64 / witnessed.took.as_secs_f64();
     let mib = witnessed.sent_bytes as f64 / witnessed.took.as_secs_f64() / 1024.0 / 1024.0;
     report.note(format!(
         "{}: {rate:.0} answers/s to the flood, which sent {mib:.1} MiB/s; {} still connected; refused: {}; ended: {}",
-        kind.as_str(),
+        kind.name(),
         witnessed.connected,
         told.refusals.sentence(),
         told.endings.sentence()
     ));
     report.note(format!(
         "{}: rss {:.1} MiB before, {:.1} at most, {:.1} after",
-        kind.as_str(),
+        kind.name(),
         resident.before,
         resident.peak,
         resident.after
     ));
-    witnessed.note_waited(kind.as_str(), report);
+    witnessed.note_waited(&kind.name(), report);
     target.stop()
 }
 
-fn row(errand: Errand, flood: &str, seen: &Seen, [bound, verdict]: [Cell; 2]) -> [Cell; 11] {
+fn row(task: Task, flood: &str, seen: &Seen, [bound, verdict]: [Cell; 2]) -> [Cell; 11] {
     let millis = |share| figure(millis_at(&seen.latencies, share), 2);
     [
-        Cell::text(errand.as_str()),
+        Cell::text(task.as_str()),
         Cell::text(flood),
         Cell::Count(seen.asked()),
         Cell::Count(seen.refused()),
@@ -219,25 +210,25 @@ fn row(errand: Errand, flood: &str, seen: &Seen, [bound, verdict]: [Cell; 2]) ->
 }
 
 /// The attackers.
-fn horde(args: &FloodArgs, kind: Kind, target: &Target) -> Result<Horde, Failure> {
+fn attackers(args: &FloodArgs, kind: Kind, target: &Target) -> Result<Attackers, Failure> {
     let (address, bytes, window) = (target.address, args.bytes, args.window);
     let manner = Manner {
         comes_again: true,
         is_narrow: false,
     };
-    Horde::open(address, args.connections, manner, move |index| {
+    Attackers::open(address, args.connections, manner, move |index| {
         let session = format!("flooded-{}", index % SESSIONS);
-        talker(kind, address, &session, bytes, window)
+        attacker(kind, address, &session, bytes, window)
     })
 }
 
-fn talker(
+fn attacker(
     kind: Kind,
     address: SocketAddr,
     session: &str,
     bytes: usize,
     window: Option<u64>,
-) -> Box<dyn Talker> {
+) -> Box<dyn Attacker> {
     let window_or = |otherwise: u64| window.unwrap_or(otherwise);
     match kind {
         Kind::Http1 => {
@@ -301,14 +292,14 @@ mod tests {
     fn every_flood_goes_on_as_long_as_it_is_let() {
         let address = SocketAddr::from(([127, 0, 0, 1], 7400));
         for kind in [Kind::Http1, Kind::Discarded, Kind::Upload] {
-            let mut talker = talker(kind, address, "s", 160, None);
+            let mut attacker = attacker(kind, address, "s", 160, None);
             for _ in 0..3 {
                 let mut buf = Vec::new();
-                talker.say(&mut buf);
+                attacker.say(&mut buf);
                 assert!(!buf.is_empty(), "{kind:?}");
             }
         }
-        let mut windowed = talker(Kind::Http1, address, "s", 160, Some(5));
+        let mut windowed = attacker(Kind::Http1, address, "s", 160, Some(5));
         let mut buf = Vec::new();
         windowed.say(&mut buf);
         assert_eq!(buf.len(), 5 * 160);
@@ -322,9 +313,9 @@ mod tests {
     #[test]
     fn an_upload_is_one_chunk_without_end() {
         let address = SocketAddr::from(([127, 0, 0, 1], 7400));
-        let mut talker = talker(Kind::Upload, address, "s", 160, None);
+        let mut attacker = attacker(Kind::Upload, address, "s", 160, None);
         let mut buf = Vec::new();
-        talker.say(&mut buf);
+        attacker.say(&mut buf);
         let text = String::from_utf8(buf).expect("text");
         assert!(
             text.ends_with("\r\nTransfer-Encoding: chunked\r\n\r\n7fffffff\r\n"),

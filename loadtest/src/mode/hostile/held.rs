@@ -4,18 +4,19 @@
 use std::time::Duration;
 
 use crate::failure::Failure;
-use crate::hostile::Horde;
-use crate::hostile::guests::{Errand, Guests, PUBLISH_INTERVAL};
-use crate::hostile::horde::Manner;
+use crate::hostile::Attackers;
+use crate::hostile::attackers::Manner;
 use crate::hostile::judge::{Judge, SLACK_MIB, millis_at};
+use crate::hostile::legitimate::{LegitimateClients, PUBLISH_INTERVAL, Task};
 use crate::machine::reserve_descriptors;
 use crate::mode::configured;
+use crate::names::{Named, or_all};
 use crate::report::{Cell, Report};
 
 use super::organization::{Organizations, bearer};
 use super::wants::Wants;
 use super::ways::Way;
-use super::{Common, figure, witness};
+use super::{Memory, figure, witness};
 
 /// Who attackers are to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -42,14 +43,10 @@ impl Access {
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct HeldArgs {
     #[command(flatten)]
-    common: Common,
+    memory: Memory,
     /// Ways of holding, one after the other; all of them without it.
     #[arg(long, value_enum, value_delimiter = ',')]
     way: Vec<Way>,
-    /// Connections of each way; without it 200 with something large, 1,000 with something small, 20
-    /// with many things.
-    #[arg(long)]
-    connections: Option<usize>,
     /// Bytes of what is large and unfinished.
     #[arg(long, default_value_t = 1_000_000)]
     bytes: usize,
@@ -59,40 +56,28 @@ pub(crate) struct HeldArgs {
     /// Seconds of each way.
     #[arg(long, default_value_t = 8)]
     seconds: u64,
-    /// Who attackers are.
+    /// Who attackers are; through strangers the server may grow by 64 MiB only.
     #[arg(long, value_enum, default_value_t = Access::Open)]
     access: Access,
-    /// MiB that the server is configured to let wait; it may grow by that and 64 MiB. Strangers by
-    /// 64 MiB only.
-    #[arg(long, default_value_t = 256)]
-    budget_mib: u32,
 }
 
-const COLUMNS: [&str; 14] = [
-    "way",
-    "connections",
-    "rss before MiB",
-    "peak MiB",
-    "after MiB",
-    "grown MiB",
-    "bound MiB",
-    "memory",
+const COLUMNS: [&str; 14] = Memory::columns([
     "published",
     "refused",
     "bound refused",
     "bystander",
     "p99 ms",
     "last answer",
-];
+]);
 
 /// Runs it.
 pub(crate) fn run(args: &HeldArgs) -> Result<Report, Failure> {
-    if args.connections == Some(0) || args.seconds == 0 || args.bytes == 0 {
+    if args.memory.connections == Some(0) || args.seconds == 0 || args.bytes == 0 {
         return Err(Failure::new(
             "hostile held: connections, seconds and bytes begin at 1",
         ));
     }
-    reserve_descriptors(args.connections.unwrap_or(1_000))?;
+    reserve_descriptors(args.memory.connections.unwrap_or(1_000))?;
     let mut report = Report::new("hostile-held", &COLUMNS);
     let who = args.access.sentence();
     report.note(format!(
@@ -100,22 +85,17 @@ pub(crate) fn run(args: &HeldArgs) -> Result<Report, Failure> {
         args.bytes,
         args.count,
         args.seconds,
-        args.common.sentence()
+        args.memory.common.sentence()
     ));
     let organizations = match args.access {
         Access::Open => None,
-        _ => Some(Organizations::draw(&args.common.target.server)?),
+        _ => Some(Organizations::draw(&args.memory.common.target.server)?),
     };
     let mut judge = Judge::default();
-    let ways = if args.way.is_empty() {
-        &Way::ALL[..]
-    } else {
-        &args.way
-    };
-    for &way in ways {
+    for &way in or_all(&args.way) {
         one(args, way, organizations.as_ref(), &mut judge, &mut report)?;
     }
-    judge.close(args.common.judge, &mut report);
+    judge.close(args.memory.common.judge, &mut report);
     Ok(report)
 }
 
@@ -127,10 +107,10 @@ fn one(
     report: &mut Report,
 ) -> Result<(), Failure> {
     let config = organizations.map_or("", |all| &all.config);
-    let (_folder, target_args) = configured(&args.common.target, config)?;
-    let target = args.common.start(&target_args)?;
+    let (_folder, target_args) = configured(&args.memory.common.target, config)?;
+    let target = args.memory.common.start(&target_args)?;
     let address = target.address;
-    let connections = args.connections.unwrap_or(way.connections());
+    let connections = args.memory.connections.unwrap_or(way.connections());
     let duration = Duration::from_secs(args.seconds);
     let mut wants = Wants {
         host: address,
@@ -143,40 +123,33 @@ fn one(
     if let (Access::Member, Some(all)) = (args.access, organizations) {
         wants.token = Some(all.attackers.clone());
     }
-    let guests = || {
+    let clients = || {
         let requests = way.calmly(address, &fields, args.access == Access::Member);
-        let guests = Guests::send(&[], address, "", duration);
-        guests.and_publish(address, requests, PUBLISH_INTERVAL, duration)
+        let clients = LegitimateClients::start(&[], address, "", duration);
+        clients.and_publish(address, requests, PUBLISH_INTERVAL, duration)
     };
     let open = || {
-        Horde::open(address, connections, Manner::default(), move |index| {
-            way.talker(&Wants {
+        Attackers::open(address, connections, Manner::default(), move |index| {
+            way.attacker(&Wants {
                 index,
                 ..wants.clone()
             })
         })
     };
-    let witnessed = witness(&target, duration, guests, open)?;
-    let seen = witnessed.of(Errand::Load)?;
+    let witnessed = witness(&target, duration, clients, open)?;
+    let seen = witnessed.of(Task::Load)?;
     // Who has not logged in has no share of what may wait.
     let budget_mib = if args.access == Access::Stranger {
         0
     } else {
-        args.budget_mib
+        args.memory.budget_mib
     };
     // Tables have bounds of their own.
     let bound = way.waits().then(|| f64::from(budget_mib) + SLACK_MIB);
-    let memory = judge.at_most(
-        &format!("MiB grown by {}", way.as_str()),
-        witnessed.resident.grown(),
-        bound,
-    );
+    let mut row = witnessed.memory(&way.name(), connections, bound, judge);
     let refused = seen.refused();
-    let what = format!("publishes refused beside {}", way.as_str());
+    let what = format!("publishes refused beside {}", way.name());
     let accepted = judge.at_most(&what, refused as f64, Some(0.0));
-    let mut row = vec![Cell::text(way.as_str()), Cell::Count(connections as u64)];
-    row.extend(witnessed.resident.cells());
-    row.extend(memory);
     row.push(Cell::Count(seen.told.answers));
     row.push(Cell::Count(refused));
     row.extend(accepted);
@@ -187,13 +160,13 @@ fn one(
     let stopped = told.first_refusal().unwrap_or("nothing");
     report.note(format!(
         "{}: stopped by {stopped}; accepted {}, answered {}, still connected {}; refused: {}; ended: {}",
-        way.as_str(),
+        way.name(),
         told.opened,
         told.answers,
         witnessed.connected,
         told.refusals.sentence(),
         told.endings.sentence()
     ));
-    witnessed.note_waited(way.as_str(), report);
+    witnessed.note_waited(&way.name(), report);
     target.stop()
 }

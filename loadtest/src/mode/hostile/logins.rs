@@ -10,20 +10,20 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
+use crate::client::Client;
 use crate::failure::Failure;
-use crate::hostile::horde::Manner;
+use crate::hostile::attackers::Manner;
 use crate::hostile::http1::Pipelined;
 use crate::hostile::judge::{Judge, LOGINS_PERCENT, SLACK_MIB, mib, millis_at};
-use crate::hostile::line::Line;
 use crate::hostile::peak::Peak;
 use crate::hostile::socket::Dialect;
 use crate::hostile::told::Words;
-use crate::hostile::{Horde, Says, Talker};
+use crate::hostile::{Attacker, Attackers, Says};
+use crate::load::{histogram, nanos};
 use crate::machine::reserve_descriptors;
 use crate::mode::{configured, pause};
 use crate::pump::Pump;
 use crate::report::{Cell, Report};
-use crate::schedule::{histogram, nanos};
 
 use super::organization::{NOBODY, Organizations, RIGHT, WRONG};
 use super::{AFTER_PAUSE, Common, Resident, figure, waited_percent};
@@ -103,14 +103,14 @@ pub(crate) fn run(args: &LoginsArgs) -> Result<Report, Failure> {
         report.row(quiet.row("alone", [Cell::Empty, Cell::Empty]));
     }
     let usage = target.usage()?;
-    let mut horde = horde(args, address)?;
+    let mut attackers = attackers(args, address)?;
     let duration = Duration::from_secs(args.seconds);
     let tries = honest(duration);
     // The last ones have their time, too, and it is no better.
-    horde.pump_for(duration + IN_TIME)?;
+    attackers.pump_for(duration + IN_TIME)?;
     let waited = waited_percent(&target, usage, duration + IN_TIME)?;
-    let told = horde.told().clone();
-    drop(horde);
+    let told = attackers.told().clone();
+    drop(attackers);
     let logins = tries.finish()?;
     let peak = peak.finish()?;
     pause(AFTER_PAUSE)?;
@@ -145,17 +145,17 @@ pub(crate) fn run(args: &LoginsArgs) -> Result<Report, Failure> {
     Ok(report)
 }
 
-fn horde(args: &LoginsArgs, address: SocketAddr) -> Result<Horde, Failure> {
+fn attackers(args: &LoginsArgs, address: SocketAddr) -> Result<Attackers, Failure> {
     let basic = if args.same_user { WRONG } else { NOBODY };
     let request = login(address, basic);
     let manner = Manner {
         comes_again: true,
         is_narrow: false,
     };
-    Horde::open(address, args.connections, manner, move |_| {
+    Attackers::open(address, args.connections, manner, move |_| {
         let requests = Says::Same(request.clone());
-        let talker: Box<dyn Talker> = Box::new(Pipelined::endless(requests).with_window(1));
-        talker
+        let attacker: Box<dyn Attacker> = Box::new(Pipelined::endless(requests).with_window(1));
+        attacker
     })
 }
 
@@ -236,11 +236,11 @@ impl Honest {
                 lags.saturating_record(nanos(due.elapsed()));
                 let request = request.clone();
                 tries.push(thread::spawn(move || {
-                    let answer = Line::open(address, Some(SocketAddr::new(from, 0)))
-                        .and_then(|mut line| line.ask(&request));
+                    let answer = Client::connect_from(Some(SocketAddr::new(from, 0)), address)
+                        .and_then(|mut client| client.ask(&request));
                     Login {
                         took: due.elapsed(),
-                        answer: answer.map(|(status, _)| status),
+                        answer: answer.map(|answer| answer.status),
                     }
                 }));
                 due += interval;

@@ -15,10 +15,10 @@ mod ways;
 use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
-use crate::hostile::guests::{Errand, Guests, Seen};
-use crate::hostile::judge::mib;
+use crate::hostile::judge::{Judge, mib};
+use crate::hostile::legitimate::{LegitimateClients, Seen, Task};
 use crate::hostile::peak::Peak;
-use crate::hostile::{Horde, Told};
+use crate::hostile::{Attackers, Told};
 use crate::machine::{Usage, pin};
 use crate::mode::pause;
 use crate::pump::Pump;
@@ -65,6 +65,47 @@ struct Common {
     /// Fail when a bound is missed.
     #[arg(long)]
     judge: bool,
+}
+
+/// What attacks on memory have as well.
+#[derive(Clone, Debug, clap::Args)]
+struct Memory {
+    #[command(flatten)]
+    common: Common,
+    /// Connections of each way; without it as many as suit the way.
+    #[arg(long)]
+    connections: Option<usize>,
+    /// MiB that the server is configured to let wait; it may grow by that and 64 MiB.
+    #[arg(long, default_value_t = 256)]
+    budget_mib: u32,
+}
+
+impl Memory {
+    /// The columns of such an attack, the last of which are its own.
+    const fn columns(own: [&'static str; 6]) -> [&'static str; 14] {
+        let mut all = [
+            "way",
+            "connections",
+            "rss before MiB",
+            "peak MiB",
+            "after MiB",
+            "grown MiB",
+            "bound MiB",
+            "memory",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+        ];
+        let mut place = 0;
+        while place < own.len() {
+            all[all.len() - own.len() + place] = own[place];
+            place += 1;
+        }
+        all
+    }
 }
 
 /// Runs it.
@@ -126,9 +167,9 @@ impl Resident {
 
 /// What was seen of an attack.
 struct Witnessed {
-    seen: Vec<(Errand, Seen)>,
+    seen: Vec<(Task, Seen)>,
     resident: Resident,
-    /// The horde as it was when the bystanders' time was over.
+    /// The attackers as it was when the bystanders' time was over.
     told: Told,
     connected: usize,
     sent_bytes: u64,
@@ -139,11 +180,26 @@ struct Witnessed {
 }
 
 impl Witnessed {
-    fn of(&self, errand: Errand) -> Result<&Seen, Failure> {
-        let found = self.seen.iter().find(|(found, _)| *found == errand);
+    fn of(&self, task: Task) -> Result<&Seen, Failure> {
+        let found = self.seen.iter().find(|(found, _)| *found == task);
         found
             .map(|(_, seen)| seen)
             .ok_or_else(|| Failure::new("no bystander was sent for this"))
+    }
+
+    /// The cells that attacks on memory have in common; the server may grow by `bound`.
+    fn memory(
+        &self,
+        way: &str,
+        connections: usize,
+        bound: Option<f64>,
+        judge: &mut Judge,
+    ) -> Vec<Cell> {
+        let mut row = vec![Cell::text(way), Cell::Count(connections as u64)];
+        row.extend(self.resident.cells());
+        let what = format!("MiB grown by {way}");
+        row.extend(judge.at_most(&what, self.resident.grown(), bound));
+        row
     }
 
     /// A note where the machine was not idle.
@@ -157,34 +213,34 @@ impl Witnessed {
     }
 }
 
-/// Lets a horde attack for so long, while bystanders go about their errands.
+/// Lets a attackers attack for so long, while bystanders go about their tasks.
 fn witness(
     target: &Target,
     duration: Duration,
-    guests: impl FnOnce() -> Guests,
-    open: impl FnOnce() -> Result<Horde, Failure>,
+    clients: impl FnOnce() -> LegitimateClients,
+    open: impl FnOnce() -> Result<Attackers, Failure>,
 ) -> Result<Witnessed, Failure> {
     let before = target.memory()?.resident;
     let (usage, peak, start) = (target.usage()?, Peak::watch(target.pid()), Instant::now());
-    let mut horde = open()?;
+    let mut attackers = open()?;
     // It is under way when bystanders come.
-    horde.pump_for(duration.min(10 * PUMP_SLICE))?;
-    let guests = guests();
-    horde.pump_for(duration)?;
+    attackers.pump_for(duration.min(10 * PUMP_SLICE))?;
+    let clients = clients();
+    attackers.pump_for(duration)?;
     // Polls end by their own time, and the attack goes on as long as they wait; where nothing is
     // answered any more, it ends first.
     for _ in 0..PATIENCE_SLICES {
-        if guests.are_back() {
+        if clients.are_done() {
             break;
         }
-        horde.pump_for(PUMP_SLICE)?;
+        attackers.pump_for(PUMP_SLICE)?;
     }
     let took = start.elapsed();
     let waited_percent = waited_percent(target, usage, took)?;
-    let (told, connected) = (horde.told().clone(), horde.connected());
-    let sent_bytes = horde.sent_bytes();
-    drop(horde);
-    let seen = guests.finish()?;
+    let (told, connected) = (attackers.told().clone(), attackers.connected());
+    let sent_bytes = attackers.sent_bytes();
+    drop(attackers);
+    let seen = clients.finish()?;
     let peak = peak.finish()?;
     pause(AFTER_PAUSE)?;
     let after = target.memory()?.resident;

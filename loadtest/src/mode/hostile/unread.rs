@@ -7,22 +7,23 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::failure::Failure;
-use crate::hostile::guests::{Errand, Guests};
-use crate::hostile::horde::Manner;
+use crate::client::Client;
+use crate::failure::{During, Failure};
+use crate::hostile::attackers::Manner;
 use crate::hostile::http1::{Deaf, Pipelined, event_stream, post};
 use crate::hostile::http2::{Call, Habits, Streams, block};
 use crate::hostile::judge::{FloodBounds, Judge, SLACK_MIB, millis_at};
-use crate::hostile::line::Line;
+use crate::hostile::legitimate::{LegitimateClients, Task};
 use crate::hostile::socket::{After, Dialect, Socket};
-use crate::hostile::{Horde, Says, Talker};
+use crate::hostile::{Attacker, Attackers, Says};
 use crate::machine::reserve_descriptors;
+use crate::names::{Named, or_all};
 use crate::report::{Cell, Report};
 use crate::rpc;
 use crate::scrape::Counters;
 use crate::target::Target;
 
-use super::{Common, figure, witness};
+use super::{Memory, figure, witness};
 
 /// The session whose log is asked for.
 const SESSION: &str = "hostile-log";
@@ -57,34 +58,6 @@ enum Way {
 }
 
 impl Way {
-    const ALL: [Self; 10] = [
-        Self::Http1Polls,
-        Self::Http2Polls,
-        Self::Sse,
-        Self::Grpc,
-        Self::GrpcWindow,
-        Self::Sessions,
-        Self::Sysadm,
-        Self::Live,
-        Self::Stream,
-        Self::Pubsub,
-    ];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Http1Polls => "http1-polls",
-            Self::Http2Polls => "http2-polls",
-            Self::Sse => "sse",
-            Self::Grpc => "grpc",
-            Self::GrpcWindow => "grpc-window",
-            Self::Sessions => Dialect::Sessions.as_str(),
-            Self::Sysadm => Dialect::Sysadm.as_str(),
-            Self::Live => Dialect::Live.as_str(),
-            Self::Stream => Dialect::Stream.as_str(),
-            Self::Pubsub => Dialect::Pubsub.as_str(),
-        }
-    }
-
     fn connections(self) -> usize {
         match self {
             Self::Http1Polls => 10,
@@ -93,7 +66,7 @@ impl Way {
         }
     }
 
-    fn talker(self, address: SocketAddr, connections: usize) -> Box<dyn Talker> {
+    fn attacker(self, address: SocketAddr, connections: usize) -> Box<dyn Attacker> {
         let polls = POLLS.div_ceil(connections) as u64;
         match self {
             Self::Http1Polls => {
@@ -152,7 +125,7 @@ fn grpc(address: SocketAddr, window: u32, reads: bool) -> Streams {
     Streams::new(Says::Same(call), habits)
 }
 
-fn socket(dialect: Dialect, address: SocketAddr) -> Box<dyn Talker> {
+fn socket(dialect: Dialect, address: SocketAddr) -> Box<dyn Attacker> {
     let hello = dialect.subscribe(NAME);
     let count = u64::from(hello.is_some());
     let after = After::Messages(Says::Same(hello.unwrap_or_default()), count);
@@ -164,13 +137,10 @@ fn socket(dialect: Dialect, address: SocketAddr) -> Box<dyn Talker> {
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct UnreadArgs {
     #[command(flatten)]
-    common: Common,
+    memory: Memory,
     /// Ways of not reading, one after the other; all of them without it.
     #[arg(long, value_enum, value_delimiter = ',')]
     way: Vec<Way>,
-    /// Connections of each way; 10 that pipeline polls, 1 of HTTP/2, 100 of others without it.
-    #[arg(long)]
-    connections: Option<usize>,
     /// Seconds of each way.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
@@ -183,36 +153,29 @@ pub(crate) struct UnreadArgs {
     /// Large events per second.
     #[arg(long, default_value_t = 20)]
     rate: u32,
-    /// MiB that the server is configured to let wait; it may grow by that and 64 MiB.
-    #[arg(long, default_value_t = 256)]
-    budget_mib: u32,
 }
 
-const COLUMNS: [&str; 14] = [
-    "way",
-    "connections",
-    "rss before MiB",
-    "peak MiB",
-    "after MiB",
-    "grown MiB",
-    "bound MiB",
-    "memory",
+const COLUMNS: [&str; 14] = Memory::columns([
     "open p99 ms",
     "open max ms",
     "bound ms",
     "bystander",
     "events refused",
     "too slow",
-];
+]);
 
 /// Runs it.
 pub(crate) fn run(args: &UnreadArgs) -> Result<Report, Failure> {
-    if args.connections == Some(0) || args.seconds == 0 || args.rate == 0 || args.event_kib == 0 {
+    if args.memory.connections == Some(0)
+        || args.seconds == 0
+        || args.rate == 0
+        || args.event_kib == 0
+    {
         return Err(Failure::new(
             "hostile unread: connections, seconds, rate and events begin at 1",
         ));
     }
-    reserve_descriptors(args.connections.unwrap_or(100))?;
+    reserve_descriptors(args.memory.connections.unwrap_or(100))?;
     let mut report = Report::new("hostile-unread", &COLUMNS);
     report.note(format!(
         "hostile unread: a log of {} KiB, {} events/s of {} KiB, {} s each way, {}",
@@ -220,30 +183,25 @@ pub(crate) fn run(args: &UnreadArgs) -> Result<Report, Failure> {
         args.rate,
         args.event_kib,
         args.seconds,
-        args.common.sentence()
+        args.memory.common.sentence()
     ));
     let mut judge = Judge::default();
-    let ways = if args.way.is_empty() {
-        &Way::ALL[..]
-    } else {
-        &args.way
-    };
-    for &way in ways {
+    for &way in or_all(&args.way) {
         one(args, way, &mut judge, &mut report)?;
     }
-    judge.close(args.common.judge, &mut report);
+    judge.close(args.memory.common.judge, &mut report);
     Ok(report)
 }
 
 fn one(args: &UnreadArgs, way: Way, judge: &mut Judge, report: &mut Report) -> Result<(), Failure> {
-    let target = args.common.start(&args.common.target)?;
+    let target = args.memory.common.start(&args.memory.common.target)?;
     let address = target.address;
     fill(&target, args.log_kib, args.event_kib)?;
-    let connections = args.connections.unwrap_or(way.connections());
+    let connections = args.memory.connections.unwrap_or(way.connections());
     let duration = Duration::from_secs(args.seconds);
-    let guests = || {
+    let clients = || {
         let interval = Duration::from_secs(1) / args.rate;
-        Guests::send(&[Errand::Open], address, "", duration).and_publish(
+        LegitimateClients::start(&[Task::Open], address, "", duration).and_publish(
             address,
             Says::Same(large_event(address, args.event_kib)),
             interval,
@@ -255,25 +213,17 @@ fn one(args: &UnreadArgs, way: Way, judge: &mut Judge, report: &mut Report) -> R
         is_narrow: true,
     };
     let open = || {
-        Horde::open(address, connections, manner, move |_| {
-            way.talker(address, connections)
+        Attackers::open(address, connections, manner, move |_| {
+            way.attacker(address, connections)
         })
     };
-    let witnessed = witness(&target, duration, guests, open)?;
-    let (seen, load) = (witnessed.of(Errand::Open)?, witnessed.of(Errand::Load)?);
-    let memory_bound = f64::from(args.budget_mib) + SLACK_MIB;
-    let grown = witnessed.resident.grown();
-    let memory = judge.at_most(
-        &format!("MiB grown by {}", way.as_str()),
-        grown,
-        Some(memory_bound),
-    );
+    let witnessed = witness(&target, duration, clients, open)?;
+    let (seen, load) = (witnessed.of(Task::Open)?, witnessed.of(Task::Load)?);
+    let bound = f64::from(args.memory.budget_mib) + SLACK_MIB;
+    let mut row = witnessed.memory(&way.name(), connections, Some(bound), judge);
     let p99 = millis_at(&seen.latencies, 0.99);
     let open_bound = FloodBounds::beside(connections).map(|bounds| bounds.open);
-    let waits = judge.at_most(&format!("open beside {}", way.as_str()), p99, open_bound);
-    let mut row = vec![Cell::text(way.as_str()), Cell::Count(connections as u64)];
-    row.extend(witnessed.resident.cells());
-    row.extend(memory);
+    let waits = judge.at_most(&format!("open beside {}", way.name()), p99, open_bound);
     row.push(figure(p99, 2));
     row.push(Cell::Figure(seen.latencies.max() as f64 / 1e6, 2));
     row.extend(waits);
@@ -285,14 +235,14 @@ fn one(args: &UnreadArgs, way: Way, judge: &mut Judge, report: &mut Report) -> R
     let told = &witnessed.told;
     report.note(format!(
         "{}: refused: {}; ended: {}; events: {} accepted, {} deliveries, refused: {}",
-        way.as_str(),
+        way.name(),
         told.refusals.sentence(),
         told.endings.sentence(),
         load.told.answers,
         counted.delivered,
         load.told.refusals.sentence(),
     ));
-    witnessed.note_waited(way.as_str(), report);
+    witnessed.note_waited(&way.name(), report);
     target.stop()
 }
 
@@ -302,13 +252,10 @@ fn fill(target: &Target, log_kib: usize, event_kib: usize) -> Result<(), Failure
     let body = format!(r#"{{"type":"probe","data":"{padding}"}}"#);
     let path = format!("/api/sessions/{SESSION}/events");
     let request = post(address, &path, "", &body);
-    let mut line = Line::open(address, None)?;
+    let mut client = Client::connect(address)?;
     for _ in 0..log_kib.div_ceil(event_kib) {
-        let (status, body) = line.ask(&request)?;
-        if status != 200 {
-            let body = String::from_utf8_lossy(&body);
-            return Err(Failure::new(format!("filling a log: {status} {body}")));
-        }
+        client.send(&request)?;
+        client.recv().during("filling a log")?;
     }
     Ok(())
 }
@@ -341,17 +288,17 @@ mod tests {
     #[test]
     fn polls_are_shared_out_and_answers_left() {
         let address = SocketAddr::from(([127, 0, 0, 1], 7400));
-        let mut talker = Way::Http1Polls.talker(address, 10);
+        let mut attacker = Way::Http1Polls.attacker(address, 10);
         let mut buf = Vec::new();
-        talker.say(&mut buf);
+        attacker.say(&mut buf);
         let text = String::from_utf8(buf).expect("text");
         assert_eq!(text.matches("GET /api").count(), POLLS / 10);
-        assert!(!talker.reads());
+        assert!(!attacker.reads());
         for way in [Way::Sse, Way::Grpc] {
-            assert!(!way.talker(address, 1).reads(), "{way:?}");
+            assert!(!way.attacker(address, 1).reads(), "{way:?}");
         }
         for way in [Way::Http2Polls, Way::GrpcWindow] {
-            assert!(way.talker(address, 1).reads(), "{way:?}");
+            assert!(way.attacker(address, 1).reads(), "{way:?}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use crate::hostile::http1::{Pipelined, Unfinished, post};
 use crate::hostile::http2::{Call, EndlessHeaders, Habits, Streams, block};
 use crate::hostile::socket::{After, Dialect, Socket};
-use crate::hostile::{Filler, Says, Talker};
+use crate::hostile::{Attacker, Filler, Says};
 
 use super::organization::bearer;
 
@@ -50,7 +50,7 @@ impl Wants {
     }
 
     /// A WebSocket.
-    pub(super) fn socket(&self, dialect: Dialect, after: After) -> Box<dyn Talker> {
+    pub(super) fn socket(&self, dialect: Dialect, after: After) -> Box<dyn Attacker> {
         let session = format!("held-{}", self.index);
         let handshake = dialect.handshake(self.host, &session, &self.fields());
         Box::new(Socket::new(handshake, after))
@@ -61,25 +61,25 @@ impl Wants {
         dialect: Dialect,
         message: impl FnMut(u64) -> String + Send + 'static,
         count: u64,
-    ) -> Box<dyn Talker> {
+    ) -> Box<dyn Attacker> {
         let messages = Says::Numbered(Box::new(message));
         self.socket(dialect, After::Messages(messages, count))
     }
 
     /// A WebSocket of the stream dialect with as many subscriptions as it is let.
-    pub(super) fn subscriptions(&self) -> Box<dyn Talker> {
+    pub(super) fn subscriptions(&self) -> Box<dyn Attacker> {
         let index = self.index;
         let message = move |number| subscribe(index, number);
         self.many(Dialect::Stream, message, SUBSCRIPTIONS)
     }
 
     /// A WebSocket of the live dialect with one large filter.
-    pub(super) fn filters(&self) -> Box<dyn Talker> {
+    pub(super) fn filters(&self) -> Box<dyn Attacker> {
         self.many(Dialect::Live, |_| filters(), 1)
     }
 
     /// A room with many long names.
-    pub(super) fn room_names(&self) -> Box<dyn Talker> {
+    pub(super) fn room_names(&self) -> Box<dyn Attacker> {
         self.many(Dialect::Pubsub, room_name, ROOM_NAMES)
     }
 
@@ -87,16 +87,16 @@ impl Wants {
     pub(super) fn requests(
         &self,
         make: fn(SocketAddr, &str, &str, u64) -> Vec<u8>,
-    ) -> Box<dyn Talker> {
+    ) -> Box<dyn Attacker> {
         let (host, fields) = (self.host, self.fields());
         let name = format!("held-{}", self.index);
         let request = move |number| make(host, &fields, &name, number);
-        let talker = Pipelined::endless(Says::Numbered(Box::new(request)));
-        Box::new(talker.with_window(WINDOW).with_limit(self.count))
+        let attacker = Pipelined::endless(Says::Numbered(Box::new(request)));
+        Box::new(attacker.with_window(WINDOW).with_limit(self.count))
     }
 
     /// A publish whose body, framed so, is not finished.
-    pub(super) fn body(&self, framing: &str) -> Box<dyn Talker> {
+    pub(super) fn body(&self, framing: &str) -> Box<dyn Attacker> {
         let (host, fields) = (self.host, self.fields());
         let head =
             format!("POST /api/sessions/held/events HTTP/1.1\r\nHost: {host}\r\n{fields}{framing}");
@@ -104,19 +104,19 @@ impl Wants {
     }
 
     /// A head that is not finished.
-    pub(super) fn head(&self) -> Box<dyn Talker> {
+    pub(super) fn head(&self) -> Box<dyn Attacker> {
         let (host, fields) = (self.host, self.fields());
         let start = format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\n{fields}X-Pad: ");
         Box::new(Unfinished::new(start, Filler::Bytes(HEAD_BYTES)))
     }
 
     /// The same in HTTP/2.
-    pub(super) fn http2_headers(&self) -> Box<dyn Talker> {
+    pub(super) fn http2_headers(&self) -> Box<dyn Attacker> {
         Box::new(EndlessHeaders::new(&self.host.to_string(), HEAD_BYTES))
     }
 
     /// Many publishes on one connection whose bodies are not finished.
-    pub(super) fn http2_bodies(&self) -> Box<dyn Talker> {
+    pub(super) fn http2_bodies(&self) -> Box<dyn Attacker> {
         let bearer = self.token.as_ref().map(|token| format!("Bearer {token}"));
         let fields: Vec<(&str, &str)> = bearer
             .iter()

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::auth::Directory;
-use crate::config::PubsubConfig;
 use crate::dialect::Action;
+use crate::dialect::pubsub::PubsubConfig;
 use crate::dialect::testing::{Ground, organizations};
 
 fn ask_of(directory: Directory, line: &str, lines: &str) -> (u16, String, String) {

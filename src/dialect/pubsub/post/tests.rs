@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::auth::Directory;
-use crate::config::PubsubConfig;
+use crate::dialect::pubsub::PubsubConfig;
 use crate::dialect::testing::{Ground, name, organizations, respond};
 use crate::dialect::{Exchange, Pending};
 use crate::hub::{Parents, Status};

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::auth::Directory;
-use crate::config::PubsubConfig;
+use crate::dialect::pubsub::PubsubConfig;
 use crate::dialect::testing::{Ground, UPGRADE, organizations, reply};
 use crate::dialect::{Action, Message, Open, Opening, Operation, Show};
 use crate::hub::{Epoch, EventId, Gap};

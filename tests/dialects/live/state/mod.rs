@@ -5,7 +5,7 @@ mod fields;
 mod refusals;
 mod walks;
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use serde_json::Value;
 
 use crate::stage::Stage;

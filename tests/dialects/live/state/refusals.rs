@@ -1,6 +1,6 @@
 //! Contract: 401, 403, 404, 405 with `Allow`, 400 for what cannot be meant; errors have one form.
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 
 use super::{SERVER, ask, config, get, items, texts};
 use crate::stage::{everywhere, everywhere_with};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use fanfare::config::{Config, Scopes};
+use fanfare::config::Scopes;
+use fanfare::dialect::Config;
 
 use super::{dismissed, enter, enter_as, news, path, publish, published, subscribe, welcome};
 use crate::stage::{everywhere, everywhere_with};

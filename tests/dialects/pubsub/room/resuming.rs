@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use fanfare::config::Config;
+use fanfare::dialect::Config;
 use serde_json::Value;
 
 use super::{Member, enter, expect, heard, news, pairs, publish, subscribe};

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::auth::TokenDigest;
-use crate::config::{Config, OrganizationConfig, TokenConfig};
+use crate::config::{OrganizationConfig, TokenConfig};
+use crate::dialect::Config;
 
 const AUTHENTICATE: &str = r#"{"action":"authenticate","data":{"token":"a-all"},"ref":5}"#;
 
@@ -201,12 +202,7 @@ fn a_later_token_of_the_same_organization_takes_the_place_of_the_former() {
 fn who_may_no_longer_listen_hears_nothing() {
     let mut organization = OrganizationConfig {
         name: "a".to_owned(),
-        id: None,
-        publishes_per_second: None,
-        bounds: crate::config::BoundsConfig::default(),
-        logs_bytes_max: None,
-        tokens: Vec::new(),
-        users: Vec::new(),
+        ..OrganizationConfig::default()
     };
     for token in ["publish", "subscribe"] {
         organization.tokens.push(TokenConfig {
@@ -218,7 +214,11 @@ fn who_may_no_longer_listen_hears_nothing() {
     let headers = "Authorization: subscribe\r\n";
     let mut config = Config::default();
     config.organizations.push(organization);
-    let mut tester = Tester::connect(Directory::from_config(&config), query, headers);
+    let mut tester = Tester::connect(
+        Directory::from_config(&config.hub, &config.organizations),
+        query,
+        headers,
+    );
     tester.come_in();
     tester.change(r#"{"action":"subscribe-event","data":{"eventName":"a"},"ref":1}"#);
     assert!(tester.hears("a"));
