@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use fanfare::auth::{Directory, Network};
-use fanfare::dialect::Config;
-use fanfare::dialect::Route;
+use fanfare::dialect::{AllMetrics, Config, Dialects, Parts};
 use fanfare::hub::{Placement, ShardId};
 use fanfare::metrics::Metrics;
 use fanfare::protocol::Parsed;
@@ -55,6 +54,12 @@ fn at(millis: u64) -> Now {
 }
 
 fn parse_and_route(c: &mut Criterion) {
+    let dialects = Dialects::new(&Parts {
+        config: &Config::default(),
+        directory: &Arc::new(Directory::open()),
+        hostname: "host",
+        metrics: &(Arc::new([Metrics::default()]) as AllMetrics),
+    });
     c.bench_function("shard_request/parse_and_route_curl_get", |b| {
         b.iter(|| {
             let mut scratch = Scratch::new();
@@ -62,8 +67,7 @@ fn parse_and_route(c: &mut Criterion) {
                 Ok(Parsed::Complete(head, _)) => head,
                 other => panic!("not a whole head: {other:?}"),
             };
-            // The first question of `Dialects::route`.
-            black_box(fanfare::dialect::sessions::Route::parse(head.path).map(Route::Sessions))
+            black_box(dialects.route(head.path))
         });
     });
 }

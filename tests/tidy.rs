@@ -6,6 +6,8 @@
 
 #[path = "tidy/circles.rs"]
 mod circles;
+#[path = "tidy/dialects.rs"]
+mod dialects;
 #[path = "tidy/house.rs"]
 mod house;
 #[path = "tidy/pages.rs"]
@@ -20,8 +22,9 @@ mod tables;
 use std::fs;
 
 use house::{
-    BANNED_BUT_HERE, BANNED_PATHS, BANNED_WORDS, CIRCLES, DIALECTS, FILE_LINES_MAX, HOMES, RANKS,
-    SAME_RANK, TOP_LEVEL, UNSAFE_HOMES,
+    BANNED_BUT_HERE, BANNED_PATHS, BANNED_WORDS, CIRCLES, COMMENT_COLUMNS_MAX, DOOR_LINES_MAX,
+    FILE_LINES_MAX, HOMES, RANKS, SAME_RANK, TEST_FILE_LINES_MAX, TOP_LEVEL, UNSAFE_HOMES,
+    WIDE_DOORS,
 };
 use paths::{crate_paths, paths_from};
 use source::{Source, files, read, root, sources, words};
@@ -110,20 +113,22 @@ fn imports_point_down_the_ladder() {
 
 #[test]
 fn dialects_do_not_know_each_other() {
+    let list = dialects::listed();
+    let is_dialect = |name: &str| list.iter().any(|dialect| dialect.module == name);
     let mut findings = Vec::new();
     for source in rungs() {
         let module = source.module();
         let ["dialect", own, ..] = module[..] else {
             continue;
         };
-        if !DIALECTS.contains(&own) {
+        if !is_dialect(own) {
             continue;
         }
         for path in crate_paths(&source) {
             let segments: Vec<&str> = path.segments.iter().map(String::as_str).collect();
             if let ["crate", "dialect", other, ..] = segments[..]
                 && other != own
-                && DIALECTS.contains(&other)
+                && is_dialect(other)
             {
                 let at = source.at(path.position);
                 findings.push(format!(
@@ -141,9 +146,10 @@ fn no_two_files_of_a_folder_need_each_other() {
     for (folder, files) in CIRCLES {
         let files = files.iter().map(|&file| file.to_owned()).collect();
         let known = (folder.to_owned(), files);
+        let there = found.clone();
         assert!(
             found.remove(&known),
-            "{known:?} is gone: strike it out in tests/tidy/house.rs"
+            "{known:?} is gone: correct tests/tidy/house.rs; there are {there:?}"
         );
     }
     let findings = found
@@ -151,6 +157,27 @@ fn no_two_files_of_a_folder_need_each_other() {
         .map(|(folder, files)| format!("{folder}: {}", files.join(" ⇄ ")));
     assert_none(
         "move what these files share below them, or into one of them:",
+        findings.collect(),
+    );
+}
+
+#[test]
+fn nothing_above_the_dialects_names_one() {
+    let list = dialects::listed();
+    let above = rungs().filter(|source| rank(source.module()[0]).is_some_and(|rank| rank > 4));
+    let findings = above.flat_map(|source| dialects::named_above(&source, &list));
+    assert_none(
+        "ask the dialect by a method of `Dialect` (src/dialect/contract.rs):",
+        findings.collect(),
+    );
+}
+
+#[test]
+fn a_dialect_has_an_arm_of_its_own() {
+    let list = dialects::listed();
+    let findings = rungs().flat_map(|source| dialects::catch_alls(&source, &list));
+    assert_none(
+        "name every dialect, or `dispatch!`; another one would be forgotten here:",
         findings.collect(),
     );
 }
@@ -257,15 +284,66 @@ fn files_begin_by_saying_what_they_are() {
 
 #[test]
 fn files_are_short() {
-    let long = sources(&["src"]).into_iter().filter_map(|source| {
+    let long = sources(&CODE).into_iter().filter_map(|source| {
         let lines = source.text.lines().count();
-        (lines > FILE_LINES_MAX).then(|| format!("{}: {lines} lines", source.path))
+        let max = if source.path.starts_with("src/") {
+            FILE_LINES_MAX
+        } else {
+            TEST_FILE_LINES_MAX
+        };
+        (lines > max).then(|| format!("{}: {lines} lines", source.path))
     });
-    let rule =
-        format!("split files over {FILE_LINES_MAX} lines by what they know; tests go first:");
-    assert_none(&rule, long.collect());
+    let rule = "split long files by what they know; tests go first:";
+    assert_none(rule, long.collect());
     // Functions are counted by clippy, with this bound.
     assert!(read(".clippy.toml").contains("too-many-lines-threshold = 70"));
+}
+
+#[test]
+fn comments_are_narrow() {
+    let mut findings = Vec::new();
+    for source in sources(&CODE) {
+        for (number, line) in (1..).zip(source.text.lines()) {
+            let Some(comment) = line.trim_start().strip_prefix("//") else {
+                continue;
+            };
+            let drawn = comment.contains(['│', '─', '►', '⟲', '…']) || comment.starts_with("! |");
+            let columns = line.chars().count();
+            // A word that is too long by itself, such as an address, cannot be wrapped.
+            let words = comment.split_whitespace().count();
+            if columns > COMMENT_COLUMNS_MAX && !drawn && words > 2 {
+                findings.push(format!("{}:{number}: {columns} columns", source.path));
+            }
+        }
+    }
+    let rule = format!("wrap comments at {COMMENT_COLUMNS_MAX} columns:");
+    assert_none(&rule, findings);
+}
+
+#[test]
+fn a_door_is_not_the_work() {
+    let mut findings = Vec::new();
+    for source in sources(&["src"]) {
+        if !source.path.ends_with("/mod.rs") {
+            continue;
+        }
+        let code = source
+            .shipped
+            .lines()
+            .filter(|line| !line.trim().is_empty());
+        let lines = code.count();
+        let wide = WIDE_DOORS.iter().find(|(path, _)| *path == source.path);
+        let max = wide.map_or(DOOR_LINES_MAX, |(_, lines)| *lines);
+        // What a dialect is stands in its door.
+        let is_dialect = source.shipped.contains("\nimpl Dialect for ");
+        if lines > max && !is_dialect {
+            findings.push(format!("{}: {lines} lines of code", source.path));
+        }
+    }
+    let rule = format!(
+        "a door with more than {DOOR_LINES_MAX} lines of code does the work of a file beside it:"
+    );
+    assert_none(&rule, findings);
 }
 
 #[test]

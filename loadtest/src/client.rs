@@ -1,6 +1,8 @@
-//! One kept-alive HTTP connection for whatever is asked: several requests at once, answers in order.
+//! One kept-alive HTTP connection for whatever is asked: several requests at once, answers in
+//! order.
 //!
-//! Blocking on purpose: its thread does nothing else meanwhile, but wait for an answer, or look for it over and over.
+//! Blocking on purpose: its thread does nothing else meanwhile, but wait for an answer, or look for
+//! it over and over.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};

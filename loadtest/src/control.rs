@@ -1,9 +1,10 @@
-//! The control of an experiment, printed as the bystander: one subscriber and its publisher who have nothing to do with
-//! what is going on, and how long their events take.
+//! The control of an experiment, printed as the bystander: one subscriber and its publisher who
+//! have nothing to do with what is going on, and how long their events take.
 //!
-//! It is a live one, to whom events are pushed: how far logs reach is not its concern. Two threads that block, one sends
-//! each event when it is due, the other notes when it is heard: so they are woken by the kernel when it is time, whatever
-//! else the probe does on its core. `lag` says how late the sender itself was.
+//! It is a live one, to whom events are pushed: how far logs reach is not its concern. Two threads
+//! that block, one sends each event when it is due, the other notes when it is heard: so they are
+//! woken by the kernel when it is time, whatever else the probe does on its core. `lag` says how
+//! late the sender itself was.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -86,7 +87,7 @@ impl Control {
     }
 }
 
-/// Publishes until it is over, and gives how many there were, and how late each was sent.
+/// Publishes until it is over, and returns how many there were, and how late each was sent.
 fn publish(
     mut client: Client,
     path: &str,

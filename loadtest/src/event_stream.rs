@@ -1,5 +1,5 @@
-//! Server-sent events as a client reads them (WHATWG HTML §9.2.6), for streams that end lines with a
-//! line feed or CRLF.
+//! Server-sent events as a client reads them (WHATWG HTML §9.2.6), for streams that end lines with
+//! a line feed or CRLF.
 //!
 //! Bytes in, values out; it must never know sockets or what an event means.
 

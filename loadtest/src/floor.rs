@@ -13,11 +13,11 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use crate::failure::{During, Failure};
+use crate::fleet::kinds::readers;
+use crate::fleet::kinds::subscribers;
 use crate::kind::Kind;
-use crate::load::Audience;
+use crate::load::Subscribed;
 use crate::machine::{pin, reserve_descriptors, thread_cpu};
-use crate::mode::arena::subscribers;
-use crate::mode::read;
 use crate::pump::Pump;
 use crate::voice::frame::Opening;
 
@@ -71,8 +71,8 @@ impl Floor {
         })
     }
 
-    /// Lets the reader ask on every socket, and the sender take the requests in. The sockets are then
-    /// as warm as those of a server that has just parked its polls.
+    /// Lets the reader ask on every socket, and the sender take the requests in. The sockets are
+    /// then as warm as those of a server that has just parked its polls.
     pub(crate) fn ask(&mut self) -> Result<(), Failure> {
         self.reader.say("ask")?;
         self.reader.expect("asked")?;
@@ -80,13 +80,14 @@ impl Floor {
         self.sender.expect("taken")
     }
 
-    /// Sends an answer on every socket, and gives the sender's cpu for each once all are received.
+    /// Sends an answer on every socket, and returns the sender's cpu for each once all are
+    /// received.
     pub(crate) fn answer(&mut self, answer: &[u8]) -> Result<Duration, Failure> {
         self.send(answer, 1)
     }
 
-    /// Sends `bytes`, which are so many answers or frames, in one write on every socket, and gives the
-    /// sender's cpu for each write once all are received.
+    /// Sends `bytes`, which are so many answers or frames, in one write on every socket, and
+    /// returns the sender's cpu for each write once all are received.
     pub(crate) fn send(&mut self, bytes: &[u8], count: u64) -> Result<Duration, Failure> {
         self.reader.say(&format!("receive {count}"))?;
         self.sender.say(&encode_hex(bytes))?;
@@ -164,8 +165,8 @@ impl Drop for Helper {
     }
 }
 
-/// The sender's process: for an empty line on standard input it takes one request from every socket,
-/// for an answer it sends it to every socket.
+/// The sender's process: for an empty line on standard input it takes one request from every
+/// socket, for an answer it sends it to every socket.
 pub(crate) fn send(args: HelperArgs) -> Result<(), Failure> {
     pin(args.core)?;
     reserve_descriptors(args.connections)?;
@@ -223,7 +224,7 @@ pub(crate) fn receive(args: HelperArgs) -> Result<(), Failure> {
 }
 
 fn receive_answers(address: SocketAddr, connections: usize) -> Result<(), Failure> {
-    let mut fleet = read(address, Kind::Poll, connections, |_| "floor".to_owned())?;
+    let mut fleet = readers(address, Kind::Poll, connections, |_| "floor".to_owned())?;
     say("ready")?;
     for line in io::stdin().lines() {
         let line = line.during("standard input")?;

@@ -1,9 +1,10 @@
-//! Counts the frames of one WebSocket without reading them: header by header, however bytes are cut.
+//! Counts the frames of one WebSocket without reading them: header by header, however bytes are
+//! cut.
 //!
 //! Bytes in, counts out; it must never know sockets. What is inside of a frame is only kept where
 //! somebody wants to look at it: a client that parses every event would be slower than the server.
 
-use crate::voice::Fault;
+use crate::fault::Fault;
 use crate::websocket::{FrameError, HEADER_BYTES_MAX, Header, Opcode, close_code, encode_control};
 
 /// A header, as far as it has come.
@@ -14,7 +15,8 @@ struct PartialHeader {
 }
 
 impl PartialHeader {
-    /// Takes a header or a part of it, and gives the bytes after; `self.bytes` begins with a header that is complete.
+    /// Takes a header or a part of it, and returns the bytes after; `self.bytes` begins with a
+    /// header that is complete.
     fn take<'b>(&mut self, bytes: &'b [u8]) -> Result<(Option<Header>, &'b [u8]), FrameError> {
         // Nearly always a header comes in one piece.
         if self.count == 0
@@ -33,8 +35,8 @@ impl PartialHeader {
     }
 }
 
-/// Takes WebSocket messages out of their frames, in the pieces in which they arrive: for protocols that are spoken
-/// inside of them, and may begin and end anywhere.
+/// Takes WebSocket messages out of their frames, in the pieces in which they arrive: for protocols
+/// that are spoken inside of them, and may begin and end anywhere.
 #[derive(Debug, Default)]
 pub(crate) struct Unframer {
     header: PartialHeader,
@@ -45,8 +47,8 @@ pub(crate) struct Unframer {
 }
 
 impl Unframer {
-    /// Takes what was received. Tells `each` of every piece of a text or binary message, and whether the message ends
-    /// with it; what must be sent back is appended to `replies`.
+    /// Takes what was received. Tells `each` of every piece of a text or binary message, and
+    /// whether the message ends with it; what must be sent back is appended to `replies`.
     pub(crate) fn feed(
         &mut self,
         mut bytes: &[u8],
@@ -97,8 +99,8 @@ pub(crate) struct Messages {
 }
 
 impl Messages {
-    /// Takes what was received. Tells `each` of every text or binary message; what must be sent back is appended to
-    /// `replies`.
+    /// Takes what was received. Tells `each` of every text or binary message; what must be sent
+    /// back is appended to `replies`.
     pub(crate) fn feed(
         &mut self,
         bytes: &[u8],
@@ -205,7 +207,7 @@ impl FrameCounter {
         Ok(())
     }
 
-    /// Takes a header or a part of it, and gives the bytes after.
+    /// Takes a header or a part of it, and returns the bytes after.
     fn begin<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], CountError> {
         let (header, rest) = self.header.take(bytes)?;
         let Some(header) = header else {
@@ -250,8 +252,8 @@ pub(crate) fn sequence(frame: &[u8]) -> Option<u64> {
     sequence_at(frame, &mut 0)
 }
 
-/// The same, where messages of one server have the field at the same place: looked for there first, and `at` says where
-/// that is from one message to the next.
+/// The same, where messages of one server have the field at the same place: looked for there first,
+/// and `at` says where that is from one message to the next.
 pub(crate) fn sequence_at(message: &[u8], at: &mut usize) -> Option<u64> {
     sequence_after(SEQUENCE_MARKER, message, at)
 }
@@ -263,23 +265,31 @@ pub(crate) fn sequence_after(marker: &[u8], message: &[u8], at: &mut usize) -> O
         .get(*at..)
         .is_some_and(|rest| rest.starts_with(marker));
     if !is_there {
-        // Most places are not even like its first byte.
-        let mut places = message.windows(marker.len());
-        *at = places.position(|part| part[0] == marker[0] && part == marker)?;
+        *at = place(marker, message)?;
     }
     digits(message, *at + marker.len())
 }
 
+/// Where the marker is.
+#[cold]
+fn place(marker: &[u8], message: &[u8]) -> Option<usize> {
+    // Most places are not even like its first byte.
+    let mut places = message.windows(marker.len());
+    places.position(|part| part[0] == marker[0] && part == marker)
+}
+
 /// The number whose digits begin here.
+#[inline]
 fn digits(message: &[u8], at: usize) -> Option<u64> {
-    message
-        .get(at..)?
-        .get(..SEQUENCE_DIGITS)?
-        .iter()
-        .try_fold(0, |sum, byte| {
-            byte.is_ascii_digit()
-                .then(|| sum * 10 + u64::from(byte - b'0'))
-        })
+    let digits = message.get(at..)?.first_chunk::<SEQUENCE_DIGITS>()?;
+    let mut number = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        number = number * 10 + u64::from(digit - b'0');
+    }
+    Some(number)
 }
 
 /// A JSON field by which an event is known; always of the same length, so that frames are too.

@@ -1,7 +1,8 @@
-//! HTTP/1.1 answers as a client reads them (RFC 9112): heads, and bodies of known length or chunked.
+//! HTTP/1.1 answers as a client reads them (RFC 9112): heads, and bodies of known length or
+//! chunked.
 //!
-//! Bytes in, values out: `None` means that more bytes are needed. It must never know sockets, and it
-//! shares nothing with the server it reads: what one misunderstands the other must not excuse.
+//! Bytes in, values out: `None` means that more bytes are needed. It must never know sockets, and
+//! it shares nothing with the server it reads: what one misunderstands the other must not excuse.
 
 use std::borrow::Cow;
 use std::fmt;

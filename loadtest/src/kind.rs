@@ -32,7 +32,8 @@ pub(crate) struct Cursor<'a> {
 const SUBSCRIBE: &str = r#"{"action":"subscribe-event","data":{"eventName":"probe"},"ref":1}"#;
 
 impl Kind {
-    /// The request that begins to listen, after the cursor if there is one and this kind knows cursors.
+    /// The request that begins to listen, after the cursor if there is one and this kind knows
+    /// cursors.
     pub(crate) fn request(self, host: &str, session: &str, after: Option<Cursor<'_>>) -> Vec<u8> {
         let mut fields = match self {
             Self::Poll => String::new(),

@@ -1,7 +1,8 @@
-//! How fast events are published: a closed window, or an open schedule; and how long each is on its way.
+//! How fast events are published: a closed window, or an open schedule; and how long each is on its
+//! way.
 //!
-//! Of an open load an event is due at its time, whatever became of those before it, so that a server that stalls is late
-//! for all that fell due meanwhile. Sockets are somebody else's.
+//! Of an open load an event is due at its time, whatever became of those before it, so that a
+//! server that stalls is late for all that fell due meanwhile. Sockets are somebody else's.
 
 use std::time::{Duration, Instant};
 
@@ -104,7 +105,7 @@ impl Timing {
 }
 
 /// Subscribers to whom events can be published.
-pub(crate) trait Audience: Pump {
+pub(crate) trait Subscribed: Pump {
     /// Events that were published; the number of the next.
     fn started(&self) -> u64;
     /// Events that all have heard who are to.
@@ -117,7 +118,7 @@ pub(crate) trait Audience: Pump {
 
 /// Publishes `events` and keeps `window` of them in flight, each until the last one has heard it.
 pub(crate) fn keep_in_flight(
-    to: &mut impl Audience,
+    to: &mut impl Subscribed,
     events: u64,
     window: u64,
 ) -> Result<(), Failure> {
@@ -140,11 +141,11 @@ impl Schedule {
         self.start + Duration::from_nanos((event - self.first) * 1_000_000_000 / self.rate)
     }
 
-    /// Publishes `events`, each when it is due, and gives by how many nanoseconds each was late; nothing if the
-    /// subscribers fall behind, when publishing ends. On return not all are heard.
+    /// Publishes `events`, each when it is due, and returns by how many nanoseconds each was late;
+    /// nothing if the subscribers fall behind, when publishing ends. On return not all are heard.
     pub(crate) fn offer(
         &self,
-        to: &mut impl Audience,
+        to: &mut impl Subscribed,
         events: u64,
     ) -> Result<Option<Histogram<u64>>, Failure> {
         let mut lags = histogram()?;
@@ -180,7 +181,8 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A histogram of nanoseconds up to a minute, with three digits that count; what takes longer counts as that.
+/// A histogram of nanoseconds up to a minute, with three digits that count; what takes longer
+/// counts as that.
 pub(crate) fn histogram() -> Result<Histogram<u64>, Failure> {
     Histogram::new_with_bounds(1, 60_000_000_000, 3).during("a histogram")
 }
@@ -205,7 +207,7 @@ mod tests {
         times: Vec<Instant>,
     }
 
-    impl Audience for Echo {
+    impl Subscribed for Echo {
         fn started(&self) -> u64 {
             self.started
         }

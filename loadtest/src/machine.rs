@@ -149,7 +149,8 @@ pub(crate) fn children_of(pid: Pid) -> Result<Vec<Pid>, Failure> {
         .collect())
 }
 
-/// What the scheduler's `schedstat` files say of a process's threads, added up; nothing where the kernel keeps none.
+/// What the scheduler's `schedstat` files say of a process's threads, added up; nothing where the
+/// kernel keeps none.
 fn waited(pid: Pid) -> Result<Duration, Failure> {
     let folder = format!("/proc/{pid}/task");
     let threads = fs::read_dir(&folder).during(&folder)?;
@@ -160,7 +161,8 @@ fn waited(pid: Pid) -> Result<Duration, Failure> {
     Ok(texts.filter_map(|text| parse_schedstat(&text)).sum())
 }
 
-/// The second number: nanoseconds spent waiting on a run queue (the kernel's `sched-stats` document).
+/// The second number: nanoseconds spent waiting on a run queue (the kernel's `sched-stats`
+/// document).
 fn parse_schedstat(text: &str) -> Option<Duration> {
     let nanos = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
     Some(Duration::from_nanos(nanos))

@@ -1,10 +1,10 @@
 //! Measures a Fanfare server from outside.
 //!
 //! It shares no code with the server, so that a mistake cannot hide on both sides. Reading order:
-//! [`mode`] (what is measured), [`target`] and [`machine`] (the server, as the kernel sees it), [`fleet`] (the
-//! subscribers), [`voice`] (what each says on its wire), [`check`] (what they are to hear), [`load`] and [`publisher`]
-//! (how fast it is published, and how), [`rpc`] (a gRPC client), [`hostile`] (attackers and those beside them), [`floor`]
-//! (what nothing can be cheaper than).
+//! [`mode`] (what is measured), [`target`] and [`machine`] (the server, as the kernel sees it),
+//! [`fleet`] (the subscribers), [`voice`] (what each says on its wire), [`check`] (what they are to
+//! hear), [`load`] and [`publisher`] (how fast it is published, and how), [`rpc`] (a gRPC client),
+//! [`hostile`] (attackers and those beside them), [`floor`] (what nothing can be cheaper than).
 
 mod check;
 mod client;
@@ -12,6 +12,7 @@ mod compare;
 mod control;
 mod event_stream;
 mod failure;
+mod fault;
 mod fleet;
 mod floor;
 mod frames;
@@ -75,7 +76,8 @@ enum Command {
     Publish(mode::publish::PublishArgs),
     /// cpu per delivery when every event goes to every subscriber, beside the kernel's floor.
     FanOut(mode::fan_out::FanOutArgs),
-    /// cpu per delivery when every event goes to every gRPC stream, beside a server written with tonic.
+    /// cpu per delivery when every event goes to every gRPC stream, beside a server written with
+    /// tonic.
     GrpcFanOut(mode::grpc_fan_out::GrpcFanOutArgs),
     /// Memory of gRPC streams that only wait, beside a server written with tonic.
     GrpcIdle(mode::grpc_idle::GrpcIdleArgs),

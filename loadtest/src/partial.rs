@@ -5,8 +5,8 @@
 pub(crate) struct Partial(Vec<u8>);
 
 impl Partial {
-    /// Takes what was received. `take` understands what bytes begin with and says how many it took; 0 means that more are
-    /// needed.
+    /// Takes what was received. `take` understands what bytes begin with and says how many it took;
+    /// 0 means that more are needed.
     pub(crate) fn feed<E>(
         &mut self,
         bytes: &[u8],

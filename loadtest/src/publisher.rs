@@ -1,8 +1,8 @@
 //! One publisher on a kept-alive connection that does not wait for answers before it asks again.
 //!
-//! Its socket never blocks: it shares a thread and an epoll with everybody who subscribes. Answers are counted, and one
-//! that refuses an event ends the measurement. What it says is its [`Publishing`]; over HTTP that is [`HttpPublishing`],
-//! for ourselves and for others.
+//! Its socket never blocks: it shares a thread and an epoll with everybody who subscribes. Answers
+//! are counted, and one that refuses an event ends the measurement. What it says is its
+//! [`Publishing`]; over HTTP that is [`HttpPublishing`], for ourselves and for others.
 
 use std::fmt::Debug;
 use std::io::{ErrorKind, Read, Write};
@@ -28,17 +28,15 @@ pub(crate) struct Answers {
 
 /// How a publisher speaks on its connection.
 pub(crate) trait Publishing {
-    /// Where it connects.
-    fn address(&self) -> SocketAddr;
     /// What it sends before anything else.
     fn hello(&self) -> Vec<u8> {
         Vec::new()
     }
-    /// Appends what publishes events of these sequences, their payloads padded with so many bytes. Returns the number of
-    /// answers that will come.
+    /// Appends what publishes events of these sequences, their payloads padded with so many bytes.
+    /// Returns the number of answers that will come.
     fn encode(&mut self, sequences: &[u64], padding: usize, requests: &mut Vec<u8>) -> u64;
-    /// Takes whole answers from the start of `received`; what must be sent back (a pong) is appended to `replies`. Fails
-    /// if one refuses an event.
+    /// Takes whole answers from the start of `received`; what must be sent back (a pong) is
+    /// appended to `replies`. Fails if one refuses an event.
     fn take(&mut self, received: &[u8], replies: &mut Vec<u8>) -> Result<Answers, String>;
 }
 
@@ -57,10 +55,10 @@ pub(crate) fn one_of(count: usize, seed: u64, event: u64) -> usize {
     fastrand::Rng::with_seed(seed ^ event).usize(..count.max(1))
 }
 
-/// Requests of HTTP/1.1, several at once, answers in order: how ours, nchan and small servers are published to.
+/// Requests of HTTP/1.1, several at once, answers in order: how ours, nchan and small servers are
+/// published to.
 #[derive(Clone)]
 pub(crate) struct HttpPublishing {
-    address: SocketAddr,
     /// Where all events go, unless a plan says where each goes.
     path: String,
     plan: Option<Rc<dyn Plan>>,
@@ -74,7 +72,6 @@ impl HttpPublishing {
     /// Posts to a path of a server, one request for each event.
     pub(crate) fn new(address: SocketAddr, path: &str) -> Self {
         Self {
-            address,
             path: path.to_owned(),
             plan: None,
             is_array: false,
@@ -84,7 +81,8 @@ impl HttpPublishing {
         }
     }
 
-    /// Posts to a session of ours; `is_array` makes what is due at the same time one request with an array.
+    /// Posts to a session of ours; `is_array` makes what is due at the same time one request with
+    /// an array.
     pub(crate) fn to_session(address: SocketAddr, session: &str, is_array: bool) -> Self {
         Self {
             is_array,
@@ -111,10 +109,6 @@ impl HttpPublishing {
 }
 
 impl Publishing for HttpPublishing {
-    fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     fn encode(&mut self, sequences: &[u64], padding: usize, requests: &mut Vec<u8>) -> u64 {
         if let Some(plan) = &self.plan {
             for &sequence in sequences {
@@ -169,13 +163,14 @@ pub(crate) struct Publisher<P: ?Sized = dyn Publishing> {
 impl<P: Publishing + ?Sized> Publisher<P> {
     /// Connects, and has events of the socket come as `token`. `index` spreads own addresses.
     pub(crate) fn open(
+        address: SocketAddr,
         publishing: Box<P>,
         padding: usize,
         sockets: &Sockets,
         token: Token,
         index: usize,
     ) -> Result<Self, Failure> {
-        let mut stream = connect(publishing.address(), index)?;
+        let mut stream = connect(address, index)?;
         sockets.watch(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         let unsent = publishing.hello();
         let mut publisher = Self {

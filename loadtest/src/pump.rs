@@ -7,7 +7,7 @@ use crate::failure::Failure;
 /// Nothing that is waited for takes longer.
 pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Who serves sockets whenever its thread has time for them.
+/// An owner of sockets that serves them whenever its thread has time.
 pub(crate) trait Pump {
     /// Waits at most `timeout` for sockets, and serves a batch of them.
     fn pump(&mut self, timeout: Duration) -> Result<(), Failure>;

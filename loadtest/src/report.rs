@@ -25,6 +25,15 @@ impl Cell {
         Self::Text(word.into())
     }
 
+    /// A figure with so many digits after the point; nothing if it is not a number.
+    pub(crate) fn figure(value: f64, digits: usize) -> Self {
+        if value.is_finite() {
+            Self::Figure(value, digits)
+        } else {
+            Self::Empty
+        }
+    }
+
     fn shown(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
@@ -84,7 +93,8 @@ impl Report {
         self.rows.push(cells.into());
     }
 
-    /// Says what the server did wrong: the figures are printed all the same, and the program fails. The first one counts.
+    /// Says what the server did wrong: the figures are printed all the same, and the program fails.
+    /// The first one counts.
     pub(crate) fn fail(&mut self, sentence: impl Into<String>) {
         self.fault.get_or_insert_with(|| sentence.into());
     }
@@ -181,6 +191,11 @@ impl<const N: usize> Rounds<N> {
     /// The median of each figure.
     pub(crate) fn medians(&self) -> [f64; N] {
         std::array::from_fn(|place| median(&self.all(place)))
+    }
+
+    /// How far apart the extremes of each figure are, in percent of its median.
+    pub(crate) fn spreads(&self) -> [f64; N] {
+        std::array::from_fn(|place| spread_percent(&self.all(place)))
     }
 
     /// The median of each figure's ratio to another subject's, who took turns with this one.

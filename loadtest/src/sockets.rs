@@ -1,4 +1,5 @@
-//! Sockets that share one thread: an epoll, a buffer where everything is received, and how a client connects.
+//! Sockets that share one thread: an epoll, a buffer where everything is received, and how a client
+//! connects.
 
 use std::io::{ErrorKind, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -22,7 +23,8 @@ const EVENTS_BATCH: usize = 1_024;
 const SCRATCH_BYTES: usize = 64 * 1024;
 /// What a narrow socket has room for.
 const NARROW_RECEIVE_BYTES: usize = 4 * 1024;
-/// Largest segment that is sent to a narrow socket: what fits an Ethernet frame. The sender's buffer is a small multiple.
+/// Largest segment that is sent to a narrow socket: what fits an Ethernet frame. The sender's
+/// buffer is a small multiple.
 const NARROW_SEGMENT_BYTES: u32 = 1_400;
 
 /// The epoll and the buffer.
@@ -55,8 +57,8 @@ impl Sockets {
         registered.during("watching a socket")
     }
 
-    /// Waits at most `timeout`, and lends the events that came; [`give_back`](Self::give_back) takes them again. A
-    /// signal ends the wait early, with no events.
+    /// Waits at most `timeout`, and lends the events that came; [`give_back`](Self::give_back)
+    /// takes them again. A signal ends the wait early, with no events.
     pub(crate) fn wait(&mut self, timeout: Duration) -> Result<Events, Failure> {
         match self.poll.poll(&mut self.events, Some(timeout)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => self.events.clear(),
@@ -83,8 +85,9 @@ pub(crate) fn connect(address: SocketAddr, index: usize) -> Result<TcpStream, Fa
     Ok(TcpStream::from_std(socket.into()))
 }
 
-/// Returns a socket that connects by and by. A narrow one is as one over a network, with little room for what nobody has
-/// read: over loopback the kernel would keep megabytes at the server's end.
+/// Returns a socket that connects by and by. A narrow one is as one over a network, with little
+/// room for what nobody has read: over loopback the kernel would keep megabytes at the server's
+/// end.
 pub(crate) fn connect_later(
     address: SocketAddr,
     index: usize,

@@ -1,4 +1,5 @@
-//! The server that is measured, Fanfare or a peer of it: started here and stopped here, or already running.
+//! The server that is measured, Fanfare or a peer of it: started here and stopped here, or already
+//! running.
 //!
 //! It knows the command line, the ready line and signals, and nothing of how the server is made.
 
@@ -200,8 +201,9 @@ impl Drop for Target {
     }
 }
 
-/// Waits until a server does nothing; `usage` says what it has used so far, `wait` passes the time and may serve
-/// connections. Gives what it had used when it fell quiet: an idle server's clock tick is not the price of an event.
+/// Waits until a server does nothing; `usage` says what it has used so far, `wait` passes the time
+/// and may serve connections. Gives what it had used when it fell quiet: an idle server's clock
+/// tick is not the price of an event.
 pub(crate) fn settle(
     usage: impl Fn() -> Result<Usage, Failure>,
     mut wait: impl FnMut(Duration) -> Result<(), Failure>,

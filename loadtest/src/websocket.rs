@@ -6,8 +6,8 @@ use std::fmt;
 
 use crate::http::Head;
 
-/// The key of RFC 6455 §1.3's example: every handshake may use the same one, and the answer is known
-/// without a hash function.
+/// The key of RFC 6455 §1.3's example: every handshake may use the same one, and the answer is
+/// known without a hash function.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 /// What a server must answer to [`KEY`].
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";

@@ -1,4 +1,5 @@
-//! What no key can be judged by alone: values against their neighbours, and where a server may listen.
+//! What no key can be judged by alone: values against their neighbours, and where a server may
+//! listen.
 
 use std::net::SocketAddr;
 

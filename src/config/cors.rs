@@ -1,4 +1,5 @@
-//! What browsers are told about pages of other origins: `cors` in each dialect's section, the same everywhere.
+//! What browsers are told about pages of other origins: `cors` in each dialect's section, the same
+//! everywhere.
 
 use std::time::Duration;
 
@@ -11,17 +12,18 @@ use super::words::{quote, quote_all};
 use crate::limits;
 
 section! {
-    /// `[sessions.cors]` and its like. Texts are field values, sent as they are: printable ASCII, never empty.
+    /// `[sessions.cors]` and its like. Texts are field values, sent as they are: printable ASCII,
+    /// never empty.
     ///
-    /// One is helped out: where tokens are asked for, `allow_headers = "*"` is sent as `*, Authorization`,
-    /// because to a browser the asterisk does not mean that field (Fetch §3.3.4).
+    /// One is helped out: where tokens are asked for, `allow_headers = "*"` is sent as `*,
+    /// Authorization`, because to a browser the asterisk does not mean that field (Fetch §3.3.4).
     CorsConfig {
-        /// Access-Control-Allow-Origin: "`*`" alone, or a list of origins, in which "`https://*.example.com`" is every
-        /// host beneath; without a scheme such a pattern is good for any. If there are several, or a pattern, the one
-        /// that asks is named.
+        /// Access-Control-Allow-Origin: "`*`" alone, or a list of origins, in which
+        /// "`https://*.example.com`" is every host beneath; without a scheme such a pattern is good
+        /// for any. If there are several, or a pattern, the one that asks is named.
         allow_origin: Vec<String> = vec!["*".to_owned()], origins();
-        /// Access-Control-Allow-Headers. With organizations, "`*`" is sent as "`*, Authorization`", because to a browser
-        /// the asterisk does not mean that field.
+        /// Access-Control-Allow-Headers. With organizations, "`*`" is sent as "`*, Authorization`",
+        /// because to a browser the asterisk does not mean that field.
         allow_headers: String = "*".to_owned(), value();
         /// Access-Control-Allow-Methods.
         allow_methods: String = "*".to_owned(), value();

@@ -9,8 +9,9 @@ use super::list::{Comment, List, ListedTable};
 use super::section::Section;
 use super::table::read_document;
 
-/// Reads a configuration; keys that the text does not name keep their defaults. `relations` judges values against
-/// their neighbours once each is good by itself. Errors with all mistakes, in the order of their lines.
+/// Reads a configuration; keys that the text does not name keep their defaults. `relations` judges
+/// values against their neighbours once each is good by itself. Errors with all mistakes, in the
+/// order of their lines.
 pub(crate) fn read<S: Section>(
     text: &str,
     resolve: Resolve,
@@ -83,7 +84,8 @@ pub(crate) fn write(f: &mut fmt::Formatter<'_>, section: &impl Section) -> fmt::
     Ok(())
 }
 
-/// A file with every key at its default, and a comment on each. What several tables have alike is explained once.
+/// A file with every key at its default, and a comment on each. What several tables have alike is
+/// explained once.
 pub(crate) fn write_default<S: Section>(about: &str) -> String {
     let mut text = about.to_owned();
     let mut explained = HashSet::new();
@@ -123,7 +125,8 @@ pub(crate) fn write_default<S: Section>(about: &str) -> String {
     text
 }
 
-/// `[hub.retention]` for `hub.retention`, `[[organizations.tokens]]` for `organizations[0].tokens[1]`.
+/// `[hub.retention]` for `hub.retention`, `[[organizations.tokens]]` for
+/// `organizations[0].tokens[1]`.
 fn header(path: &str) -> String {
     let names: Vec<&str> = path
         .split('.')

@@ -23,8 +23,8 @@ impl ConfigError {
         Self { line, ..self }
     }
 
-    /// The dotted path of the offending key, such as `hub.retention.age`; empty when the text is not
-    /// TOML at all.
+    /// The dotted path of the offending key, such as `hub.retention.age`; empty when the text is
+    /// not TOML at all.
     pub fn key(&self) -> &str {
         &self.key
     }

@@ -1,7 +1,7 @@
 //! Kinds of values: how each is read from TOML, which bounds it has, and how it is written back.
 //!
-//! A kind knows nothing of the key that it stands behind. Bounds are judged apart from reading, because they are the
-//! same for values from the command line.
+//! A kind knows nothing of the key that it stands behind. Bounds are judged apart from reading,
+//! because they are the same for values from the command line.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
@@ -34,8 +34,8 @@ pub(crate) struct Kind<V> {
 }
 
 impl<V: 'static> Kind<V> {
-    /// A kind without bounds. `expected` is the form of a value in words, `read` returns `None` for what has not that
-    /// form, and `write` writes TOML that reads back as the same.
+    /// A kind without bounds. `expected` is the form of a value in words, `read` returns `None` for
+    /// what has not that form, and `write` writes TOML that reads back as the same.
     pub(crate) fn new(
         expected: impl Into<String>,
         read: impl Fn(&DeValue<'_>, Resolve) -> Option<V> + 'static,
@@ -52,7 +52,8 @@ impl<V: 'static> Kind<V> {
         }
     }
 
-    /// The kind with bounds, given in words and as a function; `show` writes a value that is not within them.
+    /// The kind with bounds, given in words and as a function; `show` writes a value that is not
+    /// within them.
     pub(crate) fn within(
         self,
         bounds: impl Into<String>,
@@ -240,8 +241,8 @@ pub(crate) fn any_text() -> Kind<String> {
 
 /// A text of printable ASCII, never empty, with this many bytes at most.
 ///
-/// Texts end up in answers and log lines: a line break in one would start a field of its own (RFC 9110 §5.5), a
-/// control character would speak to the operator's terminal.
+/// Texts end up in answers and log lines: a line break in one would start a field of its own (RFC
+/// 9110 §5.5), a control character would speak to the operator's terminal.
 pub(crate) fn text(bytes_max: usize) -> Kind<String> {
     let is_printable = |text: &String| {
         let trimmed = !text.is_empty() && text.trim().len() == text.len();

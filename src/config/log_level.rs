@@ -1,8 +1,8 @@
 //! `log.level`: a level, or directives of a level for a part of the program, between commas.
 //!
-//! What is logged in the end the subscriber decides, which takes any word for the name of a part: a level with a slip
-//! in it would pass, and silence the log. So a word that stands alone must be a level here, and names that are nearly
-//! ours are taken for slips.
+//! What is logged in the end the subscriber decides, which takes any word for the name of a part: a
+//! level with a slip in it would pass, and silence the log. So a word that stands alone must be a
+//! level here, and names that are nearly ours are taken for slips.
 
 use super::words::closest;
 
@@ -25,7 +25,8 @@ const ALIASES: [(&str, &str); 12] = [
     ("warning", "warn"),
 ];
 
-/// Whether directives are what they seem to be; the rest of their syntax is the subscriber's to judge.
+/// Whether directives are what they seem to be; the rest of their syntax is the subscriber's to
+/// judge.
 pub(super) fn check_level(directives: &str) -> Result<(), String> {
     if directives.contains(['[', '{', '"']) {
         // With spans and fields, in which there may be commas.

@@ -1,9 +1,9 @@
 //! What an operator may tune: plain values with defaults, read from TOML and checked against
 //! [`limits`](crate::limits).
 //!
-//! To add a key: one row in the table of its section (`section!`): here for the node, in its own folder for
-//! a dialect. Whoever puts the sections together ([`dialect::Config`](crate::dialect::Config)) reads, checks and
-//! writes them as one.
+//! To add a key: one row in the table of its section (`section!`): here for the node, in its own
+//! folder for a dialect. Whoever puts the sections together
+//! ([`dialect::Config`](crate::dialect::Config)) reads, checks and writes them as one.
 //!
 //! Every refusal names the key, what was expected and the line. Unknown keys are refused: a typo
 //! that is silently ignored is found in production. This module reads no files, no environment and

@@ -64,8 +64,8 @@ const EXAMPLE_HASH: &str = "\"$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwc
 
 impl OrganizationConfig {
     /// The organization's UUID: the one that is configured, or UUID version 5 of
-    /// `urn:fanfare:organization:<name>` in the URL namespace (RFC 9562 §5.5). `None` if what is configured
-    /// is not a UUID.
+    /// `urn:fanfare:organization:<name>` in the URL namespace (RFC 9562 §5.5). `None` if what is
+    /// configured is not a UUID.
     pub fn uuid(&self) -> Option<Uuid> {
         let Some(id) = &self.id else {
             let urn = format!("urn:fanfare:organization:{}", self.name);

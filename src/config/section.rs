@@ -1,9 +1,9 @@
-//! The configuration as tables. What there is to say of a key stands in one row: its name, which is the field's, its
-//! type, default, kind with bounds, and comment.
+//! The configuration as tables. What there is to say of a key stands in one row: its name, which is
+//! the field's, its type, default, kind with bounds, and comment.
 //!
-//! `section!` makes of it the struct with its documentation and defaults, and a [`Section`], which reads
-//! itself from TOML and lists what it has. Everything else goes by that list: what is in effect, written as a file; the
-//! file of defaults; which value is out of bounds.
+//! `section!` makes of it the struct with its documentation and defaults, and a [`Section`], which
+//! reads itself from TOML and lists what it has. Everything else goes by that list: what is in
+//! effect, written as a file; the file of defaults; which value is out of bounds.
 
 use super::kind::Kind;
 use super::list::List;
@@ -11,8 +11,8 @@ use super::table::Table;
 
 /// Declares a section: `/// comment` and `key: Type = default, kind;` for each key.
 ///
-/// The comment is also the one in the default file, where its backticks are left out. In place of a kind may stand a
-/// [`Row`]: [`Nested`], [`Flat`], [`Tables`], [`Required`].
+/// The comment is also the one in the default file, where its backticks are left out. In place of a
+/// kind may stand a [`Row`]: [`Nested`], [`Flat`], [`Tables`], [`Required`].
 macro_rules! section {
     ($(#[doc = $about:literal])* $name:ident {
         $($(#[doc = $comment:literal])* $key:ident: $type:ty = $default:expr, $row:expr;)+

@@ -1,5 +1,6 @@
-//! One table of a TOML document, with its spans at hand: hands out values by key, notes what is of the wrong kind and
-//! what nobody asked for, and always names the line. Reading goes on after a mistake, so that all are found.
+//! One table of a TOML document, with its spans at hand: hands out values by key, notes what is of
+//! the wrong kind and what nobody asked for, and always names the line. Reading goes on after a
+//! mistake, so that all are found.
 
 use std::collections::HashMap;
 
@@ -31,7 +32,8 @@ pub(crate) struct Table<'d, 'a> {
     known: Vec<&'static str>,
 }
 
-/// What came of reading a document: the line of each key that is there, by its path, and the mistakes.
+/// What came of reading a document: the line of each key that is there, by its path, and the
+/// mistakes.
 pub(super) type Outcome = (HashMap<String, usize>, Vec<ConfigError>);
 
 /// Reads a document by its outermost table; errors if it is none.

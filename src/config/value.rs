@@ -56,8 +56,8 @@ pub fn parse_bytes(text: &str) -> Option<usize> {
     count.checked_mul(scale)
 }
 
-/// Reads `"127.0.0.1:7400"`, `"[::1]:7400"`, or `"localhost:7400"`, which is always the former (RFC 6761 §6.3).
-/// Other names mean something to a resolver only.
+/// Reads `"127.0.0.1:7400"`, `"[::1]:7400"`, or `"localhost:7400"`, which is always the former (RFC
+/// 6761 §6.3). Other names mean something to a resolver only.
 pub fn parse_address(text: &str) -> Option<SocketAddr> {
     let named = || {
         let (host, port) = text.rsplit_once(':')?;

@@ -1,4 +1,5 @@
-//! Enums whose variants are words in the configuration, words that were nearly right, and words in quotes.
+//! Enums whose variants are words in the configuration, words that were nearly right, and words in
+//! quotes.
 
 /// An enum whose variants are words in the configuration; declared by `words!`.
 pub trait Words: Copy + 'static {
@@ -34,8 +35,8 @@ macro_rules! words {
 }
 pub(crate) use words;
 
-/// The known word that differs from a mistyped one by a slip or two: a letter more, less or wrong, or two that changed
-/// places.
+/// The known word that differs from a mistyped one by a slip or two: a letter more, less or wrong,
+/// or two that changed places.
 pub(super) fn closest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     /// What is longer than any word of ours is not compared.
     const BYTES_MAX: usize = 160;
@@ -51,7 +52,8 @@ pub(super) fn closest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
         .map(|(_, known)| known)
 }
 
-/// A text as a basic string of TOML. Texts have no control characters, so two characters are escaped.
+/// A text as a basic string of TOML. Texts have no control characters, so two characters are
+/// escaped.
 pub(super) fn quote(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

@@ -1,12 +1,13 @@
 //! From a request to its answer, whoever has to be waited for, and on to the next request.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
 
 use super::http1::Reading;
-use super::{Connection, Context, Parked, State, Then, Timer};
-use crate::dialect::{Exchange, Outcome, Pending, Responder};
-use crate::hub::Refusal;
-use crate::time::Instant;
+use super::wrote::Wrote;
+use super::{Connection, Context, State, Then, Timer};
+use crate::dialect::{Dialects, Exchange, Outcome, Pending, Responder, Tools};
 
 impl Connection {
     /// Waits for the hub's answer to a call.
@@ -33,7 +34,8 @@ impl Connection {
         }
     }
 
-    /// Responds with an operation's outcome, or returns what is to be done next: [`Then::Again`] is nothing.
+    /// Responds with an operation's outcome, or returns what is to be done next: [`Then::Again`] is
+    /// nothing.
     pub fn answer(
         &mut self,
         pending: Pending,
@@ -44,19 +46,10 @@ impl Connection {
         if matches!(self.state, State::Open(_)) {
             return self.answer_client(pending, outcome, ctx);
         }
-        let mut then = Then::Again;
-        self.respond(exchange, ctx, |ctx, to| {
-            let action = ctx.dialects.answer(pending, outcome, &mut ctx.tools, to);
-            then = Then::after(action, exchange);
+        let action = self.respond_or(exchange, ctx, |dialects, tools, to| {
+            dialects.answer(pending, outcome, tools, to).into()
         });
-        then
-    }
-
-    /// Waits as a long poll, until `due` at most.
-    pub fn park(&mut self, parked: Parked, due: Option<Instant>) {
-        self.timer = Timer::Poll;
-        self.due = due.unwrap_or(Instant::NEVER);
-        self.state = State::Parked(parked);
+        action.map_or(Then::Again, |action| Then::after(action, exchange))
     }
 
     /// Ends a poll's wait with an answer that is already framed for its exchange.
@@ -66,22 +59,35 @@ impl Connection {
         self.after_response(exchange, ctx);
     }
 
-    /// Writes a response and goes on to the next request, or begins to close. When `write` writes
-    /// nothing (because the request goes on), nothing else happens.
+    /// Writes a response and goes on to the next request, or begins to close.
     pub(super) fn respond(
         &mut self,
         exchange: Exchange,
         ctx: &mut Context<'_>,
-        write: impl FnOnce(&mut Context<'_>, &mut Responder<'_>),
+        write: impl for<'o> FnOnce(&'o Dialects, &mut Tools<'_>, &mut Responder<'o>),
     ) {
+        self.respond_or(exchange, ctx, |dialects, tools, to| {
+            write(dialects, tools, to);
+            Wrote::<Infallible>::Response
+        });
+    }
+
+    /// Likewise, unless the request goes on: then `write` has written nothing, and returns what is
+    /// to be done.
+    pub(super) fn respond_or<R>(
+        &mut self,
+        exchange: Exchange,
+        ctx: &mut Context<'_>,
+        write: impl for<'o> FnOnce(&'o Dialects, &mut Tools<'_>, &mut Responder<'o>) -> Wrote<R>,
+    ) -> Option<R> {
         let exchange = Exchange {
             keep_alive: exchange.keep_alive && !ctx.draining,
             ..exchange
         };
-        let (date, now) = (ctx.date, ctx.now);
+        let (dialects, date, now) = (ctx.dialects, ctx.date, ctx.now);
         let origin = self.origin();
         let mut arena = std::mem::take(ctx.arena);
-        let (mut status, mut denied) = (0, None);
+        let (mut status, mut denied, mut made) = (0, None, Wrote::Response);
         let response = arena.write(|out| {
             let mut to = Responder {
                 out,
@@ -89,16 +95,18 @@ impl Connection {
                 now,
                 exchange,
                 origin,
+                lines: b"",
                 status: 0,
                 denied: None,
             };
-            write(ctx, &mut to);
+            made = write(dialects, &mut ctx.tools, &mut to);
             (status, denied) = (to.status, to.denied);
         });
         ctx.tools.denied = ctx.tools.denied.or(denied);
         *ctx.arena = arena;
-        if response.is_empty() {
-            return;
+        if let Wrote::Nothing(goes_on) = made {
+            debug_assert!(response.is_empty(), "a response to a request that goes on");
+            return Some(goes_on);
         }
         ctx.metrics.http_requests.add(1);
         if status >= 400 {
@@ -106,6 +114,7 @@ impl Connection {
         }
         self.send_queue.push(response);
         self.after_response(exchange, ctx);
+        None
     }
 
     fn after_response(&mut self, exchange: Exchange, ctx: &Context<'_>) {
@@ -131,13 +140,6 @@ impl Connection {
                 self.close();
             }
         }
-    }
-
-    /// Refuses to attach, in the dialect's form.
-    pub fn refuse_listen(&mut self, refusal: Refusal, exchange: Exchange, ctx: &mut Context<'_>) {
-        self.respond(exchange, ctx, |ctx, to| {
-            ctx.dialects.sessions.respond_refused(refusal, to);
-        });
     }
 
     /// Sends what is queued, then closes; input is discarded from now on.

@@ -1,13 +1,10 @@
-//! What a connection is to those who look after a server: who listens with what, how much it was sent, and how it is
-//! sent away.
+//! What a connection is to those who look after a server: who listens with what, how much it was
+//! sent, and how it is sent away.
 
 use super::open_client::Peer;
 use super::{Connection, Context, State, Then};
 use crate::dialect::Client;
-use crate::dialect::sessions::render::FeedForm;
-use crate::hub::ReaderId;
 use crate::protocol::grpc::{Code, Status};
-use crate::protocol::websocket::CloseCode;
 
 /// Why somebody was sent away.
 const DISMISSED: &str = "disconnected by an administrator";
@@ -43,8 +40,6 @@ impl Transport {
 /// What a connection listens to.
 #[derive(Clone, Copy, Debug)]
 pub enum Listening<'c> {
-    /// A session's log.
-    Log(ReaderId, Transport),
     /// What its dialect's client has asked for.
     Client(&'c Client, Transport),
     /// A log of another shard, which knows how.
@@ -52,18 +47,12 @@ pub enum Listening<'c> {
 }
 
 impl Connection {
-    /// What this connection listens to. Who is between two requests, or waits for an answer, listens to nothing, and
-    /// neither does who is told to leave.
+    /// What this connection listens to. Who is between two requests, or waits for an answer,
+    /// listens to nothing, and neither does who is told to leave.
     pub fn listening(&self) -> Option<Listening<'_>> {
         match &self.state {
-            State::Parked(parked) => Some(Listening::Log(parked.reader, Transport::Poll)),
-            State::Feed(feed) => {
-                let transport = match feed.encoding {
-                    FeedForm::WebSocket => Transport::WebSocket,
-                    FeedForm::EventStream => Transport::EventStream,
-                };
-                Some(Listening::Log(feed.reader, transport))
-            }
+            State::Parked(parked) => Some(Listening::Client(&parked.client, Transport::Poll)),
+            State::EventStream(client) => Some(Listening::Client(client, Transport::EventStream)),
             State::Open(open) if open.is_open() && open.may_send() => {
                 let transport = match &open.peer {
                     Peer::WebSocket(_) => Transport::WebSocket,
@@ -101,26 +90,21 @@ impl Connection {
         std::mem::take(&mut self.events)
     }
 
-    /// Sends a listener away, in the way of its form. A waiting poll is to be answered first, by the shard; then it
-    /// closes.
+    /// Sends a listener away, in the way of its form. A waiting poll is to be answered first, by
+    /// the shard; then it closes.
     pub fn dismiss(&mut self, ctx: &mut Context<'_>) {
         match &mut self.state {
             State::Open(_) => {
                 self.end_client(Status::new(Code::Aborted, DISMISSED), ctx);
-            }
-            State::Feed(feed) => {
-                let encoding = feed.encoding;
-                self.say_goodbye(CloseCode::POLICY_VIOLATION, DISMISSED, ctx);
-                if encoding == FeedForm::WebSocket {
-                    self.detach_client();
-                }
+                self.forget_position();
             }
             State::Parked(parked) => parked.exchange.keep_alive = false,
             _ => self.close(),
         }
     }
 
-    /// Ends one subscription of a client. `None` if a request of the client's is under way, which might change it.
+    /// Ends one subscription of a client. `None` if a request of the client's is under way, which
+    /// might change it.
     pub fn cancel(&mut self, place: usize, ctx: &mut Context<'_>) -> Option<Then> {
         let open = self.open_client().filter(|open| open.is_ready())?;
         let reaction = ctx.dialects.cancel(&mut open.client, place);

@@ -4,17 +4,14 @@
 //! receive buffer itself. Otherwise the bytes so far are held, and only their number is remembered:
 //! the head is parsed again when the rest has come, which costs less than keeping it parsed.
 
-use super::websocket::WebSocketPeer;
 use super::{Connection, Context, State, Step, Then};
-use crate::dialect::sessions::handshake_fields;
 use crate::dialect::{Dialects, Exchange, Responder, Route};
-use crate::limits::{ECHO_MESSAGE_BYTES_MAX, HTTP_HEAD_BYTES_MAX};
+use crate::limits::HTTP_HEAD_BYTES_MAX;
 use crate::protocol::Parsed;
 use crate::protocol::http1::{
     BodyError, BodyLength, CONTINUE, ChunkedDecoder, Glimpse, Head, HeadError, Scratch, parse_head,
 };
 use crate::protocol::http2::is_preface;
-use crate::protocol::websocket::Handshake;
 
 /// How far the reading of a request has come.
 #[derive(Debug, Default)]
@@ -33,8 +30,8 @@ struct Chunked {
     body_bytes: usize,
     body_bytes_max: u64,
     decoder: ChunkedDecoder,
-    /// Bytes of framing between the end of the body and what follows, once all of it is decoded. A request that
-    /// has to move to another shard is looked at again there.
+    /// Bytes of framing between the end of the body and what follows, once all of it is decoded. A
+    /// request that has to move to another shard is looked at again there.
     spent: usize,
 }
 
@@ -71,7 +68,12 @@ impl BodyRefusal {
     }
 
     /// Writes it, in the form of whoever serves the path.
-    pub(super) fn respond(&self, route: Route<'_>, dialects: &Dialects, to: &mut Responder<'_>) {
+    pub(super) fn respond<'o>(
+        &self,
+        route: Route<'_>,
+        dialects: &'o Dialects,
+        to: &mut Responder<'o>,
+    ) {
         let Self(status, code, message) = self;
         dialects.refuse(route, to, *status, code, message);
     }
@@ -174,14 +176,13 @@ impl Connection {
         let route = ctx.dialects.route(head.path);
         let bodiless = head.body_length.is_bodiless();
         self.begin_exchange(route, head, ctx);
-        let mut admitted = Ok(0);
         let mut exchange = Exchange::of(head);
         // The body of a refused request is not read, so nothing can follow it.
         exchange.keep_alive &= bodiless;
-        self.respond(exchange, ctx, |ctx, to| {
-            admitted = ctx.dialects.admit(route, head, to);
+        let admitted = self.respond_or(exchange, ctx, |dialects, _, to| {
+            dialects.admit(route, head, to).into()
         });
-        let Ok(body_bytes_max) = admitted else {
+        let Some(body_bytes_max) = admitted else {
             return Body::Refused {
                 used: if bodiless { head_bytes } else { available },
             };
@@ -190,8 +191,8 @@ impl Connection {
             BodyLength::None => return Body::Here(0),
             BodyLength::Length(bytes) if bytes > body_bytes_max => {
                 let refusal = BodyRefusal::too_long(Some(bytes), body_bytes_max);
-                self.respond(exchange, ctx, |ctx, to| {
-                    refusal.respond(route, ctx.dialects, to);
+                self.respond(exchange, ctx, |dialects, _, to| {
+                    refusal.respond(route, dialects, to);
                 });
                 return Body::Refused { used: available };
             }
@@ -215,7 +216,8 @@ impl Connection {
         Body::Missing
     }
 
-    /// RFC 9110 §10.1.1: a client that expects it is told to go on, unless its body is coming anyway.
+    /// RFC 9110 §10.1.1: a client that expects it is told to go on, unless its body is coming
+    /// anyway.
     fn invite_body(&mut self, head: &Head<'_, '_>, nothing_came: bool, ctx: &mut Context<'_>) {
         if head.expect_continue && nothing_came {
             self.push_continue(ctx);
@@ -286,35 +288,10 @@ impl Connection {
     fn handle(&mut self, head: &Head<'_, '_>, body: &[u8], ctx: &mut Context<'_>) -> Then {
         let exchange = Exchange::of(head);
         let route = ctx.dialects.route(head.path);
-        if route == Route::Echo && head.wants_upgrade("websocket") {
-            self.open_echo(head, exchange, ctx);
-            return Then::Again;
-        }
-        let mut then = Then::Again;
-        self.respond(exchange, ctx, |ctx, to| {
-            let action = ctx.dialects.handle(route, head, body, &mut ctx.tools, to);
-            then = Then::after(action, exchange);
+        let action = self.respond_or(exchange, ctx, |dialects, tools, to| {
+            dialects.handle(route, head, body, tools, to).into()
         });
-        then
-    }
-
-    fn open_echo(&mut self, head: &Head<'_, '_>, exchange: Exchange, ctx: &mut Context<'_>) {
-        match Handshake::check(handshake_fields(head)) {
-            Ok(handshake) => {
-                let response = ctx
-                    .arena
-                    .write(|out| handshake.write_response(out, None, b""));
-                ctx.metrics.http_requests.add(1);
-                self.send_queue.push(response);
-                self.become_echo(WebSocketPeer::new(ECHO_MESSAGE_BYTES_MAX), ctx);
-            }
-            Err(error) => self.respond(exchange, ctx, |_, to| {
-                let keep_alive = to.exchange.keep_alive;
-                to.begin(error.status())
-                    .raw(error.headers())
-                    .empty(keep_alive);
-            }),
-        }
+        action.map_or(Then::Again, |action| Then::after(action, exchange))
     }
 
     /// RFC 9112 §2.2: after a head that cannot be read, nothing that follows can.
@@ -327,8 +304,8 @@ impl Connection {
         }
     }
 
-    /// Refuses a request whose head is not what it should be, in the form of whoever serves what can be told of its
-    /// path.
+    /// Refuses a request whose head is not what it should be, in the form of whoever serves what
+    /// can be told of its path.
     pub(super) fn refuse_head(
         &mut self,
         error: HeadError,
@@ -338,10 +315,9 @@ impl Connection {
     ) {
         let route = ctx.dialects.route(glimpse.path.unwrap_or(""));
         self.set_origin(ctx.dialects.allowed_origin(route, glimpse.origin));
-        self.respond(exchange, ctx, |ctx, to| {
+        self.respond(exchange, ctx, |dialects, _, to| {
             let (status, message) = (error.status(), error.to_string());
-            ctx.dialects
-                .refuse(route, to, status, "bad_request", &message);
+            dialects.refuse(route, to, status, "bad_request", &message);
         });
     }
 
@@ -350,8 +326,8 @@ impl Connection {
         let glimpse = Glimpse::of(request);
         let route = ctx.dialects.route(glimpse.path.unwrap_or(""));
         self.set_origin(ctx.dialects.allowed_origin(route, glimpse.origin));
-        self.respond(Exchange::broken(glimpse), ctx, |ctx, to| {
-            refusal.respond(route, ctx.dialects, to);
+        self.respond(Exchange::broken(glimpse), ctx, |dialects, _, to| {
+            refusal.respond(route, dialects, to);
         });
     }
 

@@ -5,46 +5,46 @@
 //!   ┌──────┐ ────────► ┌─────────┐ ──────────► ┌──────┐
 //!   │ Http │           │ Waiting │             │ Http │   (or Closing without keep-alive)
 //!   └──────┘           └─────────┘             └──────┘
-//!      │ listen        ┌─────────┐ event, timeout, gone ▲
-//!      ├─────────────► │ Parked  │ ─────────────────────┘
-//!      │               └─────────┘
-//!      │ listen        ┌─────────┐ goodbye     ┌─────────┐ flushed, peer closed
-//!      ├─────────────► │  Feed   │ ──────────► │ Closing │ ─────────────► gone
-//!      │ open          ┌─────────┐             └─────────┘
-//!      ├─────────────► │ Client  │ ─────────────────▲
-//!      │ /echo         ┌─────────┐                  │
-//!      ├─────────────► │  Echo   │ ─────────────────┤
-//!      │ preface       └─────────┘                  │
-//!      │               ┌─────────┐                  │
-//!      └─────────────► │  Http2  │ ─────────────────┘
-//!                      └─────────┘
+//!      │ follow    ┌─────────────┐ event, timeout, gone ▲
+//!      ├─────────► │   Parked    │ ─────────────────────┘
+//!      │           └─────────────┘
+//!      │ follow    ┌─────────────┐ goodbye ┌─────────┐ flushed, peer closed
+//!      ├─────────► │ EventStream │ ──────► │ Closing │ ─────────────► gone
+//!      │           └─────────────┘         └─────────┘
+//!      │ open, follow     ┌──────┐              │
+//!      ├────────────────► │ Open │ ─────────────▲
+//!      │ preface          └──────┘              │
+//!      │                 ┌───────┐              │
+//!      └───────────────► │ Http2 │ ─────────────┘
+//!                        └───────┘
 //! ```
 //!
-//! Each stream of an HTTP/2 connection is a connection too: it begins as `Request` instead of `Http`, and
-//! its socket is a [`StreamSocket`].
+//! Each stream of an HTTP/2 connection is a connection too: it begins as `Request` instead of
+//! `Http`, and its socket is a [`StreamSocket`].
 //!
-//! A connection parses and encodes; it does not know the hub beyond its values, nor other connections.
-//! What it cannot do itself it returns as [`Then`].
+//! A connection parses and encodes; it does not know the hub beyond its values, nor other
+//! connections. What it cannot do itself it returns as [`Then`].
 
 mod answering;
 mod describe;
+mod ending;
 mod http1;
 mod http2;
 mod open_client;
+mod reading;
 mod response;
-mod room;
 mod send_queue;
 mod timer;
 mod websocket;
+mod wrote;
 
 use crate::auth::Network;
 use crate::buf::Arena;
-use crate::dialect::sessions::{Listen, render::FeedForm};
 use crate::dialect::{
-    Action, AllowedOrigin, Call, Client, Dialects, Exchange, Follow, Open, Pending, Show,
+    Action, AllowedOrigin, Call, Client, Dialects, Exchange, Follow, Open, Pending, Position, Show,
     Subscribe, Tools,
 };
-use crate::hub::{Gap, Number, ReaderId};
+use crate::hub::{Gap, ReaderId};
 use crate::limits::{PIPELINE_BYTES_MAX, SEND_QUEUE_PAUSE_BYTES};
 use crate::metrics::Metrics;
 use crate::protocol::grpc::Status;
@@ -53,14 +53,13 @@ use crate::time::{Instant, Now};
 
 pub use describe::{Listening, Transport};
 pub use http2::{NewStream, StreamNews, StreamRead, StreamSocket, StreamWrite};
-pub use room::{Follower, View};
+pub use reading::Follower;
 pub use send_queue::SendQueue;
 pub use timer::{Expired, Timer};
 
 use http1::Reading;
 use http2::{Http2, StreamRequest};
 use open_client::{OpenClient, Peer};
-use websocket::WebSocketPeer;
 
 /// What a connection may consult while it works.
 #[derive(Debug)]
@@ -113,12 +112,10 @@ enum State {
     Parked(Parked),
     /// A stream whose reader is on another shard.
     Relayed,
-    /// An event stream or a WebSocket follows a log.
-    Feed(Box<Feed>),
-    /// A dialect's client talks over a WebSocket.
+    /// A log's reader is told by server-sent events.
+    EventStream(Client),
+    /// A dialect's client talks over something that stays open.
     Open(Box<OpenClient>),
-    /// A WebSocket echoes what it gets.
-    Echo(Box<WebSocketPeer>),
     /// It has streams, each of which is a connection of its own.
     Http2(Box<Http2>),
     /// A stream's request, before anything came of it.
@@ -139,29 +136,15 @@ pub enum Ending<'s> {
 }
 
 /// A waiting long poll.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Parked {
-    /// Its place among the session's readers.
-    pub reader: ReaderId,
-    /// The first number it wants.
-    pub from: Number,
-    /// What it missed, to be told with the answer. Boxed: hardly any poll has missed something, and each counts.
+    /// Its reader, which knows the first number it wants.
+    pub client: Client,
+    /// What it missed, to be told with the answer. Boxed: hardly any poll has missed something, and
+    /// each counts.
     pub gap: Option<Box<Gap>>,
     /// How the answer is framed.
     pub exchange: Exchange,
-}
-
-/// A reader that follows a log.
-#[derive(Debug)]
-pub struct Feed {
-    /// Its place among the session's readers.
-    pub reader: ReaderId,
-    /// The next number it is to be shown.
-    pub next: Number,
-    /// How events are written.
-    pub encoding: FeedForm,
-    /// The socket's own state, if it is one.
-    web_socket: Option<WebSocketPeer>,
 }
 
 /// What a step made of the input.
@@ -185,14 +168,12 @@ pub enum Then {
     Again,
     /// The hub's answer, to be given to [`Connection::answer`].
     Call(Box<Call>, Exchange),
-    /// To be attached to a log.
-    Listen(Box<Listen>, Exchange),
     /// To become a dialect's client: [`Connection::open`].
     Open(Box<Open>, Exchange),
     /// Other subscriptions, then [`Connection::subscribed`].
     Subscribe(Box<Subscribe>),
-    /// A session's log, then [`Connection::follow`].
-    Follow(Box<Follow>),
+    /// A session's log, then to be attached to it.
+    Follow(Box<Follow>, Exchange),
     /// What it wanted of its log until now, then [`Connection::show`].
     Show(Box<Show>),
     /// To have its streams looked at: [`Connection::next_stream`].
@@ -205,7 +186,7 @@ impl Then {
         match action {
             Action::Done => Self::Again,
             Action::Execute(call) => Self::Call(call, exchange),
-            Action::Listen(listen) => Self::Listen(listen, exchange),
+            Action::Follow(follow) => Self::Follow(follow, exchange),
             Action::Open(open) => Self::Open(open, exchange),
         }
     }
@@ -231,7 +212,8 @@ impl Connection {
         connection
     }
 
-    /// Chooses the connection's own rhythm of pings, comments and heartbeats: each `spread` another one.
+    /// Chooses the connection's own rhythm of pings, comments and heartbeats: each `spread` another
+    /// one.
     pub fn set_spread(&mut self, spread: u8) {
         self.spread = spread;
     }
@@ -249,14 +231,14 @@ impl Connection {
                 Peer::Call(_) => self.step_call(buf, ctx),
                 Peer::Response(_) => self.step_response(buf, ctx),
             },
-            State::Feed(_) | State::Echo(_) => self.step_websocket(buf, ctx),
             State::Http2(_) => self.step_http2(buf, ctx),
             State::Request(_) => self.step_request(buf, ctx),
             State::Waiting(..) | State::Parked(_) | State::Relayed => Step {
                 used: 0,
                 then: Then::More { keep: buf.len() },
             },
-            State::Closing(_) => Step {
+            // Nothing is expected from the reader of an event stream.
+            State::EventStream(_) | State::Closing(_) => Step {
                 used: buf.len(),
                 then: Then::More { keep: 0 },
             },
@@ -296,20 +278,17 @@ impl Connection {
         self.input.len()
     }
 
-    /// Bytes that came from the peer and are kept: what waits to be served or to be whole, and names that are wanted.
+    /// Bytes that came from the peer and are kept: what waits to be served or to be whole, and
+    /// names that are wanted.
     pub fn input_bytes(&self) -> usize {
         let kept = match &self.state {
             State::Open(open) => open.held_bytes(),
-            State::Echo(peer) => peer.held_bytes(),
-            State::Feed(feed) => feed
-                .web_socket
-                .as_ref()
-                .map_or(0, WebSocketPeer::held_bytes),
             State::Request(request) => request.head_bytes(),
             State::Http(_)
             | State::Waiting(..)
             | State::Parked(_)
             | State::Relayed
+            | State::EventStream(_)
             | State::Http2(_)
             | State::Closing(_) => 0,
         };
@@ -373,7 +352,8 @@ impl Connection {
         }
     }
 
-    /// Whether this is a call whose head is sent before there is anything to say: its client may wait for that.
+    /// Whether this is a call whose head is sent before there is anything to say: its client may
+    /// wait for that.
     pub fn begins_at_once(&self) -> bool {
         match &self.state {
             State::Open(open) => matches!(open.peer, Peer::Call(_)) && !open.client.answers_once(),
@@ -386,22 +366,39 @@ impl Connection {
         self.input_ended
     }
 
-    /// The peer of a stream will send no more. Unlike a socket's end this says nothing of who listens.
+    /// The peer of a stream will send no more. Unlike a socket's end this says nothing of who
+    /// listens.
     pub fn end_stream_input(&mut self) {
         self.input_ended = true;
     }
 
-    /// The connection's reader, if it has one.
-    pub fn reader(&self) -> Option<ReaderId> {
+    /// The dialect's client that this connection is, if it is one.
+    fn client(&self) -> Option<&Client> {
         match &self.state {
-            State::Parked(parked) => Some(parked.reader),
-            State::Feed(feed) => Some(feed.reader),
-            State::Open(open) => match &open.client {
-                Client::Pubsub(room) => room.position.map(|position| position.reader),
-                _ => None,
-            },
+            State::Parked(parked) => Some(&parked.client),
+            State::EventStream(client) => Some(client),
+            State::Open(open) => Some(&open.client),
             _ => None,
         }
+    }
+
+    fn client_mut(&mut self) -> Option<&mut Client> {
+        match &mut self.state {
+            State::Parked(parked) => Some(&mut parked.client),
+            State::EventStream(client) => Some(client),
+            State::Open(open) => Some(&mut open.client),
+            _ => None,
+        }
+    }
+
+    /// Where this connection stands in the log that it reads, if it reads one.
+    pub fn position(&self) -> Option<Position> {
+        self.client().and_then(Client::position)
+    }
+
+    /// The connection's reader, if it has one.
+    pub fn reader(&self) -> Option<ReaderId> {
+        self.position().map(|position| position.reader)
     }
 
     /// The waiting poll, if that is what this connection is.

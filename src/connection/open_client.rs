@@ -1,8 +1,8 @@
-//! A client of a dialect that talks over something that stays open: its messages go to the dialect, one at
-//! a time.
+//! A client of a dialect that talks over something that stays open: its messages go to the dialect,
+//! one at a time.
 //!
-//! What the dialect's reaction cannot do here, the shard does: [`Then::Call`] and [`Then::Subscribe`].
-//! Until that is done further messages wait in the connection's input.
+//! What the dialect's reaction cannot do here, the shard does: [`Then::Call`] and
+//! [`Then::Subscribe`]. Until that is done further messages wait in the connection's input.
 
 use bytes::{Bytes, BytesMut};
 
@@ -16,7 +16,7 @@ use crate::dialect::{
 };
 use crate::hub::Full;
 use crate::protocol::grpc::{Code, Status, put_compressed};
-use crate::protocol::websocket::CloseCode;
+use crate::protocol::websocket::{CloseCode, Opcode, encode_header};
 
 /// A dialect's client and what it talks over.
 #[derive(Debug)]
@@ -54,6 +54,16 @@ enum Waits {
 const _: () = assert!(size_of::<OpenClient>() <= 104);
 
 impl OpenClient {
+    /// A client whose handshake is answered.
+    pub(super) const fn opened(peer: Peer, envelope: Envelope, client: Client) -> Self {
+        Self {
+            peer,
+            envelope,
+            client,
+            waits: Waits::No,
+        }
+    }
+
     /// Whether the handshake is answered.
     pub(super) const fn is_open(&self) -> bool {
         !matches!(self.waits, Waits::Opening)
@@ -64,7 +74,8 @@ impl OpenClient {
         matches!(self.waits, Waits::No)
     }
 
-    /// Bytes that are kept for it: of a message of which more is to come, and of names that it wants.
+    /// Bytes that are kept for it: of a message of which more is to come, and of names that it
+    /// wants.
     pub(super) fn held_bytes(&self) -> usize {
         let partial = match &self.peer {
             Peer::WebSocket(peer) => peer.held_bytes(),
@@ -99,8 +110,8 @@ impl OpenClient {
 }
 
 impl Connection {
-    /// Becomes a dialect's client. The answer to its request and the first subscriptions are left to the
-    /// caller: once the client has its answer, it is to hear everything.
+    /// Becomes a dialect's client. The answer to its request and the first subscriptions are left
+    /// to the caller: once the client has its answer, it is to hear everything.
     pub fn open(
         &mut self,
         open: Open,
@@ -258,10 +269,18 @@ impl Connection {
                 self.send_message(&message, ctx);
                 Then::Again
             }
+            Reaction::Send(is_text, message) => {
+                self.send_frame(is_text, message, ctx);
+                Then::Again
+            }
             Reaction::Subscribe(change) => Then::Subscribe(change),
             Reaction::Execute(call) => Then::Call(call, Exchange::upgraded()),
-            Reaction::Follow(follow) => Then::Follow(follow),
+            Reaction::Follow(follow) => Then::Follow(follow, Exchange::upgraded()),
             Reaction::Show(show) => Then::Show(show),
+            Reaction::Fail(code, reason) => {
+                self.fail(code, reason, ctx);
+                Then::Again
+            }
             Reaction::Close(last, code, reason) => {
                 self.send_message(&last, ctx);
                 self.say_goodbye(code, reason, ctx);
@@ -286,8 +305,22 @@ impl Connection {
         }
     }
 
-    /// Sends the last message of a client: of a unary call the only one, which may be compressed. Events are not, since
-    /// those who hear the same share its bytes.
+    /// Sends a message of a WebSocket as it is, even if it is empty.
+    fn send_frame(&mut self, is_text: bool, message: Bytes, ctx: &mut Context<'_>) {
+        let opcode = if is_text {
+            Opcode::Text
+        } else {
+            Opcode::Binary
+        };
+        let header = ctx
+            .arena
+            .write(|out| encode_header(out, opcode, message.len()));
+        self.send_queue.push(header);
+        self.send_queue.push(message);
+    }
+
+    /// Sends the last message of a client: of a unary call the only one, which may be compressed.
+    /// Events are not, since those who hear the same share its bytes.
     fn send_answer(&mut self, message: &[u8], ctx: &mut Context<'_>) {
         if let Some(open) = self.open_client()
             && let Peer::Call(call) = &open.peer
@@ -303,7 +336,8 @@ impl Connection {
         self.send_message(message, ctx);
     }
 
-    /// Sends a message of nothing, which keeps what is on the way from taking the silence for the end.
+    /// Sends a message of nothing, which keeps what is on the way from taking the silence for the
+    /// end.
     pub(super) fn send_empty(&mut self, ctx: &mut Context<'_>) {
         if let Some(open) = self.open_client() {
             let envelope = open.envelope;
@@ -331,15 +365,15 @@ impl Connection {
         }
     }
 
-    /// Sends events: `frames` holds `events` of them. Whether the client is too slow for them is judged by
-    /// the caller.
+    /// Sends events: `frames` holds `events` of them. Whether the client is too slow for them is
+    /// judged by the caller.
     pub fn send_events(&mut self, frames: Bytes, events: u32) {
         self.count_events(u64::from(events));
         self.send_queue.push_events(frames, events);
     }
 
-    /// Drops the oldest events that wait until at most `bytes_max` are left, and tells the client how
-    /// many it missed altogether. Answers how many were dropped now.
+    /// Drops the oldest events that wait until at most `bytes_max` are left, and tells the client
+    /// how many it missed altogether. Answers how many were dropped now.
     pub fn drop_oldest(&mut self, bytes_max: usize, ctx: &mut Context<'_>) -> u64 {
         let Some(encoding) = self.hears() else {
             return 0;
@@ -352,8 +386,8 @@ impl Connection {
         self.send_queue.drop_oldest(bytes_max, notice)
     }
 
-    /// The client does not keep up: the events that wait and were not begun are dropped, and it is told to
-    /// go. Answers how many events were dropped.
+    /// The client does not keep up: the events that wait and were not begun are dropped, and it is
+    /// told to go. Answers how many events were dropped.
     pub fn disconnect_slow(&mut self, ctx: &mut Context<'_>) -> u64 {
         let dropped = self.send_queue.drop_events();
         let reason = "too slow: events would have piled up";
@@ -362,8 +396,8 @@ impl Connection {
         dropped
     }
 
-    /// The server is leaving: tells the client so, in the way of its dialect. No if it is to be sent away as
-    /// any other connection.
+    /// The server is leaving: tells the client so, in the way of its dialect. No if it is to be
+    /// sent away as any other connection.
     pub(super) fn drain_client(&mut self, leave_ms: u64, ctx: &mut Context<'_>) -> bool {
         let Some(open) = self.open_client() else {
             return false;

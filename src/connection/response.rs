@@ -1,6 +1,7 @@
 //! A response that does not end: the client said in its request all that it will say.
 //!
-//! With gRPC-web the request may hold several messages; they are taken one by one, as those of a call are.
+//! With gRPC-web the request may hold several messages; they are taken one by one, as those of a
+//! call are.
 
 use std::num::NonZeroU16;
 use std::time::Duration;
@@ -70,6 +71,7 @@ impl Connection {
                 now,
                 exchange,
                 origin,
+                lines: b"",
                 status: 0,
                 denied: None,
             };

@@ -93,7 +93,8 @@ impl SendQueue {
         self.push_chunk(chunk, Kind::Shared);
     }
 
-    /// Appends a chunk of so many live events, sealed like that of [`push_shared`](Self::push_shared).
+    /// Appends a chunk of so many live events, sealed like that of
+    /// [`push_shared`](Self::push_shared).
     pub fn push_events(&mut self, chunk: Bytes, events: u32) {
         self.push_chunk(chunk, Kind::Events(events));
     }
@@ -194,9 +195,10 @@ impl SendQueue {
         }
     }
 
-    /// Drops the oldest events, in the pieces in which they were appended, until at most `bytes_max` bytes
-    /// wait, and puts the news of it (`notice` of how many are missing there) where they were. News that
-    /// waits already is replaced by news of all. Answers how many events were dropped now.
+    /// Drops the oldest events, in the pieces in which they were appended, until at most
+    /// `bytes_max` bytes wait, and puts the news of it (`notice` of how many are missing there)
+    /// where they were. News that waits already is replaced by news of all. Answers how many events
+    /// were dropped now.
     pub fn drop_oldest(&mut self, bytes_max: usize, notice: impl FnOnce(u64) -> Bytes) -> u64 {
         let mut chunks = self.take_chunks();
         let (mut dropped, mut missing, mut place) = (0u64, 0u64, None);
@@ -213,7 +215,8 @@ impl SendQueue {
                     dropped += u64::from(events);
                     missing += u64::from(events);
                 }
-                // It stands before all events that may be dropped, since it took the place of the first.
+                // It stands before all events that may be dropped, since it took the place of the
+                // first.
                 Kind::Dropped(events) => missing += u64::from(events),
             }
             self.bytes -= bytes.len() as u32;

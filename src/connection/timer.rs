@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::open_client::Peer;
 use super::{Connection, Context, State};
-use crate::dialect::sessions::render::FeedForm;
 use crate::limits::{
     HTTP_BODY_TIMEOUT, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE_TIMEOUT, HTTP_LAST_REQUEST_TIMEOUT,
     HTTP2_PING_INTERVAL, HTTP2_RESET_DELAY, LINGER_TIMEOUT, SSE_COMMENT_INTERVAL,
@@ -84,7 +83,8 @@ impl Connection {
         self.due = now.instant + after;
     }
 
-    /// Between three quarters of `interval` and all of it: who came at once would be written to at once for ever.
+    /// Between three quarters of `interval` and all of it: who came at once would be written to at
+    /// once for ever.
     fn spread(&self, interval: Duration) -> Duration {
         interval / 4 * 3 + interval / 4 * u32::from(u8::MAX - self.spread) / u32::from(u8::MAX)
     }
@@ -255,14 +255,6 @@ impl Connection {
                 self.end_call(Status::new(Code::DeadlineExceeded, message));
                 Expired::Flush
             }
-        }
-    }
-
-    /// The timer that keeps a feed open.
-    pub(super) const fn feed_timer(encoding: FeedForm) -> Timer {
-        match encoding {
-            FeedForm::EventStream => Timer::Comment,
-            FeedForm::WebSocket => Timer::Ping,
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Health and metrics: what an operator's tools ask.
 //!
-//! `GET /healthz` and `GET /livez` answer `200 ok` as long as the process turns. `GET /readyz` answers whether a
-//! balancer should send clients here: 200 `{"ready":true}`, or 503 with the reason. `GET /metrics` answers in the
-//! Prometheus text format 0.0.4, one sample per shard. All read shared counters only and ask no hub.
+//! `GET /healthz` and `GET /livez` answer `200 ok` as long as the process turns. `GET /readyz`
+//! answers whether a balancer should send clients here: 200 `{"ready":true}`, or 503 with the
+//! reason. `GET /metrics` answers in the Prometheus text format 0.0.4, one sample per shard. All
+//! read shared counters only and ask no hub.
 
+use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use super::{AllMetrics, Refused, Responder, respond_plain_error};
+use super::{Action, AllMetrics, Dialect, Parts, Refused, Responder, Tools, respond_error};
 use crate::metrics::{Api, RefusalKind};
 use crate::protocol::http1::{Head, Method};
 
@@ -14,7 +17,7 @@ use crate::protocol::http1::{Head, Method};
 #[derive(Debug)]
 pub struct Admin {
     /// The metrics of every shard, in order.
-    pub metrics: AllMetrics,
+    metrics: AllMetrics,
 }
 
 /// A path of this dialect.
@@ -38,9 +41,36 @@ impl Route {
             _ => None,
         }
     }
+}
+
+impl Dialect for Admin {
+    type Route<'b> = Route;
+    type Pending = Infallible;
+    type Client = Infallible;
+    type Undo = Infallible;
+    type Encoding = Infallible;
+    type Rendering = ();
+    type View = Infallible;
+
+    const NAME: &'static str = "admin";
+
+    fn of(parts: &Parts<'_>) -> Self {
+        Self {
+            metrics: Arc::clone(parts.metrics),
+        }
+    }
+
+    fn route(&self, path: &str) -> Option<Route> {
+        Route::parse(path)
+    }
 
     /// Only `GET` and `HEAD`, without a body to speak of.
-    pub fn admit(self, head: &Head<'_, '_>, to: &mut Responder<'_>) -> Result<u64, Refused> {
+    fn admit(
+        &self,
+        _route: Route,
+        head: &Head<'_, '_>,
+        to: &mut Responder<'_>,
+    ) -> Result<u64, Refused> {
         if matches!(head.method, Method::Get | Method::Head) {
             return Ok(0);
         }
@@ -50,11 +80,22 @@ impl Route {
             .empty(exchange.keep_alive);
         Err(Refused)
     }
+
+    fn handle(
+        &self,
+        route: Route,
+        _head: &Head<'_, '_>,
+        _body: &[u8],
+        _tools: &mut Tools<'_>,
+        to: &mut Responder<'_>,
+    ) -> Action {
+        self.respond(route, to);
+        Action::Done
+    }
 }
 
 impl Admin {
-    /// Answers an admitted request.
-    pub fn handle(&self, route: Route, to: &mut Responder<'_>) {
+    fn respond(&self, route: Route, to: &mut Responder<'_>) {
         let exchange = to.exchange;
         let is_ready = self.metrics.iter().all(|shard| shard.ready.value() == 1);
         let (content_type, body) = match route {
@@ -62,13 +103,13 @@ impl Admin {
             Route::Ready if is_ready => ("application/json", String::from("{\"ready\":true}\n")),
             Route::Ready => {
                 let message = "the node starts or leaves";
-                respond_plain_error(to, 503, "not_ready", message);
+                respond_error(to, &[], 503, "not_ready", message);
                 return;
             }
             Route::Metrics => ("text/plain; version=0.0.4; charset=utf-8", self.render()),
         };
         if body.is_empty() {
-            respond_plain_error(to, 503, "no_metrics", "no shard has started");
+            respond_error(to, &[], 503, "no_metrics", "no shard has started");
             return;
         }
         to.begin(200).header("Cache-Control", b"no-store").body(

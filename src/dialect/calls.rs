@@ -1,13 +1,21 @@
-//! Calls of gRPC and of gRPC-web: from a method's path and fields to the client that serves it.
+//! Calls of gRPC and of gRPC-web, as far as they are alike whichever dialect serves them: what is
+//! said about a call whose head or body is not what it should be, and how an answer of gRPC-web is
+//! written.
+//!
+//! Which methods there are is their dialect's: the event service's are routes of `stream`, those of
+//! health and reflection of `rpc`.
 
 use std::borrow::Cow;
 
 use bytes::BytesMut;
 
-use super::client::{Client, Open, Opening, Streamed};
+use super::client::{Open, Opening, Streamed};
+use super::nowhere::refuse_all;
 use super::render::Envelope;
-use super::{Action, Dialects, Judge, Refused, Responder, STREAMED, respond_error, rpc};
-use crate::limits::{STRANGER_MESSAGE_BYTES_MAX, WEBSOCKET_MESSAGE_BYTES_MAX};
+use super::{Action, Client, Cors, Judge, Refused, Responder, STREAMED, respond_error};
+use crate::auth::Directory;
+use crate::config::CorsConfig;
+use crate::limits::WEBSOCKET_MESSAGE_BYTES_MAX;
 use crate::protocol::Parsed;
 use crate::protocol::grpc::{
     ACCEPT_ENCODING, CallFields, CallRefusal, Code, Kind, MESSAGE_HEADER_BYTES, MessageEncoding,
@@ -15,153 +23,171 @@ use crate::protocol::grpc::{
 };
 use crate::protocol::http1::{Head, Method};
 
-impl Dialects {
-    /// The client of a call that begins.
-    pub fn begin_call(
-        &self,
-        method: rpc::Method,
-        head: &Head<'_, '_>,
-        judge: Judge<'_>,
-    ) -> Result<Client, Status> {
-        let publishes = match method {
-            rpc::Method::Stream => false,
-            rpc::Method::Publish => true,
-            other => return Ok(Client::Rpc(rpc::Client::new(other))),
-        };
-        let client = self.stream.call(publishes, head, judge)?;
-        Ok(Client::Stream(Box::new(client)))
-    }
+/// A whole call of gRPC-web.
+pub(super) struct WebCall {
+    /// How it is answered.
+    pub(super) answer: Kind,
+    /// How its messages are compressed.
+    pub(super) encoding: MessageEncoding,
+    /// Its messages, each as gRPC frames them.
+    pub(super) messages: Vec<u8>,
+}
 
-    /// Judges a call of gRPC-web by its head: the most bytes its body may have, or a refusal (written).
-    pub(super) fn admit_web_call(
-        &self,
-        method: rpc::Method,
-        head: &Head<'_, '_>,
-        to: &mut Responder<'_>,
-    ) -> Result<u64, Refused> {
-        let cors = self.stream.cors();
-        if head.method == Method::Options {
-            return Ok(0);
-        }
-        if head.method != Method::Post {
-            let headers = [cors, &b"Allow: POST, OPTIONS\r\n"[..]];
-            let message = "allowed: POST, OPTIONS";
-            return Err(respond_error(
-                to,
-                &headers,
-                405,
-                "method_not_allowed",
-                message,
-            ));
-        }
-        match CallFields::read(head.headers()) {
-            Ok(fields) if fields.kind.is_web() => {
-                let allowed = match method {
-                    rpc::Method::Publish => self.stream.publisher(head, to.judge()).map(drop),
-                    rpc::Method::Stream => self.stream.may_come(head, to.judge()),
-                    _ => Ok(()),
-                };
-                if let Err(status) = allowed {
-                    respond_web(fields.answer, cors, b"", &status, to);
-                    return Err(Refused);
-                }
-            }
-            Err(CallRefusal::Status { answer, .. }) if answer.is_web() => {}
-            Ok(_) | Err(CallRefusal::Status { .. }) => {
-                let message = "gRPC needs HTTP/2; gRPC-web does not";
-                return Err(respond_error(to, &[cors], 505, "http_version", message));
-            }
-            Err(CallRefusal::MediaType) => {
-                let message = "a call is application/grpc or application/grpc-web, with protobuf";
-                return Err(respond_error(to, &[cors], 415, "media_type", message));
-            }
-        }
-        let message = match method {
-            rpc::Method::Publish | rpc::Method::Stream => WEBSOCKET_MESSAGE_BYTES_MAX,
-            // Nobody asks who asks.
-            _ => STRANGER_MESSAGE_BYTES_MAX,
-        };
-        // Base64 takes four bytes for three.
-        let message = message + MESSAGE_HEADER_BYTES;
-        Ok((message.div_ceil(3) * 4) as u64)
-    }
-
-    /// Handles a whole request of gRPC-web.
-    pub(super) fn web_call(
-        &self,
-        method: rpc::Method,
-        head: &Head<'_, '_>,
-        body: &[u8],
-        to: &mut Responder<'_>,
-    ) -> Action {
-        if head.method == Method::Options {
-            let exchange = to.exchange;
-            to.begin(204)
-                .raw(self.stream.cors().preflight())
-                .empty(exchange.keep_alive);
-            return Action::Done;
-        }
-        let (fields, answer) = match CallFields::read(head.headers()) {
-            Ok(fields) => (Ok(fields), fields.answer),
-            Err(CallRefusal::Status { answer, status }) => (Err(status), answer),
-            // Admitted requests are something else.
-            Err(CallRefusal::MediaType) => return Action::Done,
-        };
-        let begun = fields.and_then(|fields| {
-            let messages = match fields.kind {
-                Kind::WebText => decode_text(body).map_err(TextError::status)?,
-                Kind::Web | Kind::Grpc => body.to_vec(),
-            };
-            if method == rpc::Method::Publish {
-                let message = one_message(&messages, fields.encoding)?;
-                return self.stream.post_web(answer, head, &message, to.judge());
-            }
-            let client = self.begin_call(method, head, to.judge())?;
-            let headers = [&self.stream.cors()[..], STREAMED].concat();
-            Ok(Action::Open(Box::new(Open {
-                opening: Opening::Response(Box::new(Streamed {
-                    content_type: answer.content_type(),
-                    headers,
-                    envelope: Envelope::of_call(answer),
-                    messages,
-                    encoding: fields.encoding,
-                    heartbeat: None,
-                })),
-                client,
-                subscriptions: Vec::new(),
-                home: None,
-            })))
-        });
-        begun.unwrap_or_else(|status| {
-            let mut headers = self.stream.cors().to_vec();
-            if status.code == Code::Unimplemented {
-                // compression.md: whoever asked for an encoding learns which there are.
-                let (name, accepts) = ACCEPT_ENCODING;
-                headers.extend_from_slice(format!("{name}: {accepts}\r\n").as_bytes());
-            }
-            respond_web(answer, &headers, b"", &status, to);
-            Action::Done
-        })
+impl WebCall {
+    /// Becomes a client, which says the messages and hears what comes of them.
+    pub(super) fn open(self, client: Client, cors: &Cors) -> Action {
+        let headers = [&cors[..], STREAMED].concat();
+        Action::Open(Box::new(Open {
+            opening: Opening::Response(Box::new(Streamed {
+                content_type: self.answer.content_type(),
+                headers,
+                envelope: Envelope::of_call(self.answer),
+                messages: self.messages,
+                encoding: self.encoding,
+                heartbeat: None,
+            })),
+            client,
+            subscriptions: Vec::new(),
+            home: None,
+        }))
     }
 }
 
-/// Refuses what is a call of gRPC-web, but of a method that is not there; no if it is something else.
-pub(super) fn refuse_web_call(cors: &[u8], head: &Head<'_, '_>, to: &mut Responder<'_>) -> bool {
+/// What answers of gRPC-web tell browsers, whichever dialect serves the call.
+pub(super) fn cors(config: &CorsConfig, directory: &Directory) -> Cors {
+    let exposed = "Grpc-Status, Grpc-Message, Retry-After";
+    Cors::new(config, directory.anonymous().is_none(), exposed)
+}
+
+/// The end of a call of a method that nobody has.
+pub fn no_such_method(path: &str) -> Status {
+    Status::new(Code::Unimplemented, format!("no such method: {path}"))
+}
+
+/// Judges a call of gRPC-web by its head: the most bytes its body may have, where a message may
+/// have `message_bytes_max`, or a refusal (written). `may_come` judges its sender.
+pub(super) fn admit_web_call(
+    head: &Head<'_, '_>,
+    message_bytes_max: usize,
+    to: &mut Responder<'_>,
+    may_come: impl FnOnce(&mut Responder<'_>) -> Result<(), Status>,
+) -> Result<u64, Refused> {
+    if head.method == Method::Options {
+        return Ok(0);
+    }
+    if head.method != Method::Post {
+        let headers = [&b"Allow: POST, OPTIONS\r\n"[..]];
+        let message = "allowed: POST, OPTIONS";
+        return Err(respond_error(
+            to,
+            &headers,
+            405,
+            "method_not_allowed",
+            message,
+        ));
+    }
+    match CallFields::read(head.headers()) {
+        Ok(fields) if fields.kind.is_web() => {
+            if let Err(status) = may_come(to) {
+                respond_web(fields.answer, b"", b"", &status, to);
+                return Err(Refused);
+            }
+        }
+        Err(CallRefusal::Status { answer, .. }) if answer.is_web() => {}
+        Ok(_) | Err(CallRefusal::Status { .. }) => {
+            let message = "gRPC needs HTTP/2; gRPC-web does not";
+            return Err(respond_error(to, &[], 505, "http_version", message));
+        }
+        Err(CallRefusal::MediaType) => {
+            let message = "a call is application/grpc or application/grpc-web, with protobuf";
+            return Err(respond_error(to, &[], 415, "media_type", message));
+        }
+    }
+    // Base64 takes four bytes for three.
+    let message = message_bytes_max + MESSAGE_HEADER_BYTES;
+    Ok((message.div_ceil(3) * 4) as u64)
+}
+
+/// Judges a request for a method that its service has not: a browser may ask, nobody else is
+/// served.
+pub(super) fn admit_no_method(head: &Head<'_, '_>, to: &mut Responder<'_>) -> Result<u64, Refused> {
+    if head.method == Method::Options {
+        return Ok(0);
+    }
+    Err(refuse_all(head, to))
+}
+
+/// Handles a whole request of gRPC-web, which `begin` makes something of.
+pub(super) fn web_call(
+    head: &Head<'_, '_>,
+    body: &[u8],
+    to: &mut Responder<'_>,
+    begin: impl FnOnce(WebCall, Judge<'_>) -> Result<Action, Status>,
+) -> Action {
+    let (fields, answer) = match CallFields::read(head.headers()) {
+        Ok(fields) => (Ok(fields), fields.answer),
+        Err(CallRefusal::Status { answer, status }) => (Err(status), answer),
+        // Admitted requests are something else.
+        Err(CallRefusal::MediaType) => {
+            refuse_all(head, to);
+            return Action::Done;
+        }
+    };
+    let action = fields.and_then(|fields| {
+        let messages = match fields.kind {
+            Kind::WebText => decode_text(body).map_err(TextError::status)?,
+            Kind::Web | Kind::Grpc => body.to_vec(),
+        };
+        let encoding = fields.encoding;
+        let call = WebCall {
+            answer,
+            encoding,
+            messages,
+        };
+        begin(call, to.judge())
+    });
+    action.unwrap_or_else(|status| {
+        let mut headers = Vec::new();
+        if status.code == Code::Unimplemented {
+            // compression.md: whoever asked for an encoding learns which there are.
+            let (name, accepts) = ACCEPT_ENCODING;
+            headers.extend_from_slice(format!("{name}: {accepts}\r\n").as_bytes());
+        }
+        respond_web(answer, &headers, b"", &status, to);
+        Action::Done
+    })
+}
+
+/// Refuses a call that does not come as it should: what is too long is told as a call is told.
+pub(super) fn refuse_call(status: u16, code: &str, message: &str, to: &mut Responder<'_>) {
+    if status == 413 {
+        let status = Status::new(Code::ResourceExhausted, message.to_owned());
+        respond_status(&status, to);
+    } else {
+        respond_error(to, &[], status, code, message);
+    }
+}
+
+/// Refuses what is a call of gRPC-web, but of a method that is not there; no if it is something
+/// else.
+pub(super) fn refuse_web_call(head: &Head<'_, '_>, to: &mut Responder<'_>) -> bool {
     let is_web = match CallFields::read(head.headers()) {
         Ok(fields) => fields.answer.is_web(),
         Err(CallRefusal::Status { answer, .. }) => answer.is_web(),
         Err(CallRefusal::MediaType) => false,
     };
     if is_web && head.method == Method::Post {
-        let message = format!("no such method: {}", quoted(head.path));
-        respond_status(cors, &Status::new(Code::Unimplemented, message), to);
+        respond_status(&no_such_method(quoted(head.path).as_ref()), to);
         return true;
     }
     false
 }
 
 /// The only message of a body.
-fn one_message(messages: &[u8], encoding: MessageEncoding) -> Result<Cow<'_, [u8]>, Status> {
+pub(super) fn one_message(
+    messages: &[u8],
+    encoding: MessageEncoding,
+) -> Result<Cow<'_, [u8]>, Status> {
     match parse_message(messages, WEBSOCKET_MESSAGE_BYTES_MAX, encoding) {
         Ok(Parsed::Complete(message, used)) if used == messages.len() => message
             .decoded(WEBSOCKET_MESSAGE_BYTES_MAX)
@@ -172,13 +198,12 @@ fn one_message(messages: &[u8], encoding: MessageEncoding) -> Result<Cow<'_, [u8
     }
 }
 
-/// An answer of gRPC-web that is a status and nothing else, where its client looks before it reads a body
-/// ("Trailers-Only").
-pub(super) fn respond_status(headers: &[u8], status: &Status, to: &mut Responder<'_>) {
+/// An answer of gRPC-web that is a status and nothing else, where its client looks before it reads
+/// a body ("Trailers-Only").
+fn respond_status(status: &Status, to: &mut Responder<'_>) {
     let exchange = to.exchange;
     let code = u64::from(status.code as u8);
     to.begin(200)
-        .raw(headers)
         .header_number("grpc-status", code)
         .header(
             "grpc-message",

@@ -1,35 +1,20 @@
 //! Clients that talk over something that stays open: what is kept of one, and how it reacts.
 //!
-//! A client is a state machine of its dialect: messages, answers and time in, [`Reaction`]s out. Frames,
-//! pings and the goodbye are the connection's business; subscriptions are the shard's.
+//! A client is a state machine of its dialect: messages, answers and time in, [`Reaction`]s out.
+//! Frames, pings and the goodbye are the connection's business; subscriptions are the shard's.
 
 use std::num::NonZeroU16;
-use std::sync::Arc;
 
-use super::render::{Encoding, Envelope};
-use super::{Call, Dialects, Outcome, Pending, Tools, live, pubsub, rpc, stream, sysadm};
-use crate::hub::{
-    Cursor, Epoch, Full, Gap, Number, OrganizationId, Refusal, ScopeName, Subscription,
-};
-use crate::limits::{STRANGER_MESSAGE_BYTES_MAX, WEBSOCKET_MESSAGE_BYTES_MAX};
+use bytes::Bytes;
+
+use super::contract::Dialect;
+use super::log::{Follow, Show, Standing};
+use super::render::Envelope;
+use super::{Call, Client, Dialects, Outcome, Pending, Tools, Undo, dispatch};
+use crate::hub::{Full, Refusal, Subscription};
 use crate::protocol::grpc::{CallFields, MessageEncoding, Status};
 use crate::protocol::websocket::{CloseCode, Handshake};
 use crate::time::Instant;
-
-/// One client of a dialect, from its handshake on.
-#[derive(Debug)]
-pub enum Client {
-    /// Of the sysadm dialect.
-    Sysadm(Box<sysadm::Client>),
-    /// Of the live dialect.
-    Live(live::Client),
-    /// Of the stream dialect.
-    Stream(Box<stream::Client>),
-    /// Of the pubsub dialect.
-    Pubsub(Box<pubsub::Client>),
-    /// Of a service for gRPC's tools.
-    Rpc(rpc::Client),
-}
 
 /// A request that was accepted: the connection answers it and becomes a client.
 #[derive(Debug)]
@@ -40,8 +25,8 @@ pub struct Open {
     pub client: Client,
     /// What it hears from the beginning.
     pub subscriptions: Vec<Subscription>,
-    /// [`Placement::session_hash`](crate::hub::Placement::session_hash) of the session on whose home it wants to
-    /// be, if it is to follow a log.
+    /// [`Placement::session_hash`](crate::hub::Placement::session_hash) of the session on whose
+    /// home it wants to be, if it is to follow a log.
     pub home: Option<u64>,
 }
 
@@ -63,7 +48,8 @@ pub struct Streamed {
     pub content_type: &'static str,
     /// Header lines, each with its CR LF.
     pub headers: Vec<u8>,
-    /// [`Envelope::Line`], [`Envelope::Grpc`] or [`Envelope::WebText`]; put in chunks where HTTP needs it.
+    /// [`Envelope::Line`], [`Envelope::Grpc`] or [`Envelope::WebText`]; put in chunks where HTTP
+    /// needs it.
     pub envelope: Envelope,
     /// The messages of the request, each as gRPC frames them.
     pub messages: Vec<u8>,
@@ -78,6 +64,8 @@ pub struct Streamed {
 pub enum Reaction {
     /// Send this as one message; nothing if empty.
     Reply(Vec<u8>),
+    /// Send this as one message of a WebSocket, even if empty; whether as text.
+    Send(bool, Bytes),
     /// Change what is heard.
     Subscribe(Box<Subscribe>),
     /// Ask; further messages wait until [`Dialects::answer_client`] has the answer.
@@ -86,46 +74,12 @@ pub enum Reaction {
     Follow(Box<Follow>),
     /// Change which events of its log it is shown.
     Show(Box<Show>),
+    /// Say goodbye to who did not keep the rules, and wait for nothing.
+    Fail(CloseCode, &'static str),
     /// Send this as the last message, unless empty, and say goodbye.
     Close(Vec<u8>, CloseCode, &'static str),
     /// Send this as the last message, unless empty, and end with a status.
     End(Vec<u8>, Box<Status>),
-}
-
-/// A log that a client wants to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Follow {
-    /// Whose session.
-    pub organization: OrganizationId,
-    /// Which; its place in the tree is settled.
-    pub token: ScopeName,
-    /// [`Placement::session_hash`](crate::hub::Placement::session_hash) of it.
-    pub hash: u64,
-    /// Where the client stands; `None` wants no history.
-    pub cursor: Option<Cursor>,
-}
-
-/// How a client stands to the log that it begins to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// The session, as the hub calls it: one text for all who hold it.
-    pub session: ScopeName,
-    /// The log's life.
-    pub epoch: Epoch,
-    /// The number that the next event will get.
-    pub next: Number,
-    /// What the client's cursor missed.
-    pub gap: Option<Gap>,
-}
-
-/// A change of which events of its log a client is shown. What was published before it is judged by what was wanted
-/// until now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Show {
-    /// All it wants from now on; `None` is nothing.
-    pub wanted: Option<Arc<pubsub::Wanted>>,
-    /// The reply, as one message.
-    pub reply: Vec<u8>,
 }
 
 /// A change of what a client hears.
@@ -139,21 +93,6 @@ pub struct Subscribe {
     pub reply: Vec<u8>,
     /// What there is to do if it cannot be.
     pub undo: Undo,
-}
-
-/// What a refused change of subscriptions leaves to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Undo {
-    /// Nothing: the change takes away.
-    Nothing,
-    /// To send away a client that has just come.
-    Opening,
-    /// To refuse a request of the sysadm dialect.
-    Sysadm(Box<sysadm::Undo>),
-    /// To refuse the filters of a message of the live dialect.
-    Live(Box<live::Undo>),
-    /// To refuse a request of the stream dialect, by its correlation id.
-    Stream(Option<Box<str>>),
 }
 
 /// How a client's subscriptions change.
@@ -193,79 +132,40 @@ impl Reaction {
 }
 
 impl Client {
-    /// How this client's events are written, where messages travel in `framing`.
-    /// `None` if it never subscribes, but reads a log.
-    pub const fn encoding(&self, envelope: Envelope) -> Option<Encoding> {
-        match self {
-            Self::Sysadm(_) => Some(Encoding::Sysadm),
-            Self::Live(_) => Some(Encoding::Live),
-            Self::Stream(_) | Self::Rpc(_) => Some(Encoding::Stream(envelope)),
-            Self::Pubsub(_) => None,
-        }
-    }
-
-    /// Bytes of the names that it wants of its log. What others subscribe to is counted where it is compiled.
+    /// Bytes of the names that it wants of its log. What others subscribe to is counted where it is
+    /// compiled.
     pub fn wanted_bytes(&self) -> usize {
-        match self {
-            Self::Pubsub(client) => client.wanted.as_ref().map_or(0, |wanted| wanted.bytes()),
-            Self::Sysadm(_) | Self::Live(_) | Self::Stream(_) | Self::Rpc(_) => 0,
-        }
+        dispatch!(Client, self, |D, client| D::wanted_bytes(client))
     }
 
-    /// Whether its client says one message and no more: nothing may come of it before that is certain.
+    /// Whether its client says one message and no more: nothing may come of it before that is
+    /// certain.
     pub fn takes_one_message(&self) -> bool {
-        match self {
-            Self::Stream(client) => client.takes_one_message(),
-            Self::Rpc(client) => client.takes_one_message(),
-            Self::Sysadm(_) | Self::Live(_) | Self::Pubsub(_) => false,
-        }
+        dispatch!(Client, self, |D, client| D::takes_one_message(client))
     }
 
-    /// Longest message that its client may send now: as long as it has not said who it is, no more than that takes.
-    pub const fn message_bytes_max(&self) -> usize {
-        let is_known = match self {
-            Self::Sysadm(client) => client.is_logged_in(),
-            Self::Stream(client) => client.is_welcome(),
-            Self::Pubsub(client) => client.is_known(),
-            Self::Live(_) => true,
-            // Whoever asks these services, they have little to ask.
-            Self::Rpc(_) => false,
-        };
-        if is_known {
-            WEBSOCKET_MESSAGE_BYTES_MAX
-        } else {
-            STRANGER_MESSAGE_BYTES_MAX
-        }
+    /// Longest message that its client may send now.
+    pub fn message_bytes_max(&self) -> usize {
+        dispatch!(Client, self, |D, client| D::message_bytes_max(client))
     }
 
     /// Whether its client hears one message and no more.
     pub fn answers_once(&self) -> bool {
-        match self {
-            Self::Stream(client) => client.takes_one_message(),
-            Self::Rpc(client) => client.answers_once(),
-            Self::Sysadm(_) | Self::Live(_) | Self::Pubsub(_) => false,
-        }
+        dispatch!(Client, self, |D, client| D::answers_once(client))
     }
 
     /// When [`Dialects::expire_client`] wants to be called.
     pub fn due(&self) -> Instant {
-        match self {
-            Self::Sysadm(client) => client.due(),
-            Self::Stream(client) => client.due(),
-            Self::Pubsub(client) => client.due(),
-            Self::Live(_) | Self::Rpc(_) => Instant::NEVER,
-        }
+        dispatch!(Client, self, |D, client| D::due(client))
     }
 }
 
 impl Dialects {
     /// A client may be spoken to from now on.
     pub fn opened(&self, client: &mut Client, tools: &mut Tools<'_>) -> Reaction {
-        match client {
-            Client::Pubsub(client) => self.pubsub.opened(client, tools),
-            Client::Stream(client) => self.stream.opened(client, tools),
-            Client::Sysadm(_) | Client::Live(_) | Client::Rpc(_) => Reaction::nothing(),
-        }
+        dispatch!(self, Client, client, |dialect, client| Dialect::opened(
+            dialect, client, tools
+        ))
     }
 
     /// A client sent a message.
@@ -275,23 +175,19 @@ impl Dialects {
         message: Message<'_>,
         tools: &mut Tools<'_>,
     ) -> Reaction {
-        match client {
-            Client::Sysadm(client) => self.sysadm.message(client, message.bytes(), tools),
-            Client::Live(client) => self.live.message(client, message.bytes()),
-            Client::Stream(client) => self.stream.message(client, message, tools),
-            Client::Pubsub(client) => self.pubsub.message(client, message, tools),
-            Client::Rpc(client) => self.rpc.message(client, message.bytes(), tools.draining),
-        }
+        dispatch!(self, Client, client, |dialect, client| Dialect::message(
+            dialect, client, message, tools
+        ))
     }
 
     /// A client will send no more messages; its last one was reacted to.
     pub fn half_closed(&self, client: &mut Client) -> Reaction {
-        match client {
-            // A WebSocket has its own way to end.
-            Client::Sysadm(_) | Client::Live(_) | Client::Pubsub(_) => Reaction::nothing(),
-            Client::Stream(client) => self.stream.half_closed(client),
-            Client::Rpc(client) => self.rpc.half_closed(client),
-        }
+        dispatch!(
+            self,
+            Client,
+            client,
+            |dialect, client| Dialect::half_closed(dialect, client)
+        )
     }
 
     /// The outcome of a client's [`Reaction::Execute`].
@@ -302,89 +198,61 @@ impl Dialects {
         outcome: Outcome,
         tools: &mut Tools<'_>,
     ) -> Reaction {
-        match (client, pending) {
-            (Client::Sysadm(client), Pending::Sysadm(pending)) => {
-                self.sysadm.answer(client, *pending, outcome, tools)
-            }
-            (Client::Stream(client), Pending::Stream(pending)) => {
-                self.stream.answer(client, pending, outcome.into_answer())
-            }
-            (Client::Pubsub(client), Pending::PubsubClient(pending)) => {
-                self.pubsub
-                    .answer(client, pending, outcome.into_answer(), tools)
-            }
+        dispatch!(
+            self, Client, client, Pending, pending,
+            |dialect, client, pending| Dialect::answer_client(dialect, client, pending, outcome, tools),
             // Nobody asks on another's behalf.
-            _ => Reaction::nothing(),
-        }
+            else Reaction::nothing()
+        )
     }
 
-    /// A change of subscriptions was refused; nothing has changed but what the client itself took note of.
+    /// A change of subscriptions was refused; nothing has changed but what the client itself took
+    /// note of.
     pub fn not_subscribed(&self, client: &mut Client, undo: Undo, full: Full) -> Reaction {
-        match (client, undo) {
-            (Client::Sysadm(client), Undo::Sysadm(undo)) => {
-                self.sysadm.not_subscribed(client, *undo, full)
-            }
-            (Client::Stream(client), Undo::Stream(correlation_id)) => {
-                self.stream
-                    .not_subscribed(client, correlation_id.as_deref(), full)
-            }
-            (Client::Live(client), Undo::Live(undo)) => {
-                live::Live::not_subscribed(client, *undo, full)
-            }
-            (Client::Live(_), Undo::Opening) => {
-                let reason = "too many subscriptions, try again";
-                let last = live::Live::not_opened(full);
-                Reaction::Close(last, CloseCode::TRY_AGAIN_LATER, reason)
-            }
-            (_, Undo::Opening) => {
-                let reason = "too many subscriptions, try again";
-                Reaction::Close(Vec::new(), CloseCode::TRY_AGAIN_LATER, reason)
-            }
-            // Nobody undoes what another did, and what takes away is not refused.
-            _ => Reaction::nothing(),
+        if undo == Undo::Opening {
+            return dispatch!(self, Client, client, |dialect, client| Dialect::not_opened(
+                dialect, client, full
+            ));
         }
+        dispatch!(
+            self, Client, client, Undo, undo,
+            |dialect, client, undo| Dialect::not_subscribed(dialect, client, undo, full),
+            // What takes away is not refused, and nobody undoes what another did.
+            else Reaction::nothing()
+        )
     }
 
     /// A client reads its session's log from now on: what its client is told, each as one message.
     pub fn followed(&self, client: &mut Client, standing: &Standing) -> Vec<Vec<u8>> {
-        match client {
-            Client::Pubsub(client) => self.pubsub.followed(client, standing),
-            // Nobody else follows.
-            _ => Vec::new(),
-        }
+        dispatch!(self, Client, client, |dialect, client| Dialect::followed(
+            dialect, client, standing
+        ))
     }
 
     /// A client's log cannot be read.
     pub fn not_followed(&self, client: &mut Client, refusal: Refusal) -> Reaction {
-        match client {
-            Client::Pubsub(client) => self.pubsub.not_followed(client, refusal),
-            _ => Reaction::nothing(),
-        }
+        dispatch!(self, Client, client, |dialect, client| {
+            Dialect::not_followed(dialect, client, refusal)
+        })
     }
 
     /// The time is [`Client::due`].
     pub fn expire_client(&self, client: &mut Client, tools: &mut Tools<'_>) -> Reaction {
-        match client {
-            Client::Sysadm(client) => self.sysadm.expire(client, tools),
-            Client::Stream(client) => self.stream.expire(client),
-            Client::Pubsub(client) => self.pubsub.expire(client, tools),
-            Client::Live(_) | Client::Rpc(_) => Reaction::nothing(),
-        }
+        dispatch!(self, Client, client, |dialect, client| Dialect::expire(
+            dialect, client, tools
+        ))
     }
 
-    /// The server is leaving, and `leave_ms` from now at the latest the client will be closed. `None` if it may
-    /// be closed at once.
+    /// The server is leaving, and `leave_ms` from now at the latest the client will be closed.
+    /// `None` if it may be closed at once.
     pub fn drain_client(
         &self,
         client: &mut Client,
         leave_ms: u64,
         tools: &mut Tools<'_>,
     ) -> Option<Reaction> {
-        match client {
-            Client::Sysadm(_) | Client::Live(_) => None,
-            Client::Stream(client) => self.stream.drain(client, leave_ms, tools),
-            Client::Pubsub(client) => self.pubsub.drain(client, leave_ms, tools),
-            Client::Rpc(client) => Some(self.rpc.drain(client)),
-        }
+        dispatch!(self, Client, client, |dialect, client| Dialect::drain(
+            dialect, client, leave_ms, tools
+        ))
     }
 }

@@ -37,10 +37,11 @@ section! {
         stream: StreamConfig = StreamConfig::default(), Nested;
         /// The pubsub API.
         pubsub: PubsubConfig = PubsubConfig::default(), Nested;
-        /// Organizations keep their sessions and events apart: nothing that one publishes is heard in another.
-        /// As soon as there is one, every request needs a token of an organization, or a user's name and
-        /// password where a dialect logs in by name. Grants are "publish", "subscribe" and "admin"; none implies
-        /// another. Without any organization this server is open: everyone may do everything.
+        /// Organizations keep their sessions and events apart: nothing that one publishes is heard
+        /// in another. As soon as there is one, every request needs a token of an organization, or
+        /// a user's name and password where a dialect logs in by name. Grants are "publish",
+        /// "subscribe" and "admin"; none implies another. Without any organization this server is
+        /// open: everyone may do everything.
         organizations: Vec<OrganizationConfig> = Vec::new(), Tables;
     }
 }
@@ -54,7 +55,8 @@ const ABOUT: &str = "\
 ";
 
 impl Config {
-    /// Reads a configuration file; keys it does not name keep their defaults. `resolve` knows the addresses of hosts.
+    /// Reads a configuration file; keys it does not name keep their defaults. `resolve` knows the
+    /// addresses of hosts.
     ///
     /// Where the server may listen is not judged yet, because the command line may still have its
     /// say: call [`check`](Self::check) when the values are final.
@@ -62,7 +64,8 @@ impl Config {
     /// # Errors
     ///
     /// Text that is not TOML, keys that do not exist, values of the wrong kind, values out of
-    /// bounds: each error names the dotted key, what was expected, and the line. There is one at least.
+    /// bounds: each error names the dotted key, what was expected, and the line. There is one at
+    /// least.
     pub fn from_toml_with(
         text: &str,
         resolve: fn(&str) -> Option<SocketAddr>,
@@ -70,7 +73,8 @@ impl Config {
         config::read(text, resolve, Self::check_relations)
     }
 
-    /// [`from_toml_with`](Self::from_toml_with), where only this machine has a name. Errors with the first problem.
+    /// [`from_toml_with`](Self::from_toml_with), where only this machine has a name. Errors with
+    /// the first problem.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         Self::from_toml_with(text, config::parse_address)
             .map_err(|mut errors| errors.swap_remove(0))
@@ -80,8 +84,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// The first key whose value breaks a bound of [`limits`](crate::limits), or `server.listen` when that address
-    /// is beyond loopback without leave.
+    /// The first key whose value breaks a bound of [`limits`](crate::limits), or `server.listen`
+    /// when that address is beyond loopback without leave.
     pub fn check(&self) -> Result<(), ConfigError> {
         config::problems(self)
             .into_iter()

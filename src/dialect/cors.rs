@@ -1,9 +1,10 @@
-//! Pages of other origins: what browsers are told about them (Fetch §3.3), and which may act with what a browser
-//! remembers.
+//! Pages of other origins: what browsers are told about them (Fetch §3.3), and which may act with
+//! what a browser remembers.
 //!
-//! Every answer on a dialect's path carries the dialect's lines. Where one of several origins is named, the line that
-//! names it is written by whoever begins the response ([`Responder::begin`](super::Responder::begin)): all else is
-//! the same for everyone, and is prepared once.
+//! Every answer on a dialect's path carries the dialect's lines. Where one of several origins is
+//! named, the line that names it is written by whoever begins the response
+//! ([`Responder::begin`](super::Responder::begin)): all else is the same for everyone, and is
+//! prepared once.
 
 use std::fmt;
 use std::ops::Deref;
@@ -18,7 +19,8 @@ use crate::protocol::http1::{Head, is_same_host};
 #[derive(Debug)]
 pub struct Cors {
     lines: Bytes,
-    preflight: Bytes,
+    /// What the answer to a question beforehand says besides.
+    max_age: Box<[u8]>,
     origins: Origins,
 }
 
@@ -60,7 +62,8 @@ impl Deref for Cors {
 }
 
 impl Cors {
-    /// What is configured. `closed` is whether tokens are asked for; `exposed` names the fields that pages may read.
+    /// What is configured. `closed` is whether tokens are asked for; `exposed` names the fields
+    /// that pages may read.
     pub fn new(config: &CorsConfig, closed: bool, exposed: &str) -> Self {
         let allow_headers = match config.allow_headers.as_str() {
             // Fetch §3.3.4: of all fields, the asterisk leaves this one out.
@@ -86,17 +89,17 @@ impl Cors {
             config.allow_methods,
         );
         let seconds = config.max_age.as_secs();
-        let preflight = format!("{lines}Access-Control-Max-Age: {seconds}\r\n");
+        let max_age = format!("Access-Control-Max-Age: {seconds}\r\n");
         Self {
             lines: lines.into(),
-            preflight: preflight.into(),
+            max_age: max_age.into_bytes().into(),
             origins,
         }
     }
 
-    /// The header lines for an answer to `OPTIONS`.
-    pub fn preflight(&self) -> &[u8] {
-        &self.preflight
+    /// The header line that an answer to `OPTIONS` has besides.
+    pub fn max_age(&self) -> &[u8] {
+        &self.max_age
     }
 
     /// The origin that the answer is to name, if it depends on the request.
@@ -108,9 +111,9 @@ impl Cors {
         self.lists(origin).then(text)
     }
 
-    /// Whether the page that sends a request, if one does, may use what its browser remembers and adds by itself,
-    /// such as a password: it comes from the server's own host, or from an origin that is listed. `*` lists none
-    /// (Fetch §3.3.5: it does not go with credentials).
+    /// Whether the page that sends a request, if one does, may use what its browser remembers and
+    /// adds by itself, such as a password: it comes from the server's own host, or from an origin
+    /// that is listed. `*` lists none (Fetch §3.3.5: it does not go with credentials).
     pub fn trusts(&self, head: &Head<'_, '_>) -> bool {
         let mut origins = head.header_values("origin");
         let (Some(origin), None) = (origins.next(), origins.next()) else {
@@ -132,8 +135,8 @@ impl Cors {
     }
 }
 
-/// Whether an origin's host is the one that the request is for. Its scheme is not compared: behind a proxy that ends
-/// TLS it is another.
+/// Whether an origin's host is the one that the request is for. Its scheme is not compared: behind
+/// a proxy that ends TLS it is another.
 fn is_own(origin: &[u8], head: &Head<'_, '_>) -> bool {
     let origin = std::str::from_utf8(origin).ok();
     let Some((scheme, authority)) = origin.and_then(|origin| origin.split_once("://")) else {
@@ -147,8 +150,8 @@ fn is_own(origin: &[u8], head: &Head<'_, '_>) -> bool {
     host.is_some_and(|host| is_same_host(authority.as_bytes(), host.as_bytes(), default_port))
 }
 
-/// Whether an origin is what is listed: the same in any case, or, if that begins with `*.`, one of the hosts beneath,
-/// at the same port.
+/// Whether an origin is what is listed: the same in any case, or, if that begins with `*.`, one of
+/// the hosts beneath, at the same port.
 fn matches(listed: &str, origin: &str) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else {
         return false;

@@ -1,4 +1,5 @@
-//! Where a reader stands, as the query of its request says it: `last_event`, and `epoch` if it knows that.
+//! Where a reader stands, as the query of its request says it: `last_event`, and `epoch` if it
+//! knows that.
 //!
 //! Both are as documented for the sessions dialect; an empty value is one that was not given.
 

@@ -1,5 +1,5 @@
-//! What a dialect notes when it refuses somebody access, beside what it answers: for the operator's counters and log.
-//! Never what was presented.
+//! What a dialect notes when it refuses somebody access, beside what it answers: for the operator's
+//! counters and log. Never what was presented.
 
 use crate::auth::{Denied, Identity, OrganizationId, Verdict};
 use crate::metrics::{Api, RefusalKind};

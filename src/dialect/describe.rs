@@ -1,13 +1,16 @@
-//! What those see who look after a server: things as values here, as JSON in the dialect that is asked for them.
+//! What those see who look after a server: things as values here, as JSON in the dialect that is
+//! asked for them.
 //!
-//! Each dialect says of its own clients who they are, what they hear, and how one subscription of theirs ends.
+//! Each dialect says of its own clients who they are, what they hear, and how one subscription of
+//! theirs ends.
 
 use std::net::SocketAddr;
 
 use uuid::Uuid;
 
-use super::client::{Client, Reaction};
-use super::{Dialects, live};
+use super::client::Reaction;
+use super::contract::Dialect;
+use super::{Client, Dialects, dispatch, live};
 use crate::hub::{
     Address, Event, NamePattern, NodeState, Number, OrganizationId, ScopeName, SessionState,
     ValueFilter,
@@ -83,50 +86,28 @@ pub(super) fn pattern_text(pattern: &NamePattern) -> Box<str> {
 }
 
 impl Client {
-    /// Whose client this is, as far as it is known.
+    /// The organization whose client this is, as far as it is known.
     pub fn organization(&self) -> Option<OrganizationId> {
-        match self {
-            Self::Sysadm(client) => client.organization(),
-            Self::Live(client) => Some(client.organization()),
-            Self::Stream(client) => client.organization(),
-            Self::Pubsub(client) => client.organization(),
-            Self::Rpc(_) => None,
-        }
+        dispatch!(Client, self, |D, client| D::organization(client))
     }
 
     /// The API it speaks.
-    pub const fn dialect(&self) -> &'static str {
-        match self {
-            Self::Sysadm(_) => "sysadm",
-            Self::Live(_) => "live",
-            Self::Stream(_) => "stream",
-            Self::Pubsub(_) => "pubsub",
-            Self::Rpc(_) => "rpc",
-        }
+    pub fn dialect(&self) -> &'static str {
+        dispatch!(Client, self, |D, _| D::NAME)
     }
 
-    /// What its subscription at that place asks for. A room has at most one, of its session's log.
+    /// What its subscription at that place asks for. Who reads a log has at most one.
     pub fn heard(&self, place: usize) -> Option<Heard> {
-        match self {
-            Self::Sysadm(client) => Some(client.heard()),
-            Self::Live(client) => client.heard(),
-            Self::Stream(client) => client.heard(place),
-            Self::Pubsub(client) => client.heard(),
-            Self::Rpc(_) => None,
-        }
+        dispatch!(Client, self, |D, client| D::heard(client, place))
     }
 }
 
 impl Dialects {
     /// Ends a client's subscription at that place, which it has.
     pub fn cancel(&self, client: &mut Client, place: usize) -> Reaction {
-        match client {
-            Client::Sysadm(client) => client.cancel(),
-            Client::Live(client) => client.cancel(),
-            Client::Stream(client) => self.stream.cancel(client, place),
-            Client::Pubsub(client) => client.cancel(),
-            Client::Rpc(_) => Reaction::nothing(),
-        }
+        dispatch!(self, Client, client, |dialect, client| Dialect::cancel(
+            dialect, client, place
+        ))
     }
 
     /// A session as JSON text.

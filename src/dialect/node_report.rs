@@ -1,8 +1,8 @@
-//! What a node says of itself to its live subscribers, and when, in the form of the dialect that has an event for it.
+//! What a node says of itself to its live subscribers, and when, in the form of the dialect that
+//! has an event for it.
 
 use std::time::Duration;
 
-use super::Dialects;
 use crate::hub::Draft;
 
 /// What a node knows about its machine and itself.
@@ -33,11 +33,4 @@ pub struct Reporting {
     pub interval: Duration,
     /// A report as the dialect's event.
     pub event: fn(&NodeReport) -> Draft,
-}
-
-impl Dialects {
-    /// How the node reports, if it is to.
-    pub const fn reporting(&self) -> Option<Reporting> {
-        self.sysadm.reporting()
-    }
 }

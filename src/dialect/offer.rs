@@ -1,5 +1,5 @@
-//! A token among the subprotocols of a WebSocket handshake: browsers cannot set fields, but they can offer
-//! subprotocols.
+//! A token among the subprotocols of a WebSocket handshake: browsers cannot set fields, but they
+//! can offer subprotocols.
 
 use crate::protocol::http1::Head;
 
@@ -13,8 +13,9 @@ pub struct Offer<'b> {
 }
 
 impl<'b> Offer<'b> {
-    /// Reads the offer (RFC 6455 §4.1: a list, or several fields). The known subprotocols are compared to the
-    /// letter: what is chosen must be what was offered, or the client fails the connection.
+    /// Reads the offer (RFC 6455 §4.1: a list, or several fields). The known subprotocols are
+    /// compared to the letter: what is chosen must be what was offered, or the client fails the
+    /// connection.
     pub fn read(head: &Head<'_, 'b>, known: &[&'static str]) -> Self {
         let lists = head.header_values("sec-websocket-protocol");
         let texts = lists.filter_map(|list| std::str::from_utf8(list).ok());

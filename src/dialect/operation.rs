@@ -1,7 +1,7 @@
 //! What a dialect asks of the node, sorted by the part of it that decides, and what comes of it.
 //!
-//! The hub of a scope's home executes commands; all else is the shards': they keep logins, have passwords checked, and
-//! put to all hubs what no single one can answer.
+//! The hub of a scope's home executes commands; all else is the shards': they keep logins, have
+//! passwords checked, and put to all hubs what no single one can answer.
 
 use std::sync::Arc;
 
@@ -11,7 +11,8 @@ use crate::hub::{Answer, Command, OrganizationId, Question, Refusal, Report, Sco
 /// Something to be done or found out before a response can be written.
 #[derive(Clone, Debug)]
 pub enum Operation {
-    /// A command for the hub of the shard that is home to the scope it names. Ends in [`Outcome::Answer`].
+    /// A command for the hub of the shard that is home to the scope it names. Ends in
+    /// [`Outcome::Answer`].
     Command(Command),
     /// The sessions of all shards whose token begins with `prefix`. Ends in [`Outcome::Found`].
     Find {
@@ -24,7 +25,8 @@ pub enum Operation {
     Inspect(Arc<Question>),
     /// The check of a user's password, which takes long. Ends in [`Outcome::Verified`].
     Verify(Attempt),
-    /// A change to a login, which the shard that is home to its token keeps. Ends in [`Outcome::Login`].
+    /// A change to a login, which the shard that is home to its token keeps. Ends in
+    /// [`Outcome::Login`].
     Login {
         /// The token.
         token: LoginToken,
@@ -63,6 +65,12 @@ pub enum Outcome {
     Verified(Verdict),
     /// The login's identity, if the login is good.
     Login(Option<Identity>),
+}
+
+impl From<Answer> for Outcome {
+    fn from(answer: Answer) -> Self {
+        Self::Answer(answer)
+    }
 }
 
 impl Outcome {

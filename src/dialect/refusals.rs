@@ -1,5 +1,6 @@
-//! What all dialects say to a publisher alike, whatever the form: to an organization that publishes faster than it may
-//! (429 Too Many Requests, RFC 6585 §4), of a node that leaves (503), about idempotency keys and about names.
+//! What all dialects say to a publisher alike, whatever the form: to an organization that publishes
+//! faster than it may (429 Too Many Requests, RFC 6585 §4), of a node that leaves (503), about
+//! idempotency keys and about names.
 
 use crate::hub::Whose;
 use crate::limits::IDEMPOTENCY_KEY_BYTES_MAX;

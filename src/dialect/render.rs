@@ -1,28 +1,17 @@
-//! One event in each encoding of a live subscription: whole frames, ready for the kernel or a stream.
+//! One event in each encoding of a live subscription: whole frames, ready for the kernel or a
+//! stream.
 //!
 //! The shard calls this at most once per event and encoding, however many subscribers there are.
 
 use bytes::{BufMut as _, BytesMut};
 
-use super::Dialects;
-use super::stream::{self, Form};
+use super::{Dialect, Dialects, Encoding, EventEncoding, dispatch};
 use crate::hub::{Event, EventName, Number};
-use crate::protocol::grpc::{self, Code, Kind, Status};
+use crate::protocol::grpc::{self, Kind, Status};
 use crate::protocol::websocket::encode_text;
 
 /// What a chunk has beside its data, at most: a size of 16 digits and two line ends.
 const CHUNK_OVERHEAD_BYTES: usize = 16 + 4;
-
-/// How events of a live subscription are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Encoding {
-    /// `{"args":…,"id":"","name":…,"namespace":"events"}`.
-    Sysadm,
-    /// One flat object.
-    Live,
-    /// A message of the stream dialect.
-    Stream(Envelope),
-}
 
 /// Where one message ends and the next begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,36 +33,7 @@ pub enum Envelope {
     ChunkedWebText,
 }
 
-/// The rendering of one event that several envelopes of a form share.
-#[derive(Debug, Default)]
-pub struct Rendering {
-    json: Vec<u8>,
-    proto: Vec<u8>,
-}
-
-impl Encoding {
-    /// How many there are.
-    pub const COUNT: usize = 9;
-
-    /// A number of its own, below [`COUNT`](Self::COUNT).
-    pub const fn index(self) -> usize {
-        match self {
-            Self::Sysadm => 0,
-            Self::Live => 1,
-            Self::Stream(envelope) => 2 + envelope as usize,
-        }
-    }
-}
-
 impl Envelope {
-    /// How the messages themselves are written.
-    pub const fn form(self) -> Form {
-        match self {
-            Self::WebSocket | Self::Line | Self::ChunkedLine => Form::Json,
-            Self::Grpc | Self::ChunkedGrpc | Self::WebText | Self::ChunkedWebText => Form::Proto,
-        }
-    }
-
     /// How a call's messages travel.
     pub const fn of_call(kind: Kind) -> Self {
         match kind {
@@ -88,7 +48,7 @@ impl Envelope {
             Self::Line => Self::ChunkedLine,
             Self::Grpc => Self::ChunkedGrpc,
             Self::WebText => Self::ChunkedWebText,
-            other => other,
+            Self::WebSocket | Self::ChunkedLine | Self::ChunkedGrpc | Self::ChunkedWebText => self,
         }
     }
 
@@ -100,7 +60,7 @@ impl Envelope {
                 let begin = out.len();
                 out.extend_from_slice(message);
                 // A payload keeps its white space, and may have line feeds.
-                stream::put_on_one_line(&mut out[begin..]);
+                put_on_one_line(&mut out[begin..]);
                 out.put_u8(b'\n');
             }
             Self::Grpc => grpc::put_message(out, message),
@@ -115,8 +75,8 @@ impl Envelope {
         }
     }
 
-    /// Appends the end of a gRPC-web response: its trailers, and the last chunk (RFC 9112 §7.1). Nothing for a
-    /// envelope that ends otherwise.
+    /// Appends the end of a gRPC-web response: its trailers, and the last chunk (RFC 9112 §7.1).
+    /// Nothing for a envelope that ends otherwise.
     pub fn put_end(self, status: &Status, out: &mut BytesMut) {
         let mut trailers = BytesMut::new();
         match self {
@@ -131,7 +91,11 @@ impl Envelope {
         }
         match self {
             Self::Grpc | Self::WebText => out.extend_from_slice(&trailers),
-            _ => {
+            Self::WebSocket
+            | Self::Line
+            | Self::ChunkedLine
+            | Self::ChunkedGrpc
+            | Self::ChunkedWebText => {
                 put_chunk_bytes(&trailers, out);
                 out.extend_from_slice(b"0\r\n\r\n");
             }
@@ -139,15 +103,29 @@ impl Envelope {
     }
 }
 
-/// Appends a message as a chunk of its own (RFC 9112 §7.1): its size is known before, so that nothing is
-/// copied twice.
+/// Each envelope has an encoding of its own.
+impl EventEncoding for Envelope {
+    const COUNT: usize = Self::ChunkedWebText as usize + 1;
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Appends a message as a chunk of its own (RFC 9112 §7.1): its size is known before, so that
+/// nothing is copied twice.
 fn put_chunk(envelope: Envelope, message: &[u8], out: &mut BytesMut) {
     use std::fmt::Write as _;
     let framed = message.len() + grpc::MESSAGE_HEADER_BYTES;
     let bytes = match envelope {
         Envelope::Line => message.len() + 1,
         Envelope::WebText => framed.div_ceil(3) * 4,
-        _ => framed,
+        Envelope::Grpc => framed,
+        // Nothing else is put in chunks.
+        Envelope::WebSocket
+        | Envelope::ChunkedLine
+        | Envelope::ChunkedGrpc
+        | Envelope::ChunkedWebText => return,
     };
     out.reserve(bytes + CHUNK_OVERHEAD_BYTES);
     // Writing to a growing buffer cannot fail.
@@ -169,35 +147,13 @@ fn put_chunk_bytes(bytes: &[u8], out: &mut BytesMut) {
     }
 }
 
-impl Dialects {
-    /// Appends an event as one frame. `rendering` is kept between calls for the same event.
-    pub fn encode_event(
-        &self,
-        encoding: Encoding,
-        event: &Event,
-        rendering: &mut Rendering,
-        out: &mut BytesMut,
-    ) {
-        let Encoding::Stream(envelope) = encoding else {
-            let mut text = Vec::with_capacity(256 + event.payload.len());
-            match encoding {
-                Encoding::Sysadm => self.sysadm.render(event, &mut text),
-                _ => self.live.render(event, &mut text),
-            }
-            encode_text(out, &text);
-            return;
-        };
-        let form = envelope.form();
-        let message = match form {
-            Form::Json => &mut rendering.json,
-            Form::Proto => &mut rendering.proto,
-        };
-        if message.is_empty() {
-            stream::put_event(form, event, None, message);
-        }
-        envelope.put(message, out);
-    }
+#[cfg(test)]
+impl Encoding {
+    /// Two that differ.
+    pub const TWO: [Self; 2] = [Self::Live(()), Self::Sysadm(())];
+}
 
+impl Dialects {
     /// Appends an event as one frame for the client that published it.
     pub fn encode_own_event(
         &self,
@@ -206,34 +162,27 @@ impl Dialects {
         correlation_id: &str,
         out: &mut BytesMut,
     ) {
-        let Encoding::Stream(envelope) = encoding else {
-            return self.encode_event(encoding, event, &mut Rendering::default(), out);
-        };
-        let mut message = Vec::with_capacity(256 + event.payload.len());
-        stream::put_event(envelope.form(), event, Some(correlation_id), &mut message);
-        envelope.put(&message, out);
+        dispatch!(self, Encoding, encoding, |dialect, encoding| {
+            Dialect::encode_own_event(dialect, encoding, event, correlation_id, out);
+        });
     }
 
-    /// Appends the news that `count` events were dropped, because the client was too slow, as one frame.
+    /// Appends the news that `count` events were dropped, because the client was too slow, as one
+    /// frame.
     pub fn encode_dropped(&self, encoding: Encoding, count: u64, out: &mut BytesMut) {
-        let text = match encoding {
-            Encoding::Sysadm => self.sysadm.render_dropped(count),
-            Encoding::Live => self.live.render_dropped(count),
-            Encoding::Stream(envelope) => {
-                let message = format!("{count} events were dropped: this client is too slow");
-                let status = Status::new(Code::ResourceExhausted, message);
-                let (form, mut message) = (envelope.form(), Vec::new());
-                stream::put_reply(
-                    form,
-                    None,
-                    None,
-                    &stream::Reply::Error(&status),
-                    &mut message,
-                );
-                return envelope.put(&message, out);
-            }
-        };
-        encode_text(out, text.as_bytes());
+        dispatch!(self, Encoding, encoding, |dialect, encoding| {
+            Dialect::encode_dropped(dialect, encoding, count, out);
+        });
+    }
+}
+
+/// Takes the line breaks out of JSON text, for streams in which a line is a message. Valid JSON has
+/// them only between tokens (RFC 8259 §7), so a space says the same.
+pub(super) fn put_on_one_line(json: &mut [u8]) {
+    for byte in json {
+        if matches!(byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
     }
 }
 

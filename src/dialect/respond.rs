@@ -1,9 +1,9 @@
-//! How a dialect answers a request of HTTP: where the answer goes, what its framing depends on, and the form of errors
-//! that dialects have in common.
+//! How a dialect answers a request of HTTP: where the answer goes, what its framing depends on, and
+//! the form of errors that dialects have in common.
 
 use bytes::BytesMut;
 
-use super::{AllowedOrigin, Denial, Judge};
+use super::{AllowedOrigin, Cors, Denial, Judge};
 use crate::protocol::http1::{DateCache, Glimpse, Head, Method, Response, Version};
 use crate::time::Now;
 
@@ -20,6 +20,8 @@ pub struct Responder<'o> {
     pub exchange: Exchange,
     /// The origin that the answer names.
     pub origin: Option<AllowedOrigin>,
+    /// Header lines with which every answer of the dialect begins, each with its CR LF.
+    pub lines: &'o [u8],
     /// The status that was answered; for counting.
     pub status: u16,
     /// The refusal of access that was answered; for counting and the log.
@@ -75,19 +77,27 @@ impl Responder<'_> {
         }
     }
 
-    /// Begins a response.
+    /// Begins a response with the lines that all answers of the dialect have.
     pub fn begin(&mut self, status: u16) -> Response<'_> {
         self.status = status;
         let response = Response::begin(self.out, self.exchange.version, status, self.date);
-        match &self.origin {
+        let response = match &self.origin {
             Some(origin) => response.header("Access-Control-Allow-Origin", origin.as_bytes()),
             None => response,
-        }
+        };
+        response.raw(self.lines)
+    }
+
+    /// Answers a browser that asks before it sends.
+    pub fn preflight(&mut self, status: u16, cors: &Cors) {
+        let keep_alive = self.exchange.keep_alive;
+        self.begin(status).raw(cors.max_age()).empty(keep_alive);
     }
 }
 
-/// What every answer says that goes on, whatever carries it: nobody on the way may keep it, change it (RFC 9111
-/// §5.2.2.6: what compresses also collects) or hold it back, as nginx does unless told otherwise.
+/// What every answer says that goes on, whatever carries it: nobody on the way may keep it, change
+/// it (RFC 9111 §5.2.2.6: what compresses also collects) or hold it back, as nginx does unless told
+/// otherwise.
 pub const STREAMED: &[u8] = b"Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n";
 
 /// A request was refused and the refusal is written.
@@ -108,27 +118,28 @@ pub fn respond_error(
     code: &str,
     message: &str,
 ) -> Refused {
-    let exchange = to.exchange;
     let body = error_body(code, message);
+    respond_body(to, headers, status, "application/json", &body)
+}
+
+/// Writes an answer with further header lines, each with its CR LF; most often a refusal.
+pub fn respond_body(
+    to: &mut Responder<'_>,
+    headers: &[&[u8]],
+    status: u16,
+    content_type: &str,
+    body: &[u8],
+) -> Refused {
+    let exchange = to.exchange;
     let mut response = to.begin(status);
     for lines in headers {
         response = response.raw(lines);
     }
     response.body(
-        Some("application/json"),
-        &body,
+        Some(content_type),
+        body,
         exchange.keep_alive,
         exchange.head_only,
     );
     Refused
-}
-
-/// Writes an error answer that belongs to no dialect.
-pub fn respond_plain_error(
-    to: &mut Responder<'_>,
-    status: u16,
-    code: &str,
-    message: &str,
-) -> Refused {
-    respond_error(to, &[], status, code, message)
 }

@@ -1,4 +1,5 @@
-//! What the tests of dialects with a socket share: a place to stand on, without shards and connections.
+//! What the tests of dialects with a socket share: a place to stand on, without shards and
+//! connections.
 
 use bytes::{Bytes, BytesMut};
 use uuid::Uuid;
@@ -89,9 +90,20 @@ impl Ground {
         self.now.instant = self.now.instant + std::time::Duration::from_secs(seconds);
     }
 
-    /// Hands a request, its line and its header lines, to a handler; what it wrote comes with its action.
+    /// Hands a request, its line and its header lines, to a handler; what it wrote comes with its
+    /// action.
     pub(super) fn request(
         &mut self,
+        request: &str,
+        handle: impl FnOnce(&Head<'_, '_>, &mut Tools<'_>, &mut Responder<'_>) -> Action,
+    ) -> (Action, String) {
+        self.request_with(b"", request, handle)
+    }
+
+    /// The same, where every answer begins with these lines.
+    pub(super) fn request_with(
+        &mut self,
+        lines: &[u8],
         request: &str,
         handle: impl FnOnce(&Head<'_, '_>, &mut Tools<'_>, &mut Responder<'_>) -> Action,
     ) -> (Action, String) {
@@ -100,7 +112,7 @@ impl Ground {
         let Ok(Parsed::Complete(head, _)) = parse_head(text.as_bytes(), &mut scratch) else {
             panic!("no request: {text}");
         };
-        respond(Exchange::of(&head), |to| {
+        respond(lines, Exchange::of(&head), |to| {
             handle(&head, &mut self.tools(), to)
         })
     }
@@ -108,6 +120,7 @@ impl Ground {
 
 /// What a handler does and writes.
 pub(super) fn respond(
+    lines: &[u8],
     exchange: Exchange,
     handle: impl FnOnce(&mut Responder<'_>) -> Action,
 ) -> (Action, String) {
@@ -118,6 +131,7 @@ pub(super) fn respond(
         now: Now::default(),
         exchange,
         origin: None,
+        lines,
         status: 0,
         denied: None,
     };

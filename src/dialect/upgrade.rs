@@ -1,5 +1,5 @@
-//! What every dialect with a WebSocket asks of the request that opens it: the handshake of RFC 6455 §4.2,
-//! and who is asking.
+//! What every dialect with a WebSocket asks of the request that opens it: the handshake of RFC 6455
+//! §4.2, and who is asking.
 
 use super::{Refused, Responder, respond_error};
 use crate::auth::Credentials;
@@ -19,17 +19,17 @@ pub fn handshake_fields<'b>(head: &Head<'_, 'b>) -> HandshakeFields<'b> {
     }
 }
 
-/// Judges a request that is to become a WebSocket; a refusal, with the dialect's own header lines, is
-/// written.
-pub fn check_upgrade(
-    head: &Head<'_, '_>,
-    headers: &[u8],
-    to: &mut Responder<'_>,
-) -> Result<Handshake, Refused> {
+/// Judges a request that is to become a WebSocket; a refusal is written.
+pub fn check_upgrade(head: &Head<'_, '_>, to: &mut Responder<'_>) -> Result<Handshake, Refused> {
     Handshake::check(handshake_fields(head)).map_err(|error| {
-        let headers = [headers, error.headers()];
         let message = error.to_string();
-        respond_error(to, &headers, error.status(), "handshake", &message)
+        respond_error(
+            to,
+            &[error.headers()],
+            error.status(),
+            "handshake",
+            &message,
+        )
     })
 }
 

@@ -104,8 +104,9 @@ pub enum Command {
 }
 
 impl Placement {
-    /// The hash that places a command, of the scope that it is for: [`home_of_hash`](Self::home_of_hash) is where it
-    /// is to be executed. A session's is [`session_hash`](Self::session_hash) of its token.
+    /// The hash that places a command, of the scope that it is for:
+    /// [`home_of_hash`](Self::home_of_hash) is where it is to be executed. A session's is
+    /// [`session_hash`](Self::session_hash) of its token.
     #[inline]
     pub fn hash_of(&self, command: &Command) -> u64 {
         match command {

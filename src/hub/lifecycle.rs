@@ -202,8 +202,9 @@ impl Hub {
         Ok(Answer::Done)
     }
 
-    /// Returns up to two tokens of this shard's sessions that begin with `prefix`, so that one can be told from several.
-    /// Searches all sessions: for people who type, not for programs that poll.
+    /// Returns up to two tokens of this shard's sessions that begin with `prefix`, so that one can
+    /// be told from several. Searches all sessions: for people who type, not for programs that
+    /// poll.
     pub fn find(&self, now: Now, organization: OrganizationId, prefix: &str) -> Vec<ScopeName> {
         let fits = |session: &&Session| {
             session.key.organization == organization

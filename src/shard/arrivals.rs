@@ -14,7 +14,8 @@ pub struct Released {
 }
 
 impl Shard {
-    /// Takes a new connection from a network, unless there are too many: then its socket is to be closed.
+    /// Takes a new connection from a network, unless there are too many: then its socket is to be
+    /// closed.
     pub fn accept(&mut self, now: Now, network: Network) -> Option<ConnectionId> {
         if self.connections.is_full() || self.sealed {
             return None;

@@ -1,9 +1,10 @@
 //! Memory as a budget: what waits for peers and from peers, and what happens when it is spent.
 //!
-//! Three sums. What one connection holds alone (input that is not served yet, output that nobody shares) and what it
-//! subscribed to is kept up to date as it changes; what many share (renderings of events) is counted by a [`Meter`],
-//! each buffer once. A peer's output may so count as nothing here and still be the reason why a shared buffer lives:
-//! who is cut off is chosen by all that waits for it.
+//! Three sums. What one connection holds alone (input that is not served yet, output that nobody
+//! shares) and what it subscribed to is kept up to date as it changes; what many share (renderings
+//! of events) is counted by a [`Meter`], each buffer once. A peer's output may so count as nothing
+//! here and still be the reason why a shared buffer lives: who is cut off is chosen by all that
+//! waits for it.
 
 use super::Shard;
 use crate::buf::Meter;
@@ -96,8 +97,8 @@ struct Totals {
 impl Shard {
     /// If the budget is spent: cuts off those for whom most is held, until an eighth of it is free.
     ///
-    /// A client with streams is one client: what waits for its streams is its own. So one who opens many of them and
-    /// reads none goes before all who read.
+    /// A client with streams is one client: what waits for its streams is its own. So one who opens
+    /// many of them and reads none goes before all who read.
     pub(super) fn relieve(&mut self, now: Now) {
         if !self.budget.is_spent() {
             return;

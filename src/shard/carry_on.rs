@@ -1,5 +1,6 @@
-//! What follows from a connection's step, one thing after the other, until nothing does or something is to be waited
-//! for: a publish may ask where its scope stands, then for its parents, then for the publish itself.
+//! What follows from a connection's step, one thing after the other, until nothing does or
+//! something is to be waited for: a publish may ask where its scope stands, then for its parents,
+//! then for the publish itself.
 
 use super::Shard;
 use crate::connection::Then;
@@ -10,8 +11,8 @@ use crate::time::Now;
 pub(super) enum Next {
     /// The next thing, at once.
     Then(Then),
-    /// The same, and what was carried out is a change of subscriptions: if everyone is told to leave, so is this client
-    /// when all is done.
+    /// The same, and what was carried out is a change of subscriptions: if everyone is told to
+    /// leave, so is this client when all is done.
     InForce(Then),
     /// Nothing: the connection's next input may be looked at.
     Ready,
@@ -27,8 +28,8 @@ impl Next {
 }
 
 impl Shard {
-    /// Carries out what a connection's step or answer left to do, and what follows from that. Returns `false` if the
-    /// connection has to wait before its next input is looked at.
+    /// Carries out what a connection's step or answer left to do, and what follows from that.
+    /// Returns `false` if the connection has to wait before its next input is looked at.
     pub(super) fn carry_on(&mut self, now: Now, index: u32, then: Then) -> bool {
         self.follow_up(now, index, Next::Then(then))
     }
@@ -49,10 +50,9 @@ impl Shard {
             next = match then {
                 Then::Again | Then::More { .. } | Then::Streams => Next::Ready,
                 Then::Call(call, exchange) => self.call(now, index, *call, exchange),
-                Then::Listen(listen, exchange) => self.try_listen(now, index, listen, exchange),
                 Then::Open(open, exchange) => self.open(now, index, *open, exchange),
                 Then::Subscribe(change) => self.subscribe(now, index, change, bytes::Bytes::new()),
-                Then::Follow(follow) => self.follow(now, index, &follow),
+                Then::Follow(follow, exchange) => self.follow(now, index, follow, exchange),
                 Then::Show(show) => {
                     self.change_view(now, index, *show);
                     Next::Ready

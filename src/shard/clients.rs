@@ -1,7 +1,7 @@
 //! Clients of the dialects that talk over a WebSocket: what they hear, and from when on.
 //!
-//! A change of subscriptions is in force, everywhere, before the client is told: the first one of an
-//! organization on this shard waits until every other shard has said that it knows
+//! A change of subscriptions is in force, everywhere, before the client is told: the first one of
+//! an organization on this shard waits until every other shard has said that it knows
 //! ([`interest`](super::interest)).
 
 use bytes::{Bytes, BytesMut};
@@ -203,7 +203,8 @@ impl Shard {
         }
     }
 
-    /// A client's own time is up. It may be sent away, so it is shown first what was published until now.
+    /// A client's own time is up. It may be sent away, so it is shown first what was published
+    /// until now.
     pub(super) fn expire_client(&mut self, now: Now, index: u32) {
         self.pull(index);
         let then = self.work_on(now, index, Connection::expire_client);

@@ -1,7 +1,7 @@
 //! The connections of a shard, and which list each of them stands on.
 //!
-//! What a connection waits for is a flag in its entry and a place in a list here, and both change together, in the
-//! methods of this file alone:
+//! What a connection waits for is a flag in its entry and a place in a list here, and both change
+//! together, in the methods of this file alone:
 //!
 //! ```text
 //!   changed ──► dirty ─────┐ next_dirty          it has something to send
@@ -15,11 +15,13 @@
 //!
 //! # Invariants
 //!
-//! * A connection with the flag `dirty` stands once in one of `dirty`, `inner` and `backlog`, and others in none of
-//!   them; so it is with `urgent`, `unserved` and `resumed` and the lists of these names.
-//! * An id whose connection is gone may still stand in a list, and is passed over: an index is used again, an id is not.
-//! * After [`changed`](Connections::changed) a connection that has something to send is dirty, blocked or finished, and
-//!   none that wants input is paused.
+//! * A connection with the flag `dirty` stands once in one of `dirty`, `inner` and `backlog`, and
+//!   others in none of them; so it is with `urgent`, `unserved` and `resumed` and the lists of
+//!   these names.
+//! * An id whose connection is gone may still stand in a list, and is passed over: an index is used
+//!   again, an id is not.
+//! * After [`changed`](Connections::changed) a connection that has something to send is dirty,
+//!   blocked or finished, and none that wants input is paused.
 //! * `scheduled` is the earliest time of a connection in `deadlines` or `due`, or never.
 
 mod entry;
@@ -145,7 +147,8 @@ impl Connections {
     ) -> ConnectionId {
         let serial = self.next_serial;
         self.next_serial = serial.wrapping_add(1);
-        // By the golden ratio: whatever the count of those that come together, they are apart from one another.
+        // By the golden ratio: whatever the count of those that come together, they are apart from
+        // one another.
         connection.set_spread((serial.wrapping_mul(0x9E37_79B9) >> 24) as u8);
         let index = self.all.insert(Entry {
             connection,
@@ -177,8 +180,8 @@ impl Connections {
         }
     }
 
-    /// A stream begins or has begun. In between no deadline is noted: at a hundred thousand calls a second those of
-    /// calls that are over would pile up.
+    /// A stream begins or has begun. In between no deadline is noted: at a hundred thousand calls a
+    /// second those of calls that are over would pile up.
     pub(super) fn set_opening(&mut self, index: u32, opening: bool) {
         if let Some(entry) = self.get_mut(index) {
             entry.flags.opening = opening;
@@ -207,8 +210,8 @@ impl Connections {
 
     // What changed.
 
-    /// Puts a connection that changed on the lists that it now belongs to. Returns whether it has subscriptions to
-    /// which it does not listen any more.
+    /// Puts a connection that changed on the lists that it now belongs to. Returns whether it has
+    /// subscriptions to which it does not listen any more.
     pub(super) fn changed(&mut self, index: u32, budget: &mut Budget) -> bool {
         if let Some(entry) = self.get_mut(index) {
             budget.count_input(&mut entry.held, &entry.connection);
@@ -273,7 +276,8 @@ impl Connections {
         }
     }
 
-    /// The next connection to be written to, which is to [take its turn](Self::take_turn) or is gone.
+    /// The next connection to be written to, which is to [take its turn](Self::take_turn) or is
+    /// gone.
     #[inline]
     pub(super) fn next_dirty(&mut self) -> Option<ConnectionId> {
         self.dirty.pop()
@@ -303,8 +307,8 @@ impl Connections {
         None
     }
 
-    /// The next connection that no flush may pass by. It keeps its place among the others, and has nothing to say
-    /// when its turn comes.
+    /// The next connection that no flush may pass by. It keeps its place among the others, and has
+    /// nothing to say when its turn comes.
     pub(super) fn next_urgent(&mut self) -> Option<u32> {
         next(&mut self.all, &mut self.urgent, |flags| &mut flags.urgent)
     }
@@ -315,7 +319,9 @@ impl Connections {
 
     /// The flush is over: the rest of those who are dirty stand behind the backlog.
     pub(super) fn leave_rest(&mut self) {
-        self.backlog.append(&mut self.dirty);
+        if !self.dirty.is_empty() {
+            self.backlog.append(&mut self.dirty);
+        }
     }
 
     /// Whether the kernel, or whatever takes its place, takes more of a connection's bytes.
@@ -330,7 +336,8 @@ impl Connections {
         self.get(index).is_some_and(Entry::is_blocked)
     }
 
-    /// The kernel took less of a connection's bytes than it was offered: its peer has some time to take them.
+    /// The kernel took less of a connection's bytes than it was offered: its peer has some time to
+    /// take them.
     pub(super) fn block(&mut self, now: Now, index: u32) {
         if let Some(entry) = self.get_mut(index) {
             entry.flags.blocked = true;
@@ -403,7 +410,8 @@ impl Connections {
         self.deadlines.first()
     }
 
-    /// Begins to serve the next deadline that is due, if not too many are being served. Returns its connection.
+    /// Begins to serve the next deadline that is due, if not too many are being served. Returns its
+    /// connection.
     pub(super) fn next_due(&mut self, now: Instant) -> Option<ConnectionId> {
         while self.due.len() < DEADLINES_SERVED_MAX {
             let (at, id) = self.deadlines.pop_due(now)?;

@@ -1,8 +1,9 @@
 //! When which connection wants to be looked at.
 //!
-//! A heap with lazy deletion: a deadline that moves later is found out when the old one comes up. One
-//! that moves earlier gets another entry. So a request cycle, which only pushes deadlines back, costs
-//! nothing. Entries of connections that are gone stay until they come up, or until they are as many as the others.
+//! A heap with lazy deletion: a deadline that moves later is found out when the old one comes up.
+//! One that moves earlier gets another entry. So a request cycle, which only pushes deadlines back,
+//! costs nothing. Entries of connections that are gone stay until they come up, or until they are
+//! as many as the others.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -22,7 +23,8 @@ impl Deadlines {
         self.heap.push(Reverse((at, connection)));
     }
 
-    /// Drops what no connection waits for any more, if that is more than what `connections` wait for.
+    /// Drops what no connection waits for any more, if that is more than what `connections` wait
+    /// for.
     pub(super) fn forget_stale(
         &mut self,
         connections: usize,

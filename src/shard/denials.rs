@@ -1,7 +1,8 @@
-//! Refusals of access, counted all and told to the operator a few at a time: a guesser must not fill the log.
+//! Refusals of access, counted all and told to the operator a few at a time: a guesser must not
+//! fill the log.
 //!
-//! Of each kind so many are told in a span of time. How many were left out is said with the next that is told, or when
-//! the span is over.
+//! Of each kind so many are told in a span of time. How many were left out is said with the next
+//! that is told, or when the span is over.
 
 use super::{Effect, Shard, Told, ToldDenial};
 use crate::auth::Network;

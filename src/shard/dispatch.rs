@@ -29,7 +29,7 @@ impl Shard {
                     self.mark_own(id, correlation_id, &mut command);
                 }
                 // Who follows a log hears nothing but what its home has.
-                let follows = matches!(pending, Pending::PubsubClient(_));
+                let follows = pending.follows_log();
                 let answer = match subscribes_at_a_session(&command).filter(|_| !follows) {
                     Some(organization) => self.find_place(now, id, organization, command),
                     None => self.dispatch(now, id, command, idempotency_key),
@@ -53,7 +53,8 @@ impl Shard {
         Next::Wait
     }
 
-    /// Says of the events of a publish whose they are, so that their sender finds its mark on its own copy.
+    /// Says of the events of a publish whose they are, so that their sender finds its mark on its
+    /// own copy.
     fn mark_own(&self, sender: ConnectionId, correlation_id: Box<str>, command: &mut Command) {
         let Command::Publish { drafts, .. } = command else {
             return;
@@ -144,8 +145,8 @@ impl Shard {
         None
     }
 
-    /// Holds a publish against its organization's limit. Every publish comes by here once, on its way home; a
-    /// repeat of an idempotency key does not come so far.
+    /// Holds a publish against its organization's limit. Every publish comes by here once, on its
+    /// way home; a repeat of an idempotency key does not come so far.
     fn too_fast(&self, now: Now, command: &Command) -> Option<Refusal> {
         let Command::Publish { scope, drafts, .. } = command else {
             return None;
@@ -177,8 +178,9 @@ impl Shard {
         }
     }
 
-    /// Executes a command that this shard is home to, by [`Placement::hash_of`](crate::hub::Placement::hash_of). Once the answer is given or on its way, whoever
-    /// gave it calls [`spread`](Self::spread).
+    /// Executes a command that this shard is home to, by
+    /// [`Placement::hash_of`](crate::hub::Placement::hash_of). Once the answer is given or on its
+    /// way, whoever gave it calls [`spread`](Self::spread).
     pub(super) fn execute(&mut self, now: Now, command: Command, hash: u64) -> Answer {
         let published = match &command {
             Command::Publish { drafts, .. } => drafts.len(),

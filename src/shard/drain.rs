@@ -5,11 +5,11 @@ use crate::hub::Command;
 use crate::time::Now;
 
 impl Shard {
-    /// Begins to leave: nobody new is taken, and nothing is accepted any more. As soon as all shards have come so far,
-    /// everyone is told in the way its protocol allows.
+    /// Begins to leave: nobody new is taken, and nothing is accepted any more. As soon as all
+    /// shards have come so far, everyone is told in the way its protocol allows.
     ///
-    /// Not before: what another shard has accepted may be on its way to readers here, and its publisher has been
-    /// told that it is accepted.
+    /// Not before: what another shard has accepted may be on its way to readers here, and its
+    /// publisher has been told that it is accepted.
     pub fn drain(&mut self, now: Now) {
         if self.sealed {
             return;

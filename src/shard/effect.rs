@@ -5,7 +5,8 @@ use crate::auth::{Attempt, Network};
 use crate::hub::ShardId;
 use crate::metrics::RefusalKind;
 
-/// Something that only the owner of the sockets and threads can do. In order, after the call that caused it.
+/// Something that only the owner of the sockets and threads can do. In order, after the call that
+/// caused it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Close our half: everything was sent. The connection lives on until the peer closes its own.

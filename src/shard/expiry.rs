@@ -1,8 +1,9 @@
 //! What becomes of connections whose time is up.
 //!
-//! A shard may be late: the process was stopped, the machine was busy, others had their turn. What a peer did in time
-//! counts all the same, so a deadline is served in two steps: [`Shard::due`] names the connections, their sockets are
-//! looked at, and [`Shard::expire`] does what is due even now.
+//! A shard may be late: the process was stopped, the machine was busy, others had their turn. What
+//! a peer did in time counts all the same, so a deadline is served in two steps: [`Shard::due`]
+//! names the connections, their sockets are looked at, and [`Shard::expire`] does what is due even
+//! now.
 
 use super::{ConnectionId, Flushed, Shard};
 use crate::connection::{Connection, Expired, SendQueue};
@@ -15,8 +16,9 @@ impl Shard {
         self.connections.next_deadline()
     }
 
-    /// Appends the connections to whose sockets one should look before [`expire`](Self::expire): at most
-    /// [`DEADLINES_SERVED_MAX`](crate::limits::DEADLINES_SERVED_MAX). Some may stand there twice.
+    /// Appends the connections to whose sockets one should look before [`expire`](Self::expire): at
+    /// most [`DEADLINES_SERVED_MAX`](crate::limits::DEADLINES_SERVED_MAX). Some may stand there
+    /// twice.
     pub fn due(&mut self, now: Now, looks: &mut Vec<ConnectionId>) {
         while let Some(id) = self.connections.next_due(now.instant) {
             let stream = self.stream_mut(id.index);
@@ -60,8 +62,8 @@ impl Shard {
         }
     }
 
-    /// A share of the housekeeping: what has expired is forgotten, gauges are set. To be called several times a
-    /// second.
+    /// A share of the housekeeping: what has expired is forgotten, gauges are set. To be called
+    /// several times a second.
     pub fn sweep(&mut self, now: Now) {
         self.connections.forget_stale_deadlines();
         self.hub.sweep(now, SWEEP_SESSIONS);
@@ -84,8 +86,8 @@ impl Shard {
         metrics.retained_bytes.set(self.hub.retained_bytes() as u64);
     }
 
-    /// Everything that the passing of time brings, for who has no sockets to look at: all deadlines that are due,
-    /// and a share of the housekeeping.
+    /// Everything that the passing of time brings, for who has no sockets to look at: all deadlines
+    /// that are due, and a share of the housekeeping.
     pub fn advance(&mut self, now: Now) {
         loop {
             self.due(now, &mut Vec::new());

@@ -1,8 +1,8 @@
 //! Events to live subscribers: matched at once, written at the end of the tick.
 //!
-//! Matching only moves subscribers from group to group (see [`groups`](super::groups)). Their frames enter
-//! the send queue when the tick ends, or earlier if something else is to be sent to the same
-//! connection: so order is kept, and a tick's events are one write.
+//! Matching only moves subscribers from group to group (see [`groups`](super::groups)). Their
+//! frames enter the send queue when the tick ends, or earlier if something else is to be sent to
+//! the same connection: so order is kept, and a tick's events are one write.
 
 use bytes::Bytes;
 
@@ -23,17 +23,16 @@ struct Listener {
     serial: u32,
 }
 
-impl Default for Listener {
-    fn default() -> Self {
+impl Listener {
+    /// Nobody, who would hear in that encoding.
+    const fn nobody(encoding: Encoding) -> Self {
         Self {
             group: GroupId::NONE,
-            encoding: Encoding::Live,
+            encoding,
             serial: 0,
         }
     }
-}
 
-impl Listener {
     /// One piece more, the first of this tick or not.
     #[inline]
     fn hear(
@@ -55,9 +54,11 @@ impl Listener {
 ///
 /// # Invariants
 ///
-/// * A listener that is in a group stands in `grouped`. One that stands there and is in none was settled before.
+/// * A listener that is in a group stands in `grouped`. One that stands there and is in none was
+///   settled before.
 /// * When the groups are cleared, no listener is in one.
-/// * A connection that is gone is in no group, and its place hears nothing for the next that is kept there.
+/// * A connection that is gone is in no group, and its place hears nothing for the next that is
+///   kept there.
 #[derive(Debug)]
 pub(super) struct Fanout {
     shard: ShardId,
@@ -91,7 +92,7 @@ impl Fanout {
     pub(super) fn listen(&mut self, index: u32, serial: u32, encoding: Encoding) {
         let place = index as usize;
         if self.listeners.len() <= place {
-            self.listeners.resize_with(place + 1, Listener::default);
+            self.listeners.resize(place + 1, Listener::nobody(encoding));
         }
         let listener = &mut self.listeners[place];
         listener.encoding = encoding;
@@ -101,7 +102,7 @@ impl Fanout {
     /// Nothing waits for a connection that is gone.
     pub(super) fn forget(&mut self, index: u32) {
         if let Some(listener) = self.listeners.get_mut(index as usize) {
-            *listener = Listener::default();
+            *listener = Listener::nobody(listener.encoding);
         }
     }
 
@@ -132,7 +133,8 @@ impl Fanout {
         }
     }
 
-    /// Gives an event to those whom it matches. `publisher` may be among them, and gets a copy of its own.
+    /// Gives an event to those whom it matches. `publisher` may be among them, and gets a copy of
+    /// its own.
     fn address(
         &mut self,
         event: &Event,
@@ -212,7 +214,8 @@ impl Shard {
         self.fanout.groups.clear();
     }
 
-    /// Puts one connection's events of this tick into its send queue, before anything else enters it.
+    /// Puts one connection's events of this tick into its send queue, before anything else enters
+    /// it.
     pub(super) fn settle_group(&mut self, now: Now, index: u32) {
         let Some(group) = self.fanout.leave_group(index) else {
             return;

@@ -1,9 +1,9 @@
 //! Bytes out: what a tick put into send queues goes to the kernel at its end.
 //!
-//! A write takes microseconds, and while a flush lasts nobody is heard: so there is an end to the writes of one
-//! flush. Connections not reached are in the *backlog*, which shares the next flush with those that have something
-//! to send only since then. So an answer does not wait until an event has gone to everyone, and what
-//! comes meanwhile for one who waits joins the same write.
+//! A write takes microseconds, and while a flush lasts nobody is heard: so there is an end to the
+//! writes of one flush. Connections not reached are in the *backlog*, which shares the next flush
+//! with those that have something to send only since then. So an answer does not wait until an
+//! event has gone to everyone, and what comes meanwhile for one who waits joins the same write.
 
 use super::connections::{Connections, Entry};
 use super::{ConnectionId, Shard};
@@ -23,7 +23,8 @@ pub enum Flushed {
 }
 
 impl Shard {
-    /// Writes to the connections that became dirty since the last flush. Returns how many writes of `writes` are left.
+    /// Writes to the connections that became dirty since the last flush. Returns how many writes of
+    /// `writes` are left.
     pub(super) fn flush_dirty(
         &mut self,
         now: Now,
@@ -43,7 +44,8 @@ impl Shard {
         }
     }
 
-    /// Writes to the connections that earlier flushes did not come to. Returns how many writes are left.
+    /// Writes to the connections that earlier flushes did not come to. Returns how many writes are
+    /// left.
     pub(super) fn flush_backlog(
         &mut self,
         now: Now,
@@ -58,8 +60,9 @@ impl Shard {
         writes
     }
 
-    /// Writes to the connections that the flush did not come to, and for which too much would wait otherwise. That is
-    /// for this shard to prevent, not for a subscriber who takes all that it is offered.
+    /// Writes to the connections that the flush did not come to, and for which too much would wait
+    /// otherwise. That is for this shard to prevent, not for a subscriber who takes all that it is
+    /// offered.
     pub(super) fn flush_urgent(
         &mut self,
         now: Now,
@@ -83,7 +86,8 @@ impl Shard {
         }
     }
 
-    /// Writes to a connection that has been taken from its list. Returns whether there was anything to write.
+    /// Writes to a connection that has been taken from its list. Returns whether there was anything
+    /// to write.
     #[inline]
     fn write_in_turn(
         &mut self,

@@ -1,10 +1,7 @@
 //! Bytes in: through the connection's parser, as often as it finds something.
 
-use super::carry_on::Next;
 use super::{ConnectionId, Shard};
 use crate::connection::Then;
-use crate::dialect::Exchange;
-use crate::dialect::sessions::Listen;
 use crate::limits::SEND_QUEUE_PAUSE_BYTES;
 use crate::time::Now;
 
@@ -64,20 +61,24 @@ impl Shard {
         }
     }
 
-    /// Whether the socket should be read. After a no, [`Effect::Resume`](super::Effect::Resume) says when.
+    /// Whether the socket should be read. After a no, [`Effect::Resume`](super::Effect::Resume)
+    /// says when.
     pub fn wants_input(&mut self, id: ConnectionId) -> bool {
         self.connections.wants_input(id)
     }
 
-    /// Whether a connection sent more than its turn came to: [`serve_next`](Self::serve_next) goes on with it.
+    /// Whether a connection sent more than its turn came to: [`serve_next`](Self::serve_next) goes
+    /// on with it.
     pub fn is_unserved(&self, id: ConnectionId) -> bool {
         let entry = self.connections.get(id.index);
         entry.is_some_and(|entry| entry.serial == id.serial && entry.is_unserved())
     }
 
-    /// Serves the connection whose input has waited longest since its turn was over. Returns `false` if there is none.
+    /// Serves the connection whose input has waited longest since its turn was over. Returns
+    /// `false` if there is none.
     ///
-    /// One call takes at most [`Slices::steps`](super::Slices::steps) requests or messages from one connection.
+    /// One call takes at most [`Slices::steps`](super::Slices::steps) requests or messages from one
+    /// connection.
     pub fn serve_next(&mut self, now: Now) -> bool {
         let Some(index) = self.connections.next_unserved() else {
             return false;
@@ -87,8 +88,8 @@ impl Shard {
         true
     }
 
-    /// Goes on with the input that a connection holds, now that it may: its turn or an answer has come, or its peer
-    /// has taken what kept it from going on. Ends it if there will be no more.
+    /// Goes on with the input that a connection holds, now that it may: its turn or an answer has
+    /// come, or its peer has taken what kept it from going on. Ends it if there will be no more.
     pub(super) fn go_on(&mut self, now: Now, index: u32) {
         self.step_held(now, index);
         let Some(entry) = self.connections.get_mut(index) else {
@@ -134,7 +135,8 @@ impl Shard {
         self.touch(index);
     }
 
-    /// Steps through `buf`, until the connection's turn is over; returns the part of it that must be offered again.
+    /// Steps through `buf`, until the connection's turn is over; returns the part of it that must
+    /// be offered again.
     fn consume(&mut self, now: Now, index: u32, buf: &mut [u8]) -> std::ops::Range<usize> {
         let (mut start, mut steps) = (0, 0);
         loop {
@@ -163,11 +165,9 @@ impl Shard {
                 Then::Again => {}
                 Then::More { keep } => return start..start + keep,
                 Then::Streams => steps += self.serve_streams(now, index),
-                Then::Listen(listen, exchange) => {
-                    if let Next::Wait = self.try_listen(now, index, listen, exchange) {
-                        // The request goes along to the session's home, to be parsed again there.
-                        return rest;
-                    }
+                // The request goes along to the session's home, to be parsed again there.
+                Then::Follow(ref follow, _) if self.moves_home(index, follow.home()) => {
+                    return rest;
                 }
                 Then::Open(ref open, _) if self.moves_home(index, open.home) => return rest,
                 then => {
@@ -179,27 +179,18 @@ impl Shard {
         }
     }
 
-    /// Attaches a reader, unless the connection has to move first.
-    pub(super) fn try_listen(
-        &mut self,
-        now: Now,
-        index: u32,
-        listen: Box<Listen>,
-        exchange: Exchange,
-    ) -> Next {
-        let home = self.post.placement.home_of_hash(listen.hash);
-        if home == self.id {
-            self.listen(now, index, &listen, exchange);
-            return Next::Ready;
-        }
-        let Some(id) = self.connections.id_of(index) else {
-            return Next::Ready;
+    /// Moves a connection to the home of the session that it is going to read. Returns `false` if
+    /// it is there, or cannot move.
+    fn moves_home(&mut self, index: u32, hash: Option<u64>) -> bool {
+        let home = hash.map(|hash| self.post.placement.home_of_hash(hash));
+        let Some(home) = home.filter(|&home| home != self.id) else {
+            return false;
         };
-        if self.stream_mut(index).is_some() {
-            self.ask_relay(now, id, home, listen, exchange);
-            return Next::Ready;
+        let entry = self.connections.get(index);
+        if entry.is_none_or(|entry| entry.stream.is_some()) {
+            return false;
         }
         self.connections.move_to(index, home);
-        Next::Wait
+        true
     }
 }

@@ -1,14 +1,14 @@
 //! Which organizations this shard listens to, and whether the others know it.
 //!
-//! Events are mailed only to shards that said they listen. That is said for the first subscription of an
-//! organization, and answered by everyone; what is published anywhere after the last of these answers
-//! comes here. It is taken back when there has been no subscription for a while, so that a client
-//! that comes and goes does not keep all shards busy.
+//! Events are mailed only to shards that said they listen. That is said for the first subscription
+//! of an organization, and answered by everyone; what is published anywhere after the last of these
+//! answers comes here. It is taken back when there has been no subscription for a while, so that a
+//! client that comes and goes does not keep all shards busy.
 //!
-//! Who subscribes at a session asks its home first where it stands ([`Command::Place`]). What the home
-//! learns after its answer it tells the shards that it knows to listen: so that question, too, is put only
-//! when all know, and while an answer is missing nothing is taken back. About groups and projects all
-//! shards are told anyway.
+//! Who subscribes at a session asks its home first where it stands ([`Command::Place`]). What the
+//! home learns after its answer it tells the shards that it knows to listen: so that question, too,
+//! is put only when all know, and while an answer is missing nothing is taken back. About groups
+//! and projects all shards are told anyway.
 
 use bytes::Bytes;
 
@@ -93,7 +93,8 @@ impl Interest {
 }
 
 impl Shard {
-    /// Sees to it that all shards know that this one listens to an organization. Returns `false` if answers are missing.
+    /// Sees to it that all shards know that this one listens to an organization. Returns `false` if
+    /// answers are missing.
     pub(super) fn announce(&mut self, organization: OrganizationId) -> bool {
         let missing = self.post.others().count();
         match self.fanout.interest.state(organization) {
@@ -116,8 +117,8 @@ impl Shard {
         }
     }
 
-    /// Asks where a session stands, as soon as all shards know that this one listens. The answer, if it
-    /// is known at once.
+    /// Asks where a session stands, as soon as all shards know that this one listens. The answer,
+    /// if it is known at once.
     pub(super) fn find_place(
         &mut self,
         now: Now,

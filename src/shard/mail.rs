@@ -6,8 +6,7 @@ use bytes::Bytes;
 
 use super::ConnectionId;
 use crate::auth::LoginToken;
-use crate::dialect::sessions::Listen;
-use crate::dialect::{AllowedOrigin, Exchange, LoginChange, Outcome};
+use crate::dialect::{AllowedOrigin, Exchange, Follow, LoginChange, Outcome};
 use crate::hub::{
     Answer, Command, Event, OrganizationId, Parents, PublishKey, Question, Report, Scope,
     ScopeName, ScopeNews, ShardId,
@@ -143,11 +142,11 @@ pub enum OperationMail {
 #[derive(Debug)]
 pub enum RelayMail {
     /// A stream of the sender, which cannot move, wants to read a log of the receiver.
-    Listen {
+    Follow {
         /// The stream, on the sender.
         stream: ConnectionId,
         /// What it asks for.
-        listen: Box<Listen>,
+        follow: Box<Follow>,
         /// How its answer is framed.
         exchange: Exchange,
         /// The origin that its answer names.

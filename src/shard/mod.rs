@@ -1,21 +1,23 @@
 //! One core's state: its connections, its hub, its mail. No I/O, no clock, no thread.
 //!
-//! A shard is made of parts, each with invariants of its own: [`connections`] (which list a connection stands on),
-//! [`post`] (what leaves for other shards), [`fanout`] (events on their way to subscribers), [`reading`] (what
-//! readers share), [`budget`], [`overview`]. What takes more than one of them is `impl Shard`, in a file for each
-//! subject.
+//! A shard is made of parts, each with invariants of its own: [`connections`] (which list a
+//! connection stands on), [`post`] (what leaves for other shards), [`fanout`] (events on their way
+//! to subscribers), [`reading`] (what readers share), [`budget`], [`overview`]. What takes more
+//! than one of them is `impl Shard`, in a file for each subject.
 //!
 //! Its driver (the runtime with sockets, a test with byte vectors) calls, per tick:
 //!
 //! 1. [`mail`](Shard::mail), [`accept`](Shard::accept), [`adopt`](Shard::adopt),
-//!    [`receive`](Shard::receive), [`end_input`](Shard::end_input), [`advance`](Shard::advance) (or its parts, in
-//!    `expiry`) with whatever has come; then, as long as there is time, [`serve_next`](Shard::serve_next), for
-//!    connections that sent more than is taken from one at a time;
+//!    [`receive`](Shard::receive), [`end_input`](Shard::end_input), [`advance`](Shard::advance) (or
+//!    its parts, in `expiry`) with whatever has come; then, as long as there is time,
+//!    [`serve_next`](Shard::serve_next), for connections that sent more than is taken from one at a
+//!    time;
 //! 2. [`end_tick`](Shard::end_tick): events meet their readers;
 //! 3. [`flush`](Shard::flush): send queues meet the kernel;
 //! 4. [`next_effect`](Shard::next_effect) until there is none, and
 //!    [`outbox`](Shard::outbox) for every other shard;
-//! 5. another tick at once if the shard [`has_more_work`](Shard::has_more_work), after a look at what came.
+//! 5. another tick at once if the shard [`has_more_work`](Shard::has_more_work), after a look at
+//!    what came.
 
 mod arrivals;
 mod budget;
@@ -33,6 +35,8 @@ mod flush;
 mod groups;
 mod input;
 mod interest;
+#[cfg(test)]
+mod listed_tests;
 mod mail;
 mod node_report;
 mod operations;
@@ -41,7 +45,6 @@ mod post;
 mod readers;
 mod reading;
 mod relays;
-mod rooms;
 mod settings;
 #[expect(
     clippy::module_inception,

@@ -1,7 +1,7 @@
 //! The node's report on itself: when it is due, and to whom it goes.
 //!
-//! One shard of a node publishes it, to each organization. It is for live subscribers: no session's log gets
-//! it, because it is about the machine and not about anything that a session's readers do.
+//! One shard of a node publishes it, to each organization. It is for live subscribers: no session's
+//! log gets it, because it is about the machine and not about anything that a session's readers do.
 
 use super::{Mail, ReplyTo, Shard};
 use crate::auth::OrganizationId;

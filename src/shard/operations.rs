@@ -73,7 +73,8 @@ impl Shard {
         }
     }
 
-    /// Has a password checked by whoever has a thread for it, and a queue in which nobody keeps others out.
+    /// Has a password checked by whoever has a thread for it, and a queue in which nobody keeps
+    /// others out.
     pub(super) fn verify(&mut self, connection: ConnectionId, attempt: Attempt) -> Option<Outcome> {
         let network = self.entry(connection)?.connection.network();
         self.connections.push_effect(Effect::Verify(PasswordCheck {
@@ -84,7 +85,8 @@ impl Shard {
         None
     }
 
-    /// A password was checked, or will not be: the answer to [`Effect::Verify`], to be given exactly once.
+    /// A password was checked, or will not be: the answer to [`Effect::Verify`], to be given
+    /// exactly once.
     pub fn verified(&mut self, now: Now, connection: ConnectionId, verdict: Verdict) {
         self.deliver(now, connection, Outcome::Verified(verdict));
     }

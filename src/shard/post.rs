@@ -4,8 +4,9 @@
 //!
 //! * Nothing stands in the outbox of this shard itself.
 //! * Between the same two shards order is kept.
-//! * Answers always find room, requests only below `MESH_OUTBOX_MESSAGES_MAX`: [`has_room`](Post::has_room) is asked
-//!   before a request is sent, and for all receivers before the first.
+//! * Answers always find room, requests only below `MESH_OUTBOX_MESSAGES_MAX`:
+//!   [`has_room`](Post::has_room) is asked before a request is sent, and for all receivers before
+//!   the first.
 //! * A search is kept until each of the other shards has said once what it found.
 
 use std::collections::VecDeque;
@@ -92,8 +93,8 @@ impl Post {
         &mut self.outboxes[to.index()]
     }
 
-    /// Begins a search of all shards, of which this one has found its part. Returns the number that the others are
-    /// to answer to.
+    /// Begins a search of all shards, of which this one has found its part. Returns the number that
+    /// the others are to answer to.
     pub(super) fn begin_search(&mut self, connection: ConnectionId, found: Vec<ScopeName>) -> u32 {
         let missing = self.outboxes.len() - 1;
         let search = Search {
@@ -104,8 +105,8 @@ impl Post {
         self.searches.insert(search) as u32
     }
 
-    /// Takes what another shard has found. Returns all that was found and the connection that asked, if this was the
-    /// last part.
+    /// Takes what another shard has found. Returns all that was found and the connection that
+    /// asked, if this was the last part.
     pub(super) fn found(
         &mut self,
         search: u32,

@@ -2,16 +2,15 @@
 //!
 //! # Invariants
 //!
-//! * A rendering is used again only for readers who would get the same bytes: all that these depend on is kept with it
-//!   and compared. So to forget one costs time, and changes nothing.
+//! * A rendering is used again only for readers who would get the same bytes: all that these depend
+//!   on is kept with it and compared. So to forget one costs time, and changes nothing.
 //! * A relay stands here from its coming to its going, once for each stream of another shard.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::ConnectionId;
 use super::readers::{FeedRendering, PollRendering};
-use crate::dialect::pubsub::Wanted;
+use crate::dialect::LogView;
 use crate::hub::ShardId;
 
 /// The last renderings, and the readers whose bytes are mailed.
@@ -19,8 +18,8 @@ use crate::hub::ShardId;
 pub(super) struct Reading {
     pub(super) poll: Option<PollRendering>,
     pub(super) feed: Option<FeedRendering>,
-    /// The names that the last client to change its names wants.
-    wanted: Option<Arc<Wanted>>,
+    /// What the last client is shown that changed what it is shown.
+    view: Option<LogView>,
     /// Readers for streams of other shards, by those.
     relays: BTreeMap<(ShardId, ConnectionId), u32>,
 }
@@ -40,11 +39,11 @@ impl Reading {
     }
 
     /// Pages of one kind want the same: it is kept once for them.
-    pub(super) fn share(&mut self, wanted: &mut Option<Arc<Wanted>>) {
-        if self.wanted == *wanted {
-            wanted.clone_from(&self.wanted);
+    pub(super) fn share(&mut self, view: &mut Option<LogView>) {
+        if self.view == *view {
+            view.clone_from(&self.view);
         } else {
-            self.wanted.clone_from(wanted);
+            self.view.clone_from(view);
         }
     }
 

@@ -1,13 +1,13 @@
 //! Readers whose session is at home elsewhere, and who cannot move there: streams of HTTP/2.
 //!
-//! A connection that reads a session's log moves to the session's home. A stream cannot, for its connection may
-//! have others. So its home gets a connection without a socket, which reads the log as any other, and what that
-//! would send is mailed:
+//! A connection that reads a session's log moves to the session's home. A stream cannot, for its
+//! connection may have others. So its home gets a connection without a socket, which reads the log
+//! as any other, and what that would send is mailed:
 //!
 //! ```text
 //!   stream's shard                         session's home
-//!           ────► RelayMail::Listen ─────────────►
-//!   Relayed ◄──── RelayMail::Bytes (and the end) ─ Parked or Feed
+//!           ────► RelayMail::Follow ─────────────►
+//!   Relayed ◄──── RelayMail::Bytes (and the end) ─ Parked or EventStream
 //!           ────► RelayMail::Taken (how many) ───► sends more
 //!           ────► RelayMail::Abandoned ──────────► gone
 //! ```
@@ -17,8 +17,7 @@ use bytes::{Bytes, BytesMut};
 use super::{ConnectionId, Mail, RelayMail, Shard};
 use crate::auth::Network;
 use crate::connection::{Connection, Ending};
-use crate::dialect::sessions::{Form, Listen};
-use crate::dialect::{AllowedOrigin, Exchange};
+use crate::dialect::{AllowedOrigin, By, Exchange, Follow};
 use crate::hub::{OrganizationId, Refusal, ScopeName, ShardId};
 use crate::limits::RELAY_BYTES_MAX;
 use crate::time::Now;
@@ -44,6 +43,8 @@ pub(super) struct Served {
     pub(super) organization: Option<OrganizationId>,
     /// Which.
     pub(super) token: ScopeName,
+    /// The API by which it is read.
+    pub(super) dialect: &'static str,
     /// By a poll, and not by an event stream.
     pub(super) polls: bool,
 }
@@ -55,12 +56,15 @@ impl Shard {
         now: Now,
         stream: ConnectionId,
         home: ShardId,
-        listen: Box<Listen>,
+        follow: Box<Follow>,
         exchange: Exchange,
     ) {
+        let By::Request(client, _) = &follow.by else {
+            return;
+        };
         if !self.post.has_room(home) {
             self.work_on(now, stream.index, |connection, ctx| {
-                connection.refuse_listen(Refusal::Busy, exchange, ctx);
+                connection.refuse_reading(client, Refusal::Busy, exchange, ctx);
             });
             return;
         }
@@ -68,9 +72,10 @@ impl Shard {
             stream.served = Some(Served {
                 home,
                 reader: None,
-                organization: listen.organization,
-                token: listen.token.clone(),
-                polls: matches!(listen.form, Form::Poll { .. }),
+                organization: follow.organization,
+                token: follow.token.clone(),
+                dialect: client.dialect(),
+                polls: follow.polls(),
             });
         }
         let origin = self.work_on(now, stream.index, |connection, _| {
@@ -79,9 +84,9 @@ impl Shard {
         });
         self.post.send(
             home,
-            Mail::Relay(RelayMail::Listen {
+            Mail::Relay(RelayMail::Follow {
                 stream,
-                listen,
+                follow,
                 exchange,
                 origin: origin.flatten(),
             }),
@@ -91,12 +96,12 @@ impl Shard {
     /// Another shard has said something about a stream.
     pub(super) fn relay_mail(&mut self, now: Now, from: ShardId, mail: RelayMail) {
         match mail {
-            RelayMail::Listen {
+            RelayMail::Follow {
                 stream,
-                listen,
+                follow,
                 exchange,
                 origin,
-            } => self.begin_relay(now, (from, stream), &listen, exchange, origin),
+            } => self.begin_relay(now, (from, stream), follow, exchange, origin),
             RelayMail::Bytes {
                 reader,
                 stream,
@@ -124,10 +129,11 @@ impl Shard {
         &mut self,
         now: Now,
         (shard, stream): (ShardId, ConnectionId),
-        listen: &Listen,
+        follow: Box<Follow>,
         exchange: Exchange,
         origin: Option<AllowedOrigin>,
     ) {
+        let names_nobody = follow.organization.is_none();
         let mut connection = Connection::new(now, Network::LOOPBACK);
         connection.set_origin(origin);
         let identity = self.new_identity(now);
@@ -141,12 +147,11 @@ impl Shard {
             }));
         }
         self.reading.attach_relay(shard, stream, index);
-        self.listen(now, index, listen, exchange);
+        let next = self.follow(now, index, follow, exchange);
+        self.follow_up(now, index, next);
         let reader = self.connections.get(index);
         let reader = reader.and_then(|entry| entry.connection.reader());
-        if listen.organization.is_none()
-            && let Some(key) = reader.and_then(|reader| self.hub.key_of(reader))
-        {
+        if names_nobody && let Some(key) = reader.and_then(|reader| self.hub.key_of(reader)) {
             let organization = key.organization;
             let mail = RelayMail::Attached {
                 stream,
@@ -311,8 +316,8 @@ impl Shard {
     }
 }
 
-/// Slices as one buffer of its own: from now on they wait where the stream is, and are counted there. A part of what is
-/// shared here would keep all of it alive.
+/// Slices as one buffer of its own: from now on they wait where the stream is, and are counted
+/// there. A part of what is shared here would keep all of it alive.
 fn joined(parts: impl Iterator<Item = Bytes>, bytes: usize) -> Bytes {
     let mut all = BytesMut::with_capacity(bytes);
     parts.for_each(|part| all.extend_from_slice(&part));

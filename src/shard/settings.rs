@@ -33,7 +33,8 @@ pub struct ShardSettings {
     pub slices: Slices,
 }
 
-/// How much of what may take long a shard does before sockets are looked at again; at least one of each.
+/// How much of what may take long a shard does before sockets are looked at again; at least one of
+/// each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slices {
     /// Events of broadcasts that are appended to logs.

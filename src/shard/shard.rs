@@ -18,7 +18,7 @@ use super::{ConnectionId, Effect, Mail, ShardSettings, Slices, context};
 use crate::auth::{Directory, Logins};
 use crate::buf::Arena;
 use crate::connection::{Connection, Context};
-use crate::dialect::{AllMetrics, Dialects};
+use crate::dialect::{AllMetrics, Dialects, Parts};
 use crate::hub::{self, Event, Hub, Idempotency, Ids, SessionIndex, ShardId};
 use crate::limits::CONNECTIONS_MAX;
 use crate::metrics::Metrics;
@@ -99,7 +99,7 @@ impl Shard {
         let keys_max = config.hub.idempotency_keys_max;
         let idempotency = Idempotency::new(ids.table_seed(), keys_max);
         let budget = Budget::new(config.server.held_bytes_max);
-        let dialects = Dialects::new(&config, &directory, hostname, Arc::clone(&metrics));
+        let dialects = Dialects::new(&Parts::new(&config, &directory, &hostname, &metrics));
         Self {
             id: shard,
             hub: Hub::new(hub_config(&config, slices), placement.clone(), shard, seed),
@@ -150,9 +150,10 @@ impl Shard {
     ///
     /// # Invariants
     ///
-    /// * Events that wait for the connection go before whatever it is going to send: its fan-out group is settled
-    ///   first.
-    /// * A reader that the connection gives up is detached from its log before anything else happens to that.
+    /// * Events that wait for the connection go before whatever it is going to send: its fan-out
+    ///   group is settled first.
+    /// * A reader that the connection gives up is detached from its log before anything else
+    ///   happens to that.
     /// * Afterwards the connection stands on the lists that it belongs to: [`touch`](Self::touch).
     pub(super) fn work_on<R>(
         &mut self,

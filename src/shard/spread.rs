@@ -1,9 +1,11 @@
-//! What a command leaves to be told, once its answer is given: to other shards, and to subscribers here.
+//! What a command leaves to be told, once its answer is given: to other shards, and to subscribers
+//! here.
 //!
-//! A publisher that is subscribed is answered before it hears its event. So a command is executed first,
-//! then answered, or its answer mailed, and only then spread: mail between two shards keeps its order, and
-//! so does a send queue. A publish with an idempotency key is answered by way of the key's home, and there
-//! alone an event may be heard first on a third shard: such a publisher is a request, not a subscriber.
+//! A publisher that is subscribed is answered before it hears its event. So a command is executed
+//! first, then answered, or its answer mailed, and only then spread: mail between two shards keeps
+//! its order, and so does a send queue. A publish with an idempotency key is answered by way of the
+//! key's home, and there alone an event may be heard first on a third shard: such a publisher is a
+//! request, not a subscriber.
 
 use std::sync::Arc;
 
@@ -18,8 +20,8 @@ impl Shard {
         self.fan_out(now);
     }
 
-    /// Whether there is room for the mail that a command may cause: what others must hear of is refused
-    /// whole if one of them cannot be told.
+    /// Whether there is room for the mail that a command may cause: what others must hear of is
+    /// refused whole if one of them cannot be told.
     pub(super) fn can_tell(&self, command: &Command) -> bool {
         let listeners = |organization| {
             let listeners = self.hub.listeners(organization);

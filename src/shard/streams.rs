@@ -1,5 +1,5 @@
-//! Streams of HTTP/2: each has a connection of its own here, and what it reads from and writes to is not a
-//! socket but another connection of this shard, its *parent*.
+//! Streams of HTTP/2: each has a connection of its own here, and what it reads from and writes to
+//! is not a socket but another connection of this shard, its *parent*.
 //!
 //! ```text
 //!   parent receives ──► its streams are looked at ──► each one's connection receives
@@ -119,7 +119,8 @@ impl Shard {
                     self.step_held(now, index);
                     let entry = self.connections.get(index);
                     if entry.is_none_or(|entry| entry.connection.is_closing()) {
-                        // Its answer is ready: whether anybody still wants it shows when it is sent.
+                        // Its answer is ready: whether anybody still wants it shows when it is
+                        // sent.
                         break;
                     }
                 }
@@ -196,10 +197,11 @@ impl Shard {
         self.connections.wake(parent);
     }
 
-    /// Everything was said on a stream. Dropping it tells who is still sending its request to stop, by a reset without
-    /// an error (RFC 9113 §8.1). Clients that find such a reset together with the answer may forget the answer, as
-    /// curl before 8 does, so it follows a moment later. Nothing more of the request is read meanwhile: there is no
-    /// room for more of it than its window.
+    /// Everything was said on a stream. Dropping it tells who is still sending its request to stop,
+    /// by a reset without an error (RFC 9113 §8.1). Clients that find such a reset together with
+    /// the answer may forget the answer, as curl before 8 does, so it follows a moment later.
+    /// Nothing more of the request is read meanwhile: there is no room for more of it than its
+    /// window.
     fn end_stream(&mut self, now: Now, index: u32, is_early: bool) {
         let Some(entry) = self.connections.get_mut(index) else {
             return;

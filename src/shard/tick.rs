@@ -1,13 +1,13 @@
-//! The order of a tick, once everything that came has been received: events meet their readers, then bytes meet the
-//! kernel. The contract with the driver is at the top of the [module](super).
+//! The order of a tick, once everything that came has been received: events meet their readers,
+//! then bytes meet the kernel. The contract with the driver is at the top of the [module](super).
 
 use super::{ConnectionId, Flushed, Shard};
 use crate::connection::SendQueue;
 use crate::time::Now;
 
 impl Shard {
-    /// Ends a tick: broadcasts go on by a slice, sessions that were given events show them to their readers, and
-    /// subscribers' events enter their send queues.
+    /// Ends a tick: broadcasts go on by a slice, sessions that were given events show them to their
+    /// readers, and subscribers' events enter their send queues.
     pub fn end_tick(&mut self, now: Now) {
         self.hub.continue_broadcasts(now);
         self.end_readers(now);
@@ -48,9 +48,10 @@ impl Shard {
         );
     }
 
-    /// Offers connections' unsent bytes to `write`, until they are taken or refused, or so many were offered that
-    /// others must have their turn: then the shard [has more work](Self::has_more_work). So it has if the queue of a
-    /// connection that holds input has drained: that input is served in its turn.
+    /// Offers connections' unsent bytes to `write`, until they are taken or refused, or so many
+    /// were offered that others must have their turn: then the shard [has more
+    /// work](Self::has_more_work). So it has if the queue of a connection that holds input has
+    /// drained: that input is served in its turn.
     pub fn flush(&mut self, now: Now, mut write: impl FnMut(ConnectionId, &SendQueue) -> Flushed) {
         let mut writes = self.slices.writes.max(2);
         let share = if self.connections.has_backlog() {
@@ -66,8 +67,8 @@ impl Shard {
         self.update_gauge();
     }
 
-    /// Whether there should be another tick as soon as sockets and mail have been looked at, even if
-    /// nothing has come.
+    /// Whether there should be another tick as soon as sockets and mail have been looked at, even
+    /// if nothing has come.
     pub fn has_more_work(&self) -> bool {
         self.hub.is_broadcasting()
             || self.connections.has_backlog()

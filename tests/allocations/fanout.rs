@@ -20,7 +20,8 @@ const NOW: Now = Now {
     unix_ms: 1_700_000_000_000,
 };
 
-/// Allocations per event, at most: the event, what it holds, its renderings, the publisher's answer.
+/// Allocations per event, at most: the event, what it holds, its renderings, the publisher's
+/// answer.
 const PER_EVENT_MAX: u64 = 16;
 /// And for gRPC-web as text, the frame that becomes base64.
 const PER_TEXT_FRAME_MAX: u64 = 1;

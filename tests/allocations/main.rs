@@ -1,5 +1,6 @@
-//! What must not allocate, counted by a global allocator: parsing a head and a body, writing into a buffer
-//! that has room, finding the subscribers of an event, and telling one more of them (`fanout.rs`).
+//! What must not allocate, counted by a global allocator: parsing a head and a body, writing into a
+//! buffer that has room, finding the subscribers of an event, and telling one more of them
+//! (`fanout.rs`).
 //!
 //! A program has one global allocator, hence a test of its own. The count is per thread: the test
 //! harness allocates on others.
@@ -37,7 +38,8 @@ fn count() {
     unsafe_code,
     reason = "implementing an allocator is unsafe by definition"
 )]
-// SAFETY: every call goes unchanged to the system allocator; counting neither allocates nor unwinds.
+// SAFETY: every call goes unchanged to the system allocator; counting neither allocates nor
+// unwinds.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
@@ -145,7 +147,8 @@ fn responses_and_events_are_written_without_allocating() {
     assert!(out.len() < 4_096);
 }
 
-/// 5,000 filters: by name, by pattern, by number, by two properties, by an escaped text within an object.
+/// 5,000 filters: by name, by pattern, by number, by two properties, by an escaped text within an
+/// object.
 fn filters() -> FilterTable {
     let mut table = FilterTable::new(7);
     for i in 0..5_000u32 {

@@ -1,5 +1,5 @@
-//! What receiving a WebSocket message costs the allocator: nothing on the usual way, and never more than
-//! what was received.
+//! What receiving a WebSocket message costs the allocator: nothing on the usual way, and never more
+//! than what was received.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

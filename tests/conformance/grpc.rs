@@ -1,5 +1,5 @@
-//! gRPC over HTTP/2 and gRPC-web, the server's half. Suites are named after the sections they test, of
-//! PROTOCOL-HTTP2.md, PROTOCOL-WEB.md, compression.md and statuscodes.md in grpc/grpc's `doc`.
+//! gRPC over HTTP/2 and gRPC-web, the server's half. Suites are named after the sections they test,
+//! of PROTOCOL-HTTP2.md, PROTOCOL-WEB.md, compression.md and statuscodes.md in grpc/grpc's `doc`.
 
 mod messages;
 mod requests;

@@ -143,8 +143,8 @@ fn section_4_1_each_type_is_counted_however_it_is_cut() {
     }
 }
 
-/// CVE-2019-9512, -9515, -9513, -9518 and what is like them: a flood is known within little more than the
-/// frames that a second allows, even when it is answered, and whatever pieces it comes in.
+/// CVE-2019-9512, -9515, -9513, -9518 and what is like them: a flood is known within little more
+/// than the frames that a second allows, even when it is answered, and whatever pieces it comes in.
 #[test]
 fn section_10_5_floods_end_within_a_second_s_frames() {
     for (kind, payload_bytes, answer_bytes) in [

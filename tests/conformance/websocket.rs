@@ -1,7 +1,7 @@
 //! RFC 6455, the server's half. Suites are named after the sections they test.
 //!
-//! Every vector is heard whole, byte by byte, cut in two everywhere and cut at random: what comes out
-//! must be the same each time.
+//! Every vector is heard whole, byte by byte, cut in two everywhere and cut at random: what comes
+//! out must be the same each time.
 
 mod closing;
 mod fragmentation;

@@ -1,5 +1,5 @@
-//! Design: "Fairness" — every table has a bound per organization; each dialect says in its own form whose it is, and
-//! when to try again, and nobody else is refused.
+//! Design: "Fairness" — every table has a bound per organization; each dialect says in its own form
+//! whose it is, and when to try again, and nobody else is refused.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! RFC 9110 on every path of every dialect: who may read an answer, what an empty body is, what `Accept` and `Upgrade`
-//! ask for, and the server as a whole.
+//! RFC 9110 on every path of every dialect: who may read an answer, what an empty body is, what
+//! `Accept` and `Upgrade` ask for, and the server as a whole.
 
 use fanfare::config::CorsConfig;
 use fanfare::dialect::Config;
@@ -170,7 +170,8 @@ fn the_origin_that_asks_is_named() {
     assert_eq!(file.header("access-control-allow-origin"), Some("*"));
 }
 
-/// Polls of pages of several origins stand at the same place of a log, and each is answered in its own name.
+/// Polls of pages of several origins stand at the same place of a log, and each is answered in its
+/// own name.
 #[test]
 fn polls_and_feeds_that_waited_name_their_own_origin() {
     let mut config = Config::default();
@@ -253,7 +254,8 @@ fn an_empty_body_is_no_body() {
             let mut statuses = Vec::new();
             for fields in ["\r\n"].into_iter().chain(EMPTY) {
                 let text = format!("{line} HTTP/1.1\r\nHost: x\r\n{fields}");
-                // All at once, and with every byte by itself, so that the request is looked at again and again.
+                // All at once, and with every byte by itself, so that the request is looked at
+                // again and again.
                 for pieces in [1, text.len()] {
                     let peer = stage.connect("t");
                     let size = text.len().div_ceil(pieces);

@@ -1,5 +1,6 @@
-//! Design: "Idempotent publish" — a key belongs to its target, whichever dialect and shard it is used on: a repeat gets
-//! the first answer, anything else is refused and never swallowed, and how many keys there are has bounds.
+//! Design: "Idempotent publish" — a key belongs to its target, whichever dialect and shard it is
+//! used on: a repeat gets the first answer, anything else is refused and never swallowed, and how
+//! many keys there are has bounds.
 
 use std::time::Duration;
 

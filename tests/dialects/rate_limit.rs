@@ -1,5 +1,5 @@
-//! Design: "Overload", a rate limit — it is the organization's, whichever dialect and shard its publishers speak to,
-//! and each dialect says so in its own form.
+//! Design: "Overload", a rate limit — it is the organization's, whichever dialect and shard its
+//! publishers speak to, and each dialect says so in its own form.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Refusals of access in every dialect: what is answered to credentials that contradict each other, what is counted,
-//! and what the log is told. Never what was presented.
+//! Refusals of access in every dialect: what is answered to credentials that contradict each other,
+//! what is counted, and what the log is told. Never what was presented.
 
 use fanfare::auth::Network;
 use fanfare::dialect::Config;

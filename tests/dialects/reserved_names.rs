@@ -1,4 +1,5 @@
-//! Design: "Reserved names" — what begins with `fanfare:` is the server's own, and nobody else publishes it.
+//! Design: "Reserved names" — what begins with `fanfare:` is the server's own, and nobody else
+//! publishes it.
 
 use fanfare_tonic::event::events_stream_request::Message as Ask;
 use fanfare_tonic::event::events_stream_response::Message as Say;

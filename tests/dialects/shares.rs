@@ -1,5 +1,6 @@
-//! Design: "Fairness" — what an organization may retain in logs and have on its way to sessions: each dialect says in its
-//! own form whose bound it is and when to try again, and another organization publishes meanwhile.
+//! Design: "Fairness" — what an organization may retain in logs and have on its way to sessions:
+//! each dialect says in its own form whose bound it is and when to try again, and another
+//! organization publishes meanwhile.
 
 use std::time::Duration;
 
@@ -132,7 +133,8 @@ fn to_group(who: &str, group: &str) -> String {
     request("POST /api/v1/pub_subs", &bearer(who), &body)
 }
 
-/// A shard on which an event for two sessions is a broadcast. Both organizations have two in each of two groups.
+/// A shard on which an event for two sessions is a broadcast. Both organizations have two in each
+/// of two groups.
 fn slow_node() -> TestNode {
     let mut config = config();
     config.organizations[0].logs_bytes_max = None;

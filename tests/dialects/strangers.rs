@@ -1,4 +1,5 @@
-//! Who has not said who they are sends 4 KiB at a time, and no more is held for them, in every dialect.
+//! Who has not said who they are sends 4 KiB at a time, and no more is held for them, in every
+//! dialect.
 
 use fanfare::dialect::Config;
 use fanfare::limits::STRANGER_MESSAGE_BYTES_MAX;

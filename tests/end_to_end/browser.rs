@@ -1,7 +1,8 @@
-//! The demo room in a real browser: two windows that talk, one that is cut off and comes back, and ten thousand
-//! events a second.
+//! The demo room in a real browser: two windows that talk, one that is cut off and comes back, and
+//! ten thousand events a second.
 //!
-//! The browser is Chromium, see `support/browser.rs`. Without it these tests are skipped, but never with `CI=true`.
+//! The browser is Chromium, see `support/browser.rs`. Without it these tests are skipped, but never
+//! with `CI=true`.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -32,7 +33,8 @@ const SECONDS: u64 = 5;
 /// Requests that are written together; their rate is what is meant, not each one's moment.
 const BATCH: u64 = 100;
 
-/// Puts the lines of a conversation, without who came in, where a test can look: `[["#3", "text"], …]`.
+/// Puts the lines of a conversation, without who came in, where a test can look: `[["#3", "text"],
+/// …]`.
 const LINES: &str = "[...document.querySelectorAll('#log li:not(.note)')]\
     .map((line) => [line.querySelector('small').textContent, line.querySelector('p').textContent])";
 
@@ -214,8 +216,8 @@ fn assert_contiguous(lines: &[(String, String)], word: &str, count: usize) {
 }
 
 fn ten_thousand_a_second_arrive_in_order(setting: Setting) {
-    // Of several shards, one might be the publisher's and another the room's: then each request waits for mail, and
-    // on a busy machine the rate is not what is meant here.
+    // Of several shards, one might be the publisher's and another the room's: then each request
+    // waits for mail, and on a busy machine the rate is not what is meant here.
     flood(Setting {
         shards: 1,
         ..setting
@@ -254,7 +256,8 @@ const LISTEN: &str = r#"(async () => {
   await opened;
 })()"#;
 
-/// The frames since they were last asked for: how many, how many were dropped at 60 a second, and their times.
+/// The frames since they were last asked for: how many, how many were dropped at 60 a second, and
+/// their times.
 const FRAMES: &str = "(() => {
   const deltas = run.deltas.splice(0).sort((one, other) => one - other);
   const dropped = deltas.reduce((sum, delta) => sum + Math.max(0, Math.round(delta * 60 / 1000) - 1), 0);
@@ -266,7 +269,8 @@ fn flood(setting: Setting) {
     let Some(mut browser) = Browser::start() else {
         return;
     };
-    // Enough for all of them: a machine that is busy elsewhere makes the page late, not the test red.
+    // Enough for all of them: a machine that is busy elsewhere makes the page late, not the test
+    // red.
     let mut config = NamedTempFile::new().expect("a scratch file");
     let retention = "[hub.retention]\nevents = 100000\nbytes = \"64MiB\"\nage = \"10m\"\n";
     config.write_all(retention.as_bytes()).expect("written");
@@ -291,7 +295,8 @@ fn flood(setting: Setting) {
     assert_eq!(page.problems(), [""; 0]);
 }
 
-/// Publishes at the rate, pipelined on one connection; how long it took until everything was answered.
+/// Publishes at the rate, pipelined on one connection; how long it took until everything was
+/// answered.
 fn publish_ticks(server: &Server) -> Duration {
     let mut stream = server.connect();
     let mut answers = stream.try_clone().expect("a descriptor");

@@ -1,4 +1,5 @@
-//! gRPC as tests speak it: clients that tonic generates, each connection on a shard of the kernel's choice.
+//! gRPC as tests speak it: clients that tonic generates, each connection on a shard of the kernel's
+//! choice.
 
 use std::future::Future;
 

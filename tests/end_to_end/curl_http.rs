@@ -1,5 +1,5 @@
-//! HTTP as the `curl` program and a balancer speak it: empty bodies, expectations, early answers, the server as a
-//! whole, and who may read what.
+//! HTTP as the `curl` program and a balancer speak it: empty bodies, expectations, early answers,
+//! the server as a whole, and who may read what.
 
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
@@ -163,7 +163,8 @@ fn a_host_has_a_name(setting: Setting) {
     assert_eq!(nowhere.status.code(), Some(2), "{nowhere:?}");
 }
 
-/// A user's password is added to the handshake by the browser itself, whichever page opens the socket.
+/// A user's password is added to the handshake by the browser itself, whichever page opens the
+/// socket.
 fn pages_are_judged_by_their_origin(setting: Setting) {
     let drawn = fanfare(&["token", "new"]).output().expect("it starts");
     let drawn = String::from_utf8(drawn.stdout).expect("UTF-8");

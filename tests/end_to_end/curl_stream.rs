@@ -139,9 +139,9 @@ fn publish_and_hear(setting: Setting, version: &str, version_said: &str) {
     server.await_metric("subscriptions", 0);
 }
 
-/// Sessions that are at home on all shards are polled from connections that cannot move there. One curl for
-/// each: a connection that was known to speak HTTP/2 is broken when curl 7.88 uses it again
-/// (<https://github.com/curl/curl/issues/10634>).
+/// Sessions that are at home on all shards are polled from connections that cannot move there. One
+/// curl for each: a connection that was known to speak HTTP/2 is broken when curl 7.88 uses it
+/// again (<https://github.com/curl/curl/issues/10634>).
 fn polls_are_answered_whatever_shard_they_are_on(setting: Setting) {
     if !curl_has_http2() {
         return;

@@ -314,9 +314,11 @@ fn pipelining_publishers_shut_nobody_out(setting: Setting) {
     );
 }
 
-/// The timer of the server's end of a connection, as the kernel shows it: what it is, and the seconds it has left.
+/// The timer of the server's end of a connection, as the kernel shows it: what it is, and the
+/// seconds it has left.
 fn timer_of(server: SocketAddr, client: SocketAddr) -> Option<(u8, u64)> {
-    // proc_pid_net(5): addresses as hexadecimal words, then state, queues, and the timer with its ticks of 10 ms.
+    // proc_pid_net(5): addresses as hexadecimal words, then state, queues, and the timer with its
+    // ticks of 10 ms.
     let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux has it");
     let ends = format!(":{:04X} 0100007F:{:04X} ", server.port(), client.port());
     let line = table.lines().find(|line| line.contains(&ends))?;
@@ -328,7 +330,8 @@ fn timer_of(server: SocketAddr, client: SocketAddr) -> Option<(u8, u64)> {
     Some((kind, ticks / 100))
 }
 
-/// A peer that vanishes says nothing, and a poll that waits has nothing to send to it: only the kernel finds out.
+/// A peer that vanishes says nothing, and a poll that waits has nothing to send to it: only the
+/// kernel finds out.
 fn vanished_peers_of_waiting_polls_are_probed(setting: Setting) {
     let mut file = tempfile::NamedTempFile::new().expect("a scratch file");
     let server = Server::start(setting, &[]);

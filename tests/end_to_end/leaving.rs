@@ -213,8 +213,8 @@ fn is_whole(answer: &[u8]) -> bool {
     length.is_none_or(|length| length.parse() == Ok(body.len()))
 }
 
-/// Connections in full use, also those that must ask another shard, end between answers: each request is answered, the
-/// last one with a refusal and a goodbye.
+/// Connections in full use, also those that must ask another shard, end between answers: each
+/// request is answered, the last one with a refusal and a goodbye.
 fn publishers_at_full_speed_are_all_answered(setting: Setting) {
     let mut server = Server::start(setting, &[]);
     let publishers: Vec<_> = (0..8)

@@ -1,4 +1,5 @@
-//! Leaving on a signal while streams are open: each is told until when to be gone, and then sent away.
+//! Leaving on a signal while streams are open: each is told until when to be gone, and then sent
+//! away.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -1,5 +1,5 @@
-//! Strangers at the real program: guessers at one address keep nobody at another from logging in, are blocked, and cost
-//! no memory; neither do messages that nobody ends.
+//! Strangers at the real program: guessers at one address keep nobody at another from logging in,
+//! are blocked, and cost no memory; neither do messages that nobody ends.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -25,7 +25,8 @@ on_both_drivers!(
 const GUESSERS: usize = 200;
 const LOGINS: u32 = 20;
 
-/// A configuration with one organization and a user, whose password is hashed as `fanfare user new` does.
+/// A configuration with one organization and a user, whose password is hashed as `fanfare user new`
+/// does.
 fn configuration() -> NamedTempFile {
     let hash = hash_password(&Secret::new("swordfish"), [7; PASSWORD_SALT_BYTES]);
     let mut file = NamedTempFile::new().expect("a scratch file");
@@ -164,7 +165,8 @@ fn guessers_keep_nobody_out_and_take_no_memory(setting: Setting) {
     );
 }
 
-/// An address of this machine that is not loopback, if it has one: what the way to some other machine begins with.
+/// An address of this machine that is not loopback, if it has one: what the way to some other
+/// machine begins with.
 fn own_address() -> Option<Ipv4Addr> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).ok()?;
     // RFC 5737: nobody's. Nothing is sent.

@@ -1,6 +1,6 @@
-//! The real program on real loopback sockets, spoken to by clients that were written elsewhere:
-//! the `curl` program, `ureq`, `tungstenite`, `tonic`, gRPC for Python, Node and Chromium. Every test runs on both
-//! drivers.
+//! The real program on real loopback sockets, spoken to by clients that were written elsewhere: the
+//! `curl` program, `ureq`, `tungstenite`, `tonic`, gRPC for Python, Node and Chromium. Every test
+//! runs on both drivers.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -47,7 +47,8 @@ macro_rules! on_every_setting {
     )+};
 }
 
-/// Runs each test on both drivers with two shards: for what shards do not share, or what takes long.
+/// Runs each test on both drivers with two shards: for what shards do not share, or what takes
+/// long.
 macro_rules! on_both_drivers {
     ($($name:ident),+ $(,)?) => {$(
         mod $name {

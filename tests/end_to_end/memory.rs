@@ -1,5 +1,5 @@
-//! Peers that make a server hold as much as they can, in every way there is: memory stays within what is configured,
-//! and whoever behaves is served.
+//! Peers that make a server hold as much as they can, in every way there is: memory stays within
+//! what is configured, and whoever behaves is served.
 
 use std::any::Any;
 use std::fmt::Write as _;

@@ -1,7 +1,9 @@
-//! The JavaScript client of the pubsub dialect, run by Node: its own tests, and a server that restarts under it.
+//! The JavaScript client of the pubsub dialect, run by Node: its own tests, and a server that
+//! restarts under it.
 //!
-//! Node is `FANFARE_TEST_NODE`, or else `node`, from version 22 on (it must have a WebSocket); esbuild is
-//! `FANFARE_TEST_ESBUILD`, or else `esbuild`. Without them these tests are skipped, but never with `CI=true`.
+//! Node is `FANFARE_TEST_NODE`, or else `node`, from version 22 on (it must have a WebSocket);
+//! esbuild is `FANFARE_TEST_ESBUILD`, or else `esbuild`. Without them these tests are skipped, but
+//! never with `CI=true`.
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Write as _};

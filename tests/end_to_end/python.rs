@@ -1,7 +1,8 @@
 //! The stream dialect, spoken to by gRPC for Python: an implementation of its own, in C.
 //!
 //! The interpreter is `FANFARE_TEST_PYTHON`, or else `python3`; it needs grpcio, grpcio-tools,
-//! grpcio-reflection and grpcio-health-checking. Without them these tests are skipped, but never with `CI=true`.
+//! grpcio-reflection and grpcio-health-checking. Without them these tests are skipped, but never
+//! with `CI=true`.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! A server whose organization may publish one event per second, on whichever shard its connections land.
+//! A server whose organization may publish one event per second, on whichever shard its connections
+//! land.
 
 use std::io::Write as _;
 use std::thread;
@@ -13,7 +14,8 @@ use crate::server::{Server, Setting, fanfare};
 
 on_both_drivers!(who_publishes_too_fast_is_told_when_to_come_back);
 
-/// Events at once that take so many seconds to be paid for: long enough for a few refusals on a busy machine.
+/// Events at once that take so many seconds to be paid for: long enough for a few refusals on a
+/// busy machine.
 const SECONDS: u64 = 6;
 
 /// Publishes so many events over a connection of its own.

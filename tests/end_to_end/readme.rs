@@ -136,8 +136,8 @@ fn a_room_says_what_is_shown(setting: Setting) {
     }
 }
 
-/// A page's script as it stands, but for the address, and for the module: Node does not load one from a server. Does
-/// something once it runs, and returns the first line that the script prints.
+/// A page's script as it stands, but for the address, and for the module: Node does not load one
+/// from a server. Does something once it runs, and returns the first line that the script prints.
 fn first_line_of(page: &str, opening: &str, server: &Server, then: fn(&Server)) -> Option<String> {
     let mut node = node()?;
     let folder = tempfile::tempdir().expect("a scratch folder");

@@ -1,5 +1,5 @@
-//! The program's own clients over TLS, through a proxy that ends it before the server: as one would put it before a
-//! server that faces the world.
+//! The program's own clients over TLS, through a proxy that ends it before the server: as one would
+//! put it before a server that faces the world.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

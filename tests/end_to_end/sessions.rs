@@ -1,5 +1,5 @@
-//! The sessions dialect as others meet it: the origin's client, a polyfill, a log that is read in parts, and what
-//! comes after the end of a session.
+//! The sessions dialect as others meet it: the origin's client, a polyfill, a log that is read in
+//! parts, and what comes after the end of a session.
 
 use std::io::Read as _;
 use std::io::Write as _;

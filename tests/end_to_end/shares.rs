@@ -1,4 +1,5 @@
-//! A server whose logs are shared: an organization that has used up its part comes back when its events are too old.
+//! A server whose logs are shared: an organization that has used up its part comes back when its
+//! events are too old.
 
 use std::io::Write as _;
 use std::thread;

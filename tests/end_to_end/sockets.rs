@@ -1,5 +1,5 @@
-//! The `live` and `sysadm` sockets: what `sessions` publishes arrives on both, from any shard to any,
-//! filters hold, and whoever does not keep up is dealt with by the book.
+//! The `live` and `sysadm` sockets: what `sessions` publishes arrives on both, from any shard to
+//! any, filters hold, and whoever does not keep up is dealt with by the book.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -167,7 +167,8 @@ fn nothing_is_missed_once_filters_are_answered(setting: Setting) {
         let mut socket = open_socket(&server, "/live/ws");
         let filters = json!([{"property": "n", "value": n}]);
         tell(&mut socket, &json!({"type": "filter", "filters": filters}));
-        // Until then everything passes, and what was told last may still be on its way between shards.
+        // Until then everything passes, and what was told last may still be on its way between
+        // shards.
         while next_event(&mut socket)["type"] != "filterResponse" {}
         let body = format!(r#"{{"type":"t","data":{{"n":{n}}}}}"#);
         publish(&agent, &server.events(&format!("s{n}")), &body);
@@ -197,8 +198,9 @@ fn a_burst_reaches_everyone_in_order(setting: Setting) {
     assert_eq!(server.metric("events_dropped"), 0);
 }
 
-/// Publishes 200 events of 200 kB: 40 MB, more than any kernel buffer takes. After each, `goes_on` says
-/// whether there is another: who reads it there does not fall behind, however busy the machine is.
+/// Publishes 200 events of 200 kB: 40 MB, more than any kernel buffer takes. After each, `goes_on`
+/// says whether there is another: who reads it there does not fall behind, however busy the machine
+/// is.
 fn flood(server: &Server, mut goes_on: impl FnMut(u64) -> bool) -> u64 {
     let agent = agent();
     let padding = "d".repeat(200_000);
@@ -381,7 +383,8 @@ fn the_node_says_how_it_is(setting: Setting) {
                 .contains(" - ")
         );
     }
-    // Whoever comes later finds the last one, before the reply: on every shard, once the mail is there.
+    // Whoever comes later finds the last one, before the reply: on every shard, once the mail is
+    // there.
     let finds_it = || {
         let mut late = open_socket(&server, "/sysadm");
         tell(

@@ -1,5 +1,5 @@
-//! The state as resources, with a socket of every dialect open: all are seen, where they come from, and each is sent
-//! away in its own manner.
+//! The state as resources, with a socket of every dialect open: all are seen, where they come from,
+//! and each is sent away in its own manner.
 
 use std::collections::BTreeMap;
 use std::net::TcpStream;

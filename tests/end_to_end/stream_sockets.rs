@@ -1,4 +1,5 @@
-//! The stream dialect over a WebSocket, as browsers open it, and who else hears what is published there.
+//! The stream dialect over a WebSocket, as browsers open it, and who else hears what is published
+//! there.
 
 use std::net::TcpStream;
 
@@ -19,7 +20,8 @@ on_both_drivers!(
 
 type Socket = WebSocket<TcpStream>;
 
-/// Opens a socket of the dialect with a token where browsers can put one; answers the subprotocol as well.
+/// Opens a socket of the dialect with a token where browsers can put one; answers the subprotocol
+/// as well.
 pub(crate) fn open(server: &Server, query: &str, token: &str) -> (Socket, Option<String>) {
     let url = format!("ws://{}/event/v2/stream?{query}", server.address);
     let mut request = url.into_client_request().expect("a request");

@@ -81,7 +81,8 @@ fn a_reader_that_pauses_loses_nothing(setting: Setting) {
     let server = Server::start(setting, &[]);
     let mut socket = open_socket(&server, "/api/sessions/paused/events?last_event=-1");
     let (agent, events) = (agent(), server.events("paused"));
-    // 10,000 events of about 600 bytes: more than the kernel's buffers take, less than the log keeps.
+    // 10,000 events of about 600 bytes: more than the kernel's buffers take, less than the log
+    // keeps.
     let padding = "p".repeat(560);
     for batch in 0..100 {
         let event = format!(r#"{{"type":"{padding}","data":{batch}}}"#);

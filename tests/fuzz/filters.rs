@@ -1,10 +1,11 @@
 //! Byte strings, read as calls to a filter table, and the table compared with a scan.
 //!
-//! Besides what `tests/model/filters.rs` does, callers here contradict one another about what stands above a
-//! scope, and payloads are whatever a publish lets pass. What the table promises of contradictions: what a
-//! subscription says of its scope's parents holds for all subscriptions there, and what is learned replaces
-//! what was known, of the scope and of the sessions in it. What a scope without subscriptions remembers is
-//! not promised: the first subscription at a project is followed by learning what it said.
+//! Besides what `tests/model/filters.rs` does, callers here contradict one another about what
+//! stands above a scope, and payloads are whatever a publish lets pass. What the table promises of
+//! contradictions: what a subscription says of its scope's parents holds for all subscriptions
+//! there, and what is learned replaces what was known, of the scope and of the sessions in it. What
+//! a scope without subscriptions remembers is not promised: the first subscription at a project is
+//! followed by learning what it said.
 
 use std::collections::BTreeMap;
 

@@ -1,10 +1,10 @@
-//! HTTP/2 conversations at a whole node: mutated frames from strangers, and clients who keep to the protocol but
-//! to nothing else.
+//! HTTP/2 conversations at a whole node: mutated frames from strangers, and clients who keep to the
+//! protocol but to nothing else.
 //!
-//! Strangers send frames that were right before they were mutated, in any pieces. The fickle open every kind of
-//! stream, read when they like, and cancel; their bytes, the mail between the shards and the kernel's room
-//! come a little at a time. Beside them an honest subscriber hears an honest publisher, event by event, and
-//! when everyone has left nothing is left behind.
+//! Strangers send frames that were right before they were mutated, in any pieces. The fickle open
+//! every kind of stream, read when they like, and cancel; their bytes, the mail between the shards
+//! and the kernel's room come a little at a time. Beside them an honest subscriber hears an honest
+//! publisher, event by event, and when everyone has left nothing is left behind.
 
 use std::time::Duration;
 

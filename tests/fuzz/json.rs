@@ -1,8 +1,8 @@
 //! Mutated JSON for the readers of JSON: what they say of it is what other parsers say.
 //!
-//! [`Message`] takes what nobody vouches for: whatever it accepts, `serde_json` reads the same from it, and
-//! what it refuses is as its error says. The walks over valid text are held to a slow reader's word, and on
-//! text that is not valid to nothing but an end.
+//! [`Message`] takes what nobody vouches for: whatever it accepts, `serde_json` reads the same from
+//! it, and what it refuses is as its error says. The walks over valid text are held to a slow
+//! reader's word, and on text that is not valid to nothing but an end.
 
 use fanfare::json::{self, Message, MessageError, Value};
 use serde::de::IgnoredAny;

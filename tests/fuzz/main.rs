@@ -1,10 +1,11 @@
 //! Mutated requests and frames, thrown at a whole shard.
 //!
-//! Valid input is cut, repeated, flipped and spliced, and fed in random pieces. Nothing may panic, no
-//! connection may hold more than its bounds, and when everyone has left nothing may be left behind.
-//! `FANFARE_SEED` repeats one run, `FANFARE_ROUNDS` sets how many there are. `sockets.rs` does the same to
-//! the dialects' sockets, `filters.rs` to the filter table, `json.rs` to the readers of JSON, `grpc.rs` to
-//! calls of gRPC, `http2.rs` to its streams, `streams.rs` to the stream dialect's JSON.
+//! Valid input is cut, repeated, flipped and spliced, and fed in random pieces. Nothing may panic,
+//! no connection may hold more than its bounds, and when everyone has left nothing may be left
+//! behind. `FANFARE_SEED` repeats one run, `FANFARE_ROUNDS` sets how many there are. `sockets.rs`
+//! does the same to the dialects' sockets, `filters.rs` to the filter table, `json.rs` to the
+//! readers of JSON, `grpc.rs` to calls of gRPC, `http2.rs` to its streams, `streams.rs` to the
+//! stream dialect's JSON.
 
 mod filters;
 mod grpc;
@@ -218,7 +219,8 @@ fn run(seed: u64) {
     }
 }
 
-/// Every second run asks who is there. One token of the corpus is known, so that some requests pass.
+/// Every second run asks who is there. One token of the corpus is known, so that some requests
+/// pass.
 fn config(seed: u64) -> Config {
     let mut config = Config::default();
     config.server.echo = true;

@@ -1,9 +1,9 @@
-//! Mutated handshakes, frames and messages at the sockets of a whole node, beside others who must not
-//! notice.
+//! Mutated handshakes, frames and messages at the sockets of a whole node, beside others who must
+//! not notice.
 //!
-//! On a node of one shard or several, an honest publisher and four honest subscribers do their work while
-//! strangers send what nobody should. Whatever those get or lose, each honest event arrives once, in
-//! order, and in the end nothing is left behind.
+//! On a node of one shard or several, an honest publisher and four honest subscribers do their work
+//! while strangers send what nobody should. Whatever those get or lose, each honest event arrives
+//! once, in order, and in the end nothing is left behind.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Mutated requests at a JSON stream of the stream dialect, in arbitrary pieces.
 //!
-//! Every message is answered, in order, by its own kind or by an error, with its correlation id if that could be
-//! read. What could be read is judged by `serde_json`. Meanwhile events are published, by requests and by the
-//! stream itself, and in the end the stream still works.
+//! Every message is answered, in order, by its own kind or by an error, with its correlation id if
+//! that could be read. What could be read is judged by `serde_json`. Meanwhile events are
+//! published, by requests and by the stream itself, and in the end the stream still works.
 
 use fanfare::config::Scopes;
 use fanfare::dialect::Config;

@@ -49,7 +49,8 @@ fn token(session: usize) -> String {
     format!("session-{session}")
 }
 
-/// A third of the sessions each: beneath the organization alone, in the group, in the group's project.
+/// A third of the sessions each: beneath the organization alone, in the group, in the group's
+/// project.
 fn parents(session: usize) -> Parents {
     let name = |known: bool, name| known.then(|| ScopeName::new(name));
     Parents {

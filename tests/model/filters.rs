@@ -1,7 +1,7 @@
 //! `hub::FilterTable` against evaluating every subscription by itself.
 //!
-//! Small alphabets, so that programs are shared, lists burst, names collide and scopes are learned in
-//! every order. `FANFARE_SEED` repeats one run, `FANFARE_ROUNDS` sets how many there are.
+//! Small alphabets, so that programs are shared, lists burst, names collide and scopes are learned
+//! in every order. `FANFARE_SEED` repeats one run, `FANFARE_ROUNDS` sets how many there are.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! Groups and projects that nobody uses are forgotten, everywhere, and an organization that has as many as it may
-//! is refused by name while others find room.
+//! Groups and projects that nobody uses are forgotten, everywhere, and an organization that has as
+//! many as it may is refused by name while others find room.
 
 use std::time::Duration;
 
@@ -249,7 +249,8 @@ fn what_stands_above_a_living_session_stays_on_all_shards() {
     }
 }
 
-/// A session comes to a project on one shard, which was told to forget it, while the project's home still waits.
+/// A session comes to a project on one shard, which was told to forget it, while the project's home
+/// still waits.
 #[test]
 fn what_is_used_while_its_home_forgets_comes_back_as_it_was() {
     let mut mesh = Mesh::new(3, 100);

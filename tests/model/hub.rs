@@ -236,8 +236,8 @@ proptest! {
             let now = at(millis);
             match op {
                 Op::Wait(ms) => {
-                    // Who waits is told what is too old by then, which the naive hub knows nothing of: see the
-                    // scene of broadcasts.
+                    // Who waits is told what is too old by then, which the naive hub knows nothing
+                    // of: see the scene of broadcasts.
                     if millis + ms - idle_at > patience {
                         pair.naive.expire(now);
                         pair.hub.finish_broadcasts(now);
@@ -274,7 +274,8 @@ proptest! {
                 idle_at = millis;
             }
             if tight {
-                // While something is on its way, its bytes are set aside as if no log let go of any.
+                // While something is on its way, its bytes are set aside as if no log let go of
+                // any.
                 pair.hub.finish_broadcasts(now);
             }
             prop_assert!(pair.hub.retained_bytes() <= pair.naive.config.logs_bytes_max);

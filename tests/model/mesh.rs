@@ -1,7 +1,8 @@
 //! Several hubs and the letters between them, each delivered when a test says so.
 //!
-//! It stands where a node's shards stand: a command goes to the home of its scope, its answer before what
-//! it spreads, and between two hubs order is kept. All hubs are known to listen to all organizations.
+//! It stands where a node's shards stand: a command goes to the home of its scope, its answer
+//! before what it spreads, and between two hubs order is kept. All hubs are known to listen to all
+//! organizations.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -64,7 +65,8 @@ impl Mesh {
         self.ask(from, command, None);
     }
 
-    /// Asks where a scope stands, saying what is known of that, and subscribes there with the answer.
+    /// Asks where a scope stands, saying what is known of that, and subscribes there with the
+    /// answer.
     pub(crate) fn subscribe(
         &mut self,
         from: usize,

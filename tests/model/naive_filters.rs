@@ -25,8 +25,8 @@ pub(crate) struct Fact {
     pub(crate) time_ms: u64,
 }
 
-/// Where something is: the names of its group, project and session as far as they are known, and which
-/// of them it is addressed to (0 is the organization).
+/// Where something is: the names of its group, project and session as far as they are known, and
+/// which of them it is addressed to (0 is the organization).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) path: [Option<String>; 3],

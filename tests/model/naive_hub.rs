@@ -53,8 +53,8 @@ pub(crate) struct NaiveHub {
     /// The order is not promised: a woken session was removed and its place taken, or one event
     /// woke several.
     pub(crate) woken_any_order: bool,
-    /// Uids of sessions that were without a reader since the last tick: one that comes has read what there is, and
-    /// may be shown it again, or not.
+    /// Uids of sessions that were without a reader since the last tick: one that comes has read
+    /// what there is, and may be shown it again, or not.
     pub(crate) left: Vec<usize>,
     pub(crate) ended: Vec<u32>,
     /// Sessions that were ended, and when a reader last asked for them.

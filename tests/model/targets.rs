@@ -1,6 +1,6 @@
-//! Who hears what is told at which level: every level against every level, the same scope, what is above
-//! and beneath it, siblings and another organization; however, and in whatever order, the hubs came to
-//! know who is above whom.
+//! Who hears what is told at which level: every level against every level, the same scope, what is
+//! above and beneath it, siblings and another organization; however, and in whatever order, the
+//! hubs came to know who is above whom.
 
 use std::collections::BTreeSet;
 

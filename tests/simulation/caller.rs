@@ -1,7 +1,7 @@
 //! Live subscribers by gRPC, who publish on the same stream: the dialect `stream` over HTTP/2.
 //!
-//! One stream after the other, on one connection as long as that lasts. What they read at all, and so the
-//! windows of their streams, varies like the kernel's room.
+//! One stream after the other, on one connection as long as that lasts. What they read at all, and
+//! so the windows of their streams, varies like the kernel's room.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -256,7 +256,8 @@ impl Caller {
         }
     }
 
-    /// The layout of a subscription was ended: it is not in force, from there to where it is asked for again.
+    /// The layout of a subscription was ended: it is not in force, from there to where it is asked
+    /// for again.
     fn was_refused(&mut self, index: usize, wanted: &Wanted) {
         let again = self.expected.iter().find_map(|expected| match expected {
             Expected::Change(later, Some(other)) if other == wanted => Some(*later),

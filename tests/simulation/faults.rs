@@ -1,5 +1,5 @@
-//! Faults that chance seldom brings together, each as a scene of its own: clients that come while the
-//! mesh is silent, and clients that do not read.
+//! Faults that chance seldom brings together, each as a scene of its own: clients that come while
+//! the mesh is silent, and clients that do not read.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ use crate::support::web_socket::{Client, Message, upgrade};
 /// The session that events are published to.
 const TOKEN: &str = "session";
 
-/// The default configuration of a node that says nothing of itself: whoever counts events counts those of
-/// the scene.
+/// The default configuration of a node that says nothing of itself: whoever counts events counts
+/// those of the scene.
 fn quiet() -> Config {
     let mut config = Config::default();
     config.sysadm.state_interval = None;
@@ -39,7 +39,8 @@ fn subscriber(node: &mut TestNode, shard: usize) -> (usize, Client) {
     (peer, Client::new())
 }
 
-/// A live client of the first of two shards, whose question whether the second knows of it is stuck.
+/// A live client of the first of two shards, whose question whether the second knows of it is
+/// stuck.
 fn newcomer(node: &mut TestNode) -> usize {
     node.stuck = Some((0, 1));
     let peer = node.connect(0);

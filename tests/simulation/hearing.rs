@@ -1,9 +1,9 @@
 //! A naive hub: which client had to hear which event, may have, or must not.
 //!
-//! An event is matched on a client's shard at some moment that nobody outside sees: after it was sent, and
-//! before the node next came to rest after its publisher had the answer. A filter is in force from some
-//! moment between its request and its answer on. Where all filters that may have been in force then
-//! agree, so must the node.
+//! An event is matched on a client's shard at some moment that nobody outside sees: after it was
+//! sent, and before the node next came to rest after its publisher had the answer. A filter is in
+//! force from some moment between its request and its answer on. Where all filters that may have
+//! been in force then agree, so must the node.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -191,8 +191,8 @@ impl Hearing {
         self.rests.get(next).copied().unwrap_or(Moment::MAX)
     }
 
-    /// An event that was kept came before the answer to a request of that moment. Nothing newer may have
-    /// been known then; of events of one millisecond, any may be the last.
+    /// An event that was kept came before the answer to a request of that moment. Nothing newer may
+    /// have been known then; of events of one millisecond, any may be the last.
     pub(crate) fn check_retained(&self, name: &str, payload: Option<&str>, asked: Moment) {
         let kept = payload.map(|payload| &self.told[payload]);
         let until = kept.map(|kept| {
@@ -271,8 +271,8 @@ impl Hearing {
         }
     }
 
-    /// Compares what everyone received with what they had to. `places` knows where an event stands in its
-    /// session's log.
+    /// Compares what everyone received with what they had to. `places` knows where an event stands
+    /// in its session's log.
     pub(crate) fn check(&self, places: impl Fn(&str) -> Option<(String, u64)>, facts: &mut Facts) {
         let mut places_of = HashMap::new();
         for payload in self.told.keys() {

@@ -1,8 +1,8 @@
 //! A whole node in virtual time, from one seed, with faults injected.
 //!
-//! `FANFARE_SEED=7` runs one seed, `FANFARE_SEEDS=5000` that many. A failure prints its seed, and the
-//! same seed fails the same way. What must hold of logs is in `oracle.rs`, of live subscriptions in
-//! `hearing.rs`.
+//! `FANFARE_SEED=7` runs one seed, `FANFARE_SEEDS=5000` that many. A failure prints its seed, and
+//! the same seed fails the same way. What must hold of logs is in `oracle.rs`, of live
+//! subscriptions in `hearing.rs`.
 
 mod caller;
 mod faults;

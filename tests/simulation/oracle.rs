@@ -1,8 +1,8 @@
 //! What is known about every log, from whoever saw it, and what must hold.
 //!
 //! Every payload is published once, so a payload names its event. A position (token, epoch, number)
-//! holds one payload, whoever reads it, and a payload stands at one position, except those that were
-//! told to the group, which stand once in each log.
+//! holds one payload, whoever reads it, and a payload stands at one position, except those that
+//! were told to the group, which stand once in each log.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -157,7 +157,8 @@ impl Oracle {
         self.logs.get(&life).unwrap_or(&NOTHING)
     }
 
-    /// Where an event that was told to one session stands: in which life of which log, and its number.
+    /// Where an event that was told to one session stands: in which life of which log, and its
+    /// number.
     pub(crate) fn place(&self, payload: &str) -> Option<(String, u64)> {
         let key = (String::new(), payload.to_owned());
         self.positions.get(&key).cloned()

@@ -1,4 +1,5 @@
-//! Clients of rooms: they follow a session's log by names, publish to it, drop off and come back with their cursor.
+//! Clients of rooms: they follow a session's log by names, publish to it, drop off and come back
+//! with their cursor.
 
 use std::collections::{BTreeSet, VecDeque};
 

@@ -1,5 +1,5 @@
-//! Turns: who pours without end is served a little at a time, and who was in time counts as in time, however late
-//! the shard is.
+//! Turns: who pours without end is served a little at a time, and who was in time counts as in
+//! time, however late the shard is.
 
 use std::time::Duration;
 

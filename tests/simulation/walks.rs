@@ -1,8 +1,9 @@
-//! Walks of sets, step by step, while what is in them comes and goes: beside them a naive list of what was there when.
+//! Walks of sets, step by step, while what is in them comes and goes: beside them a naive list of
+//! what was there when.
 //!
-//! A request is out from when it is sent until it is answered, and only before and after that it is certain what
-//! there is. What is there from before a walk until after it is seen exactly once; nothing is seen twice; what was
-//! gone before the walk began is not seen.
+//! A request is out from when it is sent until it is answered, and only before and after that it is
+//! certain what there is. What is there from before a walk until after it is seen exactly once;
+//! nothing is seen twice; what was gone before the walk began is not seen.
 
 use std::collections::BTreeMap;
 

@@ -406,7 +406,8 @@ impl World {
         }
     }
 
-    /// What was counted as delivered was seen, unless it was counted as dropped or its connection broke.
+    /// What was counted as delivered was seen, unless it was counted as dropped or its connection
+    /// broke.
     fn check_metrics(&mut self) {
         if !self.is_calm {
             return;

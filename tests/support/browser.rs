@@ -1,8 +1,10 @@
-//! A headless Chromium, driven by the `DevTools` protocol: pages that a test opens, asks, and looks at.
+//! A headless Chromium, driven by the `DevTools` protocol: pages that a test opens, asks, and looks
+//! at.
 //!
-//! The program is `FANFARE_TEST_CHROMIUM`, or else the first of `chromium`, `chromium-browser` and `google-chrome`.
-//! One test has a browser at a time: two of them on a small machine wait for each other's frames. It is ended with
-//! the test, by its own process id. The protocol: <https://chromedevtools.github.io/devtools-protocol/>.
+//! The program is `FANFARE_TEST_CHROMIUM`, or else the first of `chromium`, `chromium-browser` and
+//! `google-chrome`. One test has a browser at a time: two of them on a small machine wait for each
+//! other's frames. It is ended with the test, by its own process id. The protocol:
+//! <https://chromedevtools.github.io/devtools-protocol/>.
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
 use std::fs::{self, File};
@@ -31,7 +33,8 @@ const LISTENING: &str = "DevTools listening on ws://";
 /// What it writes to standard error, in its profile's folder.
 const LOG: &str = "stderr.log";
 
-/// How it is started. Windows that nobody sees are drawn all the same, so that their frames can be counted.
+/// How it is started. Windows that nobody sees are drawn all the same, so that their frames can be
+/// counted.
 const ARGUMENTS: [&str; 11] = [
     "--headless=new",
     "--remote-debugging-port=0",
@@ -84,7 +87,8 @@ impl Browser {
         })
     }
 
-    /// Opens a page in a window of its own, of this size in CSS pixels, and waits until it is loaded.
+    /// Opens a page in a window of its own, of this size in CSS pixels, and waits until it is
+    /// loaded.
     pub(crate) fn open(&mut self, url: &str, (width, height): (u32, u32)) -> Page {
         let window =
             json!({"url": "about:blank", "newWindow": true, "width": width, "height": height});
@@ -169,7 +173,8 @@ fn await_address(child: &mut Child, profile: &TempDir) -> String {
 pub(crate) struct Page(Tools);
 
 impl Page {
-    /// The value of an expression, as JSON; a promise is awaited. Whatever it throws fails the test.
+    /// The value of an expression, as JSON; a promise is awaited. Whatever it throws fails the
+    /// test.
     pub(crate) fn evaluate(&mut self, expression: &str) -> Value {
         let request = json!({
             "expression": expression,
@@ -221,8 +226,9 @@ impl Page {
         self.0.call("Input.dispatchMouseEvent", &moved);
     }
 
-    /// Takes the network away, or gives it back, and has the page told so. A WebSocket that is open goes on
-    /// regardless, in Chromium 156 as in those before: it has to be cut where its bytes pass (`cable`).
+    /// Takes the network away, or gives it back, and has the page told so. A WebSocket that is open
+    /// goes on regardless, in Chromium 156 as in those before: it has to be cut where its bytes
+    /// pass (`cable`).
     pub(crate) fn set_offline(&mut self, offline: bool) {
         let conditions = json!({
             "offline": offline,

@@ -1,4 +1,5 @@
-//! The cable between clients and a server: a relay of TCP connections that a test can pull out and put back.
+//! The cable between clients and a server: a relay of TCP connections that a test can pull out and
+//! put back.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,5 +1,5 @@
-//! Answers as a peer reads them: heads with `httparse`, bodies by `Content-Length`, event streams by
-//! the rules of WHATWG HTML §9.2.6.
+//! Answers as a peer reads them: heads with `httparse`, bodies by `Content-Length`, event streams
+//! by the rules of WHATWG HTML §9.2.6.
 
 use super::node::TestNode;
 

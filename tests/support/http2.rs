@@ -1,7 +1,9 @@
-//! A peer that speaks HTTP/2: `h2`'s client over memory, polled by hand, so that it lives in the node's time.
+//! A peer that speaks HTTP/2: `h2`'s client over memory, polled by hand, so that it lives in the
+//! node's time.
 //!
-//! What it reads, and when, is the test's to say ([`Call::appetite`]): a call whose appetite is nothing leaves
-//! its window exhausted. Misbehaviour that `h2`'s client is too polite for is written with [`frame`].
+//! What it reads, and when, is the test's to say ([`Call::appetite`]): a call whose appetite is
+//! nothing leaves its window exhausted. Misbehaviour that `h2`'s client is too polite for is
+//! written with [`frame`].
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -106,7 +108,8 @@ impl Client {
         Self::connect_with(node, shard, 1 << 20)
     }
 
-    /// Connects to that shard; every stream has a window of so many bytes, the connection has plenty.
+    /// Connects to that shard; every stream has a window of so many bytes, the connection has
+    /// plenty.
     pub(crate) fn connect_with(node: &mut TestNode, shard: usize, window: u32) -> Self {
         let mut builder = Builder::new();
         builder
@@ -134,7 +137,8 @@ impl Client {
         }
     }
 
-    /// Opens a stream, whose request has a body to come unless it `ends`. No if the connection takes none.
+    /// Opens a stream, whose request has a body to come unless it `ends`. No if the connection
+    /// takes none.
     pub(crate) fn try_open(&mut self, request: Request<()>, ends: bool) -> Option<usize> {
         let (response, send) = self.requests.send_request(request, ends).ok()?;
         self.calls.push(Call {

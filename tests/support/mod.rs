@@ -1,6 +1,7 @@
 //! What several suites share: a node of shards without sockets, and readers of what it sends.
 //!
-//! Nothing in here may use the parsers under test: answers are read with `httparse` and `tungstenite`.
+//! Nothing in here may use the parsers under test: answers are read with `httparse` and
+//! `tungstenite`.
 
 #![allow(dead_code, reason = "each suite uses its share of this")]
 

@@ -204,7 +204,8 @@ impl TestNode {
         }
     }
 
-    /// The shard receives at most `most` bytes of what the peer sent. No if there was nothing to do.
+    /// The shard receives at most `most` bytes of what the peer sent. No if there was nothing to
+    /// do.
     pub(crate) fn receive(&mut self, peer: usize, most: usize) -> bool {
         let far = &mut self.peers[peer];
         let Place::On(shard, id) = far.place else {
@@ -407,7 +408,8 @@ impl TestNode {
         }
     }
 
-    /// What the runtime does before a deadline is served: what came in time counts, and what is taken now was.
+    /// What the runtime does before a deadline is served: what came in time counts, and what is
+    /// taken now was.
     fn look(&mut self, shard: usize, id: ConnectionId) {
         let Some(&peer) = self.by_id[shard].get(&id) else {
             return;

@@ -42,8 +42,8 @@ pub(crate) fn run_in(setting: Setting, test: fn(Setting)) {
     }
 }
 
-/// Says which test is not run and why, where every run shows it: the caller is to return. Fails the test on the machine
-/// on which nothing may be skipped.
+/// Says which test is not run and why, where every run shows it: the caller is to return. Fails the
+/// test on the machine on which nothing may be skipped.
 pub(crate) fn skip(what: &str, why: &str) {
     let is_forbidden = std::env::var_os("CI").is_some_and(|value| value == "true");
     assert!(!is_forbidden, "{what}: {why}");
@@ -51,8 +51,8 @@ pub(crate) fn skip(what: &str, why: &str) {
     let test = thread::current();
     let test = test.name().unwrap_or("a test");
     let reason = if why.is_empty() { "" } else { ": " };
-    // Not by a macro: the harness keeps for itself what those print in a test that passes. In one piece, since tests
-    // run beside each other.
+    // Not by a macro: the harness keeps for itself what those print in a test that passes. In one
+    // piece, since tests run beside each other.
     let line = format!("skipped {test}: {what}{reason}{why}\n");
     io::stderr()
         .write_all(line.as_bytes())
@@ -162,7 +162,8 @@ impl Server {
         self.url(&format!("/api/sessions/{session}/events"))
     }
 
-    /// A connection with time limits, so that a server that hangs fails a test and does not stop it.
+    /// A connection with time limits, so that a server that hangs fails a test and does not stop
+    /// it.
     pub(crate) fn connect(&self) -> TcpStream {
         dial(self.address)
     }

@@ -55,7 +55,8 @@ impl Client {
         ))
     }
 
-    /// Reads all whole messages out of `received`, which is emptied. What is torn or no frame fails.
+    /// Reads all whole messages out of `received`, which is emptied. What is torn or no frame
+    /// fails.
     pub(crate) fn read(&mut self, received: &mut Vec<u8>) -> Vec<Message> {
         self.0.get_mut().input.append(received);
         let mut messages = Vec::new();

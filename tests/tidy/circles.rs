@@ -1,8 +1,9 @@
-//! Circles between the files of a folder: two files that need each other are one thing in two places.
+//! Circles between the files of a folder: two files that need each other are one thing in two
+//! places.
 //!
-//! A folder beneath counts as one file. A folder's door is looked through: what it re-exports is the file that has it.
-//! A type's own `impl` may stand in several files: to name the type that one extends is no need. Files that are only
-//! tests may look at everything.
+//! A folder beneath counts as one file. A folder's door is looked through: what it re-exports is
+//! the file that has it. A type's own `impl` may stand in several files: to name the type that one
+//! extends is no need. Files that are only tests may look at everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 

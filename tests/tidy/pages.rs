@@ -1,10 +1,12 @@
-//! The pages: Markdown beside what it describes. Links lead somewhere, every page can be found from the front page, and
-//! commands name what exists. That `console` blocks print what they show is held by `end_to_end readme`.
+//! The pages: Markdown beside what it describes. Links lead somewhere, every page can be found from
+//! the front page, and commands name what exists. That `console` blocks print what they show is
+//! held by `end_to_end readme`.
 
 use std::collections::BTreeSet;
 
 use crate::assert_none;
-use crate::house::{DIALECTS, FRONT_PAGE_LINES_MAX, LANGUAGES, PROSE_COLUMNS_MAX};
+use crate::dialects::listed;
+use crate::house::{FRONT_PAGE_LINES_MAX, LANGUAGES, PROSE_COLUMNS_MAX};
 use crate::source::{files, has_extension, read, root};
 
 /// Where readers begin.
@@ -164,10 +166,9 @@ fn every_dialect_has_a_page_and_the_front_page_is_short() {
         lines <= FRONT_PAGE_LINES_MAX,
         "{FRONT_PAGE} has {lines} lines, at most {FRONT_PAGE_LINES_MAX}: say it on the page it belongs to"
     );
-    let folders = DIALECTS.map(|dialect| format!("src/dialect/{dialect}"));
-    let folders = folders
-        .into_iter()
-        .filter(|path| root().join(path).is_dir());
+    let served = listed().into_iter().filter(|dialect| !dialect.is_for_tests);
+    let folders = served.map(|dialect| format!("src/dialect/{}", dialect.module));
+    let folders = folders.filter(|path| root().join(path).is_dir());
     let pages = folders.map(|path| format!("{path}/README.md"));
     let missing = pages.filter(|path| !root().join(path).exists());
     assert_none("write these pages:", missing.collect());

@@ -13,7 +13,8 @@ pub(crate) struct NamedPath {
 
 /// Every path into this crate, in order.
 ///
-/// `super` counts in what is shipped only: inline test modules are one level deeper than their file.
+/// `super` counts in what is shipped only: inline test modules are one level deeper than their
+/// file.
 pub(crate) fn crate_paths(source: &Source) -> Vec<NamedPath> {
     let mut found = paths_from(&source.shipped, "super");
     for path in &mut found {

@@ -44,8 +44,9 @@ fn cells(row: &str) -> Vec<String> {
         .collect()
 }
 
-/// `suite path::name` is a function of a test suite, `lib path::name` one beside the sources, `client.part name` a test
-/// of the browser client; a path may end in `*`. What is run by hand is a command of the load tester.
+/// `suite path::name` is a function of a test suite, `lib path::name` one beside the sources,
+/// `client.part name` a test of the browser client; a path may end in `*`. What is run by hand is a
+/// command of the load tester.
 fn exists(test: &str) -> bool {
     let Some((suite, name)) = test.split_once(' ') else {
         return false;

@@ -1,10 +1,12 @@
-//! Compiles the server's protocol definitions as any user of them would: messages, clients and servers.
+//! Compiles the server's protocol definitions as any user of them would: messages, clients and
+//! servers.
 
 use std::error::Error;
 use std::path::PathBuf;
 use std::{env, fs};
 
-/// The definitions, each with the folder that its imports start from, within the server's `src/dialect`.
+/// The definitions, each with the folder that its imports start from, within the server's
+/// `src/dialect`.
 const DEFINITIONS: [(&str, &str); 3] = [
     ("stream", "event.proto"),
     ("rpc", "health.proto"),

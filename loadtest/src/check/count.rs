@@ -1,7 +1,8 @@
-//! Subscribers who all hear the same events in the same order, so that how many each has heard names the next.
+//! Subscribers who all hear the same events in the same order, so that how many each has heard
+//! names the next.
 //!
-//! Only events in flight are looked after; a loss, a repetition or a swap is noticed wherever events say which they are
-//! or differ in length.
+//! Only events in flight are looked after; a loss, a repetition or a swap is noticed wherever
+//! events say which they are or differ in length.
 
 use std::time::Instant;
 
@@ -68,13 +69,14 @@ impl Count {
         if heard >= self.started {
             return Err(format!("heard more than the {heard} events there were"));
         }
-        if found.sequence.is_some_and(|sequence| sequence != heard) {
-            let found = found.sequence;
-            return Err(format!("expected event {heard}, heard {found:?}"));
-        }
-        if !found.frame.is_empty() {
-            self.sample.clear();
-            self.sample.extend_from_slice(found.frame);
+        if let Some(sequence) = found.sequence {
+            if sequence != heard {
+                return Err(format!("expected event {heard}, heard {sequence}"));
+            }
+            if !found.frame.is_empty() {
+                self.sample.clear();
+                self.sample.extend_from_slice(found.frame);
+            }
         }
         let place = self.place(heard);
         let event = &mut self.in_flight[place];

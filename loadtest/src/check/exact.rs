@@ -1,4 +1,5 @@
-//! Events each of which is for a group of subscribers: all of it hear it, once and in order, and nobody else does.
+//! Events each of which is for a group of subscribers: all of it hear it, once and in order, and
+//! nobody else does.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -46,8 +47,8 @@ pub(crate) struct Exact {
 }
 
 impl Exact {
-    /// Nothing was published; subscriber `i` is in group `groups[i]`. A group's events are published by one of the
-    /// publishers, so that they stay in order.
+    /// Nothing was published; subscriber `i` is in group `groups[i]`. A group's events are
+    /// published by one of the publishers, so that they stay in order.
     pub(crate) fn new(
         groups: impl IntoIterator<Item = usize>,
         plan: Rc<dyn Plan>,
@@ -78,8 +79,8 @@ impl Exact {
         self.deliveries
     }
 
-    /// A subscriber hears an event; returns when that was due if everyone has heard it now. Fails if it is not the next
-    /// one that the subscriber is entitled to.
+    /// A subscriber hears an event; returns when that was due if everyone has heard it now. Fails
+    /// if it is not the next one that the subscriber is entitled to.
     fn enter(&mut self, subscriber: usize, event: u64) -> Result<Option<Instant>, String> {
         let (group, heard) = &mut self.subscribers[subscriber];
         let Group { events, gone, .. } = &mut self.groups[*group];
@@ -199,7 +200,8 @@ mod tests {
         }
     }
 
-    /// Subscribers 0 and 2 in one group, 1 in another; events 0 and 2 for the first, 1 for the second.
+    /// Subscribers 0 and 2 in one group, 1 in another; events 0 and 2 for the first, 1 for the
+    /// second.
     fn exact() -> (Exact, [Instant; 3]) {
         let mut exact = Exact::new([0, 1, 0], Rc::new(Turns), 1);
         let start = Instant::now();

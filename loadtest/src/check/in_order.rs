@@ -1,4 +1,5 @@
-//! Readers of logs, each of which must hear every event of its log once and in order: the numbers say so.
+//! Readers of logs, each of which must hear every event of its log once and in order: the numbers
+//! say so.
 
 use super::DeliveryCheck;
 use crate::failure::Failure;
@@ -36,8 +37,8 @@ impl InOrder {
         self.totals
     }
 
-    /// Fails unless all readers of a session have heard the same, `last(i)` being the number of the last event of reader
-    /// `i`'s session.
+    /// Fails unless all readers of a session have heard the same, `last(i)` being the number of the
+    /// last event of reader `i`'s session.
     pub(crate) fn verify(&self, last: impl Fn(usize) -> u64) -> Result<(), Failure> {
         for (index, next) in self.next.iter().enumerate() {
             let found = next.and_then(|next| next.checked_sub(1));

@@ -1,7 +1,9 @@
-//! Who was to hear what, and who has: the one judge of what subscribers are told. No sockets; times are arguments.
+//! The judge of deliveries: which subscriber was to hear which event, and whether it has. No
+//! sockets; times are arguments.
 //!
-//! [`in_order`] reads a log's own numbers, [`count`] is for fleets in which all hear the same, [`exact`] for those in
-//! which each event is for some and nobody else, [`resumable`] for subscribers that come and go.
+//! [`in_order`] reads a log's own numbers, [`count`] is for fleets in which all hear the same,
+//! [`exact`] for those in which each event is for some and nobody else, [`resumable`] for
+//! subscribers that come and go.
 
 pub(crate) mod count;
 pub(crate) mod exact;
@@ -57,7 +59,8 @@ pub(crate) trait InFlight: DeliveryCheck {
     /// The most that may be on their way.
     fn in_flight_max(&self) -> u64;
 
-    /// One more event is on its way, due at this time: says which publisher publishes it, and as what.
+    /// One more event is on its way, due at this time: says which publisher publishes it, and as
+    /// what.
     ///
     /// # Errors
     ///

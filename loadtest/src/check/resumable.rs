@@ -1,11 +1,12 @@
-//! Subscribers that stop reading, leave, come back or are thrown out: every published event times every subscriber
-//! entitled to it was heard once and in order, or its loss is explained.
+//! Subscribers that stop reading, leave, come back or are thrown out: every published event times
+//! every subscriber entitled to it was heard once and in order, or its loss is explained.
 //!
-//! A loss is explained by a gap that says which numbers are missing, a reset (the cursor is from another life of the log),
-//! news of how many were dropped, or, where there is no cursor, by the subscriber's absence. A topic is a session whose
-//! events have sequences from 0 in their payload, all published by one publisher. Of each subscriber it is known what
-//! comes next and which loss was explained before that, so memory does not grow with what was heard. The log's own
-//! numbers are checked as well.
+//! A loss is explained by a gap that says which numbers are missing, a reset (the cursor is from
+//! another life of the log), news of how many were dropped, or, where there is no cursor, by the
+//! subscriber's absence. A topic is a session whose events have sequences from 0 in their payload,
+//! all published by one publisher. Of each subscriber it is known what comes next and which loss
+//! was explained before that, so memory does not grow with what was heard. The log's own numbers
+//! are checked as well.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -14,7 +15,8 @@ use super::DeliveryCheck;
 use crate::load::Timing;
 use crate::voice::{Heard, Hole};
 
-/// Unexplained holes that are remembered of a subscriber, so that what comes late is told from what comes twice.
+/// Unexplained holes that are remembered of a subscriber, so that what comes late is told from what
+/// comes twice.
 const MISSING_REMEMBERED: usize = 4;
 
 /// The losses already explained before the next event.
@@ -112,7 +114,7 @@ impl Totals {
         self.missing + self.repeated + self.late + self.misstated + self.unknown
     }
 
-    /// What is accounted for; `due` if the books are right.
+    /// What is accounted for; `due` if nothing was counted twice.
     fn accounted(&self) -> u64 {
         let explained = self.by_gaps + self.by_resets + self.by_drops + self.by_closes;
         self.delivered + self.late + explained + self.missing
@@ -203,7 +205,8 @@ impl Resumable {
         (topic, self.published[topic] - 1)
     }
 
-    /// A subscriber was told that it listens. Without a cursor it is entitled to what is published from now on.
+    /// A subscriber was told that it listens. Without a cursor it is entitled to what is published
+    /// from now on.
     fn attach(&mut self, index: usize, now: Instant) {
         let account = &mut self.accounts[index];
         account.open_since = Some(now);
@@ -288,7 +291,8 @@ impl Resumable {
         true
     }
 
-    /// Ends the check: all who are present should have heard all. Returns the totals, and what was wrong first.
+    /// Ends the check: all who are present should have heard all. Returns the totals, and what was
+    /// wrong first.
     pub(crate) fn finish(mut self) -> (Totals, Option<String>) {
         for index in 0..self.accounts.len() {
             let end = self.published[self.accounts[index].topic as usize];
@@ -402,7 +406,8 @@ impl DeliveryCheck for Resumable {
                 let Account {
                     topic, open_since, ..
                 } = self.accounts[index];
-                // Of those that fell due before it listened nobody knows how long they would have taken.
+                // Of those that fell due before it listened nobody knows how long they would have
+                // taken.
                 let place = sequence * self.published.len() as u64 + u64::from(topic);
                 if let Some(due) = timing.due(place)
                     && is_new

@@ -1,7 +1,8 @@
-//! Charts as inline SVG: lines over a logarithmic axis, bars beside their bound. Values in, markup out.
+//! Charts as inline SVG: lines over a logarithmic axis, bars beside their bound. Values in, markup
+//! out.
 //!
-//! Colours are classes of the page's style, so that a chart is light or dark with it: why this is not left to a library
-//! that writes colours into the picture.
+//! Colours are classes of the page's style, so that a chart is light or dark with it: why this is
+//! not left to a library that writes colours into the picture.
 
 use maud::{Markup, PreEscaped, html};
 

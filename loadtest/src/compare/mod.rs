@@ -1,8 +1,10 @@
-//! `compare`: every measurement of the table, one after the other, each against its bound; then a page to look at.
+//! `compare`: every measurement of the table, one after the other, each against its bound; then a
+//! page to look at.
 //!
-//! A measurement is a command line of this very program, run as a process of its own: it prints its table as it
-//! would for a person, and its JSON is what figures are picked from. So nothing is measured twice in different
-//! ways, cores and memory are as fresh as for a person, and what fails or is absent costs its own rows only.
+//! A measurement is a command line of this very program, run as a process of its own: it prints its
+//! table as it would for a person, and its JSON is what figures are picked from. So nothing is
+//! measured twice in different ways, cores and memory are as fresh as for a person, and what fails
+//! or is absent costs its own rows only.
 
 mod chart;
 mod charts;
@@ -32,8 +34,8 @@ use suite::MEASUREMENTS;
 /// What is measured, and where the outcome goes.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct CompareArgs {
-    /// The server's program. Without it: the one beside this program, which cargo builds first if it was what started
-    /// this one.
+    /// The server's program. Without it: the one beside this program, which cargo builds first if
+    /// it was what started this one.
     #[arg(long, value_name = "PATH")]
     server: Option<PathBuf>,
     /// How often everything is measured; figures are those in the middle.
@@ -147,7 +149,8 @@ pub(crate) fn run(args: &CompareArgs) -> Result<Report, Failure> {
     let seconds: u64 = chosen.iter().map(|measurement| measurement.seconds).sum();
     let runs = args.runs as usize;
     let mut progress = Progress::new(chosen.len() * runs, seconds * u64::from(args.runs));
-    // One after the other and then again, so that a bad minute does not fall upon all runs of one of them.
+    // One after the other and then again, so that a bad minute does not fall upon all runs of one
+    // of them.
     for _ in 0..runs {
         for (measurement, measured) in chosen.iter().zip(&mut measured) {
             run::measure(measurement, &server, measured, &mut progress)?;

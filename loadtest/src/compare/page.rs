@@ -1,4 +1,5 @@
-//! The page: verdicts, charts, and every measurement as it was printed. One file, nothing from elsewhere.
+//! The page: verdicts, charts, and every measurement as it was printed. One file, nothing from
+//! elsewhere.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;

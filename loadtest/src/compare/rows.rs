@@ -18,8 +18,8 @@ pub(super) struct Row {
     pub(super) bound: Bound,
 }
 
-/// A line is a title, a measurement, the cells of a row, a column, maybe the cells of the row it is divided by, the bound
-/// and the unit.
+/// A line is a title, a measurement, the cells of a row, a column, maybe the cells of the row it is
+/// divided by, the bound and the unit.
 macro_rules! rows {
     ($($title:expr, $measurement:literal, $at:expr, $column:literal $(over $over:expr)?, $bound:expr, $unit:literal;)+) => {
         &[$(Row {
@@ -90,8 +90,8 @@ const ROWS: &[Row] = rows! {
     "…cpu for each session", "broadcast", "round=all", "cpu ns/session", AtMost(100.0), "ns";
 };
 
-/// What io_uring takes of what epoll does: the default driver must never be the slower one by more than what is measured
-/// anyhow.
+/// What io_uring takes of what epoll does: the default driver must never be the slower one by more
+/// than what is measured anyhow.
 const DRIVERS: &[Row] = rows! {
     "io_uring ÷ epoll: cpu of a delivery, 1→1,000, window 1", "fan-out 1000",
         URING_1, "cpu us/delivery" over EPOLL_1, AtMost(1.05), "× epoll";
@@ -111,8 +111,8 @@ const DRIVERS: &[Row] = rows! {
         "server=fanfare io_uring; shape=one; round=median", "cpu us/cycle" over "server=fanfare epoll; shape=one; round=median", AtMost(1.05), "× epoll";
 };
 
-/// Rows beside one peer: what a delivery costs of what it costs there. At one event in flight at most as much; at sixteen
-/// what the figure says.
+/// Rows beside one peer: what a delivery costs of what it costs there. At one event in flight at
+/// most as much; at sixteen what the figure says.
 macro_rules! beside {
     ($($peer:literal at most $gathered:literal),+ $(,)?) => {
         rows! {$(
@@ -135,8 +135,8 @@ const FAN_OUT_BESIDE: &[Row] = beside!(
     "sockudo" at most 1.0,
 );
 
-/// Rows beside one peer: how late it is at half of each one's own peak, and how many it lets in. Their rate is the
-/// client's, unless a peer is slower than that.
+/// Rows beside one peer: how late it is at half of each one's own peak, and how many it lets in.
+/// Their rate is the client's, unless a peer is slower than that.
 macro_rules! late_and_many {
     ($($peer:literal),+ $(,)?) => {
         rows! {$(

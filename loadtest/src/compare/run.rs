@@ -48,7 +48,8 @@ impl Measured {
         }
     }
 
-    /// The figure in a column of the first row whose cells are as said: of several runs, the one in the middle.
+    /// The figure in a column of the first row whose cells are as said: of several runs, the one in
+    /// the middle.
     pub(super) fn pick(&self, at: &str, column: &str) -> Option<f64> {
         let figures = self.figures(at, column);
         (!figures.is_empty()).then(|| median(&figures))
@@ -86,8 +87,8 @@ impl Measured {
     }
 }
 
-/// Runs a measurement once more and lets its table be seen. One that fails has a problem and no table; only what
-/// concerns all of them is a failure.
+/// Runs a measurement once more and lets its table be seen. One that fails has a problem and no
+/// table; only what concerns all of them is a failure.
 pub(super) fn measure(
     measurement: &'static Measurement,
     server: &Path,
@@ -206,7 +207,8 @@ impl Host {
         Self::parse(&text).unwrap_or_default()
     }
 
-    /// `cpu user nice system idle iowait irq softirq steal guest guest_nice`: proc(5). Guests' time is in the first two.
+    /// `cpu user nice system idle iowait irq softirq steal guest guest_nice`: proc(5). Guests' time
+    /// is in the first two.
     fn parse(text: &str) -> Option<Self> {
         let line = text.lines().find(|line| line.starts_with("cpu "))?;
         let ticks = line.split_whitespace().skip(1).take(8);

@@ -1,5 +1,5 @@
-//! What is measured, in order. Whoever adds a mode adds a measurement here, and its [`rows`](mod@super::rows) and
-//! [`charts`](super::charts).
+//! What is measured, in order. Whoever adds a mode adds a measurement here, and its
+//! [`rows`](mod@super::rows) and [`charts`](super::charts).
 
 /// One run of a mode.
 #[derive(Debug)]

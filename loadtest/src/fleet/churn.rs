@@ -1,5 +1,5 @@
-//! Subscribers that stop reading, leave and come back with a cursor, and their time: events when they are due, and waiting
-//! until they are heard.
+//! Subscribers that stop reading, leave and come back with a cursor, and their time: events when
+//! they are due, and waiting until they are heard.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use crate::pump::Pump;
 use crate::sockets::{OPEN_BATCH, connect_later};
 use crate::voice::session::SessionVoice;
 
-/// Connections under way at a time: fewer than a server keeps for itself until they are accepted, for what is beyond
-/// waits a second until the kernel tries again.
+/// Connections under way at a time: fewer than a server keeps for itself until they are accepted,
+/// for what is beyond waits a second until the kernel tries again.
 const PENDING_MAX: usize = 2_048;
 /// Events that are published without a look at the sockets.
 const PUBLISH_BATCH: u64 = 256;
@@ -71,7 +71,7 @@ impl Churning {
         }
         for session in sessions {
             let publishing = HttpPublishing::to_session(address, session, false);
-            self.attach(Box::new(publishing), padding)?;
+            self.attach(address, Box::new(publishing), padding)?;
         }
         Ok(())
     }
@@ -121,7 +121,8 @@ impl Churning {
         self.recv(index, true)
     }
 
-    /// Publishes so many events at once, to one session after the other, and waits until they are answered.
+    /// Publishes so many events at once, to one session after the other, and waits until they are
+    /// answered.
     pub(crate) fn publish_to_all(&mut self, events: u64) -> Result<(), Failure> {
         for event in 1..=events {
             self.publish_next()?;
@@ -132,8 +133,8 @@ impl Churning {
         self.pump_until("publishes are answered", Self::is_answered)
     }
 
-    /// Publishes at `rate` per second for a while, each event when it is due, and then waits until everyone who reads has
-    /// heard them. `meanwhile` is asked for whatever else is to be done.
+    /// Publishes at `rate` per second for a while, each event when it is due, and then waits until
+    /// everyone who reads has heard them. `meanwhile` is asked for whatever else is to be done.
     pub(crate) fn offer(
         &mut self,
         rate: u64,
@@ -171,7 +172,8 @@ impl Churning {
         self.timing.end(schedule.start, Some(lags))
     }
 
-    /// Waits until everyone who is present and reads has heard, or was told of, all that was published.
+    /// Waits until everyone who is present and reads has heard, or was told of, all that was
+    /// published.
     pub(crate) fn catch_up(&mut self) -> Result<(), Failure> {
         // Who has caught up stays so while nothing is published.
         let mut first = 0;

@@ -1,4 +1,5 @@
-//! A fleet before servers that keep to what is asked and servers that do not: each fault must be a failure.
+//! A fleet before servers that keep to what is asked and servers that do not: each fault must be a
+//! failure.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -149,7 +150,7 @@ fn publish(fault: Fault) -> Result<(u64, u64), String> {
     let run = || {
         let mut fleet = Fleet::open(address, (0..3 * groups).map(voice), check)?;
         let publishing = HttpPublishing::planned(address, &plan);
-        fleet.attach(Box::new(publishing), 0)?;
+        fleet.attach(address, Box::new(publishing), 0)?;
         let load = fleet.publish(50, 4)?;
         let timed = fleet.publish_at(2_000, 50)?;
         fleet.pump_for(Duration::from_millis(50))?;

@@ -1,11 +1,12 @@
-//! Thousands of subscribers on one thread, and those who publish to them: sockets, one epoll, a [`Voice`] for what each
-//! connection says, and a [`DeliveryCheck`] for what they are to hear.
+//! Thousands of subscribers on one thread, and those who publish to them: sockets, one epoll, a
+//! [`Voice`] for what each connection says, and a [`DeliveryCheck`] for what they are to hear.
 //!
-//! One receive per message and no allocation while messages arrive whole, so that the server is the one that works.
-//! Voice and check are type parameters: nothing is looked up for each delivery. [`churn`] lets subscribers leave and
-//! come back.
+//! One receive per message and no allocation while messages arrive whole, so that the server is the
+//! one that works. Voice and check are type parameters: nothing is looked up for each delivery.
+//! [`churn`] lets subscribers leave and come back.
 
 pub(crate) mod churn;
+pub(crate) mod kinds;
 
 use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
@@ -16,11 +17,12 @@ use mio::{Interest, Token};
 
 use crate::check::{DeliveryCheck, InFlight};
 use crate::failure::{During, Failure};
-use crate::load::{Audience, Load, Schedule, Timing, keep_in_flight};
+use crate::fault::Fault;
+use crate::load::{Load, Schedule, Subscribed, Timing, keep_in_flight};
 use crate::publisher::{Publisher, Publishing};
 use crate::pump::Pump;
 use crate::sockets::{OPEN_BATCH, Sockets, connect, send};
-use crate::voice::{Fault, Heard, Voice};
+use crate::voice::{Heard, Voice};
 
 /// Publishers have tokens from here on, where connections have their index.
 const PUBLISHERS: usize = 1 << 32;
@@ -113,11 +115,12 @@ impl<V: Voice, C: DeliveryCheck> Fleet<V, C> {
     /// Connects one more publisher; payloads are padded with so many bytes.
     pub(crate) fn attach(
         &mut self,
+        address: SocketAddr,
         publishing: Box<dyn Publishing>,
         padding: usize,
     ) -> Result<(), Failure> {
         let token = Token(PUBLISHERS + self.publishers.len());
-        let publisher = Publisher::open(publishing, padding, &self.sockets, token, 0)?;
+        let publisher = Publisher::open(address, publishing, padding, &self.sockets, token, 0)?;
         self.publishers.push(publisher);
         Ok(())
     }
@@ -148,7 +151,8 @@ impl<V: Voice, C: DeliveryCheck> Fleet<V, C> {
         self.received_bytes
     }
 
-    /// How long this thread has worked so far, as opposed to looking for work, if the check wants to know.
+    /// How long this thread has worked so far, as opposed to looking for work, if the check wants
+    /// to know.
     pub(crate) fn worked(&self) -> Duration {
         self.worked
     }
@@ -250,7 +254,7 @@ impl<V: Voice, C: DeliveryCheck> Fleet<V, C> {
             let (pending, all_pending) = (&mut subscriber.pending, &mut self.pending);
             timing.received();
             let mut each = |place: usize, heard: Heard<'_>| {
-                if matches!(heard, Heard::Opened) {
+                if matches!(heard, Heard::Opened) && *pending > 0 {
                     *pending -= 1;
                     *all_pending -= 1;
                 }
@@ -300,7 +304,8 @@ fn blame(index: usize, why: &str) -> Failure {
 }
 
 impl<V: Voice, C: InFlight> Fleet<V, C> {
-    /// Publishes `events` and keeps `window` of them in flight, each until the last subscriber has heard it.
+    /// Publishes `events` and keeps `window` of them in flight, each until the last subscriber has
+    /// heard it.
     pub(crate) fn publish(&mut self, events: u64, window: u64) -> Result<Load, Failure> {
         let start = Instant::now();
         keep_in_flight(self, events, window)?;
@@ -309,15 +314,15 @@ impl<V: Voice, C: InFlight> Fleet<V, C> {
         load
     }
 
-    /// Publishes `events` at `rate` per second, each when it is due, whatever was heard of those before; returns what
-    /// came of it once the last subscriber has heard the last one.
+    /// Publishes `events` at `rate` per second, each when it is due, whatever was heard of those
+    /// before; returns what came of it once the last subscriber has heard the last one.
     pub(crate) fn publish_at(&mut self, rate: u64, events: u64) -> Result<Load, Failure> {
         let load = self.try_publish_at(rate, events)?;
         load.ok_or_else(|| Schedule::fell_behind(rate))
     }
 
-    /// The same, which returns nothing if the subscribers fall behind: publishing ends when too many events are on their
-    /// way, and those are heard.
+    /// The same, which returns nothing if the subscribers fall behind: publishing ends when too
+    /// many events are on their way, and those are heard.
     pub(crate) fn try_publish_at(
         &mut self,
         rate: u64,
@@ -345,7 +350,7 @@ impl<V: Voice, C: InFlight> Fleet<V, C> {
     }
 }
 
-impl<V: Voice, C: InFlight> Audience for Fleet<V, C> {
+impl<V: Voice, C: InFlight> Subscribed for Fleet<V, C> {
     fn started(&self) -> u64 {
         self.check.started()
     }

@@ -1,5 +1,5 @@
-//! The sockets of many attackers on one thread: each says what its [`Attacker`] wants, as fast as the
-//! server takes it.
+//! The sockets of many attackers on one thread: each says what its [`Attacker`] wants, as fast as
+//! the server takes it.
 //!
 //! Attackers take turns of a few pieces, so that all of them flood and not the first one only.
 
@@ -51,7 +51,7 @@ enum Turn {
 /// How attackers connect.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Manner {
-    /// Who was ended comes again.
+    /// An attacker whose connection was ended comes again.
     pub(crate) comes_again: bool,
     /// Sockets have little room for what nobody reads.
     pub(crate) is_narrow: bool,
@@ -65,7 +65,7 @@ pub(crate) struct Attackers {
     sockets: Sockets,
     members: Vec<Member>,
     queue: VecDeque<usize>,
-    /// Who comes again, and when.
+    /// Attackers that come again, and when.
     away: VecDeque<(Instant, usize)>,
     told: Told,
     sent_bytes: u64,
@@ -243,7 +243,7 @@ impl Member {
         Ok(Turn::Unfinished)
     }
 
-    /// Sends a piece; no if there is none, or no room for it.
+    /// Sends a piece. Returns whether there was one, and room for it.
     fn send(&mut self, sent_bytes: &mut u64) -> Result<bool, String> {
         let Some(stream) = &mut self.stream else {
             return Ok(false);
@@ -267,7 +267,7 @@ impl Member {
         }
     }
 
-    /// Receives a piece; no if there is none.
+    /// Receives a piece. Returns whether there was one.
     fn recv(&mut self, scratch: &mut [u8], told: &mut Told) -> Result<bool, String> {
         let Some(stream) = &mut self.stream else {
             return Ok(false);

@@ -1,9 +1,10 @@
-//! Legitimate clients, the bystanders of an attack: each asks for something small at set times, on a thread of its own that
-//! blocks, and notes how long it took.
+//! Legitimate clients, the bystanders of an attack: each asks for something small at set times, on
+//! a thread of its own that blocks, and notes how long it took.
 //!
-//! A client that waits for an answer does not ask meanwhile, so a stall would be seen once however long it is. It is
-//! counted as often as somebody who asks at the same interval would have met it (`record_correct` of the histogram). `lag`
-//! is how late a client itself was when nothing kept it but its own core.
+//! A client that waits for an answer does not ask meanwhile, so a stall would be seen once however
+//! long it is. It is counted as often as somebody who asks at the same interval would have met it
+//! (`record_correct` of the histogram). `lag` is how late a client itself was when nothing kept it
+//! but its own core.
 
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
@@ -160,7 +161,7 @@ fn error_code(body: &[u8]) -> Option<String> {
     Some(value.get("error")?.get("code")?.as_str()?.to_owned())
 }
 
-/// Bystanders at work until a time that is set.
+/// Clients at work until a time that is set.
 #[derive(Debug)]
 pub(crate) struct LegitimateClients {
     threads: Vec<(Task, JoinHandle<Result<Seen, Failure>>)>,
@@ -222,7 +223,7 @@ impl LegitimateClients {
         self.threads.iter().all(|(_, thread)| thread.is_finished())
     }
 
-    /// Waits for them, and gives what each sort has seen, in the order of the tasks.
+    /// Waits for them, and returns what each sort has seen, in the order of the tasks.
     pub(crate) fn finish(self) -> Result<Vec<(Task, Seen)>, Failure> {
         let mut all: Vec<(Task, Seen)> = Vec::new();
         for (task, thread) in self.threads {

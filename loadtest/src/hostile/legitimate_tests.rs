@@ -1,4 +1,4 @@
-//! Bystanders against small servers that are slow, refuse, or talk nonsense.
+//! Legitimate clients against small servers that are slow, refuse, or talk nonsense.
 
 use super::*;
 use std::io::{Read, Write};

@@ -1,9 +1,10 @@
 //! Attackers and legitimate clients: those who do harm, those who must not notice, and the bounds.
 //!
-//! An [`Attacker`] is one hostile connection without its socket: bytes out, bytes in. [`Attackers`] have the sockets of
-//! many of them on one thread, and a [`Told`] of what the server said to them. The [`legitimate`] clients, bystanders in
-//! what is printed, are each on a thread that blocks, so that the kernel wakes them whatever the attackers do. [`judge`]
-//! has the bounds. What is done with all of it is the mode's ([`hostile`](crate::mode::hostile)).
+//! An [`Attacker`] is one hostile connection without its socket: bytes out, bytes in. [`Attackers`]
+//! have the sockets of many of them on one thread, and a [`Told`] of what the server said to them.
+//! The [`legitimate`] clients, bystanders in what is printed, are each on a thread that blocks, so
+//! that the kernel wakes them whatever the attackers do. [`judge`] has the bounds. What is done
+//! with all of it is the mode's ([`hostile`](crate::mode::hostile)).
 
 pub(crate) mod attackers;
 pub(crate) mod http1;
@@ -28,7 +29,7 @@ pub(crate) trait Attacker: Debug + Send {
     /// say.
     fn say(&mut self, buf: &mut Vec<u8>);
 
-    /// Takes what it was told, and gives how many of the bytes it has understood; the others come
+    /// Takes what it was told, and returns how many of the bytes it has understood; the others come
     /// again, with more.
     ///
     /// # Errors

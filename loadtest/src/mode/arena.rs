@@ -1,49 +1,21 @@
-//! One server with everybody connected to it, ours or a peer's: what takes turns in `fan-out` and `latency`.
+//! One server with everybody connected to it, ours or a peer's: what takes turns in `fan-out` and
+//! `latency`.
 
 use std::net::SocketAddr;
-use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::check::count::Count;
 use crate::failure::Failure;
-use crate::fleet::Fleet;
+use crate::fleet::kinds::{CountingFleet, subscribers, subscribers_of_peer};
 use crate::machine::{DESCRIPTORS_RESERVED, Usage, descriptors_max};
+use crate::peer::PeersArgs;
 use crate::peer::server::Running;
 use crate::publisher::HttpPublishing;
 use crate::pump::Pump;
-use crate::target::{Target, settle};
-use crate::voice::frame::{FrameVoice, Opening};
-use crate::voice::peer::{CountingVoice, PeerVoice};
+use crate::report::Report;
+use crate::target::{Target, TargetArgs, settle};
+use crate::voice::frame::Opening;
 
-/// Subscribers who all hear the same, and only count it.
-pub(crate) type CountingFleet = Fleet<CountingVoice, Count>;
-
-/// Connects subscribers of a server that opens so, of whose events at most `window` will be in flight.
-pub(crate) fn subscribers(
-    address: SocketAddr,
-    opening: Opening,
-    count: usize,
-    window: usize,
-) -> Result<CountingFleet, Failure> {
-    let (opening, host) = (Rc::new(opening), Arc::from(address.to_string()));
-    let voice = |index| CountingVoice::Frames(FrameVoice::new(&opening, &host, index));
-    Fleet::open(address, (0..count).map(voice), Count::new(count, window))
-}
-
-/// The same for a peer.
-pub(crate) fn subscribers_of_peer(
-    peer: &dyn Running,
-    count: usize,
-    window: usize,
-) -> Result<CountingFleet, Failure> {
-    let subscribing = Rc::new(peer.subscribing());
-    let voice = |_| CountingVoice::Peer(PeerVoice::new(peer, &subscribing));
-    let check = Count::new(count, window);
-    Fleet::open(subscribing.address, (0..count).map(voice), check)
-}
-
-/// Who listens, and how much is sent to them.
+/// Subscribers, and how much is sent to them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attendance {
     /// How many.
@@ -61,7 +33,7 @@ pub(crate) enum Server {
     /// One of ours.
     Ours(Target),
     /// Somebody else's.
-    Peer(Box<dyn Running>),
+    Peer(Running),
 }
 
 impl Server {
@@ -74,7 +46,7 @@ impl Server {
     pub(crate) fn address(&self) -> SocketAddr {
         match self {
             Self::Ours(target) => target.address,
-            Self::Peer(running) => running.subscribing().address,
+            Self::Peer(running) => running.subscribing.address,
         }
     }
 
@@ -103,12 +75,47 @@ impl Server {
     }
 }
 
-/// One server with everybody connected to it, unless there is no room for everybody of every server.
+/// Starts ours, with both drivers if there are peers beside it, and then the peers.
+pub(crate) fn start(
+    args: &TargetArgs,
+    peers: &PeersArgs,
+    report: &mut Report,
+) -> Result<Vec<(String, Server)>, Failure> {
+    let drivers = if peers.is_none() {
+        vec![args.driver.clone()]
+    } else {
+        args.drivers()
+    };
+    let mut all = Vec::new();
+    for driver in drivers {
+        let target = Target::open(&args.with_driver(&driver), 1, Some(args.server_core))?;
+        report.note(&target.banner);
+        all.push((driver, Server::Ours(target)));
+    }
+    all.extend(start_peers(args, peers, report)?);
+    Ok(all)
+}
+
+/// Starts the peers.
+pub(crate) fn start_peers(
+    args: &TargetArgs,
+    peers: &PeersArgs,
+    report: &mut Report,
+) -> Result<impl Iterator<Item = (String, Server)> + use<>, Failure> {
+    let started = peers.start(args.server_core, report)?;
+    Ok(started
+        .into_iter()
+        .map(|(name, running)| (name.to_owned(), Server::Peer(running))))
+}
+
+/// One server with everybody connected to it, unless there is no room for everybody of every
+/// server.
 pub(crate) struct Arena {
     /// What the table calls it.
     pub(crate) name: String,
     attendance: Attendance,
-    /// Before the server, so that it is dropped first: nobody is left for a leaving server to wait for.
+    /// Before the server, so that it is dropped first: nobody is left for a leaving server to wait
+    /// for.
     fleet: Option<CountingFleet>,
     /// How subscribers of ours open, and the session that is published to.
     opening: Opening,
@@ -117,10 +124,11 @@ pub(crate) struct Arena {
 }
 
 impl Arena {
-    /// One of ours, with nobody connected, of which this session is published to.
-    pub(crate) fn ours(
+    /// A server with nobody connected; `opening` is how subscribers of ours open, and the session
+    /// that is published to.
+    pub(crate) fn new(
         name: String,
-        target: Target,
+        server: Server,
         (opening, session): (Opening, String),
         attendance: Attendance,
     ) -> Self {
@@ -130,19 +138,7 @@ impl Arena {
             fleet: None,
             opening,
             session,
-            server: Server::Ours(target),
-        }
-    }
-
-    /// A peer, with nobody connected.
-    pub(crate) fn peer(name: &str, running: Box<dyn Running>, attendance: Attendance) -> Self {
-        Self {
-            name: name.to_owned(),
-            attendance,
-            fleet: None,
-            opening: Opening::default(),
-            session: String::new(),
-            server: Server::Peer(running),
+            server,
         }
     }
 
@@ -182,12 +178,13 @@ impl Arena {
                 let mut fleet = subscribers(target.address, opening, count, window)?;
                 let publishing =
                     HttpPublishing::to_session(target.address, &self.session, is_array);
-                fleet.attach(Box::new(publishing), padding)?;
+                fleet.attach(target.address, Box::new(publishing), padding)?;
                 Ok(fleet)
             }
             Server::Peer(running) => {
-                let mut fleet = subscribers_of_peer(&**running, count, window)?;
-                fleet.attach(running.publishing(), padding)?;
+                let mut fleet = subscribers_of_peer(running, count, window)?;
+                let (address, publishing) = running.publisher;
+                fleet.attach(address, publishing(address), padding)?;
                 Ok(fleet)
             }
         }
@@ -198,7 +195,8 @@ impl Arena {
         self.server.usage()
     }
 
-    /// Serves everybody until the server does nothing, and gives what it had used when it fell quiet.
+    /// Serves everybody until the server does nothing, and returns what it had used when it fell
+    /// quiet.
     pub(crate) fn settle(&mut self) -> Result<Usage, Failure> {
         self.fleet()?;
         let fleet = &mut self.fleet;

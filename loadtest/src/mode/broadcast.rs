@@ -1,18 +1,20 @@
-//! `broadcast`: one event for every session of an organization. What does it cost, and who waits meanwhile?
+//! `broadcast`: one event for every session of an organization. What does it cost, and who waits
+//! meanwhile?
 //!
-//! A probe asks something small at fixed times, whether the last answer has come or not: its latency
-//! counts from when it was due, so that one long stall is as many late answers as fell into it. A window
-//! without a broadcast and one that begins with a broadcast take turns; then one more broadcast, with nothing
-//! else to do, shows what it takes of the processor.
+//! A probe asks something small at fixed times, whether the last answer has come or not: its
+//! latency counts from when it was due, so that one long stall is as many late answers as fell into
+//! it. A window without a broadcast and one that begins with a broadcast take turns; then one more
+//! broadcast, with nothing else to do, shows what it takes of the processor.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::failure::Failure;
+use crate::fleet::kinds::{Readers, readers};
 use crate::kind::Kind;
-use crate::machine::{pin, reserve_descriptors};
-use crate::mode::{FIRST_EVENT, Readers, configured, create_sessions, events_path, read, session};
+use crate::machine::reserve_descriptors;
+use crate::mode::{FIRST_EVENT, begin, configured, create_sessions, events_path, session};
 use crate::pump::Pump;
 use crate::report::{Cell, Report, Rounds, verdict};
 use crate::target::{Target, TargetArgs};
@@ -76,7 +78,8 @@ const COLUMNS: [&str; 11] = [
 
 /// The server, and everyone who asks it.
 struct Scene {
-    /// Before the server, so that it is dropped first: nobody is left for a leaving server to wait for.
+    /// Before the server, so that it is dropped first: nobody is left for a leaving server to wait
+    /// for.
     fleet: Readers,
     probe: Client,
     publisher: Client,
@@ -99,10 +102,7 @@ pub(crate) fn run(args: &BroadcastArgs) -> Result<Report, Failure> {
     reserve_descriptors(args.readers)?;
     let config = format!("[hub.retention]\nevents = {}\n", args.retain);
     let (_folder, target_args) = configured(&args.target, &config)?;
-    let target = Target::open(&target_args, 1, Some(args.target.server_core))?;
-    pin(args.target.probe_core)?;
-    let mut report = Report::new("broadcast", &COLUMNS);
-    report.note(&target.banner);
+    let (target, mut report) = begin(&target_args, "broadcast", &COLUMNS)?;
     let mut scene = Scene::open(args, target)?;
     let (sessions, readers, interval) = (args.sessions, args.readers, args.interval_us);
     report.note(format!(
@@ -145,7 +145,7 @@ impl Scene {
         let mut publisher = Client::connect(address)?;
         create_sessions(&mut publisher, args.sessions)?;
         let step = args.sessions / args.readers.max(1);
-        let fleet = read(address, Kind::Websocket, args.readers, |i| {
+        let fleet = readers(address, Kind::Websocket, args.readers, |i| {
             session(i * step)
         })?;
         let probe = Client::connect(address)?;
@@ -179,8 +179,8 @@ impl Scene {
         Ok((quiet, busy))
     }
 
-    /// A broadcast with nothing else to do: milliseconds until its answer, until the last reader has heard it,
-    /// of the processor, and nanoseconds of that for each session.
+    /// A broadcast with nothing else to do: milliseconds until its answer, until the last reader
+    /// has heard it, of the processor, and nanoseconds of that for each session.
     fn alone(&mut self, sessions: usize) -> Result<[f64; 4], Failure> {
         let before = self.settle()?;
         let heard = self.fleet.check().totals().events;

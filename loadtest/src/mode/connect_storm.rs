@@ -1,20 +1,24 @@
-//! `connect-storm`: everyone connects at once. What does a connection cost, from its handshake until it listens?
+//! `connect-storm`: everyone connects at once. What does a connection cost, from its handshake
+//! until it listens?
 //!
-//! Sockets are opened one after the other, as fast as one thread can, and none waits for the answer of another; a round
-//! ends when the last one is accepted. `core busy` well below 100 says that the client was the limit: then cpu per
-//! connection is what tells servers apart. Peers take turns with ours; only one has anybody connected at a time.
+//! Sockets are opened one after the other, as fast as one thread can, and none waits for the answer
+//! of another; a round ends when the last one is accepted. `core busy` well below 100 says that the
+//! client was the limit: then cpu per connection is what tells servers apart. Peers take turns with
+//! ours; only one has anybody connected at a time.
 
 use std::time::Instant;
 
 use crate::failure::Failure;
+use crate::fleet::kinds::readers;
+use crate::fleet::kinds::subscribers_of_peer;
 use crate::kind::Kind;
 use crate::machine::{Usage, pin, reserve_descriptors};
-use crate::mode::arena::{Server, subscribers_of_peer};
-use crate::mode::{pause, read, session};
+use crate::mode::arena::{Server, start};
+use crate::mode::{pause, session};
 use crate::names::Named;
-use crate::peer::{PeersArgs, Started};
+use crate::peer::PeersArgs;
 use crate::report::{self, Cell, Report, Rounds};
-use crate::target::{Target, TargetArgs};
+use crate::target::TargetArgs;
 
 /// How many connect, and how.
 #[derive(Clone, Debug, clap::Args)]
@@ -65,7 +69,14 @@ pub(crate) fn run(args: &ConnectStormArgs) -> Result<Report, Failure> {
     }
     reserve_descriptors(args.connections)?;
     let mut report = Report::new("connect-storm", &COLUMNS);
-    let mut subjects = subjects(args, &mut report)?;
+    let subject = |(name, server)| Subject {
+        name,
+        server,
+        columns: Rounds::default(),
+        is_out: false,
+    };
+    let servers = start(&args.target, &args.peers, &mut report)?;
+    let mut subjects: Vec<Subject> = servers.into_iter().map(subject).collect();
     pin(args.target.probe_core)?;
     let (connections, sessions, kind) = (args.connections, args.sessions, args.kind.name());
     report.note(format!(
@@ -103,42 +114,16 @@ pub(crate) fn run(args: &ConnectStormArgs) -> Result<Report, Failure> {
     Ok(report)
 }
 
-/// Starts everybody. Beside peers both drivers are measured.
-fn subjects(args: &ConnectStormArgs, report: &mut Report) -> Result<Vec<Subject>, Failure> {
-    let core = args.target.server_core;
-    let drivers = if args.peers.is_none() {
-        vec![args.target.driver.clone()]
-    } else {
-        args.target.drivers()
-    };
-    let subject = |name, server| Subject {
-        name,
-        server,
-        columns: Rounds::default(),
-        is_out: false,
-    };
-    let mut subjects = Vec::new();
-    for driver in drivers {
-        let target = Target::open(&args.target.with_driver(&driver), 1, Some(core))?;
-        report.note(&target.banner);
-        subjects.push(subject(driver, Server::Ours(target)));
-    }
-    for Started { name, running } in args.peers.start(core, report)? {
-        subjects.push(subject(name.to_owned(), Server::Peer(running)));
-    }
-    Ok(subjects)
-}
-
 impl Subject {
     /// Everybody comes, and goes again.
     fn round(&self, args: &ConnectStormArgs) -> Result<[f64; 3], Failure> {
         let connections = args.connections;
         self.server.settle(pause)?;
-        let (before, start) = (self.server.usage()?, Instant::now());
-        let ended = |used: Usage| (start.elapsed().as_secs_f64(), used.since(before));
+        let (before, begun) = (self.server.usage()?, Instant::now());
+        let ended = |used: Usage| (begun.elapsed().as_secs_f64(), used.since(before));
         let (took, used) = match &self.server {
             Server::Ours(target) => {
-                let fleet = read(target.address, args.kind, connections, |index| {
+                let fleet = readers(target.address, args.kind, connections, |index| {
                     session(index % args.sessions)
                 })?;
                 let ended = ended(self.server.usage()?);
@@ -146,7 +131,7 @@ impl Subject {
                 ended
             }
             Server::Peer(running) => {
-                let fleet = subscribers_of_peer(&**running, connections, 1)?;
+                let fleet = subscribers_of_peer(running, connections, 1)?;
                 let ended = ended(self.server.usage()?);
                 drop(fleet);
                 ended

@@ -1,11 +1,11 @@
-//! `fan-out`: every event goes to every WebSocket subscriber. What does a delivery cost in cpu, and what
-//! does the kernel alone take for the same bytes?
+//! `fan-out`: every event goes to every WebSocket subscriber. What does a delivery cost in cpu, and
+//! what does the kernel alone take for the same bytes?
 //!
-//! One publisher keeps a window of events in flight; one is finished when the last subscriber has heard
-//! it. With a window of 1 there is one write per delivery, and only the kernel's path counts. With a
-//! larger one the server may gather: frames per write say whether it does, the floor is one write of
-//! the whole window. Each driver, the floor and each peer take turns. A peer that loses an event is left out from then
-//! on, and a note says what it lost.
+//! One publisher keeps a window of events in flight; one is finished when the last subscriber has
+//! heard it. With a window of 1 there is one write per delivery, and only the kernel's path counts.
+//! With a larger one the server may gather: frames per write say whether it does, the floor is one
+//! write of the whole window. Each driver, the floor and each peer take turns. A peer that loses an
+//! event is left out from then on, and a note says what it lost.
 
 mod figures;
 
@@ -14,15 +14,15 @@ use std::time::Duration;
 use crate::failure::Failure;
 use crate::floor::Floor;
 use crate::machine::{pin, reserve_descriptors};
-use crate::mode::arena::{Arena, Attendance, is_room_for};
+use crate::mode::arena::{Arena, Attendance, Server, is_room_for, start_peers};
 use crate::mode::session;
 use crate::names::Named;
-use crate::peer::{PeersArgs, Started};
-use crate::report::{Cell, Report, median_ratio};
+use crate::peer::PeersArgs;
+use crate::report::{Cell, Report, Rounds};
 use crate::scrape::Counters;
 use crate::target::{Target, TargetArgs};
 use crate::voice::frame::Opening;
-use figures::Figures;
+use figures::{Figures, MICROS, RATIO, ratio_row, row};
 
 /// What subscribers of a dialect speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -45,7 +45,8 @@ impl Dialect {
         }
     }
 
-    /// What a subscriber there says first, so that it hears what is published here and nothing else.
+    /// What a subscriber there says first, so that it hears what is published here and nothing
+    /// else.
     fn hello(self) -> &'static str {
         match self {
             Self::Live => r#"{"type":"filter","filters":[{"property":"type","value":"probe"}]}"#,
@@ -71,7 +72,8 @@ impl Dialect {
     }
 }
 
-/// About how long a round of a peer takes: one that is ten times slower need not be measured ten times longer.
+/// About how long a round of a peer takes: one that is ten times slower need not be measured ten
+/// times longer.
 const PEER_ROUND: Duration = Duration::from_secs(2);
 
 /// Subscribers, and what is sent to them.
@@ -97,7 +99,8 @@ pub(crate) struct FanOutArgs {
     /// Events in flight; each window is measured by itself.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16])]
     windows: Vec<u16>,
-    /// Windows that are sent in one round; to a peer at most so many, and no more than take about two seconds.
+    /// Windows that are sent in one round; to a peer at most so many, and no more than take about
+    /// two seconds.
     #[arg(long, default_value_t = 400)]
     turns: u64,
     /// Bytes that pad each payload.
@@ -129,23 +132,15 @@ struct Subject {
     /// What is spoken; a peer has none.
     dialect: Option<Dialect>,
     arena: Arena,
-    figures: Figures,
+    rounds: Rounds<5>,
     /// Windows of its next round.
     turns: u64,
     /// Whether it lost something.
     is_out: bool,
 }
 
-/// What one round found.
-struct Round {
-    per_second: f64,
-    micros: f64,
-    /// cpu of the floor for each frame, beside ours.
-    floor: Option<f64>,
-    /// Ours only.
-    frames_per_write: Option<f64>,
-    frame_bytes: usize,
-}
+/// What one round found: the figures, and bytes of a frame.
+type Round = (Figures, usize);
 
 /// Runs it.
 pub(crate) fn run(args: &FanOutArgs) -> Result<Report, Failure> {
@@ -170,7 +165,7 @@ pub(crate) fn run(args: &FanOutArgs) -> Result<Report, Failure> {
     let stays = is_room_for(subjects.len(), subscribers)?;
     for &window in &args.windows {
         for subject in &mut subjects {
-            subject.figures = Figures::default();
+            subject.rounds = Rounds::default();
             subject.turns = subject.first_turns(args.turns);
         }
         for round in 0..=args.rounds {
@@ -209,7 +204,7 @@ fn subjects(
         driver: driver.to_owned(),
         dialect,
         arena,
-        figures: Figures::default(),
+        rounds: Rounds::default(),
         turns: args.turns,
         is_out: false,
     };
@@ -219,9 +214,9 @@ fn subjects(
             subjects.push(subject(&driver, Some(dialect), arena));
         }
     }
-    for Started { name, running } in args.peers.start(args.target.server_core, report)? {
-        let arena = Arena::peer(name, running, attendance);
-        subjects.push(subject(name, None, arena));
+    for (name, server) in start_peers(&args.target, &args.peers, report)? {
+        let arena = Arena::new(name.clone(), server, Default::default(), attendance);
+        subjects.push(subject(&name, None, arena));
     }
     Ok(subjects)
 }
@@ -253,7 +248,8 @@ fn ours(
         [_] => driver.to_owned(),
         _ => format!("{driver} {}", dialect.name()),
     };
-    Ok(Arena::ours(name, target, (opening, session), attendance))
+    let server = Server::Ours(target);
+    Ok(Arena::new(name, server, (opening, session), attendance))
 }
 
 /// cpu of the floor for each frame, when a window of them is one write.
@@ -284,7 +280,7 @@ impl Subject {
         floor: &mut Floor,
         report: &mut Report,
     ) -> Result<Option<[Cell; 9]>, Failure> {
-        let mut found = match self.round(window, turns_max) {
+        let (mut figures, frame_bytes) = match self.round(window, turns_max) {
             Ok(found) => found,
             Err(failure) if self.dialect.is_none() => {
                 report.note(format!("{}, and is left out", self.arena.blame(&failure)));
@@ -296,16 +292,17 @@ impl Subject {
         if self.dialect.is_some() {
             let (fleet, _) = self.arena.fleet()?;
             let frame = fleet.check().sample();
-            found.floor = Some(floor_micros(floor, frame, window, self.turns)?);
+            let floor = floor_micros(floor, frame, window, self.turns)?;
+            (figures[RATIO - 1], figures[RATIO]) = (floor, figures[MICROS] / floor);
         }
         // In the first round pages are touched and windows opened: not what is measured.
         if round == 0 {
             return Ok(None);
         }
-        let mut row = self.figures.add(&found);
-        row[0] = Cell::text(&self.arena.name);
-        row[1] = Cell::Count(window.into());
-        row[2] = Cell::Count(round.into());
+        self.rounds.add(figures);
+        let round = Cell::Count(round.into());
+        let mut row = row(&self.arena.name, window, round, figures, [0, 3, 3, 3, 2]);
+        row[8] = Cell::Count(frame_bytes as u64);
         Ok(Some(row))
     }
 
@@ -342,13 +339,14 @@ impl Subject {
             let fitting = turns as f64 * PEER_ROUND.as_secs_f64() / elapsed.as_secs_f64();
             self.turns = whole(fitting).clamp(1, turns_max);
         }
-        Ok(Round {
-            per_second: deliveries as f64 / elapsed.as_secs_f64(),
-            micros: used.micros_per(deliveries),
-            floor: None,
-            frames_per_write,
-            frame_bytes,
-        })
+        let figures = [
+            deliveries as f64 / elapsed.as_secs_f64(),
+            used.micros_per(deliveries),
+            f64::NAN,
+            f64::NAN,
+            frames_per_write.unwrap_or(f64::NAN),
+        ];
+        Ok((figures, frame_bytes))
     }
 }
 
@@ -366,12 +364,12 @@ fn sum_up(subjects: &[Subject], window: u16, report: &mut Report) {
     let present = || subjects.iter().filter(|subject| !subject.is_out);
     for subject in present() {
         let name = &subject.arena.name;
-        subject.figures.sum_up(name, window, report);
+        figures::sum_up(&subject.rounds, name, window, report);
     }
     for peer in present().filter(|subject| subject.dialect.is_none()) {
         for ours in present().filter(|subject| subject.dialect.is_some()) {
             let name = format!("fanfare {} / {}", ours.arena.name, peer.arena.name);
-            report.row(ours.figures.ratio_row(&peer.figures, name, window));
+            report.row(ratio_row(&ours.rounds, &peer.rounds, &name, window));
         }
     }
     compare_dialects(subjects, window, report);
@@ -385,7 +383,7 @@ fn compare_dialects(subjects: &[Subject], window: u16, report: &mut Report) {
         if let (Some(first), Some((base, dialect))) = (first, dialects)
             && base != dialect
         {
-            let ratio = median_ratio(&subject.figures.micros, &first.figures.micros);
+            let ratio = subject.rounds.ratios(&first.rounds)[MICROS];
             let (driver, ours, theirs) = (&subject.driver, dialect.name(), base.name());
             report.note(format!(
                 "window {window}, {driver}: {ours} costs {ratio:.3} of {theirs}"

@@ -1,9 +1,9 @@
-//! `filters`: thousands of connections of the live dialect, each with a filter like no other. How long is an event on its way
-//! to the last of the few that it matches?
+//! `filters`: thousands of connections of the live dialect, each with a filter like no other. How
+//! long is an event on its way to the last of the few that it matches?
 //!
-//! The load is open, as in `latency`. Every delivery is looked at: who is entitled to an event hears it once and in
-//! order, who is not hears nothing. Drivers are measured one after the other, round by round, since all their
-//! connections together would be too many for one process.
+//! The load is open, as in `latency`. Every delivery is looked at: who is entitled to an event
+//! hears it once and in order, who is not hears nothing. Drivers are measured one after the other,
+//! round by round, since all their connections together would be too many for one process.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -57,10 +57,12 @@ pub(crate) struct FiltersArgs {
     padding: usize,
 }
 
-/// Kinds of events, and who wants them: one kind has the same properties and matches the same filters.
+/// Kinds of events, and who wants them: one kind has the same properties and matches the same
+/// filters.
 ///
-/// A kind has a name, which a fourth of all have, a device, which no other has, and a place in a square of rows and
-/// columns. Some filters find it by one property, some only by several of which each has many.
+/// A kind has a name, which a fourth of all have, a device, which no other has, and a place in a
+/// square of rows and columns. Some filters find it by one property, some only by several of which
+/// each has many.
 #[derive(Clone, Debug)]
 struct Kinds {
     count: usize,
@@ -82,7 +84,8 @@ impl Kinds {
         }
     }
 
-    /// The predicates of the `form`th filter that matches a kind: properties, and values of which one must be theirs.
+    /// The predicates of the `form`th filter that matches a kind: properties, and values of which
+    /// one must be theirs.
     fn filter(&self, kind: usize, form: usize) -> Vec<(&'static str, Vec<String>)> {
         let (row, column) = (kind / self.columns, kind % self.columns);
         let name = ("type", vec![format!("reading-{}", kind % NAMES)]);

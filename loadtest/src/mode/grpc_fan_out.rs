@@ -1,8 +1,8 @@
-//! `grpc-fan-out`: every event goes to every gRPC stream. What does a delivery cost in cpu, here and in a
-//! server written with tonic?
+//! `grpc-fan-out`: every event goes to every gRPC stream. What does a delivery cost in cpu, here
+//! and in a server written with tonic?
 //!
-//! One publisher keeps a window of events in flight on a stream of its own; one is finished when the last
-//! stream has heard it. The servers take turns on one core.
+//! One publisher keeps a window of events in flight on a stream of its own; one is finished when
+//! the last stream has heard it. The servers take turns on one core.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -113,7 +113,7 @@ pub(super) fn subscribe(address: SocketAddr, shape: Shape) -> Result<StreamFleet
     });
     let mut fleet = Fleet::open(address, voices, Count::new(streams, shape.window))?;
     let publishing = StreamPublishing::new(address, shape.payload_bytes);
-    fleet.attach(Box::new(publishing), 0)?;
+    fleet.attach(address, Box::new(publishing), 0)?;
     Ok(fleet)
 }
 
@@ -245,7 +245,8 @@ fn turn(
     })
 }
 
-/// The cells of deliveries or calls per second, of the cpu that each takes, and of how many a second of cpu bears.
+/// The cells of deliveries or calls per second, of the cpu that each takes, and of how many a
+/// second of cpu bears.
 pub(super) fn rates([per_second, micros]: [f64; 2]) -> [Cell; 3] {
     [
         Cell::Figure(per_second, 0),

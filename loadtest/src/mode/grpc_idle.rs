@@ -1,5 +1,5 @@
-//! `grpc-idle`: what a gRPC stream that only waits costs in memory, with its share of the connections that
-//! carry it, beside a server written with tonic.
+//! `grpc-idle`: what a gRPC stream that only waits costs in memory, with its share of the
+//! connections that carry it, beside a server written with tonic.
 
 use crate::failure::Failure;
 use crate::machine::{Memory, pin, reserve_descriptors};

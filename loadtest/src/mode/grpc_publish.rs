@@ -1,7 +1,8 @@
-//! `grpc-publish`: how many events one shard accepts by unary gRPC calls, beside a server written with tonic
-//! on the same core.
+//! `grpc-publish`: how many events one shard accepts by unary gRPC calls, beside a server written
+//! with tonic on the same core.
 //!
-//! Every call is a stream of its own; it counts when its answer has an id and its trailers have come.
+//! Every call is a stream of its own; it counts when its answer has an id and its trailers have
+//! come.
 
 use std::time::Duration;
 

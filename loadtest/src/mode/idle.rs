@@ -2,13 +2,14 @@
 
 use crate::client::SessionPublisher;
 use crate::failure::Failure;
+use crate::fleet::kinds::{Readers, readers};
 use crate::kind::Kind;
-use crate::machine::{Memory, pin, reserve_descriptors};
-use crate::mode::{Readers, pause, read, session};
+use crate::machine::{Memory, reserve_descriptors};
+use crate::mode::{begin, pause, session};
 use crate::names::Named;
 use crate::pump::Pump;
 use crate::report::{Cell, Report};
-use crate::target::{Target, TargetArgs};
+use crate::target::TargetArgs;
 
 /// Connections that wait, and how often they are woken.
 #[derive(Clone, Debug, clap::Args)]
@@ -41,10 +42,7 @@ const COLUMNS: [&str; 5] = [
 pub(crate) fn run(args: &IdleArgs) -> Result<Report, Failure> {
     let sessions = args.sessions.clamp(1, args.connections.max(1));
     reserve_descriptors(args.connections + sessions)?;
-    let target = Target::open(&args.target, 1, Some(args.target.server_core))?;
-    pin(args.target.probe_core)?;
-    let mut report = Report::new("idle", &COLUMNS);
-    report.note(&target.banner);
+    let (target, mut report) = begin(&args.target, "idle", &COLUMNS)?;
     let kind = args.kind.name();
     let (connections, driver) = (args.connections, &args.target.driver);
     report.note(format!(
@@ -59,7 +57,7 @@ pub(crate) fn run(args: &IdleArgs) -> Result<Report, Failure> {
     let before = target.memory()?;
     report.row(row("started", before, Cell::Empty, Cell::Empty));
 
-    let mut fleet = read(target.address, args.kind, connections, |index| {
+    let mut fleet = readers(target.address, args.kind, connections, |index| {
         session(index % sessions)
     })?;
     target.settle(|duration| fleet.pump_for(duration))?;

@@ -1,21 +1,23 @@
 //! `latency`: how long an event is on its way to every subscriber, while events come at a set rate.
 //!
-//! The load is open: an event is due at its time whether or not those before it were heard, and its latency
-//! counts from when it was due. So a server that stalls is late for all that fell due meanwhile, and
-//! nothing is omitted because the client waited along with it. First the peak is found, with a window of events in
-//! flight; then the rates are shares of it: of each server's own peak, and where there are peers, of the peer's for both.
-//! `lag` is the client's own: how long after it was due an event was sent.
+//! The load is open: an event is due at its time whether or not those before it were heard, and its
+//! latency counts from when it was due. So a server that stalls is late for all that fell due
+//! meanwhile, and nothing is omitted because the client waited along with it. First the peak is
+//! found, with a window of events in flight; then the rates are shares of it: of each server's own
+//! peak, and where there are peers, of the peer's for both. `lag` is the client's own: how long
+//! after it was due an event was sent.
 
 use std::time::Duration;
 
 use crate::failure::Failure;
+use crate::fleet::kinds::CountingFleet;
 use crate::load::{Load, micros_at};
 use crate::machine::{Usage, pin, reserve_descriptors};
-use crate::mode::arena::{Arena, Attendance, CountingFleet};
+use crate::mode::arena::{Arena, Attendance, Server, start};
 use crate::mode::session;
-use crate::peer::{PeersArgs, Started};
+use crate::peer::PeersArgs;
 use crate::report::{self, Cell, Report};
-use crate::target::{Target, TargetArgs};
+use crate::target::TargetArgs;
 use crate::voice::frame::Opening;
 
 /// Events that may be on their way before a server is said to have fallen behind.
@@ -138,34 +140,18 @@ fn subjects(args: &LatencyArgs, report: &mut Report) -> Result<Vec<Subject>, Fai
         padding: args.padding,
         is_array: false,
     };
-    let mut subjects = Vec::new();
-    let mut add = |arena, is_peer| {
-        subjects.push(Subject {
-            arena,
-            is_peer,
-            peak: 0,
-            is_out: false,
-        });
+    let subject = |(name, server): (String, Server)| Subject {
+        is_peer: server.is_peer(),
+        arena: Arena::new(name, server, (Opening::of_live(), session(0)), attendance),
+        peak: 0,
+        is_out: false,
     };
-    let drivers = if args.peers.is_none() {
-        vec![args.target.driver.clone()]
-    } else {
-        args.target.drivers()
-    };
-    for driver in drivers {
-        let target_args = args.target.with_driver(&driver);
-        let target = Target::open(&target_args, 1, Some(args.target.server_core))?;
-        report.note(&target.banner);
-        let opening = (Opening::of_live(), session(0));
-        add(Arena::ours(driver, target, opening, attendance), false);
-    }
-    for Started { name, running } in args.peers.start(args.target.server_core, report)? {
-        add(Arena::peer(name, running, attendance), true);
-    }
-    Ok(subjects)
+    let servers = start(&args.target, &args.peers, report)?;
+    Ok(servers.into_iter().map(subject).collect())
 }
 
-/// Offers everybody who takes part one load after the other, and adds their rows and how ours stand to each peer's.
+/// Offers everybody who takes part one load after the other, and adds their rows and how ours stand
+/// to each peer's.
 fn take_turns(
     args: &LatencyArgs,
     subjects: &mut [Subject],

@@ -1,7 +1,8 @@
-//! A load of events each of which is for some subscribers, and the columns that modes with one share.
+//! A load of events each of which is for some subscribers, and the columns that modes with one
+//! share.
 //!
-//! An event's latency ends when the last one who is entitled to it has heard it. Of an open load it begins when the event
-//! was due, of a closed one when it was sent.
+//! An event's latency ends when the last one who is entitled to it has heard it. Of an open load it
+//! begins when the event was due, of a closed one when it was sent.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -49,8 +50,8 @@ const CLIENT: usize = 10;
 const WAITED: usize = 11;
 /// A client that worked more than this share of the time, in percent, may be the limit.
 const CLIENT_BUSY_MAX: f64 = 90.0;
-/// When server and client together waited for their cores more than this share of the time, in percent, the machine had
-/// something else to do.
+/// When server and client together waited for their cores more than this share of the time, in
+/// percent, the machine had something else to do.
 const WAITED_MAX: f64 = 2.0;
 
 /// Subscribers each of which is entitled to some of the events.
@@ -69,7 +70,7 @@ pub(super) fn open_planned(
     let mut fleet = Fleet::open(address, voices, check)?;
     for _ in 0..publishers {
         let publishing = HttpPublishing::planned(address, plan);
-        fleet.attach(Box::new(publishing), 0)?;
+        fleet.attach(address, Box::new(publishing), 0)?;
     }
     Ok(fleet)
 }
@@ -114,8 +115,8 @@ pub(super) struct Measured {
     waited: Duration,
 }
 
-/// Publishes, from a server at rest to a server at rest. A message that comes to somebody who is not entitled to it
-/// is a failure, until the end.
+/// Publishes, from a server at rest to a server at rest. A message that comes to somebody who is
+/// not entitled to it is a failure, until the end.
 pub(super) fn measure(
     usage: &impl Fn() -> Result<Usage, Failure>,
     fleet: &mut ExactFleet,
@@ -223,8 +224,8 @@ impl Rounds {
         report.row(self.row(Cell::text("median"), medians));
         let (busy, lag, waited) = (medians[CLIENT], medians[LAG], medians[WAITED]);
         let names = self.names.join(", ");
-        // A client that is not let run is late, too, and it is not its fault. Without a lag, which is not a number
-        // then, only the first can be so.
+        // A client that is not let run is late, too, and it is not its fault. Without a lag, which
+        // is not a number then, only the first can be so.
         let is_late = busy > CLIENT_BUSY_MAX || lag > medians[P99] / 2.0;
         if !note_waiting(&names, waited, report) && is_late {
             report.note(format!(
@@ -236,13 +237,8 @@ impl Rounds {
 
     fn row(&self, round: Cell, figures: [f64; FIGURES]) -> Vec<Cell> {
         let names = self.names.iter().map(Cell::text);
-        let figures = figures.into_iter().zip(DIGITS).map(|(figure, digits)| {
-            if figure.is_nan() {
-                Cell::Empty
-            } else {
-                Cell::Figure(figure, digits)
-            }
-        });
+        let figures = figures.into_iter().zip(DIGITS);
+        let figures = figures.map(|(figure, digits)| Cell::figure(figure, digits));
         names.chain([round]).chain(figures).collect()
     }
 }

@@ -1,11 +1,12 @@
-//! `long-poll`: polls park, an event wakes them, each is answered and asks for what comes next. How many such cycles does a
-//! second of the server's cpu bear, beside nginx with nchan?
+//! `long-poll`: polls park, an event wakes them, each is answered and asks for what comes next. How
+//! many such cycles does a second of the server's cpu bear, beside nginx with nchan?
 //!
-//! Two shapes. In `own` each poll waits on a session of its own, and publishes go round: between two events of a
-//! session all others have one, so that its poll is parked again long before. In `one` all wait on one session, and the
-//! next event is published when all have asked again. Clients ask by the number of the last event, or by what nchan's
-//! answer says (`Last-Modified`, `Etag`); every answer must be the next event of that session. cpu counts publishing, too,
-//! and servers take turns.
+//! Two shapes. In `own` each poll waits on a session of its own, and publishes go round: between
+//! two events of a session all others have one, so that its poll is parked again long before. In
+//! `one` all wait on one session, and the next event is published when all have asked again.
+//! Clients ask by the number of the last event, or by what nchan's answer says (`Last-Modified`,
+//! `Etag`); every answer must be the next event of that session. cpu counts publishing, too, and
+//! servers take turns.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::mode::arena::Server;
 use crate::mode::load::{ExactFleet, Measured, Pace, measure, note_waiting, open_planned};
 use crate::mode::session;
 use crate::names::Named;
-use crate::peer::nchan::{self, Nchan};
+use crate::peer::nchan;
 use crate::publisher::Plan;
 use crate::report::{Cell, Report, Rounds, verdict};
 use crate::target::{Target, TargetArgs};
@@ -121,8 +122,8 @@ impl Shape {
         }
     }
 
-    /// How many events are in flight, and how many make these cycles. No more publishes may be in flight than leave a
-    /// session's poll time to park.
+    /// How many events are in flight, and how many make these cycles. No more publishes may be in
+    /// flight than leave a session's poll time to park.
     fn pace(self, args: &LongPollArgs, cycles: u64) -> Pace {
         let polls = args.polls as u64;
         match self {
@@ -157,8 +158,8 @@ pub(crate) fn run(args: &LongPollArgs) -> Result<Report, Failure> {
     }
     match nchan::installed() {
         Ok(installed) => {
-            let nchan = Nchan::start(&installed, core, NCHAN_BUFFER_LENGTH)?;
-            servers.push(("nchan".to_owned(), Server::Peer(Box::new(nchan))));
+            let nchan = nchan::start(&installed, core, NCHAN_BUFFER_LENGTH)?;
+            servers.push(("nchan".to_owned(), Server::Peer(nchan)));
         }
         Err(reason) => report.note(format!("nchan skipped: {reason}")),
     }

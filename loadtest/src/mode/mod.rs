@@ -23,21 +23,16 @@ pub(crate) mod soak;
 pub(crate) mod wake;
 pub(crate) mod walk;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::check::in_order::InOrder;
 use crate::check::resumable::Resumable;
 use crate::client::Client;
 use crate::failure::{During, Failure};
-use crate::fleet::Fleet;
-use crate::kind::Kind;
+use crate::machine::pin;
 use crate::report::Report;
-use crate::target::TargetArgs;
-use crate::voice::session::SessionVoice;
+use crate::target::{Target, TargetArgs};
 
 /// Requests that create sessions in one write.
 const CREATE_BATCH: usize = 250;
@@ -54,6 +49,20 @@ fn pause(duration: Duration) -> Result<(), Failure> {
 /// A session's token: the same run after run would find old events in a server that stays.
 fn session(index: usize) -> String {
     format!("probe-{}-{index}", std::process::id())
+}
+
+/// Starts a server with one shard on its core, moves this thread to the probe's, and begins the
+/// report.
+fn begin(
+    args: &TargetArgs,
+    mode: &'static str,
+    columns: &'static [&'static str],
+) -> Result<(Target, Report), Failure> {
+    let target = Target::open(args, 1, Some(args.server_core))?;
+    pin(args.probe_core)?;
+    let mut report = Report::new(mode, columns);
+    report.note(&target.banner);
+    Ok((target, report))
 }
 
 /// What creates a session.
@@ -78,21 +87,6 @@ fn create_sessions(publisher: &mut Client, sessions: usize) -> Result<(), Failur
         }
     }
     Ok(())
-}
-
-/// Readers of logs.
-pub(crate) type Readers = Fleet<SessionVoice, InOrder>;
-
-/// Connects so many readers, the `i`th to `session(i)`, and returns when all of them listen.
-pub(crate) fn read(
-    address: SocketAddr,
-    kind: Kind,
-    readers: usize,
-    session: impl Fn(usize) -> String,
-) -> Result<Readers, Failure> {
-    let host = Arc::from(address.to_string());
-    let voice = |index| SessionVoice::new(kind, &host, &session(index));
-    Fleet::open(address, (0..readers).map(voice), InOrder::new(readers))
 }
 
 /// The same server with this configuration, and the folder that it lives in until it is dropped.

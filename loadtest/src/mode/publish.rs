@@ -1,5 +1,5 @@
-//! `publish`: how many events one shard accepts over HTTP in the dialects sessions and pubsub, beside nginx with
-//! nchan on the same core.
+//! `publish`: how many events one shard accepts over HTTP in the dialects sessions and pubsub,
+//! beside nginx with nchan on the same core.
 //!
 //! wrk loads both, in turns; each answered request is an accepted event or an error.
 
@@ -9,7 +9,7 @@ use crate::client;
 use crate::failure::Failure;
 use crate::machine::{Usage, pin};
 use crate::mode::session;
-use crate::peer::nchan::{self, Nchan};
+use crate::peer::nchan;
 use crate::peer::server::Running;
 use crate::peer::wrk::{self, Counted, Load};
 use crate::report::{Cell, Report, Rounds};
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &PublishArgs) -> Result<Result<Report, &'static str>, Fa
          payload 128 B, driver {driver}, 1 shard"
     ));
     let nchan = match nchan::installed() {
-        Ok(installed) => Some(Nchan::start(&installed, core, args.nchan_buffer_length)?),
+        Ok(installed) => Some(nchan::start(&installed, core, args.nchan_buffer_length)?),
         Err(reason) => {
             report.note(format!("nchan skipped: {reason}"));
             None
@@ -112,8 +112,8 @@ pub(crate) fn run(args: &PublishArgs) -> Result<Result<Report, &'static str>, Fa
     Ok(Ok(report))
 }
 
-/// Who takes part: the sessions dialect first, since the others are compared with it.
-fn contenders(target: &Target, nchan: Option<&Nchan>) -> Vec<Contender> {
+/// The servers that take part: the sessions dialect first, since the others are compared with it.
+fn contenders(target: &Target, nchan: Option<&Running>) -> Vec<Contender> {
     let (address, session) = (target.address, session(0));
     let mut all = vec![
         Contender {
@@ -132,7 +132,7 @@ fn contenders(target: &Target, nchan: Option<&Nchan>) -> Vec<Contender> {
     all.extend(nchan.map(|nchan| Contender {
         name: "nchan",
         is_peer: true,
-        url: format!("http://{}/pub?id=probe", nchan.address),
+        url: format!("http://{}/pub?id=probe", nchan.subscribing.address),
         body: client::event(),
     }));
     all

@@ -1,25 +1,27 @@
-//! `ramp`: more and more events per second, until they take too long. Where is the knee of the curve?
+//! `ramp`: more and more events per second, until they take too long. Where is the knee of the
+//! curve?
 //!
-//! The offered load is doubled while it is carried, and then the interval in which the knee lies is halved a few
-//! times. A load is carried if its p99 stays within a bound and the queue does not grow: the last event is heard within
-//! that bound after the last was due, and the events on their way never exceed what a server lets wait for one
-//! subscriber. A load that is not carried is tried twice: a machine that did something else is not the server's fault.
+//! The offered load is doubled while it is carried, and then the interval in which the knee lies is
+//! halved a few times. A load is carried if its p99 stays within a bound and the queue does not
+//! grow: the last event is heard within that bound after the last was due, and the events on their
+//! way never exceed what a server lets wait for one subscriber. A load that is not carried is tried
+//! twice: a machine that did something else is not the server's fault.
 
 use std::time::Duration;
 
 use crate::failure::Failure;
+use crate::fleet::kinds::{CountingFleet, subscribers};
 use crate::load::{Load, micros_at};
-use crate::machine::{pin, reserve_descriptors};
-use crate::mode::arena::{CountingFleet, subscribers};
-use crate::mode::session;
+use crate::machine::reserve_descriptors;
+use crate::mode::{begin, session};
 use crate::publisher::HttpPublishing;
 use crate::pump::Pump;
 use crate::report::{Cell, Report};
 use crate::target::{Target, TargetArgs};
 use crate::voice::frame::Opening;
 
-/// Events that may be on their way: with their frames of some 150 bytes less than the MiB that may wait for one
-/// subscriber by default.
+/// Events that may be on their way: with their frames of some 150 bytes less than the MiB that may
+/// wait for one subscriber by default.
 const IN_FLIGHT_MAX: usize = 4_096;
 /// No server carries as many events per second.
 const RATE_MAX: u64 = 10_000_000;
@@ -79,14 +81,11 @@ pub(crate) fn run(args: &RampArgs) -> Result<Report, Failure> {
         ));
     }
     reserve_descriptors(args.subscribers)?;
-    let target = Target::open(&args.target, 1, Some(args.target.server_core))?;
-    pin(args.target.probe_core)?;
-    let mut report = Report::new("ramp", &COLUMNS);
-    report.note(&target.banner);
+    let (target, mut report) = begin(&args.target, "ramp", &COLUMNS)?;
     let (address, opening) = (target.address, Opening::of_live());
     let mut fleet = subscribers(address, opening, args.subscribers, IN_FLIGHT_MAX)?;
     let publishing = HttpPublishing::to_session(address, &session(0), false);
-    fleet.attach(Box::new(publishing), args.padding)?;
+    fleet.attach(address, Box::new(publishing), args.padding)?;
     let (count, bound) = (args.subscribers, args.p99_ms);
     report.note(format!(
         "ramp: {count} subscribers, {} s each, p99 within {bound} ms, driver {}, 1 shard",
@@ -129,7 +128,8 @@ fn is_the_client_late(step: &Step) -> bool {
     load.is_some_and(|load| 2.0 * micros_at(&load.lags, 0.99) >= micros_at(&load.latencies, 0.99))
 }
 
-/// The largest rate that is carried, 0 if not even the first is: doubled, and then the interval halved.
+/// The largest rate that is carried, 0 if not even the first is: doubled, and then the interval
+/// halved.
 fn search(
     from: u64,
     halvings: u32,

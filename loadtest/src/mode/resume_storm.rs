@@ -1,10 +1,12 @@
-//! `resume-storm`: everyone is cut off at once, events are published meanwhile, and everyone comes back at once, with a
-//! cursor. How long until the last has what it missed, and who has to wait meanwhile?
+//! `resume-storm`: everyone is cut off at once, events are published meanwhile, and everyone comes
+//! back at once, with a cursor. How long until the last has what it missed, and who has to wait
+//! meanwhile?
 //!
-//! A round ends when every reader has heard, or was told of, all that was published while it was away; the check says that
-//! nothing is missing unsaid. A bystander, a reader and a publisher of a session that is none of it, takes the time
-//! of its own events before and during the storm. With `--restart` the server itself leaves and another begins: its logs were
-//! in memory, so every reader must be told so. With `--missed` beyond `--retain` every reader must be told of a gap.
+//! A round ends when every reader has heard, or was told of, all that was published while it was
+//! away; the check says that nothing is missing unsaid. A bystander, a reader and a publisher of a
+//! session that is none of it, takes the time of its own events before and during the storm. With
+//! `--restart` the server itself leaves and another begins: its logs were in memory, so every
+//! reader must be told so. With `--missed` beyond `--retain` every reader must be told of a gap.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,8 +17,8 @@ use crate::failure::Failure;
 use crate::fleet::churn::{Churning, Member};
 use crate::kind::Kind;
 use crate::load::{Load, micros_at};
-use crate::machine::{pin, reserve_descriptors};
-use crate::mode::{close, configured, pause, session};
+use crate::machine::reserve_descriptors;
+use crate::mode::{begin, close, configured, pause, session};
 use crate::names::Named;
 use crate::pump::Pump;
 use crate::report::{self, Cell, Report, Rounds};
@@ -85,10 +87,7 @@ pub(crate) fn run(args: &ResumeStormArgs) -> Result<Report, Failure> {
     reserve_descriptors(args.readers + args.sessions)?;
     let config = format!("[hub.retention]\nevents = {}\n", args.retain);
     let (_folder, target_args) = configured(&args.target, &config)?;
-    let mut target = Target::open(&target_args, 1, Some(args.target.server_core))?;
-    pin(args.target.probe_core)?;
-    let mut report = Report::new("resume-storm", &COLUMNS);
-    report.note(&target.banner);
+    let (mut target, mut report) = begin(&target_args, "resume-storm", &COLUMNS)?;
     report.note(format!(
         "resume-storm: {} x {} on {} sessions miss {} events each {}, {} retained, driver {}, 1 shard",
         args.readers,

@@ -1,8 +1,10 @@
-//! `rooms`: thousands of sessions with a few subscribers each, and publishes spread over them at random.
+//! `rooms`: thousands of sessions with a few subscribers each, and publishes spread over them at
+//! random.
 //!
-//! What `fan-out` is not: nearly every event goes to connections that were quiet for long, and few writes have
-//! anything to gather. First with a window of events in flight, then at a set rate. Every delivery is looked at: a
-//! session's subscribers hear its events once and in order, and nobody else's.
+//! What `fan-out` is not: nearly every event goes to connections that were quiet for long, and few
+//! writes have anything to gather. First with a window of events in flight, then at a set rate.
+//! Every delivery is looked at: a session's subscribers hear its events once and in order, and
+//! nobody else's.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -142,7 +144,8 @@ fn paces(args: &RoomsArgs) -> Vec<Pace> {
     paces
 }
 
-/// What is not measured: nearly every session has had an event after the first, and a second of a rate is over.
+/// What is not measured: nearly every session has had an event after the first, and a second of a
+/// rate is over.
 fn warm_up(args: &RoomsArgs, fleet: &mut ExactFleet, pace: Pace) -> Result<(), Failure> {
     let pace = match pace {
         Pace::Window { window, .. } => Pace::Window {

@@ -1,4 +1,5 @@
-//! `shards`: what a delivered event costs in cpu, all threads together, with one shard and with more.
+//! `shards`: what a delivered event costs in cpu, all threads together, with one shard and with
+//! more.
 //!
 //! Shards share nothing, so the sum should hardly grow. The servers stay up side by side and take
 //! turns; each pins its own threads. On a machine with fewer cores than shards this says nothing
@@ -6,9 +7,10 @@
 
 use crate::client::SessionPublisher;
 use crate::failure::Failure;
+use crate::fleet::kinds::{Readers, readers};
 use crate::kind::Kind;
 use crate::machine::{Usage, reserve_descriptors};
-use crate::mode::{Readers, read, session};
+use crate::mode::session;
 use crate::names::Named;
 use crate::pump::Pump;
 use crate::report::{Cell, Report, median, median_ratio};
@@ -122,7 +124,7 @@ impl Arena {
         let target = Target::open(&args.target, shards, None)?;
         let sessions = args.sessions.max(1);
         let count = args.readers * sessions;
-        let fleet = read(target.address, args.kind, count, |index| {
+        let fleet = readers(target.address, args.kind, count, |index| {
             session(index % sessions)
         })?;
         let publishers =
@@ -137,7 +139,7 @@ impl Arena {
         })
     }
 
-    /// Publishes, and gives deliveries and the cpu they took with everything around them.
+    /// Publishes, and returns deliveries and the cpu they took with everything around them.
     fn round(&mut self, events: u32) -> Result<(u64, Usage), Failure> {
         let fleet = &mut self.fleet;
         self.target.settle(|duration| fleet.pump_for(duration))?;

@@ -1,9 +1,11 @@
-//! `slow-consumers`: some subscribers stop reading while events come at a set rate. The others must not notice.
+//! `slow-consumers`: some subscribers stop reading while events come at a set rate. The others must
+//! not notice.
 //!
-//! Three phases take turns: all read; a tenth has stopped; the tenth reads again, and whoever was thrown out comes
-//! back. The load is open, latencies count from when an event was due, and only those of the healthy count. The server
-//! is started with bounds that are soon reached, so that what it does past them is seen: close, drop and say how
-//! many, or (who reads a log) tell of a gap. All of it must add up.
+//! Three phases take turns: all read; a tenth has stopped; the tenth reads again, and whoever was
+//! thrown out comes back. The load is open, latencies count from when an event was due, and only
+//! those of the healthy count. The server is started with bounds that are soon reached, so that
+//! what it does past them is seen: close, drop and say how many, or (who reads a log) tell of a
+//! gap. All of it must add up.
 
 use std::time::{Duration, Instant};
 
@@ -12,8 +14,8 @@ use crate::failure::Failure;
 use crate::fleet::churn::{Churning, Member};
 use crate::kind::Kind;
 use crate::load::{Load, micros_at};
-use crate::machine::{pin, reserve_descriptors};
-use crate::mode::{close, configured, session};
+use crate::machine::reserve_descriptors;
+use crate::mode::{begin, close, configured, session};
 use crate::names::Named;
 use crate::pump::Pump;
 use crate::report::{Cell, Report, median_ratio};
@@ -22,7 +24,8 @@ use crate::target::{Target, TargetArgs};
 
 /// How often memory is looked at.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(100);
-/// What a slow reader of a log may hold in the server: what is pulled for it at a time, beyond what it lets wait.
+/// What a slow reader of a log may hold in the server: what is pulled for it at a time, beyond what
+/// it lets wait.
 const PULLED_KIB_MAX: u64 = 256 + 64;
 /// Memory that may come and go with anything, in KiB.
 const SLACK_KIB: u64 = 16 * 1024;
@@ -56,7 +59,8 @@ pub(crate) struct SlowConsumersArgs {
     /// Seconds of each phase.
     #[arg(long, default_value_t = 6)]
     seconds: u32,
-    /// Bytes that pad each payload: some hundred KiB fill what the kernel keeps for each who does not read.
+    /// Bytes that pad each payload: some hundred KiB fill what the kernel keeps for each who does
+    /// not read.
     #[arg(long, default_value_t = 5_000)]
     padding: usize,
     /// Rounds of three phases.
@@ -96,10 +100,7 @@ pub(crate) fn run(args: &SlowConsumersArgs) -> Result<Report, Failure> {
     }
     reserve_descriptors(args.subscribers)?;
     let (_folder, target_args) = configured(&args.target, &config(args))?;
-    let target = Target::open(&target_args, 1, Some(args.target.server_core))?;
-    pin(args.target.probe_core)?;
-    let mut report = Report::new("slow-consumers", &COLUMNS);
-    report.note(&target.banner);
+    let (target, mut report) = begin(&target_args, "slow-consumers", &COLUMNS)?;
     let mut scene = Scene::open(args, target)?;
     let slow = scene.slow.len();
     report.note(format!(
@@ -175,7 +176,8 @@ fn row(name: &str, round: u32, load: &Load, busy: f64, resident: u64) -> [Cell; 
 
 /// The server and everyone connected to it.
 struct Scene {
-    /// Before the server, so that it is dropped first: nobody is left for a leaving server to wait for.
+    /// Before the server, so that it is dropped first: nobody is left for a leaving server to wait
+    /// for.
     fleet: Churning,
     slow: Vec<usize>,
     target: Target,
@@ -231,8 +233,8 @@ impl Scene {
         Ok(())
     }
 
-    /// One phase; who was thrown out comes back as soon as it knows. Gives the load, how busy the server's core was
-    /// in percent, and the most memory it had, in KiB.
+    /// One phase; who was thrown out comes back as soon as it knows. Gives the load, how busy the
+    /// server's core was in percent, and the most memory it had, in KiB.
     fn offer(&mut self, args: &SlowConsumersArgs) -> Result<(Load, f64, u64), Failure> {
         let Self {
             fleet,

@@ -1,9 +1,11 @@
-//! `soak`: every kind of subscriber at once, for as long as one likes, a tenth of them always on its way out or back.
+//! `soak`: every kind of subscriber at once, for as long as one likes, a tenth of them always on
+//! its way out or back.
 //!
-//! Events come through HTTP at a modest open rate. Whoever leaves and when it comes back is drawn from a seed. Who has a
-//! cursor resumes by it. At the end everyone is back and the books are closed: nothing may be missing unsaid. A row each
-//! interval says what memory and descriptors the server has; logs are kept short, so that they are full after the first
-//! third, and from then on memory must stay.
+//! Events come through HTTP at a modest open rate. Whoever leaves and when it comes back is drawn
+//! from a seed. Who has a cursor resumes by it. At the end everyone is back and the check ends:
+//! nothing may be missing unsaid. A row each interval says what memory and descriptors the server
+//! has; logs are kept short, so that they are full after the first third, and from then on memory
+//! must stay.
 
 use std::time::{Duration, Instant};
 
@@ -12,8 +14,8 @@ use crate::failure::Failure;
 use crate::fleet::churn::{Churning, Member};
 use crate::kind::Kind;
 use crate::load::{Load, micros_at};
-use crate::machine::{pin, reserve_descriptors};
-use crate::mode::{close, configured, session};
+use crate::machine::reserve_descriptors;
+use crate::mode::{begin, close, configured, session};
 use crate::report::{Cell, Report, median};
 use crate::target::{Target, TargetArgs};
 
@@ -31,9 +33,10 @@ const ROWS_MAX: u32 = 30;
 const INTERVAL_MIN: Duration = Duration::from_secs(2);
 /// How often it is looked who leaves and who is back.
 const CHURN_INTERVAL: Duration = Duration::from_millis(50);
-/// Who leaves is away for at most so many milliseconds, half of that in the middle.
+/// The longest absence in milliseconds; the mean is half of it.
 const AWAY_MS_MAX: u64 = 2_000;
-/// Memory that grows by less than this between the middle third and the last is flat: percent, and KiB.
+/// Memory that grows by less than this between the middle third and the last is flat: percent, and
+/// KiB.
 const FLAT_PERCENT: f64 = 3.0;
 /// The same, in KiB: below it allocators come and go.
 const FLAT_KIB: f64 = 1_024.0;
@@ -83,7 +86,7 @@ const COLUMNS: [&str; 11] = [
     "violations",
 ];
 
-/// Who is away until when.
+/// Subscribers that are away, and until when.
 struct Churn {
     random: fastrand::Rng,
     away: Vec<(Instant, usize)>,
@@ -103,10 +106,7 @@ pub(crate) fn run(args: &SoakArgs) -> Result<Report, Failure> {
     reserve_descriptors(args.subscribers + args.sessions)?;
     let config = format!("[hub.retention]\nevents = {}\n", args.retain);
     let (_folder, target_args) = configured(&args.target, &config)?;
-    let target = Target::open(&target_args, 1, Some(args.target.server_core))?;
-    pin(args.target.probe_core)?;
-    let mut report = Report::new("soak", &COLUMNS);
-    report.note(&target.banner);
+    let (target, mut report) = begin(&target_args, "soak", &COLUMNS)?;
     report.note(format!(
         "soak: {} subscribers of {} kinds on {} sessions, {} events/s, one of {} away, {} events retained, seed {}, driver {}, \
          1 shard",

@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use crate::client::SessionPublisher;
 use crate::failure::Failure;
+use crate::fleet::kinds::{Readers, readers};
 use crate::floor::Floor;
 use crate::kind::Kind;
 use crate::machine::{pin, reserve_descriptors};
-use crate::mode::{Readers, read, session};
+use crate::mode::session;
 use crate::pump::Pump;
 use crate::report::{Cell, Report, Rounds};
 use crate::target::{Target, TargetArgs};
@@ -53,7 +54,7 @@ pub(crate) fn run(args: &WakeArgs) -> Result<Report, Failure> {
     pin(cores.1)?;
     let mut floor = Floor::open(args.polls, cores.0, cores.1, None)?;
     let mut publisher = SessionPublisher::connect(target.address, &session(0))?;
-    let mut fleet = read(target.address, Kind::Poll, args.polls, |_| session(0))?;
+    let mut fleet = readers(target.address, Kind::Poll, args.polls, |_| session(0))?;
 
     let mut report = Report::new("wake", &COLUMNS);
     report.note(&target.banner);

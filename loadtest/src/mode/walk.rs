@@ -1,23 +1,25 @@
 //! `walk`: what it costs to look at everything that there is, and who waits meanwhile.
 //!
-//! Many sessions and many connections are walked in pages, one after the other, beside a bystander whose events come
-//! at fixed times. A window without a walk and one that is as long as a walk take turns; then one more walk, with
-//! nothing else to do, shows what a page takes of the processor.
+//! Many sessions and many connections are walked in pages, one after the other, beside a bystander
+//! whose events come at fixed times. A window without a walk and one that is as long as a walk take
+//! turns; then one more walk, with nothing else to do, shows what a page takes of the processor.
 
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::control::Control;
 use crate::failure::{During, Failure};
+use crate::fleet::kinds::readers;
 use crate::kind::Kind;
 use crate::load::{Load, micros_at};
 use crate::machine::{pin, reserve_descriptors};
-use crate::mode::{create_sessions, read, session};
+use crate::mode::{create_sessions, session};
 use crate::pump::Pump;
 use crate::report::{Cell, Report, median, verdict};
 use crate::target::{Target, TargetArgs};
 
-/// The most that 99 of 100 of the bystander's events may take while somebody walks, in milliseconds.
+/// The most that 99 of 100 of the bystander's events may take while somebody walks, in
+/// milliseconds.
 const P99_TARGET_MS: f64 = 5.0;
 /// The most of the processor that a page may take, in milliseconds.
 const PAGE_TARGET_MS: f64 = 10.0;
@@ -83,7 +85,7 @@ pub(crate) fn run(args: &WalkArgs) -> Result<Report, Failure> {
         args.sessions, args.limit, args.rate, args.target.driver, args.shards
     ));
     create_sessions(&mut Client::connect(target.address)?, args.sessions)?;
-    let mut fleet = read(target.address, Kind::Websocket, connections, |index| {
+    let mut fleet = readers(target.address, Kind::Websocket, connections, |index| {
         session(index % args.sessions.max(1))
     })?;
     let mut client = Client::connect(target.address)?;

@@ -1,15 +1,16 @@
-//! Events in what one subscriber of a peer receives: messages of a protocol that is a stream of bytes, as it comes or inside
-//! of the frames of a WebSocket, which may begin and end anywhere; or one message of a WebSocket each.
+//! Events in what one subscriber of a peer receives: messages of a protocol that is a stream of
+//! bytes, as it comes or inside of the frames of a WebSocket, which may begin and end anywhere; or
+//! one message of a WebSocket each.
 //!
-//! A protocol is one function that reads the message its bytes begin with; nothing here knows which. A message is looked
-//! at where it was received, unless it was cut: then what there is of it waits for the rest. Every event's number is read,
-//! not only its length: at the place where the event before had it, so that it costs a comparison of nine bytes and ten
-//! digits.
+//! A protocol is one function that reads the message its bytes begin with; nothing here knows
+//! which. A message is looked at where it was received, unless it was cut: then what there is of it
+//! waits for the rest. Every event's number is read, not only its length: at the place where the
+//! event before had it, so that it costs a comparison of nine bytes and ten digits.
 
-use super::server::Decoder;
+use crate::fault::Fault;
 use crate::frames::{Messages, SEQUENCE_MARKER, Unframer, sequence_after};
 use crate::partial::Partial;
-use crate::voice::{Fault, Heard};
+use crate::voice::Heard;
 use crate::websocket::{Opcode, encode_message};
 
 /// A message, as far as a subscriber cares for it.
@@ -25,8 +26,8 @@ pub(crate) enum Message<'a> {
     Other,
 }
 
-/// Reads the message that bytes begin with, and says how many bytes it took; `None` means that more are needed. Fails
-/// with what is wrong.
+/// Reads the message that bytes begin with, and says how many bytes it took; `None` means that more
+/// are needed. Fails with what is wrong.
 pub(crate) type Read = fn(&[u8]) -> Result<Option<(Message<'_>, usize)>, String>;
 
 /// Bytes of a protocol as a client sends them: in a frame of a WebSocket, or as they are.
@@ -90,8 +91,8 @@ impl EventDecoder {
         Self { framing, reader }
     }
 
-    /// The same for messages of a WebSocket, one of which is an event if it has a number behind this marker, and is
-    /// read otherwise.
+    /// The same for messages of a WebSocket, one of which is an event if it has a number behind
+    /// this marker, and is read otherwise.
     pub(crate) fn of_messages(read: Read, marker: &'static [u8], pong: Vec<u8>) -> Self {
         let (framing, at) = (Framing::Messages(Messages::default()), 0);
         let reader = Reader {
@@ -121,7 +122,7 @@ impl Reader {
         &mut self,
         bytes: &[u8],
         replies: &mut Vec<u8>,
-        each: &mut dyn FnMut(Heard<'_>) -> Result<(), String>,
+        each: &mut impl FnMut(Heard<'_>) -> Result<(), String>,
     ) -> Result<usize, String> {
         let Some((message, taken)) = (self.read)(bytes)? else {
             return Ok(0);
@@ -142,12 +143,14 @@ impl Reader {
     }
 }
 
-impl Decoder for EventDecoder {
-    fn feed(
+impl EventDecoder {
+    /// Takes what was received. Tells `each` of what ends in it; what must be sent back (a pong) is
+    /// appended to `replies`. Fails with what is wrong, or what `each` refuses.
+    pub(crate) fn feed(
         &mut self,
         bytes: &[u8],
         replies: &mut Vec<u8>,
-        each: &mut dyn FnMut(Heard<'_>) -> Result<(), String>,
+        each: &mut impl FnMut(Heard<'_>) -> Result<(), String>,
     ) -> Result<(), Fault> {
         let reader = &mut self.reader;
         // While frames are taken apart their own replies are lent.
@@ -178,7 +181,7 @@ pub(crate) type Told = (Vec<Option<(u64, usize)>>, Vec<u8>);
 /// What a decoder makes of these pieces.
 #[cfg(test)]
 pub(crate) fn told<'b>(
-    mut decoder: impl Decoder,
+    mut decoder: EventDecoder,
     pieces: impl IntoIterator<Item = &'b [u8]>,
 ) -> Result<Told, String> {
     let (mut told, mut replies) = (Vec::new(), Vec::new());
@@ -197,7 +200,7 @@ pub(crate) fn told<'b>(
 
 /// Fails unless a decoder makes the same of a transcript wherever it is cut, and that is this.
 #[cfg(test)]
-pub(crate) fn assert_told<D: Decoder>(decoder: impl Fn() -> D, transcript: &[u8], expected: &Told) {
+pub(crate) fn assert_told(decoder: impl Fn() -> EventDecoder, transcript: &[u8], expected: &Told) {
     assert_eq!(told(decoder(), [transcript]).as_ref(), Ok(expected));
     assert_eq!(told(decoder(), transcript.chunks(1)).as_ref(), Ok(expected));
     for cut in 0..transcript.len() {

@@ -11,6 +11,7 @@ pub(crate) mod server;
 pub(crate) mod sockets;
 pub(crate) mod sockudo;
 pub(crate) mod tonic;
+pub(crate) mod voice;
 pub(crate) mod wrk;
 
 use std::env;
@@ -34,7 +35,7 @@ pub(crate) const PEERS: &[Peer] = &[
     sockudo::PEER,
 ];
 
-/// Who stands beside the server, in the modes where everybody hears everything.
+/// The peers beside the server, in the modes where everybody hears everything.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct PeersArgs {
     /// Peers by name, `all` or `none`; what is not installed is left out, and a note says so.
@@ -54,7 +55,11 @@ impl PeersArgs {
     }
 
     /// Starts those that are installed, on one core, and notes how they run or why they do not.
-    pub(crate) fn start(&self, core: usize, report: &mut Report) -> Result<Vec<Started>, Failure> {
+    pub(crate) fn start(
+        &self,
+        core: usize,
+        report: &mut Report,
+    ) -> Result<Vec<(&'static str, Running)>, Failure> {
         let is_wanted = |peer: &&Peer| {
             let mut names = self.peers.iter();
             names.any(|name| name == peer.name || name == "all")
@@ -66,21 +71,11 @@ impl PeersArgs {
                 continue;
             }
             let running = (peer.start)(core)?;
-            report.note(running.banner());
-            started.push(Started {
-                name: peer.name,
-                running,
-            });
+            report.note(&running.banner);
+            started.push((peer.name, running));
         }
         Ok(started)
     }
-}
-
-/// A peer by its name.
-#[derive(Debug)]
-pub(crate) struct Started {
-    pub(crate) name: &'static str,
-    pub(crate) running: Box<dyn Running>,
 }
 
 /// Where a program is, or that it is missing and what installs it.

@@ -1,20 +1,20 @@
-//! mosquitto: a topic of MQTT 3.1.1 at `QoS` 0, over WebSocket, or over plain TCP as its own clients have it.
+//! mosquitto: a topic of MQTT 3.1.1 at `QoS` 0, over WebSocket, or over plain TCP as its own
+//! clients have it.
 //!
-//! Settings: what a subscriber has not taken may wait without a bound (`max_queued_messages 0`: beyond it messages are
-//! dropped silently), no delay of small packets, no persistence, nothing logged or counted under `$SYS`. The publisher
-//! is a client on plain TCP, which its loop serves better than a WebSocket.
-//! The protocol: <https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html>.
+//! Settings: what a subscriber has not taken may wait without a bound (`max_queued_messages 0`:
+//! beyond it messages are dropped silently), no delay of small packets, no persistence, nothing
+//! logged or counted under `$SYS`. The publisher is a client on plain TCP, which its loop serves
+//! better than a WebSocket. The protocol:
+//! <https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html>.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use nix::unistd::Pid;
-
 use super::decoder::{EventDecoder, Message, wire};
 use super::process::{Process, folder, version};
-use super::server::{Decoder, Peer, Running, Subscribing};
+use super::server::{Peer, Running, Subscribing};
 use crate::failure::{During, Failure};
 use crate::publisher::{Answers, Publishing, bodies};
 use crate::target::free_address;
@@ -27,8 +27,8 @@ const NAME: &str = "mosquitto";
 const NAME_TCP: &str = "mosquitto-tcp";
 /// The topic.
 const TOPIC: &[u8] = b"probe";
-/// CONNECT (§3.1): a clean session without a name, a will or a time to keep alive. CONNACK is not waited for: §3.1.4
-/// lets a client go on at once.
+/// CONNECT (§3.1): a clean session without a name, a will or a time to keep alive. CONNACK is not
+/// waited for: §3.1.4 lets a client go on at once.
 const CONNECT: &[u8] = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x00\x00\x00";
 /// SUBSCRIBE (§3.8) to the topic at `QoS` 0.
 const SUBSCRIBE: &[u8] = b"\x82\x0a\x00\x01\x00\x05probe\x00";
@@ -50,17 +50,7 @@ fn installed() -> Result<PathBuf, String> {
     super::installed(PROGRAM, "apt-get install mosquitto")
 }
 
-#[derive(Debug)]
-struct Mosquitto {
-    process: Process,
-    version: String,
-    /// Where publishers connect.
-    plain: SocketAddr,
-    /// Where subscribers do, if it is over WebSocket.
-    websocket: Option<SocketAddr>,
-}
-
-fn start(core: usize, has_websockets: bool) -> Result<Box<dyn Running>, Failure> {
+fn start(core: usize, has_websockets: bool) -> Result<Running, Failure> {
     let mosquitto = installed().map_err(Failure::new)?;
     let folder = folder()?;
     let plain = free_address()?;
@@ -70,12 +60,29 @@ fn start(core: usize, has_websockets: bool) -> Result<Box<dyn Running>, Failure>
     let mut command = Command::new(&mosquitto);
     command.arg("-c").arg(&file);
     let addresses: Vec<SocketAddr> = [plain].into_iter().chain(websocket).collect();
-    Ok(Box::new(Mosquitto {
-        process: Process::start(command, folder, core, &addresses)?,
-        version: version(&mosquitto, "-h"),
-        plain,
-        websocket,
-    }))
+    let process = Process::start(command, folder, core, &addresses)?;
+    let version = version(&mosquitto, "-h");
+    let fields = "Sec-WebSocket-Protocol: mqtt\r\n";
+    Ok(Running {
+        pids: vec![process.pid],
+        banner: match websocket {
+            Some(websocket) => format!("{NAME} is {version}, WebSockets on {websocket}, QoS 0"),
+            None => format!("{NAME_TCP} is {version}, plain TCP on {plain}, QoS 0"),
+        },
+        subscribing: Subscribing {
+            address: websocket.unwrap_or(plain),
+            handshake: websocket.map(|_| ("/".to_owned(), fields.to_owned())),
+            hello: wire(has_websockets, &[CONNECT, SUBSCRIBE].concat()),
+            is_confirmed: true,
+        },
+        decoder: if has_websockets {
+            || decoder(true)
+        } else {
+            || decoder(false)
+        },
+        publisher: (plain, |_| Box::new(Publisher)),
+        process: Box::new(process),
+    })
 }
 
 fn configuration(plain: SocketAddr, websocket: Option<SocketAddr>) -> String {
@@ -97,40 +104,6 @@ log_type error
 listener {port} {ip}
 {websocket}"
     )
-}
-
-impl Running for Mosquitto {
-    fn pids(&self) -> &[Pid] {
-        std::slice::from_ref(&self.process.pid)
-    }
-
-    fn banner(&self) -> String {
-        let (version, plain) = (&self.version, self.plain);
-        match self.websocket {
-            Some(websocket) => format!("{NAME} is {version}, WebSockets on {websocket}, QoS 0"),
-            None => format!("{NAME_TCP} is {version}, plain TCP on {plain}, QoS 0"),
-        }
-    }
-
-    fn subscribing(&self) -> Subscribing {
-        let fields = "Sec-WebSocket-Protocol: mqtt\r\n";
-        Subscribing {
-            address: self.websocket.unwrap_or(self.plain),
-            handshake: self.websocket.map(|_| ("/".to_owned(), fields.to_owned())),
-            hello: wire(self.websocket.is_some(), &[CONNECT, SUBSCRIBE].concat()),
-            is_confirmed: true,
-        }
-    }
-
-    fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(decoder(self.websocket.is_some()))
-    }
-
-    fn publishing(&self) -> Box<dyn Publishing> {
-        Box::new(Publisher {
-            address: self.plain,
-        })
-    }
 }
 
 fn decoder(is_websocket: bool) -> EventDecoder {
@@ -198,16 +171,9 @@ fn publish(payload: &[u8], packets: &mut Vec<u8>) {
 }
 
 /// A client whose messages nobody acknowledges.
-#[derive(Debug)]
-struct Publisher {
-    address: SocketAddr,
-}
+struct Publisher;
 
 impl Publishing for Publisher {
-    fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     fn hello(&self) -> Vec<u8> {
         CONNECT.to_vec()
     }

@@ -1,20 +1,18 @@
 //! nats-server: subjects over WebSocket, or over plain TCP as its own clients have it.
 //!
-//! Settings: no TLS and no compression, which its documentation offers where neither is needed; as much pending for a
-//! subscriber as there is memory for, so that none is cut off as a slow one. On one core Go runs one thread of its own
-//! choosing. The publisher is a client on plain TCP.
-//! The protocol: <https://docs.nats.io/reference/reference-protocols/nats-protocol>.
+//! Settings: no TLS and no compression, which its documentation offers where neither is needed; as
+//! much pending for a subscriber as there is memory for, so that none is cut off as a slow one. On
+//! one core Go runs one thread of its own choosing. The publisher is a client on plain TCP. The
+//! protocol: <https://docs.nats.io/reference/reference-protocols/nats-protocol>.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use nix::unistd::Pid;
-
 use super::decoder::{EventDecoder, Message, wire};
 use super::process::{Process, folder, version};
-use super::server::{Decoder, Peer, Running, Subscribing};
+use super::server::{Peer, Running, Subscribing};
 use crate::failure::{During, Failure};
 use crate::publisher::{Answers, Publishing, bodies};
 use crate::target::free_address;
@@ -47,17 +45,7 @@ fn installed() -> Result<PathBuf, String> {
     super::installed(PROGRAM, "apt-get install nats-server")
 }
 
-#[derive(Debug)]
-struct Nats {
-    process: Process,
-    version: String,
-    /// Where publishers connect.
-    plain: SocketAddr,
-    /// Where subscribers do, if it is over WebSocket.
-    websocket: Option<SocketAddr>,
-}
-
-fn start(core: usize, has_websockets: bool) -> Result<Box<dyn Running>, Failure> {
+fn start(core: usize, has_websockets: bool) -> Result<Running, Failure> {
     let nats = installed().map_err(Failure::new)?;
     let folder = folder()?;
     let (plain, websocket) = (free_address()?, free_address()?);
@@ -65,12 +53,31 @@ fn start(core: usize, has_websockets: bool) -> Result<Box<dyn Running>, Failure>
     fs::write(&file, configuration(plain, websocket)).during("nats-server's configuration")?;
     let mut command = Command::new(&nats);
     command.arg("--config").arg(&file);
-    Ok(Box::new(Nats {
-        process: Process::start(command, folder, core, &[plain, websocket])?,
-        version: version(&nats, "--version"),
-        plain,
-        websocket: has_websockets.then_some(websocket),
-    }))
+    let process = Process::start(command, folder, core, &[plain, websocket])?;
+    let version = version(&nats, "--version");
+    // Only the answer to a ping shows that what came before it was carried out.
+    let hello = format!("{CONNECT}SUB probe 1\r\nPING\r\n");
+    Ok(Running {
+        pids: vec![process.pid],
+        banner: if has_websockets {
+            format!("{NAME} is {version}, WebSockets on {websocket}, no compression")
+        } else {
+            format!("{NAME_TCP} is {version}, plain TCP on {plain}")
+        },
+        subscribing: Subscribing {
+            address: if has_websockets { websocket } else { plain },
+            handshake: has_websockets.then(|| ("/".to_owned(), String::new())),
+            hello: wire(has_websockets, hello.as_bytes()),
+            is_confirmed: true,
+        },
+        decoder: if has_websockets {
+            || decoder(true)
+        } else {
+            || decoder(false)
+        },
+        publisher: (plain, |_| Box::new(Publisher)),
+        process: Box::new(process),
+    })
 }
 
 fn configuration(plain: SocketAddr, websocket: SocketAddr) -> String {
@@ -85,44 +92,6 @@ max_pending: 1GB
 write_deadline: \"60s\"
 "
     )
-}
-
-impl Running for Nats {
-    fn pids(&self) -> &[Pid] {
-        std::slice::from_ref(&self.process.pid)
-    }
-
-    fn banner(&self) -> String {
-        let (version, plain) = (&self.version, self.plain);
-        match self.websocket {
-            Some(websocket) => {
-                format!("{NAME} is {version}, WebSockets on {websocket}, no compression")
-            }
-            None => format!("{NAME_TCP} is {version}, plain TCP on {plain}"),
-        }
-    }
-
-    fn subscribing(&self) -> Subscribing {
-        // Only the answer to a ping shows that what came before it was carried out.
-        let text = format!("{CONNECT}SUB probe 1\r\nPING\r\n");
-        Subscribing {
-            address: self.websocket.unwrap_or(self.plain),
-            handshake: self.websocket.map(|_| ("/".to_owned(), String::new())),
-            hello: wire(self.websocket.is_some(), text.as_bytes()),
-            is_confirmed: true,
-        }
-    }
-
-    fn decoder(&self) -> Box<dyn Decoder> {
-        let is_websocket = self.websocket.is_some();
-        Box::new(decoder(is_websocket))
-    }
-
-    fn publishing(&self) -> Box<dyn Publishing> {
-        Box::new(Publisher {
-            address: self.plain,
-        })
-    }
 }
 
 fn decoder(is_websocket: bool) -> EventDecoder {
@@ -160,16 +129,9 @@ fn read(bytes: &[u8]) -> Result<Option<(Message<'_>, usize)>, String> {
 }
 
 /// A client that nothing is acknowledged to.
-#[derive(Debug)]
-struct Publisher {
-    address: SocketAddr,
-}
+struct Publisher;
 
 impl Publishing for Publisher {
-    fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     fn hello(&self) -> Vec<u8> {
         CONNECT.as_bytes().to_vec()
     }
@@ -237,9 +199,7 @@ mod tests {
         for text in ["-ERR 'Slow Consumer'\r\n", "MSG probe 1 x\r\n"] {
             assert!(told(decoder(false), [text.as_bytes()]).is_err(), "{text}");
         }
-        let mut publisher = Publisher {
-            address: SocketAddr::from(([127, 0, 0, 1], 1)),
-        };
+        let mut publisher = Publisher;
         let mut replies = Vec::new();
         let bytes = "PING\r\n".len();
         let taken = publisher.take(b"PING\r\nPI", &mut replies);

@@ -1,7 +1,8 @@
-//! nginx with the nchan module: one worker on one core, publishing over HTTP to memory; long polls, or a WebSocket each.
+//! nginx with the nchan module: one worker on one core, publishing over HTTP to memory; long polls,
+//! or a WebSocket each.
 //!
-//! Its configuration is what its documentation offers for most throughput: no access log, one worker,
-//! bodies in a single buffer, kept-alive connections without a limit.
+//! Its configuration is what its documentation offers for most throughput: no access log, one
+//! worker, bodies in a single buffer, kept-alive connections without a limit.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -15,10 +16,10 @@ use nix::unistd::Pid;
 use super::decoder::EventDecoder;
 use super::process::{Process, folder};
 use super::program;
-use super::server::{Decoder, Peer, Running, Subscribing};
+use super::server::{Peer, Running, Subscribing};
 use crate::failure::{During, Failure};
 use crate::machine::children_of;
-use crate::publisher::{HttpPublishing, Publishing};
+use crate::publisher::HttpPublishing;
 use crate::target::free_address;
 
 /// Where distributions put the module.
@@ -27,11 +28,14 @@ const MODULES: [&str; 3] = [
     "/usr/lib64/nginx/modules/ngx_nchan_module.so",
     "/etc/nginx/modules/ngx_nchan_module.so",
 ];
-/// Connections of its worker: as many as a process may have descriptors on the machines that this is made for.
+/// Connections of its worker: as many as a process may have descriptors on the machines that this
+/// is made for.
 const CONNECTIONS_MAX: u32 = 20_000;
-/// The channel that everybody listens to who stands beside ours in `fan-out`, `latency` and `connect-storm`.
+/// The channel that everybody listens to who stands beside ours in `fan-out`, `latency` and
+/// `connect-storm`.
 const CHANNEL: &str = "probe";
-/// Messages that a channel keeps for subscribers that lag: more than are ever in flight, so that none is lost.
+/// Messages that a channel keeps for subscribers that lag: more than are ever in flight, so that
+/// none is lost.
 const BUFFER_LENGTH: u32 = 10_000;
 /// It has a worker within this time.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -54,40 +58,41 @@ pub(crate) fn installed() -> Result<Installed, &'static str> {
     Ok(Installed { nginx, module })
 }
 
-/// A running nginx, stopped when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Nchan {
-    /// Where it listens.
-    pub(crate) address: SocketAddr,
-    /// The master: told to stop, it ends its worker before itself.
-    _process: Process,
-    /// Master and worker.
-    pids: Vec<Pid>,
-}
-
-impl Nchan {
-    /// Starts it on one core; `buffer_length` is how many messages a channel keeps.
-    pub(crate) fn start(
-        installed: &Installed,
-        core: usize,
-        buffer_length: u32,
-    ) -> Result<Self, Failure> {
-        let folder = folder()?;
-        let address = free_address()?;
-        let file = folder.path().join("nginx.conf");
-        let text = configuration(folder.path(), &installed.module, address, buffer_length);
-        fs::write(&file, text).during("nginx's configuration")?;
-        let mut command = Command::new(&installed.nginx);
-        command.arg("-p").arg(folder.path()).arg("-c").arg(&file);
-        let process = Process::start(command, folder, core, &[address])?;
-        let mut pids = vec![process.pid];
-        pids.extend(await_workers(process.pid)?);
-        Ok(Self {
+/// Starts it on one core; `buffer_length` is how many messages a channel keeps.
+pub(crate) fn start(
+    installed: &Installed,
+    core: usize,
+    buffer_length: u32,
+) -> Result<Running, Failure> {
+    let folder = folder()?;
+    let address = free_address()?;
+    let file = folder.path().join("nginx.conf");
+    let text = configuration(folder.path(), &installed.module, address, buffer_length);
+    fs::write(&file, text).during("nginx's configuration")?;
+    let mut command = Command::new(&installed.nginx);
+    command.arg("-p").arg(folder.path()).arg("-c").arg(&file);
+    // The master: told to stop, it ends its worker before itself.
+    let process = Process::start(command, folder, core, &[address])?;
+    let mut pids = vec![process.pid];
+    pids.extend(await_workers(process.pid)?);
+    Ok(Running {
+        pids,
+        banner: format!(
+            "nginx with nchan listening on {address}: 1 worker, {buffer_length} messages kept in memory"
+        ),
+        subscribing: Subscribing {
             address,
-            _process: process,
-            pids,
-        })
-    }
+            handshake: Some((format!("/subscribe?id={CHANNEL}"), String::new())),
+            hello: Vec::new(),
+            is_confirmed: false,
+        },
+        decoder: EventDecoder::of_events,
+        publisher: (address, |address| {
+            let path = format!("/pub?id={CHANNEL}");
+            Box::new(HttpPublishing::new(address, &path))
+        }),
+        process: Box::new(process),
+    })
 }
 
 /// The kernel accepts connections before there are any: the master listens first.
@@ -114,40 +119,9 @@ pub(crate) const PEER: Peer = Peer {
     },
     start: |core| {
         let installed = installed().map_err(Failure::new)?;
-        Ok(Box::new(Nchan::start(&installed, core, BUFFER_LENGTH)?))
+        self::start(&installed, core, BUFFER_LENGTH)
     },
 };
-
-impl Running for Nchan {
-    fn pids(&self) -> &[Pid] {
-        &self.pids
-    }
-
-    fn banner(&self) -> String {
-        let address = self.address;
-        format!(
-            "nginx with nchan listening on {address}: 1 worker, {BUFFER_LENGTH} messages kept in memory"
-        )
-    }
-
-    fn subscribing(&self) -> Subscribing {
-        Subscribing {
-            address: self.address,
-            handshake: Some((format!("/subscribe?id={CHANNEL}"), String::new())),
-            hello: Vec::new(),
-            is_confirmed: false,
-        }
-    }
-
-    fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(EventDecoder::of_events())
-    }
-
-    fn publishing(&self) -> Box<dyn Publishing> {
-        let path = format!("/pub?id={CHANNEL}");
-        Box::new(HttpPublishing::new(self.address, &path))
-    }
-}
 
 fn configuration(folder: &Path, module: &Path, address: SocketAddr, buffer_length: u32) -> String {
     let (folder, module) = (folder.display(), module.display());
@@ -214,7 +188,7 @@ mod tests {
         }
         // Without it the work would cost nothing.
         let running = (PEER.start)(0).expect("nginx");
-        assert_eq!(running.pids().len(), 2);
+        assert_eq!(running.pids.len(), 2);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The process of a peer: started on one core, ready when it accepts connections, stopped when it is dropped.
+//! The process of a peer: started on one core, ready when it accepts connections, stopped when it
+//! is dropped.
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
@@ -36,7 +37,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a program on one core, in its folder, and waits until it accepts connections at all addresses.
+    /// Starts a program on one core, in its folder, and waits until it accepts connections at all
+    /// addresses.
     pub(crate) fn start(
         mut command: Command,
         folder: TempDir,

@@ -1,19 +1,16 @@
 //! Redis: a channel of its publish/subscribe, over plain TCP, which is all it has.
 //!
-//! Settings: nothing is saved, what a subscriber has not taken may wait without a bound, and one thread does
-//! everything (`io-threads 1`): others would share its core. PUBLISH is pipelined, and its answer says how many were
-//! sent the event.
-//! The protocol: <https://redis.io/docs/latest/develop/reference/protocol-spec/>, RESP2.
+//! Settings: nothing is saved, what a subscriber has not taken may wait without a bound, and one
+//! thread does everything (`io-threads 1`): others would share its core. PUBLISH is pipelined, and
+//! its answer says how many were sent the event. The protocol:
+//! <https://redis.io/docs/latest/develop/reference/protocol-spec/>, RESP2.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use nix::unistd::Pid;
-
 use super::decoder::{EventDecoder, Message};
 use super::process::{Process, folder, version};
-use super::server::{Decoder, Peer, Running, Subscribing};
+use super::server::{Peer, Running, Subscribing};
 use crate::failure::Failure;
 use crate::publisher::{Answers, Publishing, bodies};
 use crate::target::free_address;
@@ -36,14 +33,7 @@ fn installed() -> Result<PathBuf, String> {
     super::installed(PROGRAM, "apt-get install redis-server")
 }
 
-#[derive(Debug)]
-struct Redis {
-    process: Process,
-    version: String,
-    address: SocketAddr,
-}
-
-fn start(core: usize) -> Result<Box<dyn Running>, Failure> {
+fn start(core: usize) -> Result<Running, Failure> {
     let redis = installed().map_err(Failure::new)?;
     let address = free_address()?;
     let mut command = Command::new(&redis);
@@ -52,53 +42,31 @@ fn start(core: usize) -> Result<Box<dyn Running>, Failure> {
     command.args(["--save", "", "--appendonly", "no", "--io-threads", "1"]);
     command.args(["--client-output-buffer-limit", "pubsub 0 0 0"]);
     command.args(["--maxclients", "18000"]);
-    Ok(Box::new(Redis {
-        process: Process::start(command, folder()?, core, &[address])?,
-        version: version(&redis, "--version"),
-        address,
-    }))
-}
-
-impl Running for Redis {
-    fn pids(&self) -> &[Pid] {
-        std::slice::from_ref(&self.process.pid)
-    }
-
-    fn banner(&self) -> String {
-        // The rest is hashes of how it was built.
-        let version = self.version.split(" sha=").next().unwrap_or_default();
-        format!(
-            "{NAME} is {version}, plain TCP on {}, io-threads 1",
-            self.address
-        )
-    }
-
-    fn subscribing(&self) -> Subscribing {
-        Subscribing {
-            address: self.address,
+    let process = Process::start(command, folder()?, core, &[address])?;
+    // The rest is hashes of how it was built.
+    let version = version(&redis, "--version");
+    let version = version.split(" sha=").next().unwrap_or_default();
+    Ok(Running {
+        pids: vec![process.pid],
+        banner: format!("{NAME} is {version}, plain TCP on {address}, io-threads 1"),
+        subscribing: Subscribing {
+            address,
             handshake: None,
             hello: b"*2\r\n$9\r\nSUBSCRIBE\r\n$5\r\nprobe\r\n".to_vec(),
             is_confirmed: true,
-        }
-    }
-
-    fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(decoder())
-    }
-
-    fn publishing(&self) -> Box<dyn Publishing> {
-        Box::new(Publisher {
-            address: self.address,
-        })
-    }
+        },
+        decoder,
+        publisher: (address, |_| Box::new(Publisher)),
+        process: Box::new(process),
+    })
 }
 
 fn decoder() -> EventDecoder {
     EventDecoder::new(read, false, b"")
 }
 
-/// Reads what is pushed to a subscriber: three elements, of which the first is a word and the last a payload, or how
-/// many channels it is subscribed to.
+/// Reads what is pushed to a subscriber: three elements, of which the first is a word and the last
+/// a payload, or how many channels it is subscribed to.
 fn read(bytes: &[u8]) -> Result<Option<(Message<'_>, usize)>, String> {
     let mut rest = bytes;
     let mut next = || -> Result<Option<&[u8]>, String> {
@@ -150,16 +118,9 @@ fn element(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, String> {
 }
 
 /// A client whose commands are answered in order, each with the number of subscribers.
-#[derive(Debug)]
-struct Publisher {
-    address: SocketAddr,
-}
+struct Publisher;
 
 impl Publishing for Publisher {
-    fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     fn encode(&mut self, sequences: &[u64], padding: usize, requests: &mut Vec<u8>) -> u64 {
         for body in bodies(sequences, padding) {
             let head = format!(
@@ -227,9 +188,7 @@ mod tests {
 
     #[test]
     fn answers_are_counted_whole() {
-        let mut publisher = Publisher {
-            address: SocketAddr::from(([127, 0, 0, 1], 1)),
-        };
+        let mut publisher = Publisher;
         let mut requests = Vec::new();
         assert_eq!(publisher.encode(&[7], 0, &mut requests), 1);
         assert!(requests.starts_with(b"*3\r\n$7\r\nPUBLISH\r\n$5\r\nprobe\r\n$"));

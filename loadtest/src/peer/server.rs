@@ -1,19 +1,19 @@
-//! What a server of somebody else must offer to stand beside ours in `fan-out`, `latency` and `connect-storm`:
-//! every event that is published reaches every subscriber.
+//! What a server of somebody else must offer to stand beside ours in `fan-out`, `latency` and
+//! `connect-storm`: every event that is published reaches every subscriber.
 //!
-//! A peer is one file with a [`Peer`] in the list; it says how it is started, what subscriber and publisher say, and how
-//! the events in what a subscriber receives are told apart. It never has a subscriber's socket: bytes in, events out, so
-//! that all are heard by the same fleet.
+//! A peer is one file with a [`Peer`] in the list; it says how it is started, what subscriber and
+//! publisher say, and how the events in what a subscriber receives are told apart. It never has a
+//! subscriber's socket: bytes in, events out, so that all are heard by the same fleet.
 
 use std::fmt::Debug;
 use std::net::SocketAddr;
 
 use nix::unistd::Pid;
 
+use super::decoder::EventDecoder;
 use crate::failure::Failure;
 use crate::machine::Usage;
 use crate::publisher::Publishing;
-use crate::voice::{Fault, Heard};
 use crate::websocket;
 
 /// A server that can be measured beside ours.
@@ -23,27 +23,38 @@ pub(crate) struct Peer {
     pub(crate) name: &'static str,
     /// Why it cannot be started here, and what would install it; nothing if it can be.
     pub(crate) missing: fn() -> Option<String>,
-    /// Starts it on one core, with the settings that its documentation offers for most throughput; on return it
-    /// accepts connections.
-    pub(crate) start: fn(core: usize) -> Result<Box<dyn Running>, Failure>,
+    /// Starts it on one core, with the settings that its documentation offers for most throughput;
+    /// on return it accepts connections.
+    pub(crate) start: fn(core: usize) -> Result<Running, Failure>,
 }
 
+/// Makes a publisher of a server at this address.
+pub(crate) type MakePublishing = fn(SocketAddr) -> Box<dyn Publishing>;
+
 /// A peer that runs, and stops when this is dropped.
-pub(crate) trait Running: Debug {
+#[derive(Debug)]
+pub(crate) struct Running {
     /// Its processes, all of whose cpu is its cost.
-    fn pids(&self) -> &[Pid];
-    /// What they used so far.
-    fn usage(&self) -> Result<Usage, Failure> {
-        Usage::of(self.pids())
-    }
+    pub(crate) pids: Vec<Pid>,
     /// One line on what it is and how it was started.
-    fn banner(&self) -> String;
+    pub(crate) banner: String,
     /// How a subscriber opens.
-    fn subscribing(&self) -> Subscribing;
-    /// A decoder of what a subscriber receives: after the answer to a handshake, if there is one.
-    fn decoder(&self) -> Box<dyn Decoder>;
-    /// Who publishes, on a connection of its own.
-    fn publishing(&self) -> Box<dyn Publishing>;
+    pub(crate) subscribing: Subscribing,
+    /// Makes a decoder of what a subscriber receives: after the answer to a handshake, if there is
+    /// one.
+    pub(crate) decoder: fn() -> EventDecoder,
+    /// Where the publisher connects, on a connection of its own, and what makes it.
+    pub(crate) publisher: (SocketAddr, MakePublishing),
+    /// What stops it when it is dropped.
+    #[expect(dead_code, reason = "it is there to be dropped")]
+    pub(crate) process: Box<dyn Debug>,
+}
+
+impl Running {
+    /// cpu used so far.
+    pub(crate) fn usage(&self) -> Result<Usage, Failure> {
+        Usage::of(&self.pids)
+    }
 }
 
 /// How a subscriber opens.
@@ -51,13 +62,14 @@ pub(crate) trait Running: Debug {
 pub(crate) struct Subscribing {
     /// Where it connects.
     pub(crate) address: SocketAddr,
-    /// For a WebSocket: the path of the handshake, and its fields beside those of every handshake, each ended by CRLF.
+    /// For a WebSocket: the path of the handshake, and its fields beside those of every handshake,
+    /// each ended by CRLF.
     pub(crate) handshake: Option<(String, String)>,
-    /// What is sent once the handshake is accepted, or at once where there is none: as it goes over the wire, in masked
-    /// frames for a WebSocket.
+    /// What is sent once the handshake is accepted, or at once where there is none: as it goes over
+    /// the wire, in masked frames for a WebSocket.
     pub(crate) hello: Vec<u8>,
-    /// Whether [`Heard::Opened`] says when events will come; without it they do as soon as the handshake is
-    /// accepted.
+    /// Whether the server says when events will come; without it they do as soon as the handshake
+    /// is accepted.
     pub(crate) is_confirmed: bool,
 }
 
@@ -72,39 +84,28 @@ impl Subscribing {
     }
 }
 
-/// Tells events apart in what one subscriber receives, however it is cut. It must be light: whoever listens to the
-/// server must not be slower than it.
-pub(crate) trait Decoder: Debug {
-    /// Takes what was received. Tells `each` of what ends in it; what must be sent back (a pong) is appended to
-    /// `replies`. Fails with what is wrong, or what `each` refuses.
-    fn feed(
-        &mut self,
-        bytes: &[u8],
-        replies: &mut Vec<u8>,
-        each: &mut dyn FnMut(Heard<'_>) -> Result<(), String>,
-    ) -> Result<(), Fault>;
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::mode::arena::subscribers_of_peer;
+    use crate::fleet::kinds::subscribers_of_peer;
 
-    /// Starts a peer and checks that every subscriber hears every event once and in order, one at a time and several at
-    /// once; where it is not installed, says so.
+    /// Starts a peer and checks that every subscriber hears every event once and in order, one at a
+    /// time and several at once; where it is not installed, says so.
     pub(crate) fn hears_every_event(peer: Peer) {
         if let Some(why) = (peer.missing)() {
             eprintln!("{} skipped: {why}", peer.name);
             return;
         }
         let running = (peer.start)(0).expect(peer.name);
-        let mut fleet = subscribers_of_peer(&*running, 20, 64).expect(peer.name);
-        fleet.attach(running.publishing(), 40).expect(peer.name);
+        let mut fleet = subscribers_of_peer(&running, 20, 64).expect(peer.name);
+        let (address, publishing) = running.publisher;
+        let attached = fleet.attach(address, publishing(address), 40);
+        attached.expect(peer.name);
         for window in [1, 16, 64] {
             fleet.publish(window * 5, window).expect(peer.name);
         }
         assert_eq!(fleet.count(), 20);
-        assert!(!running.pids().is_empty());
-        assert!(running.banner().contains(peer.name), "{}", running.banner());
+        assert!(!running.pids.is_empty());
+        assert!(running.banner.contains(peer.name), "{}", running.banner);
     }
 }

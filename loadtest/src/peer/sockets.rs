@@ -1,5 +1,5 @@
-//! Fan-out over WebSocket written with axum, with fastwebsockets and with node's ws: three small programs that say
-//! where they listen, take `POST /publish` and send it to everyone on `/ws`.
+//! Fan-out over WebSocket written with axum, with fastwebsockets and with node's ws: three small
+//! programs that say where they listen, take `POST /publish` and send it to everyone on `/ws`.
 //!
 //! Those in Rust are built with this program, and lie where it lies.
 
@@ -7,13 +7,11 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use nix::unistd::Pid;
-
 use super::decoder::EventDecoder;
 use super::installed;
-use super::server::{Decoder, Peer, Running, Subscribing};
+use super::server::{Peer, Running, Subscribing};
 use crate::failure::{During, Failure};
-use crate::publisher::{HttpPublishing, Publishing};
+use crate::publisher::HttpPublishing;
 use crate::target::Target;
 
 /// axum, with `tokio::sync::broadcast`.
@@ -42,26 +40,34 @@ pub(crate) const NODE: Peer = Peer {
 /// The Rust programs are one.
 const PROGRAM: &str = "fanfare-sockets";
 
-/// A program that runs.
-#[derive(Debug)]
-struct Hub {
-    target: Target,
-    pids: [Pid; 1],
-}
-
-fn start_rust(library: &str, core: usize) -> Result<Box<dyn Running>, Failure> {
+fn start_rust(library: &str, core: usize) -> Result<Running, Failure> {
     let mut command = Command::new(built().map_err(Failure::new)?);
     command.arg(library);
     start(command, core)
 }
 
-fn start(command: Command, core: usize) -> Result<Box<dyn Running>, Failure> {
+fn start(command: Command, core: usize) -> Result<Running, Failure> {
     let target = Target::start(command, Some(core))?;
-    let pids = [target.pid()];
-    Ok(Box::new(Hub { target, pids }))
+    let address = target.address;
+    Ok(Running {
+        pids: vec![target.pid()],
+        banner: target.banner.clone(),
+        subscribing: Subscribing {
+            address,
+            handshake: Some(("/ws".to_owned(), String::new())),
+            hello: Vec::new(),
+            is_confirmed: false,
+        },
+        decoder: EventDecoder::of_events,
+        publisher: (address, |address| {
+            Box::new(HttpPublishing::new(address, "/publish"))
+        }),
+        process: Box::new(target),
+    })
 }
 
-/// Where the Rust program is, beside this one: in the same folder, or in the one above, as for tests.
+/// Where the Rust program is, beside this one: in the same folder, or in the one above, as for
+/// tests.
 fn built() -> Result<PathBuf, String> {
     let this = env::current_exe().during("finding this program");
     let this = this.map_err(|failure| failure.to_string())?;
@@ -93,33 +99,6 @@ fn node() -> Result<PathBuf, String> {
             "node finds no package ws: npm install --prefix {}",
             folder.display()
         )),
-    }
-}
-
-impl Running for Hub {
-    fn pids(&self) -> &[Pid] {
-        &self.pids
-    }
-
-    fn banner(&self) -> String {
-        self.target.banner.clone()
-    }
-
-    fn subscribing(&self) -> Subscribing {
-        Subscribing {
-            address: self.target.address,
-            handshake: Some(("/ws".to_owned(), String::new())),
-            hello: Vec::new(),
-            is_confirmed: false,
-        }
-    }
-
-    fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(EventDecoder::of_events())
-    }
-
-    fn publishing(&self) -> Box<dyn Publishing> {
-        Box::new(HttpPublishing::new(self.target.address, "/publish"))
     }
 }
 

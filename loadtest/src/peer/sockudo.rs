@@ -1,8 +1,10 @@
-//! sockudo: a public channel of the Pusher protocol over WebSocket, published to by signed HTTP requests.
+//! sockudo: a public channel of the Pusher protocol over WebSocket, published to by signed HTTP
+//! requests.
 //!
-//! Settings: everything on one node in memory, no rate limits, no bound on how many messages wait for a subscriber (it
-//! is cut off beyond 1,000 by default), no metrics, one thread of tokio. It needs neither Redis nor a database so.
-//! The protocol: <https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/> and
+//! Settings: everything on one node in memory, no rate limits, no bound on how many messages wait
+//! for a subscriber (it is cut off beyond 1,000 by default), no metrics, one thread of tokio. It
+//! needs neither Redis nor a database so. The protocol:
+//! <https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/> and
 //! <https://pusher.com/docs/channels/library_auth_reference/rest-api/>.
 
 use std::io::Write as _;
@@ -13,13 +15,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
-use nix::unistd::Pid;
 use serde::Deserialize;
 use sha2::Sha256;
 
 use super::decoder::{EventDecoder, Message};
 use super::process::{Process, folder, version};
-use super::server::{Decoder, Peer, Running, Subscribing};
+use super::server::{Peer, Running, Subscribing};
 use crate::failure::Failure;
 use crate::publisher::{Answers, Publishing, bodies, count_answers};
 use crate::target::free_address;
@@ -75,57 +76,30 @@ fn installed() -> Result<PathBuf, String> {
     super::installed(NAME, by)
 }
 
-#[derive(Debug)]
-struct Sockudo {
-    process: Process,
-    version: String,
-    address: SocketAddr,
-}
-
-fn start(core: usize) -> Result<Box<dyn Running>, Failure> {
+fn start(core: usize) -> Result<Running, Failure> {
     let sockudo = installed().map_err(Failure::new)?;
     let address = free_address()?;
     let mut command = Command::new(&sockudo);
     command.envs(SETTINGS).env("HOST", address.ip().to_string());
     command.env("PORT", address.port().to_string());
-    Ok(Box::new(Sockudo {
-        process: Process::start(command, folder()?, core, &[address])?,
-        version: version(&sockudo, "--version"),
-        address,
-    }))
-}
-
-impl Running for Sockudo {
-    fn pids(&self) -> &[Pid] {
-        std::slice::from_ref(&self.process.pid)
-    }
-
-    fn banner(&self) -> String {
-        let (version, address) = (&self.version, self.address);
-        format!("{NAME} is {version}, WebSockets on {address}, 1 thread, local adapter")
-    }
-
-    fn subscribing(&self) -> Subscribing {
-        let path = format!("/app/{APP}?protocol=7&client=fanfare-loadtest&version=1.0");
-        let mut hello = Vec::new();
-        encode_text(SUBSCRIBE, &mut hello);
-        Subscribing {
-            address: self.address,
+    let process = Process::start(command, folder()?, core, &[address])?;
+    let version = version(&sockudo, "--version");
+    let path = format!("/app/{APP}?protocol=7&client=fanfare-loadtest&version=1.0");
+    let mut hello = Vec::new();
+    encode_text(SUBSCRIBE, &mut hello);
+    Ok(Running {
+        pids: vec![process.pid],
+        banner: format!("{NAME} is {version}, WebSockets on {address}, 1 thread, local adapter"),
+        subscribing: Subscribing {
+            address,
             handshake: Some((path, String::new())),
             hello,
             is_confirmed: true,
-        }
-    }
-
-    fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(decoder())
-    }
-
-    fn publishing(&self) -> Box<dyn Publishing> {
-        Box::new(Publisher {
-            address: self.address,
-        })
-    }
+        },
+        decoder,
+        publisher: (address, |address| Box::new(Publisher { address })),
+        process: Box::new(process),
+    })
 }
 
 /// Reads a message that is no event of ours.
@@ -157,10 +131,6 @@ struct Publisher {
 }
 
 impl Publishing for Publisher {
-    fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     fn encode(&mut self, sequences: &[u64], padding: usize, requests: &mut Vec<u8>) -> u64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let timestamp = now.unwrap_or_default().as_secs();

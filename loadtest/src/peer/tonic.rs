@@ -1,4 +1,5 @@
-//! The event API written with tonic, which is built with this program; and who is measured beside whom.
+//! The event API written with tonic, which is built with this program; and who is measured beside
+//! whom.
 
 use std::env;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use crate::target::{Target, TargetArgs};
 /// The peer's program.
 const PROGRAM: &str = "fanfare-tonic";
 
-/// Who takes turns.
+/// The servers that take turns.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct PeerArgs {
     /// Who stands beside the server.

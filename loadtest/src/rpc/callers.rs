@@ -51,7 +51,7 @@ impl Callers {
         let sockets = Sockets::new()?;
         let publisher = |index| {
             let publishing = Box::new(UnaryPublishing::new(address, payload_bytes));
-            Publisher::open(publishing, 0, &sockets, Token(index), index)
+            Publisher::open(address, publishing, 0, &sockets, Token(index), index)
         };
         let publishers = (0..connections).map(publisher).collect::<Result<_, _>>()?;
         Ok(Self {
@@ -61,7 +61,8 @@ impl Callers {
         })
     }
 
-    /// Keeps `in_flight` calls going on each connection for a while, and waits for the last answers.
+    /// Keeps `in_flight` calls going on each connection for a while, and waits for the last
+    /// answers.
     pub(crate) fn publish(
         &mut self,
         duration: Duration,

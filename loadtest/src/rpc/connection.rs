@@ -1,5 +1,5 @@
-//! One HTTP/2 connection of a client, bytes in and bytes out: windows in both directions, settings, pings; streams that
-//! the caller opens, feeds and hears.
+//! One HTTP/2 connection of a client, bytes in and bytes out: windows in both directions, settings,
+//! pings; streams that the caller opens, feeds and hears.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -95,7 +95,8 @@ impl Connection {
         &mut self.unsent
     }
 
-    /// Begins a call; its number is 1, 3, 5 and so on. What that takes is among [`unsent`](Self::unsent).
+    /// Begins a call; its number is 1, 3, 5 and so on. What that takes is among
+    /// [`unsent`](Self::unsent).
     pub(crate) fn call(&mut self) -> u32 {
         let id = self.next_stream;
         self.next_stream += 2;

@@ -1,7 +1,7 @@
 //! Frames of HTTP/2 (RFC 9113 §4 and §6) and the header block of a gRPC request (RFC 7541).
 //!
-//! Bytes in, values out. Header blocks of answers are not decoded: whether a call was accepted is their
-//! first byte, and how it went is in its message.
+//! Bytes in, values out. Header blocks of answers are not decoded: whether a call was accepted is
+//! their first byte, and how it went is in its message.
 
 use std::fmt;
 
@@ -78,7 +78,8 @@ impl fmt::Display for FrameError {
 }
 
 impl<'a> Frame<'a> {
-    /// Takes all whole frames from the start of `bytes`, one after the other, and says how many bytes they took.
+    /// Takes all whole frames from the start of `bytes`, one after the other, and says how many
+    /// bytes they took.
     ///
     /// # Errors
     ///
@@ -169,7 +170,8 @@ fn put_frame(kind: u8, flags: u8, stream: u32, payload: &[u8], buf: &mut Vec<u8>
     buf.extend_from_slice(payload);
 }
 
-/// Appends our settings: nothing is pushed, and a stream may bring so many bytes before we ask for more.
+/// Appends our settings: nothing is pushed, and a stream may bring so many bytes before we ask for
+/// more.
 pub(crate) fn encode_settings(initial_window: u32, buf: &mut Vec<u8>) {
     let mut payload = Vec::new();
     for (name, value) in [(ENABLE_PUSH, 0), (INITIAL_WINDOW_SIZE, initial_window)] {
@@ -210,7 +212,8 @@ pub(crate) fn encode_whole(stream: u32, block: &[u8], buf: &mut Vec<u8>) {
     put_frame(HEADERS, END_HEADERS | END_STREAM, stream, block, buf);
 }
 
-/// Appends a part of a request's headers, of which more is to follow: the first one, or a later one.
+/// Appends a part of a request's headers, of which more is to follow: the first one, or a later
+/// one.
 pub(crate) fn encode_headers_part(stream: u32, block: &[u8], is_first: bool, buf: &mut Vec<u8>) {
     let kind = if is_first { HEADERS } else { CONTINUATION };
     put_frame(kind, 0, stream, block, buf);
@@ -224,14 +227,16 @@ pub(crate) struct RequestHead {
     is_known: bool,
 }
 
-/// `:method: POST`, `:scheme: http`, and the four fields that were taught, oldest first (RFC 7541 §2.3.3).
+/// `:method: POST`, `:scheme: http`, and the four fields that were taught, oldest first (RFC 7541
+/// §2.3.3).
 const KNOWN: [u8; 6] = [0x83, 0x86, 0xc1, 0xc0, 0xbf, 0xbe];
 
 impl RequestHead {
     /// For calls of the method at `path`; it and `authority` are at most 126 bytes.
     pub(crate) fn new(path: &str, authority: &str) -> Self {
         let mut first = KNOWN[..2].to_vec();
-        // Literals with incremental indexing (RFC 7541 §6.2.1) of :path, :authority and content-type.
+        // Literals with incremental indexing (RFC 7541 §6.2.1) of :path, :authority and
+        // content-type.
         for (name, value) in [(4, path), (1, authority), (31, "application/grpc")] {
             first.push(0x40 | name);
             put_text(value, &mut first);

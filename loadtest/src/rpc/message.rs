@@ -1,9 +1,10 @@
 //! The messages of `event.proto` as this client needs them, and how gRPC puts them into streams.
 //!
-//! Written from the definition, not generated from it: of an answer only its kind and what is compared are
-//! looked at.
+//! Written from the definition, not generated from it: of an answer only its kind and what is
+//! compared are looked at.
 
 use super::NAME;
+use crate::partial::Partial;
 
 /// The prefix of a message: a flag for compression and four bytes of length.
 const PREFIX_BYTES: usize = 5;
@@ -12,7 +13,7 @@ const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Digits of a sequence number: always the same, so that messages have the same length.
 const SEQUENCE_DIGITS: usize = 10;
 /// The field `probe` of a payload, up to its digits: the key, and a `Value` with a string.
-const SEQUENCE_MARKER: &[u8] = b"\x0a\x05probe\x12\x0c\x1a\x0a";
+pub(crate) const SEQUENCE_MARKER: &[u8] = b"\x0a\x05probe\x12\x0c\x1a\x0a";
 /// Field `id` of `PublishEventResponse`.
 const ID: u64 = 5;
 /// Length of a UUID's text.
@@ -184,37 +185,9 @@ pub(crate) fn has_id(mut message: &[u8]) -> bool {
     is_found && message.is_empty()
 }
 
-/// Finds sequence numbers in events, first where the last one was.
-#[derive(Debug, Default)]
-pub(crate) struct SequenceFinder {
-    at: usize,
-}
-
-impl SequenceFinder {
-    /// The digits of an event, wherever its server puts them.
-    pub(crate) fn find(&mut self, event: &[u8]) -> Option<u64> {
-        let is_here = |at: usize| {
-            let rest = event.get(at..);
-            rest.is_some_and(|rest| rest.starts_with(SEQUENCE_MARKER))
-        };
-        if !is_here(self.at) {
-            self.at = (0..event.len()).find(|&at| is_here(at))?;
-        }
-        let digits = event.get(self.at + SEQUENCE_MARKER.len()..)?;
-        let digits = digits.get(..SEQUENCE_DIGITS)?;
-        digits.iter().try_fold(0, |sum, digit| {
-            let is_digit = digit.is_ascii_digit();
-            is_digit.then(|| sum * 10 + u64::from(digit - b'0'))
-        })
-    }
-}
-
 /// One stream's bytes, put together to messages however they are cut.
 #[derive(Debug, Default)]
-pub(crate) struct MessageReader {
-    /// The beginning of a message that is not complete.
-    held: Vec<u8>,
-}
+pub(crate) struct MessageReader(Partial);
 
 impl MessageReader {
     /// Takes what was received, and tells `each` of every message that ends in it, without prefix.
@@ -223,37 +196,22 @@ impl MessageReader {
         bytes: &[u8],
         mut each: impl FnMut(&[u8]) -> Result<(), String>,
     ) -> Result<(), String> {
-        // Nearly always a frame ends where a message ends, and nothing is copied.
-        if self.held.is_empty() {
-            let used = consume(bytes, &mut each)?;
-            self.held.extend_from_slice(&bytes[used..]);
-        } else {
-            self.held.extend_from_slice(bytes);
-            let used = consume(&self.held, &mut each)?;
-            self.held.drain(..used);
-        }
-        Ok(())
+        self.0.feed(bytes, |bytes| {
+            let Some((prefix, rest)) = bytes.split_first_chunk::<PREFIX_BYTES>() else {
+                return Ok(0);
+            };
+            let [flag, length @ ..] = *prefix;
+            let length = u32::from_be_bytes(length) as usize;
+            if flag != 0 || length > MESSAGE_BYTES_MAX {
+                return Err("a message is compressed or too long".to_owned());
+            }
+            let Some(message) = rest.get(..length) else {
+                return Ok(0);
+            };
+            each(message)?;
+            Ok(PREFIX_BYTES + length)
+        })
     }
-}
-
-fn consume(
-    bytes: &[u8],
-    each: &mut impl FnMut(&[u8]) -> Result<(), String>,
-) -> Result<usize, String> {
-    let mut used = 0;
-    while let Some((prefix, rest)) = bytes[used..].split_first_chunk::<PREFIX_BYTES>() {
-        let [flag, length @ ..] = *prefix;
-        let length = u32::from_be_bytes(length) as usize;
-        if flag != 0 || length > MESSAGE_BYTES_MAX {
-            return Err("a message is compressed or too long".to_owned());
-        }
-        let Some(message) = rest.get(..length) else {
-            break;
-        };
-        each(message)?;
-        used += PREFIX_BYTES + length;
-    }
-    Ok(used)
 }
 
 /// What a server tells of a published event, with its prefix.
@@ -285,6 +243,7 @@ pub(crate) fn told_subscribed() -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frames::sequence_after;
 
     /// What a server makes of an event: other fields before, and the id behind.
     fn event(sequence: u64) -> Vec<u8> {
@@ -296,13 +255,14 @@ mod tests {
 
     #[test]
     fn an_event_is_known_by_its_sequence_number() {
-        let mut finder = SequenceFinder::default();
+        let mut at = 0;
+        let mut find = |event: &[u8]| sequence_after(SEQUENCE_MARKER, event, &mut at);
         for sequence in [0, 7, 1_234_567_890] {
-            assert_eq!(finder.find(&event(sequence)), Some(sequence));
+            assert_eq!(find(&event(sequence)), Some(sequence));
         }
         let moved = [&field(9, b"before")[..], &event(8)].concat();
-        assert_eq!(finder.find(&moved), Some(8));
-        assert_eq!(finder.find(b"nothing"), None);
+        assert_eq!(find(&moved), Some(8));
+        assert_eq!(find(b"nothing"), None);
         assert!(has_id(&event(1)));
         assert!(!has_id(
             &Template::new(128, false).numbered(1)[PREFIX_BYTES..]

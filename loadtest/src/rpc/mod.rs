@@ -1,8 +1,8 @@
-//! A gRPC client that costs little: frames are taken apart and put together by hand, headers are the same
-//! few bytes each time, and of a message only what is counted or compared is looked at.
+//! A gRPC client that costs little: frames are taken apart and put together by hand, headers are
+//! the same few bytes each time, and of a message only what is counted or compared is looked at.
 //!
-//! It knows RFC 9113, RFC 7541 and gRPC's framing as far as two calls need them, and shares neither code
-//! nor crates with the servers that it measures.
+//! It knows RFC 9113, RFC 7541 and gRPC's framing as far as two calls need them, and shares neither
+//! code nor crates with the servers that it measures.
 
 pub(crate) mod callers;
 pub(crate) mod connection;

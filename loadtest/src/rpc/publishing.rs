@@ -1,4 +1,5 @@
-//! Publishing over gRPC: on one stream that stays open, or by unary calls, each on a stream of its own.
+//! Publishing over gRPC: on one stream that stays open, or by unary calls, each on a stream of its
+//! own.
 //!
 //! A call is good when it brings one message with an id and then ends: an error has no message.
 
@@ -14,7 +15,6 @@ use crate::publisher::{Answers, Publishing};
 /// Events on one stream.
 #[derive(Debug)]
 pub(crate) struct StreamPublishing {
-    address: SocketAddr,
     connection: Connection,
     template: Template,
     reader: MessageReader,
@@ -27,7 +27,6 @@ impl StreamPublishing {
         let mut connection = Connection::new(STREAM, &address.to_string());
         let stream = connection.call();
         Self {
-            address,
             connection,
             template: Template::new(payload_bytes, true),
             reader: MessageReader::default(),
@@ -37,10 +36,6 @@ impl StreamPublishing {
 }
 
 impl Publishing for StreamPublishing {
-    fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     fn encode(&mut self, sequences: &[u64], _: usize, requests: &mut Vec<u8>) -> u64 {
         for &sequence in sequences {
             let message = self.template.numbered(sequence);
@@ -78,7 +73,6 @@ struct Call {
 /// Each event by a call of its own.
 #[derive(Debug)]
 pub(crate) struct UnaryPublishing {
-    address: SocketAddr,
     connection: Connection,
     template: Template,
     calls: HashMap<u32, Call>,
@@ -90,7 +84,6 @@ impl UnaryPublishing {
     /// Publishes payloads of so many bytes as compact JSON.
     pub(crate) fn new(address: SocketAddr, payload_bytes: usize) -> Self {
         Self {
-            address,
             connection: Connection::new(PUBLISH, &address.to_string()),
             template: Template::new(payload_bytes, false),
             calls: HashMap::new(),
@@ -105,10 +98,6 @@ impl UnaryPublishing {
 }
 
 impl Publishing for UnaryPublishing {
-    fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     fn encode(&mut self, sequences: &[u64], _: usize, requests: &mut Vec<u8>) -> u64 {
         for &sequence in sequences {
             let call = Call {

@@ -1,24 +1,26 @@
-//! A WebSocket whose events are counted and not read: with several in one write a server needs a fraction of a
-//! microsecond for each, and must stay the one that works.
+//! A WebSocket whose events are counted and not read: with several in one write a server needs a
+//! fraction of a microsecond for each, and must stay the one that works.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Event, Fault, Heard, Voice};
+use super::{Event, Heard, Voice};
+use crate::fault::Fault;
 use crate::frames::{Counted, FrameCounter, sequence};
 use crate::http::Head;
 use crate::websocket;
 
 /// One subscriber of so many keeps its frames, so that their contents can be compared.
 const KEPT_EVERY: usize = 100;
-/// The longest frame that only shows that the server lives: `{"action":"heartbeat","data":{"next":12}}`. No event is
-/// as short.
+/// The longest frame that only shows that the server lives:
+/// `{"action":"heartbeat","data":{"next":12}}`. No event is as short.
 const HEARTBEAT_FRAME_BYTES_MAX: usize = 64;
 
 /// How a connection becomes one that is sent events.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Opening {
-    /// The path of the handshake; without it the request is one that nobody answers, and frames follow at once.
+    /// The path of the handshake; without it the request is one that nobody answers, and frames
+    /// follow at once.
     pub(crate) path: Option<String>,
     /// The first message, whose answer is waited for.
     pub(crate) hello: Option<String>,
@@ -142,17 +144,17 @@ fn is_answer(frame: Option<&[u8]>, wanted: &str) -> Result<(), String> {
 
 /// The answer to a WebSocket's handshake, as far as it has come.
 #[derive(Debug, Default)]
-pub(super) struct Handshake(Option<Vec<u8>>);
+pub(crate) struct Handshake(Option<Vec<u8>>);
 
 impl Handshake {
     /// An answer is to come.
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.0 = Some(Vec::new());
     }
 
     /// Whether it has not come to its end.
     #[inline]
-    pub(super) fn is_under_way(&self) -> bool {
+    pub(crate) fn is_under_way(&self) -> bool {
         self.0.is_some()
     }
 
@@ -161,7 +163,7 @@ impl Handshake {
     /// # Errors
     ///
     /// It does not accept the handshake.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         let mut received = self.0.take().unwrap_or_default();
         received.extend_from_slice(bytes);
         match Head::parse(&received)? {

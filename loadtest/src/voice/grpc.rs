@@ -1,12 +1,14 @@
-//! gRPC streams, many on one connection: every stream's every event is looked at, since its sequence is always at the
-//! same place.
+//! gRPC streams, many on one connection: every stream's every event is looked at, since its
+//! sequence is always at the same place.
 
 use std::net::SocketAddr;
 
-use super::{Event, Fault, Heard, Voice};
+use super::{Event, Heard, Voice};
+use crate::fault::Fault;
+use crate::frames::sequence_after;
 use crate::rpc::STREAM;
 use crate::rpc::connection::{Brought, Connection};
-use crate::rpc::message::{self, MessageReader, SequenceFinder, Told};
+use crate::rpc::message::{self, MessageReader, SEQUENCE_MARKER, Told};
 
 /// A stream, as far as its messages have come.
 #[derive(Debug, Default)]
@@ -21,7 +23,8 @@ pub(crate) struct GrpcVoice {
     host: String,
     connection: Connection,
     streams: Vec<Stream>,
-    finder: SequenceFinder,
+    /// Where in an event its sequence was last.
+    at: usize,
 }
 
 impl GrpcVoice {
@@ -32,7 +35,7 @@ impl GrpcVoice {
             connection: Connection::new(STREAM, &host),
             host,
             streams: (0..streams).map(|_| Stream::default()).collect(),
-            finder: SequenceFinder::default(),
+            at: 0,
         }
     }
 }
@@ -57,13 +60,13 @@ impl Voice for GrpcVoice {
     where
         F: FnMut(usize, Heard<'_>) -> Result<(), String>,
     {
-        let (streams, finder) = (&mut self.streams, &mut self.finder);
+        let (streams, at) = (&mut self.streams, &mut self.at);
         self.connection.feed(bytes, |id, brought| {
             let place = (id / 2) as usize;
             let stream = streams.get_mut(place).ok_or("is not ours");
             let heard = stream
                 .map_err(str::to_owned)
-                .and_then(|stream| stream.feed(brought, finder, &mut |heard| each(place, heard)));
+                .and_then(|stream| stream.feed(brought, at, &mut |heard| each(place, heard)));
             heard.map_err(|why| format!("stream {id}: {why}"))
         })?;
         replies.append(self.connection.unsent());
@@ -75,7 +78,7 @@ impl Stream {
     fn feed(
         &mut self,
         brought: Brought<'_>,
-        finder: &mut SequenceFinder,
+        at: &mut usize,
         each: &mut impl FnMut(Heard<'_>) -> Result<(), String>,
     ) -> Result<(), String> {
         let bytes = brought.data()?;
@@ -87,7 +90,7 @@ impl Stream {
                 }
                 Told::Subscribed => each(Heard::Opened),
                 Told::Event(event) => {
-                    let sequence = finder.find(event);
+                    let sequence = sequence_after(SEQUENCE_MARKER, event, at);
                     each(Heard::Event(Event {
                         sequence: Some(sequence.ok_or("an event without a sequence number")?),
                         bytes: message.len(),

@@ -1,22 +1,20 @@
-//! What a subscriber's connection says and hears, one file a wire: bytes in, [`Heard`] and replies out.
+//! What a subscriber's connection says and hears, one file a wire: bytes in, [`Heard`] and replies
+//! out.
 //!
-//! A voice judges syntax only: whether an event is the right one is a [`check`](crate::check)'s to say. It must never
-//! know sockets or clocks. [`session`] understands all that the server says to one subscriber of a session; [`frame`]
-//! and [`peer`] count events at little cost, since a client that parses each would be slower than the server; [`grpc`]
-//! has many subscribers on one connection.
+//! A voice judges syntax only: whether an event is the right one is a [`check`](crate::check)'s to
+//! say. It must never know sockets or clocks. [`session`] understands all that the server says to
+//! one subscriber of a session; [`frame`] counts events at little cost, since a client that parses
+//! each would be slower than the server; [`grpc`] has many subscribers on one connection. A
+//! [`peer`](crate::peer::voice)'s is beside its server.
 
 pub(crate) mod frame;
 pub(crate) mod grpc;
-pub(crate) mod peer;
 mod poll;
 pub(crate) mod session;
 mod sse;
 mod websocket;
 
-use std::fmt;
-
-use crate::http::HttpError;
-use crate::websocket::FrameError;
+use crate::fault::Fault;
 
 /// One connection of a subscriber, or of several.
 pub(crate) trait Voice {
@@ -25,7 +23,8 @@ pub(crate) trait Voice {
         1
     }
 
-    /// Whether no server says when this subscriber listens: it counts as open once its request is sent.
+    /// Whether no server says when this subscriber listens: it counts as open once its request is
+    /// sent.
     fn is_silent(&self) -> bool {
         false
     }
@@ -33,12 +32,13 @@ pub(crate) trait Voice {
     /// Begins a connection, and appends what is sent first.
     fn hello(&mut self, request: &mut Vec<u8>);
 
-    /// Takes what was received, and tells `each` what it amounts to, with the subscriber's place among those that share
-    /// the connection; what must be sent back is appended to `replies`.
+    /// Takes what was received, and tells `each` what it amounts to, with the subscriber's place
+    /// among those that share the connection; what must be sent back is appended to `replies`.
     ///
     /// # Errors
     ///
-    /// The connection is of no more use: the server closed it, broke its protocol, or `each` has refused something.
+    /// The connection is of no more use: the server closed it, broke its protocol, or `each` has
+    /// refused something.
     fn feed<F>(&mut self, bytes: &[u8], replies: &mut Vec<u8>, each: &mut F) -> Result<(), Fault>
     where
         F: FnMut(usize, Heard<'_>) -> Result<(), String>;
@@ -95,48 +95,6 @@ pub(crate) enum Hole {
     Reset,
     /// So many events were dropped before what comes next.
     Dropped(u64),
-}
-
-/// Why a connection is of no more use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// The server closed the WebSocket with this code.
-    Closed(u16),
-    /// What came is not what a server may say.
-    Broken(String),
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed(code) => write!(f, "closed with code {code}"),
-            Self::Broken(why) => f.write_str(why),
-        }
-    }
-}
-
-impl From<String> for Fault {
-    fn from(why: String) -> Self {
-        Self::Broken(why)
-    }
-}
-
-impl From<&str> for Fault {
-    fn from(why: &str) -> Self {
-        Self::Broken(why.to_owned())
-    }
-}
-
-impl From<HttpError> for Fault {
-    fn from(error: HttpError) -> Self {
-        Self::Broken(error.to_string())
-    }
-}
-
-impl From<FrameError> for Fault {
-    fn from(error: FrameError) -> Self {
-        Self::Broken(error.to_string())
-    }
 }
 
 /// What a voice makes of these pieces: what it tells of, and what it wants to send.

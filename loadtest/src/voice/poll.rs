@@ -3,7 +3,8 @@
 use serde_json::value::RawValue;
 
 use super::session::{Asks, NO_EVENT, Numbered, SessionVoice, refused};
-use super::{Fault, Heard, Hole};
+use super::{Heard, Hole};
+use crate::fault::Fault;
 use crate::http::{Head, Response};
 
 impl SessionVoice {
@@ -30,11 +31,26 @@ impl SessionVoice {
             self.ask(replies);
             return Ok(used);
         }
-        if let Some(epoch) = head.field("fanfare-epoch") {
+        if self.asks == Asks::Cursor
+            && let Some(epoch) = head.field("fanfare-epoch")
+        {
             self.live(epoch);
         }
         if let Some(gap) = head.field("fanfare-gap") {
             self.hole(parse_gap(gap).ok_or(NO_EVENT)?, each)?;
+        }
+        if self.asks == Asks::Number {
+            // One event, so that the sequence in the answer is its own.
+            let events: Vec<Numbered> =
+                serde_json::from_slice(&response.body).map_err(|_| NO_EVENT)?;
+            let [Numbered { number: Some(_) }] = events[..] else {
+                return Err(format!("a poll was answered {} events", events.len()).into());
+            };
+            let sequence = self.sequence(&response.body);
+            self.event(events[0].number, sequence, each)?;
+            each(0, Heard::Answered)?;
+            self.ask(replies);
+            return Ok(used);
         }
         let events: Vec<&RawValue> =
             serde_json::from_slice(&response.body).map_err(|_| NO_EVENT)?;
@@ -45,12 +61,8 @@ impl SessionVoice {
             self.event(number, sequence, each)?;
         }
         each(0, Heard::Answered)?;
-        match (&self.asks, events.len()) {
-            (Asks::Once, _) => {}
-            (Asks::Number, count) if count != 1 => {
-                return Err(format!("a poll was answered {count} events").into());
-            }
-            _ => self.ask(replies),
+        if self.asks == Asks::Cursor {
+            self.ask(replies);
         }
         Ok(used)
     }

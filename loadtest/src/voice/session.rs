@@ -1,10 +1,12 @@
-//! A client of one session, in any of its forms: it keeps its cursor from one connection to the next, as clients do.
+//! A client of one session, in any of its forms: it keeps its cursor from one connection to the
+//! next, as clients do.
 
 use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Event, Fault, Heard, Hole, Voice};
+use super::{Event, Heard, Hole, Voice};
+use crate::fault::Fault;
 use crate::frames::sequence_at;
 use crate::http::{Framing, Head};
 use crate::kind::{Cursor, Kind};
@@ -31,7 +33,8 @@ pub(super) enum Asks {
     Number,
     /// It asks for what comes after its cursor.
     Cursor,
-    /// It asks nchan for what comes after the answer, by `Last-Modified` and `Etag` as fields of the next request.
+    /// It asks nchan for what comes after the answer, by `Last-Modified` and `Etag` as fields of
+    /// the next request.
     Validators(String),
 }
 
@@ -106,8 +109,8 @@ impl SessionVoice {
         }
     }
 
-    /// A client that hears all that there is from the beginning, and comes back to where it was; without a cursor it is
-    /// one that hears what is published from now on.
+    /// A client that hears all that there is from the beginning, and comes back to where it was;
+    /// without a cursor it is one that hears what is published from now on.
     pub(crate) fn resuming(kind: Kind, host: &Arc<str>, session: &str) -> Self {
         Self {
             reads: Reads::Both,

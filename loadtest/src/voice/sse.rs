@@ -1,9 +1,10 @@
 //! Server-sent events, chunked or not.
 
+use super::Heard;
 use super::session::{NO_EVENT, SessionVoice};
 use super::websocket::Details;
-use super::{Fault, Heard};
 use crate::event_stream::StreamEvent;
+use crate::fault::Fault;
 use crate::http::parse_chunk;
 
 impl SessionVoice {

@@ -1,4 +1,5 @@
-//! `WebSocket`s of the sessions, live and pubsub dialects: each text message is an event or a notice.
+//! `WebSocket`s of the sessions, live and pubsub dialects: each text message is an event or a
+//! notice.
 
 use std::borrow::Cow;
 
@@ -6,7 +7,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::session::{NO_EVENT, Numbered, SessionVoice};
-use super::{Fault, Heard, Hole};
+use super::{Heard, Hole};
+use crate::fault::Fault;
 use crate::kind::Kind;
 use crate::websocket::{self, Frame, FrameError, Opcode};
 

@@ -1,7 +1,7 @@
 //! A client that talks by gRPC: length-prefixed messages on a stream, and a status at its end.
 
 use super::super::open_client::{OpenClient, Peer};
-use super::{Connection, Context, State, Step, Then};
+use crate::connection::{Connection, Context, State, Step, Then};
 use crate::dialect::{Client, Message, Reaction};
 use crate::limits::{GRPC_COMPRESSED_BYTES_MAX, GRPC_COMPRESSED_BYTES_MIN};
 use crate::protocol::Parsed;
@@ -27,8 +27,8 @@ impl CallPeer {
         }
     }
 
-    /// Whether an answer of so many bytes is worth compressing: what is long, or what goes to somebody who does so
-    /// too; but nothing that takes so long that others would wait.
+    /// Whether an answer of so many bytes is worth compressing: what is long, or what goes to
+    /// somebody who does so too; but nothing that takes so long that others would wait.
     pub(in crate::connection) const fn compresses(self, bytes: usize) -> bool {
         let wanted = match self.encoding {
             MessageEncoding::Gzip => true,
@@ -71,8 +71,9 @@ impl Connection {
     }
 }
 
-/// What the next message of a call makes its socket do, or the end of what the client says, and how many bytes
-/// that took; `None` if nothing is to be done. `ended` is whether all is here that will ever be.
+/// What the next message of a call makes its socket do, or the end of what the client says, and how
+/// many bytes that took; `None` if nothing is to be done. `ended` is whether all is here that will
+/// ever be.
 pub(in crate::connection) fn hear(
     (bytes, encoding, ended): (&[u8], MessageEncoding, bool),
     half_closed: &mut bool,

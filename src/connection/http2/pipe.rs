@@ -1,9 +1,9 @@
-//! A byte stream in memory: what was received goes in at one end and is read by `h2` at the other, and the
-//! reverse.
+//! A byte stream in memory: what was received goes in at one end and is read by `h2` at the other,
+//! and the reverse.
 //!
-//! `h2` wants to own its stream, and is asked for bytes from outside it: so the two ends share the buffers.
-//! Both are on the same thread, one after the other; the lock is never waited for. Nothing here wakes
-//! anybody: whoever puts bytes in polls `h2` afterwards.
+//! `h2` wants to own its stream, and is asked for bytes from outside it: so the two ends share the
+//! buffers. Both are on the same thread, one after the other; the lock is never waited for. Nothing
+//! here wakes anybody: whoever puts bytes in polls `h2` afterwards.
 
 use std::io;
 use std::pin::Pin;
@@ -68,7 +68,8 @@ impl Pipe {
         buffers.held_up = false;
     }
 
-    /// Whether something was to be written and had no room, since it was last said how much there is.
+    /// Whether something was to be written and had no room, since it was last said how much there
+    /// is.
     pub(super) fn is_held_up(&self) -> bool {
         self.buffers().held_up
     }

@@ -1,7 +1,7 @@
 //! Which streams of a connection have something to be looked at.
 //!
-//! `h2` says so by waking: each stream has a waker that notes its index. Nothing is scheduled by it; the list
-//! is looked at after every poll.
+//! `h2` says so by waking: each stream has a waker that notes its index. Nothing is scheduled by
+//! it; the list is looked at after every poll.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};

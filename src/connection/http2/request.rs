@@ -1,13 +1,15 @@
 //! A request on a stream, before anything came of it.
 //!
-//! Its head is here from the beginning; its body is held until it has ended. A call of gRPC does not wait for
-//! that: it becomes a client at once.
+//! Its head is here from the beginning; its body is held until it has ended. A call of gRPC does
+//! not wait for that: it becomes a client at once.
 
+use super::super::wrote::Wrote;
 use super::stream::{NewStream, StreamSocket};
-use super::{BodyRefusal, Connection, Context, State, Step, Then, Timer};
 use crate::auth::Network;
-use crate::dialect::{Exchange, Open, Opening, Refused, Route};
-use crate::protocol::grpc::{CallFields, CallRefusal, Code, Kind, Status};
+use crate::connection::http1::BodyRefusal;
+use crate::connection::{Connection, Context, State, Step, Then, Timer};
+use crate::dialect::{Exchange, Open, Opening};
+use crate::protocol::grpc::{CallFields, CallRefusal, Kind, Status};
 use crate::protocol::http1::{
     BodyLength, Glimpse, Head, HeadError, StreamFields, StreamRequest as RequestLine, Version,
 };
@@ -102,9 +104,9 @@ impl Connection {
         };
         if buf.len() as u64 > body_bytes_max {
             let refusal = BodyRefusal::too_long(None, body_bytes_max);
-            self.respond(exchange(&request), ctx, |ctx, to| {
-                let route = ctx.dialects.route(request.head.uri.path());
-                refusal.respond(route, ctx.dialects, to);
+            self.respond(exchange(&request), ctx, |dialects, _, to| {
+                let route = dialects.route(request.head.uri.path());
+                refusal.respond(route, dialects, to);
             });
             return all(Then::Again);
         }
@@ -120,10 +122,12 @@ impl Connection {
         let exchange = exchange(&request);
         self.with_head(&request, ctx, |connection, head, ctx| {
             let route = ctx.dialects.route(head.path);
-            connection.respond(exchange, ctx, |ctx, to| {
-                let action = ctx.dialects.handle(route, head, buf, &mut ctx.tools, to);
-                then = Then::after(action, exchange);
+            let action = connection.respond_or(exchange, ctx, |dialects, tools, to| {
+                dialects.handle(route, head, buf, tools, to).into()
             });
+            if let Some(action) = action {
+                then = Then::after(action, exchange);
+            }
         });
         all(then)
     }
@@ -136,11 +140,7 @@ impl Connection {
             let route = ctx.dialects.route(head.path);
             if let Some(fields) = call_fields(head) {
                 let opened = fields.and_then(|fields| {
-                    let Route::Rpc(method) = route else {
-                        let message = format!("no such method: {}", head.path);
-                        return Err(Status::new(Code::Unimplemented, message));
-                    };
-                    let client = ctx.dialects.begin_call(method, head, ctx.tools.judge())?;
+                    let client = ctx.dialects.begin_call(route, head, &mut ctx.tools)?;
                     Ok((client, fields))
                 });
                 begun = match opened {
@@ -155,20 +155,22 @@ impl Connection {
                 return;
             }
             connection.begin_exchange(route, head, ctx);
-            connection.respond(exchange, ctx, |ctx, to| {
-                begun = match (ctx.dialects.admit(route, head, to), head.body_length) {
+            let admitted = connection.respond_or(exchange, ctx, |dialects, _, to| {
+                match (dialects.admit(route, head, to), head.body_length) {
                     (Ok(most), BodyLength::Length(bytes)) if bytes > most => {
                         let refusal = BodyRefusal::too_long(Some(bytes), most);
-                        refusal.respond(route, ctx.dialects, to);
-                        Begun::Refused
+                        refusal.respond(route, dialects, to);
+                        Wrote::Response
                     }
-                    (Ok(most), _) => Begun::Admitted(most),
-                    (Err(Refused), _) => Begun::Refused,
-                };
+                    (admitted, _) => admitted.into(),
+                }
             });
-            // RFC 9110 §10.1.1: it is told to go on, unless it has the answer already.
-            if let (Begun::Admitted(_), true) = (&begun, head.expect_continue) {
-                connection.push_continue(ctx);
+            if let Some(most) = admitted {
+                begun = Begun::Admitted(most);
+                // RFC 9110 §10.1.1: it is told to go on, unless it has the answer already.
+                if head.expect_continue {
+                    connection.push_continue(ctx);
+                }
             }
         });
         begun

@@ -1,4 +1,5 @@
-//! One stream as a socket: what a connection reads from and writes to, if it is one of many on another.
+//! One stream as a socket: what a connection reads from and writes to, if it is one of many on
+//! another.
 
 use std::fmt;
 use std::sync::Arc;
@@ -259,7 +260,8 @@ impl StreamSocket {
             return Ok(0);
         }
         let mut bytes = 0;
-        // A response's head is written whole, into one chunk, and an interim one before it into another.
+        // A response's head is written whole, into one chunk, and an interim one before it into
+        // another.
         for text in queue.chunks() {
             let Some(read) = ResponseHead::read(text) else {
                 response.send_reset(Reason::INTERNAL_ERROR);

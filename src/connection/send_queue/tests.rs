@@ -105,8 +105,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever is dropped in between: the peer gets whole chunks, all that was due in its order, and
-    /// events and the news of missing ones add up.
+    /// Whatever is dropped in between: the peer gets whole chunks, all that was due in its order,
+    /// and events and the news of missing ones add up.
     #[test]
     fn nothing_is_torn_lost_or_miscounted(steps in prop::collection::vec(step(), 0..60)) {
         let mut queue = SendQueue::default();

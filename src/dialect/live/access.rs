@@ -1,5 +1,5 @@
-//! Who may do what in this dialect: a token or user of an organization, with the grant `subscribe` for the socket and
-//! `admin` for the state.
+//! Who may do what in this dialect: a token or user of an organization, with the grant `subscribe`
+//! for the socket and `admin` for the state.
 
 use super::Live;
 use crate::auth::{Attempt, Credentials, Denied, Grant, Identity, Secret};
@@ -22,14 +22,15 @@ pub(super) enum Sender {
 }
 
 impl Live {
-    /// Whether the sender of a request may be somebody who may see the state, as far as its head tells; a refusal is written.
+    /// Whether the sender of a request may be somebody who may see the state, as far as its head
+    /// tells; a refusal is written.
     pub(super) fn check_sender(
         &self,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
     ) -> Result<(), Refused> {
         match self.sender(head, to)? {
-            Sender::Known(identity) => self.check_grant(identity, Grant::Admin, to),
+            Sender::Known(identity) => Self::check_grant(identity, Grant::Admin, to),
             Sender::User(_) => Ok(()),
         }
     }
@@ -49,10 +50,11 @@ impl Live {
         self.directory
             .identify(to.now, || credentials)
             .map(Sender::Known)
-            .map_err(|denied| self.refuse(denied, to))
+            .map_err(|denied| Self::refuse(denied, to))
     }
 
-    /// A name that nobody has is checked like any other, so that time does not tell which names exist.
+    /// A name that nobody has is checked like any other, so that time does not tell which names
+    /// exist.
     fn user(
         &self,
         name: &str,
@@ -60,14 +62,14 @@ impl Live {
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
     ) -> Result<Sender, Refused> {
-        // Browsers remember a password and add it by themselves, whichever page opens the socket or sends the
-        // request; to a WebSocket the same-origin policy does not apply (RFC 6455 §10.2), and an action needs no answer
-        // that the page may read.
+        // Browsers remember a password and add it by themselves, whichever page opens the socket or
+        // sends the request; to a WebSocket the same-origin policy does not apply (RFC 6455 §10.2),
+        // and an action needs no answer that the page may read.
         if !self.cors.trusts(head) {
             to.denied = Some(Denial::new(Api::Live, RefusalKind::Origin));
             return Err(respond_error(
                 to,
-                &[&self.cors],
+                &[],
                 403,
                 "foreign_origin",
                 FOREIGN_ORIGIN,
@@ -80,7 +82,7 @@ impl Live {
         }))
     }
 
-    fn refuse(&self, denied: Denied, to: &mut Responder<'_>) -> Refused {
+    fn refuse(denied: Denied, to: &mut Responder<'_>) -> Refused {
         to.denied = Some(Denial::of(Api::Live, denied));
         let message = match denied {
             Denied::Missing | Denied::Password => "log in with a password or an API token",
@@ -89,7 +91,7 @@ impl Live {
             Denied::Ended(_) => "this login has ended",
             Denied::Contradictory => {
                 let code = "contradictory_credentials";
-                return respond_error(to, &[&self.cors], 400, code, CONTRADICTORY);
+                return respond_error(to, &[], 400, code, CONTRADICTORY);
             }
             Denied::Lacks(_, grant) => {
                 let message = match grant {
@@ -97,25 +99,24 @@ impl Live {
                     Grant::Publish => "this login may not publish",
                     Grant::Admin => "this login lacks the grant \"admin\"",
                 };
-                return respond_error(to, &[&self.cors], 403, "forbidden", message);
+                return respond_error(to, &[], 403, "forbidden", message);
             }
         };
-        self.unauthorized(message, to)
+        Self::unauthorized(message, to)
     }
 
     /// It is not known who this is.
-    pub(super) fn unauthorized(&self, message: &str, to: &mut Responder<'_>) -> Refused {
-        respond_error(to, &[&self.cors, CHALLENGES], 401, "unauthorized", message)
+    pub(super) fn unauthorized(message: &str, to: &mut Responder<'_>) -> Refused {
+        respond_error(to, &[CHALLENGES], 401, "unauthorized", message)
     }
 
     /// Whether somebody has a grant; a refusal is written.
     pub(super) fn check_grant(
-        &self,
         identity: Identity,
         needed: Grant,
         to: &mut Responder<'_>,
     ) -> Result<(), Refused> {
         let judged = identity.with_grant(to.now, needed);
-        judged.map(drop).map_err(|denied| self.refuse(denied, to))
+        judged.map(drop).map_err(|denied| Self::refuse(denied, to))
     }
 }

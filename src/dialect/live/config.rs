@@ -10,9 +10,9 @@ section! {
         filters_max: usize = limits::LIVE_FILTERS_DEFAULT, count(1..=limits::LIVE_FILTERS_MAX);
         /// The longest value of one.
         value_bytes_max: usize = limits::LIVE_VALUE_BYTES_DEFAULT, bytes(1..=limits::LIVE_VALUE_BYTES_MAX);
-        /// Browsers remember a password (HTTP Basic) and add it by themselves, whichever page opens the socket. So a
-        /// password that comes with an Origin is only good if that is this server's own host, or listed here; "`*`"
-        /// lists none.
+        /// Browsers remember a password (HTTP Basic) and add it by themselves, whichever page opens
+        /// the socket. So a password that comes with an Origin is only good if that is this
+        /// server's own host, or listed here; "`*`" lists none.
         cors: CorsConfig = CorsConfig::default(), Nested;
     }
 }

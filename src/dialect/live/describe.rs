@@ -4,7 +4,7 @@ use super::request::Filter;
 use super::{Client, Heard, Live};
 use crate::auth::OrganizationId;
 use crate::dialect;
-use crate::dialect::client::{Change, Reaction, Subscribe, Undo};
+use crate::dialect::{Change, Reaction, Subscribe, Undo};
 use crate::hub::{Address, ValueFilter};
 
 impl Heard {
@@ -23,13 +23,8 @@ impl Live {
 }
 
 impl Client {
-    /// Whose client it is.
-    pub fn organization(&self) -> OrganizationId {
-        self.organization
-    }
-
     /// What it hears, as it was asked for: values of `type` are names, the others filters.
-    pub fn heard(&self) -> Option<dialect::Heard> {
+    pub(super) fn heard(&self) -> Option<dialect::Heard> {
         if self.cancelled {
             return None;
         }
@@ -57,7 +52,7 @@ impl Client {
     }
 
     /// Ends what it hears, until it sets filters again.
-    pub fn cancel(&mut self) -> Reaction {
+    pub(super) fn cancel(&mut self) -> Reaction {
         self.cancelled = true;
         self.heard = Heard::default();
         Reaction::Subscribe(Box::new(Subscribe {

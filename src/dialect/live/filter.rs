@@ -1,4 +1,5 @@
-//! Filters as a subscription: base properties are read from the event, everything else from its payload.
+//! Filters as a subscription: base properties are read from the event, everything else from its
+//! payload.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,15 +11,16 @@ use crate::hub::{
     Subscription, ValueFilter,
 };
 
-/// Whether a dotted name would look into a field of the payload that a base property of its name hides.
+/// Whether a dotted name would look into a field of the payload that a base property of its name
+/// hides.
 fn is_hidden(name: &str) -> bool {
     name.split_once('.')
         .is_some_and(|(head, _)| BASE_PROPERTIES.contains(&head))
 }
 
 impl Live {
-    /// What passes the filters in an organization; everything if there is none. No subscription at all if
-    /// they ask for another organization.
+    /// What passes the filters in an organization; everything if there is none. No subscription at
+    /// all if they ask for another organization.
     pub(super) fn subscriptions(
         &self,
         organization: OrganizationId,

@@ -4,7 +4,7 @@ use super::access::Sender;
 use super::{Client, Heard, Live};
 use crate::auth::{Grant, Identity, UserId, Verdict};
 use crate::dialect::{
-    self, Action, Call, Denial, Open, Opening, Operation, Outcome, Refused, Responder, Tools,
+    self, Action, Call, Denial, Open, Opening, Operation, Outcome, Refused, Responder,
     check_upgrade, respond_error, retry_after_line,
 };
 use crate::metrics::Api;
@@ -22,13 +22,8 @@ pub struct Pending {
 
 impl Live {
     /// Handles the opening handshake, or whatever else came to the path.
-    pub fn handle(
-        &self,
-        head: &Head<'_, '_>,
-        _tools: &mut Tools<'_>,
-        to: &mut Responder<'_>,
-    ) -> Action {
-        let Ok(handshake) = check_upgrade(head, &self.cors, to) else {
+    pub(super) fn shake_hands(&self, head: &Head<'_, '_>, to: &mut Responder<'_>) -> Action {
+        let Ok(handshake) = check_upgrade(head, to) else {
             return Action::Done;
         };
         match self.sender(head, to) {
@@ -40,7 +35,7 @@ impl Live {
                     operation: Operation::Verify(attempt),
                     idempotency_key: None,
                     correlation_id: None,
-                    pending: dialect::Pending::Live(super::Pending::Handshake(pending)),
+                    pending: dialect::Pending::Live(super::Pending::Handshake(Box::new(pending))),
                 }))
             }
             Err(Refused) => Action::Done,
@@ -76,15 +71,22 @@ impl Live {
         let user = user.and_then(|user| self.directory.user_of(user));
         match (verdict, user) {
             (Verdict::Right, Some(user)) => Ok(user.identity),
-            (Verdict::Right | Verdict::Wrong, _) => {
-                Err(self.unauthorized("the user's name or password is wrong", to))
-            }
-            (Verdict::Blocked { retry_after }, _) => {
-                Err(self.refuse_for_now((429, "blocked", BLOCKED), retry_after, to))
-            }
+            (Verdict::Right | Verdict::Wrong, _) => Err(Self::unauthorized(
+                "the user's name or password is wrong",
+                to,
+            )),
+            (Verdict::Blocked { retry_after }, _) => Err(Self::refuse_for_now(
+                (429, "blocked", BLOCKED),
+                retry_after,
+                to,
+            )),
             (Verdict::Busy { retry_after }, _) => {
                 let message = "too many passwords wait to be checked, try again";
-                Err(self.refuse_for_now((503, "busy", message), retry_after, to))
+                Err(Self::refuse_for_now(
+                    (503, "busy", message),
+                    retry_after,
+                    to,
+                ))
             }
         }
     }
@@ -101,18 +103,17 @@ impl Live {
     }
 
     fn refuse_for_now(
-        &self,
         (status, code, message): (u16, &str, &str),
         retry_after: u32,
         to: &mut Responder<'_>,
     ) -> Refused {
         let retry_after = retry_after_line(retry_after);
-        let headers = [&self.cors, retry_after.as_bytes()];
+        let headers = [retry_after.as_bytes()];
         respond_error(to, &headers, status, code, message)
     }
 
     fn open(&self, handshake: Handshake, identity: Identity, to: &mut Responder<'_>) -> Action {
-        if let Err(Refused) = self.check_grant(identity, Grant::Subscribe, to) {
+        if let Err(Refused) = Self::check_grant(identity, Grant::Subscribe, to) {
             return Action::Done;
         }
         let organization = identity.organization;

@@ -1,8 +1,8 @@
-//! Events in this dialect's form: one flat object, base properties first, then the payload's own fields as
-//! they were sent.
+//! Events in this dialect's form: one flat object, base properties first, then the payload's own
+//! fields as they were sent.
 //!
-//! A field of the payload never takes the name of a base property, present or not, and of a repeated
-//! field the last one counts: the same reading as the filters have.
+//! A field of the payload never takes the name of a base property, present or not, and of a
+//! repeated field the last one counts: the same reading as the filters have.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -85,8 +85,8 @@ fn put_payload(out: &mut Vec<u8>, payload: &[u8]) {
     }
 }
 
-/// Whether a payload may be spliced in whole: few fields, no escapes in their names, none repeated, none
-/// named as a base property. The common case.
+/// Whether a payload may be spliced in whole: few fields, no escapes in their names, none repeated,
+/// none named as a base property. The common case.
 fn is_plain(payload: &[u8]) -> bool {
     let mut seen: [&[u8]; FEW_FIELDS] = [b""; FEW_FIELDS];
     for (count, Field { key, .. }) in json::fields(payload).enumerate() {

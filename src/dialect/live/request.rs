@@ -1,7 +1,7 @@
 //! A client's message as a request: `{"type":"filter","filters":[{"property":"…","value":…},…]}`.
 //!
-//! Text that is not to be trusted is read here and nowhere else in this dialect. What is not known of a
-//! message, or of a filter, is passed over.
+//! Text that is not to be trusted is read here and nowhere else in this dialect. What is not known
+//! of a message, or of a filter, is passed over.
 
 use crate::hub::ValueFilter;
 use crate::json::{Message, Value};

@@ -1,4 +1,5 @@
-//! Things as JSON: each an object with its `id`, as events name it, then its name if it has one, then how it stands.
+//! Things as JSON: each an object with its `id`, as events name it, then its name if it has one,
+//! then how it stands.
 
 use std::io::Write as _;
 

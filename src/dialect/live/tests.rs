@@ -1,5 +1,5 @@
-//! The socket's contract, sentence by sentence, without connection or shard; hearing is tried on a real
-//! filter table.
+//! The socket's contract, sentence by sentence, without connection or shard; hearing is tried on a
+//! real filter table.
 
 mod filters;
 mod handshakes;
@@ -38,7 +38,7 @@ impl Tester {
     /// Sends what is replied to and changes nothing.
     #[track_caller]
     pub(super) fn ask(&mut self, text: &str) -> String {
-        reply(self.dialect.message(&mut self.client, text.as_bytes()))
+        reply(self.dialect.read_message(&mut self.client, text.as_bytes()))
     }
 
     /// Sets filters, each a property and the JSON text of its value.
@@ -49,7 +49,7 @@ impl Tester {
             .map(|(name, value)| format!(r#"{{"property":"{name}","value":{value}}}"#))
             .collect();
         let text = format!(r#"{{"type":"filter","filters":[{}]}}"#, filters.join(","));
-        let change = subscribe(self.dialect.message(&mut self.client, text.as_bytes()));
+        let change = subscribe(self.dialect.read_message(&mut self.client, text.as_bytes()));
         assert!(change.retained.is_empty());
         self.subscriptions = replaced(change.change);
         String::from_utf8(change.reply).expect("text")

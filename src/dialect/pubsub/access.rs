@@ -6,9 +6,9 @@
 //! | publish | an API token with the grant `publish` |
 //! | the demo | a server without organizations |
 //!
-//! A token stands in `Authorization` as it is, without a scheme, as the origin of this dialect has it; `Bearer` in
-//! front of it is tolerated. Without organizations everyone may do everything, and credentials are not looked at.
-//! Users and their passwords are not for this dialect.
+//! A token stands in `Authorization` as it is, without a scheme, as the origin of this dialect has
+//! it; `Bearer` in front of it is tolerated. Without organizations everyone may do everything, and
+//! credentials are not looked at. Users and their passwords are not for this dialect.
 
 use super::Pubsub;
 use super::errors::{Kind, Problem};

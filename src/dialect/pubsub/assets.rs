@@ -1,13 +1,15 @@
 //! The client, its types and the demo: files that are part of the program, for browsers.
 //!
-//! Whoever asks for a file by its plain URL asks again each time, and is told by its `ETag` (RFC 9110 §8.8.3) that it
-//! has not changed; by a URL that names the hash of what is in it, it may be kept for good (RFC 8246). The demo loads
-//! the client that way. The demo shows everything to everyone, so a server that asks for tokens has none.
+//! Whoever asks for a file by its plain URL asks again each time, and is told by its `ETag` (RFC
+//! 9110 §8.8.3) that it has not changed; by a URL that names the hash of what is in it, it may be
+//! kept for good (RFC 8246). The demo loads the client that way. The demo shows everything to
+//! everyone, so a server that asks for tokens has none.
 
 use bytes::Bytes;
 
+use super::errors::refuse_method;
 use super::{Pubsub, Route};
-use crate::dialect::{Refused, Responder, respond_plain_error};
+use crate::dialect::{Refused, Responder, respond_error};
 use crate::protocol::http1::{Head, query_last};
 
 const CLIENT: &str = include_str!("client/client.js");
@@ -20,8 +22,9 @@ const CLIENT_PATH: &str = "/pubsub/client.js";
 /// For all of them. Any page may import the client.
 const COMMON: &str = "X-Content-Type-Options: nosniff\r\nAccess-Control-Allow-Origin: *\r\n";
 
-/// What the demo may do (Content Security Policy Level 3): run what stands in it and the client, and talk to
-/// servers. Its script and style stand in the page itself, which holds nothing that anybody else wrote.
+/// What the demo may do (Content Security Policy Level 3): run what stands in it and the client,
+/// and talk to servers. Its script and style stand in the page itself, which holds nothing that
+/// anybody else wrote.
 const DEMO_POLICY: &str = "Content-Security-Policy: default-src 'none'; \
     script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
     connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'\r\n\
@@ -71,8 +74,8 @@ impl File {
         }
     }
 
-    /// RFC 9110 §13.1.2: any of those that the client has, compared weakly; `*`, if it stands alone, is whatever it
-    /// has.
+    /// RFC 9110 §13.1.2: any of those that the client has, compared weakly; `*`, if it stands
+    /// alone, is whatever it has.
     fn is_known(&self, head: &Head<'_, '_>) -> bool {
         const FIELD: &str = "if-none-match";
         let known = |etag: &str| head.has_token(FIELD, etag);
@@ -88,7 +91,8 @@ impl File {
             _ => b"no-cache",
         };
         let status = if self.is_known(head) { 304 } else { 200 };
-        // RFC 9110 §15.4.5: what would be said of the validator and of caching is said with 304, too.
+        // RFC 9110 §15.4.5: what would be said of the validator and of caching is said with 304,
+        // too.
         let response = to
             .begin(status)
             .header("ETag", self.etag.as_bytes())
@@ -141,12 +145,21 @@ impl Pubsub {
         let demo = matches!(route, Route::Index | Route::Asset(Asset::Demo));
         if demo && self.directory.anonymous().is_none() {
             let message = "nothing is served here";
-            return Err(respond_plain_error(to, 404, "not_found", message));
+            return Err(respond_error(to, &[], 404, "not_found", message));
         }
         if !route.allows(head.method) {
-            return Err(self.refuse_method(route.allow(), to));
+            let lines = self.lines_of_refusal(route);
+            return Err(refuse_method(route.allow(), lines, to));
         }
         Ok(0)
+    }
+
+    /// What a refusal on a path tells browsers, where the other answers tell them nothing.
+    pub(super) fn lines_of_refusal(&self, route: Route) -> &[u8] {
+        match route {
+            Route::Publish | Route::Socket => b"",
+            Route::Asset(_) | Route::Index => &self.cors,
+        }
     }
 
     /// Answers an admitted request for a file.
@@ -154,7 +167,8 @@ impl Pubsub {
         self.assets.file(asset).respond(head, to);
     }
 
-    /// Leads to the demo. Not for good: browsers remember 308, and the server may ask for tokens tomorrow.
+    /// Leads to the demo. Not for good: browsers remember 308, and the server may ask for tokens
+    /// tomorrow.
     pub(super) fn respond_index(to: &mut Responder<'_>) {
         let exchange = to.exchange;
         to.begin(302)

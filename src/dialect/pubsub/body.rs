@@ -1,9 +1,9 @@
 //! The body of a publish: one event and its scope, kept as the bytes sent.
 //!
-//! The text is parsed once. What should be objects are entered, whatever else they are is remembered, and the
-//! values of the fields that count are lent as spans, to be judged when all of them are there: so everything that is
-//! wrong with a body can be said at once. Unknown fields are ignored, `null` is absent but for `data`, and of a
-//! repeated field the last one counts.
+//! The text is parsed once. What should be objects are entered, whatever else they are is
+//! remembered, and the values of the fields that count are lent as spans, to be judged when all of
+//! them are there: so everything that is wrong with a body can be said at once. Unknown fields are
+//! ignored, `null` is absent but for `data`, and of a repeated field the last one counts.
 
 mod node;
 

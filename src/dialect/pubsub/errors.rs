@@ -13,24 +13,26 @@
 //! | 429 | `rate_limited` | the organization publishes faster than it may |
 //! | 503 | `busy` | a bound is reached |
 //!
-//! Whatever is wrong with a body is told at once, each with where it stands, or should stand (RFC 6901).
+//! Whatever is wrong with a body is told at once, each with where it stands, or should stand (RFC
+//! 6901).
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::Pubsub;
 use crate::dialect::{
-    KEY_REUSED_CODE, RATE_LIMITED, RESERVED_NAME, Refused, Responder, retry_after_line,
+    KEY_REUSED_CODE, RATE_LIMITED, RESERVED_NAME, Refused, Responder, respond_body,
+    retry_after_line,
 };
 
-/// Not `application/vnd.api+json`: that name promises all of JSON:API, of which only the form of errors is used
-/// here, and some clients read a body as JSON only if it is called so.
+/// Not `application/vnd.api+json`: that name promises all of JSON:API, of which only the form of
+/// errors is used here, and some clients read a body as JSON only if it is called so.
 const CONTENT_TYPE: &str = "application/json";
 
 /// RFC 9110 §10.2.3; a bound that was reached is usually free again at once.
 const RETRY_AFTER: &[u8] = b"Retry-After: 1\r\n";
-/// RFC 9110 §15.5.2: a 401 says how to do better (RFC 6750 §3). A token without a scheme has no name there.
+/// RFC 9110 §15.5.2: a 401 says how to do better (RFC 6750 §3). A token without a scheme has no
+/// name there.
 const CHALLENGE: &[u8] = b"WWW-Authenticate: Bearer\r\n";
 
 /// What kind of thing is wrong.
@@ -206,57 +208,47 @@ struct Document<'p> {
     errors: Vec<Item<'p>>,
 }
 
-impl Pubsub {
-    /// Refuses a request for one reason.
-    pub(super) fn refuse(&self, problem: Problem, to: &mut Responder<'_>) -> Refused {
-        self.refuse_all(&[problem], to)
-    }
+/// Refuses a request for one reason.
+pub(super) fn refuse(problem: Problem, to: &mut Responder<'_>) -> Refused {
+    refuse_all(&[problem], to)
+}
 
-    /// Refuses a request for all these reasons; the first one says the status.
-    pub(super) fn refuse_all(&self, problems: &[Problem], to: &mut Responder<'_>) -> Refused {
-        let kind = problems.first().map_or(Kind::BadBody, |first| first.kind);
-        self.respond_problems(kind.wire().0, &kind.headers(), problems, to)
-    }
+/// Refuses a request for all these reasons; the first one says the status.
+pub(super) fn refuse_all(problems: &[Problem], to: &mut Responder<'_>) -> Refused {
+    let kind = problems.first().map_or(Kind::BadBody, |first| first.kind);
+    respond_problems(kind.wire().0, &[&kind.headers()], problems, to)
+}
 
-    /// Refuses another method than those of `allow`.
-    pub(super) fn refuse_method(&self, allow: &str, to: &mut Responder<'_>) -> Refused {
-        let problem = Problem::new(Kind::MethodNotAllowed, format!("allowed: {allow}"));
-        let header = format!("Allow: {allow}\r\n");
-        self.respond_problems(405, header.as_bytes(), &[problem], to)
-    }
+/// Refuses another method than those of `allow`, with further header lines.
+pub(super) fn refuse_method(allow: &str, lines: &[u8], to: &mut Responder<'_>) -> Refused {
+    let problem = Problem::new(Kind::MethodNotAllowed, format!("allowed: {allow}"));
+    let header = format!("Allow: {allow}\r\n");
+    respond_problems(405, &[lines, header.as_bytes()], &[problem], to)
+}
 
-    /// Refuses an admitted request whose body does not come as it should.
-    pub fn refuse_body(&self, status: u16, message: &str, to: &mut Responder<'_>) {
-        let problem = Problem::new(Kind::of_status(status), message.to_owned());
-        self.respond_problems(status, b"", &[problem], to);
-    }
+/// Refuses an admitted request whose body does not come as it should, with further header lines.
+pub(super) fn refuse_body(status: u16, lines: &[u8], message: &str, to: &mut Responder<'_>) {
+    let problem = Problem::new(Kind::of_status(status), message.to_owned());
+    respond_problems(status, &[lines], &[problem], to);
+}
 
-    fn respond_problems(
-        &self,
-        status: u16,
-        headers: &[u8],
-        problems: &[Problem],
-        to: &mut Responder<'_>,
-    ) -> Refused {
-        let items = problems.iter().map(|problem| {
-            let (_, code, title) = problem.kind.wire();
-            Item {
-                title,
-                detail: &problem.detail,
-                code,
-                source: problem.pointer.map(|pointer| Source { pointer }),
-            }
-        });
-        let errors = items.collect();
-        // Plain structs of text: serializing them cannot fail.
-        let body = serde_json::to_vec(&Document { errors }).unwrap_or_default();
-        let exchange = to.exchange;
-        to.begin(status).raw(&self.cors).raw(headers).body(
-            Some(CONTENT_TYPE),
-            &body,
-            exchange.keep_alive,
-            exchange.head_only,
-        );
-        Refused
-    }
+fn respond_problems(
+    status: u16,
+    headers: &[&[u8]],
+    problems: &[Problem],
+    to: &mut Responder<'_>,
+) -> Refused {
+    let items = problems.iter().map(|problem| {
+        let (_, code, title) = problem.kind.wire();
+        Item {
+            title,
+            detail: &problem.detail,
+            code,
+            source: problem.pointer.map(|pointer| Source { pointer }),
+        }
+    });
+    let errors = items.collect();
+    // Plain structs of text: serializing them cannot fail.
+    let body = serde_json::to_vec(&Document { errors }).unwrap_or_default();
+    respond_body(to, headers, status, CONTENT_TYPE, &body)
 }

@@ -1,14 +1,14 @@
 //! One event by one request: `POST /api/v1/pub_subs`, also called `/api/v1/publish`.
 //!
-//! Its head is judged before its body is read. What a session's publish says of the group travels with it: the
-//! session's home learns it, or refuses what contradicts it.
+//! Its head is judged before its body is read. What a session's publish says of the group travels
+//! with it: the session's home learns it, or refuses what contradicts it.
 
 use std::fmt::Write as _;
 
 use super::access::problem;
 use super::body::{self, Publish};
-use super::errors::{Kind, Problem};
-use super::{Pubsub, Route};
+use super::errors::{Kind, Problem, refuse, refuse_all, refuse_method};
+use super::{Pending, Pubsub, Route};
 use crate::auth::{Identity, OrganizationId};
 use crate::dialect::{
     self, Action, Call, Denial, KEY_REUSED, LEAVING, Operation, Refused, Responder,
@@ -43,22 +43,23 @@ impl Pubsub {
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
     ) -> Result<u64, Refused> {
-        // A browser asks before it sends; what is wrong it learns from the answer to the request itself.
+        // A browser asks before it sends; what is wrong it learns from the answer to the request
+        // itself.
         if head.method == Method::Options {
             return Ok(0);
         }
         if !Route::Publish.allows(head.method) {
-            return Err(self.refuse_method(Route::Publish.allow(), to));
+            return Err(refuse_method(Route::Publish.allow(), b"", to));
         }
         self.publisher(head, to.now).map_err(|denied| {
             to.denied = Some(Denial::of(Api::Pubsub, denied));
-            self.refuse(problem(denied), to)
+            refuse(problem(denied), to)
         })?;
-        // RFC 9112 §6.3: without either field an HTTP/1.1 body is empty. What an HTTP/1.0 client means
-        // by it cannot be known.
+        // RFC 9112 §6.3: without either field an HTTP/1.1 body is empty. What an HTTP/1.0 client
+        // means by it cannot be known.
         if head.body_length == BodyLength::None && head.version == Version::Http10 {
             let message = "a publish by HTTP/1.0 needs Content-Length";
-            return Err(self.refuse(Problem::new(Kind::LengthRequired, message), to));
+            return Err(refuse(Problem::new(Kind::LengthRequired, message), to));
         }
         Ok(self.publish_bytes_max as u64)
     }
@@ -66,13 +67,11 @@ impl Pubsub {
     /// Handles a whole publish.
     pub(super) fn post(&self, head: &Head<'_, '_>, body: &[u8], to: &mut Responder<'_>) -> Action {
         if head.method == Method::Options {
-            let exchange = to.exchange;
-            let preflight = self.cors.preflight();
-            to.begin(204).raw(preflight).empty(exchange.keep_alive);
+            to.preflight(204, &self.cors);
             return Action::Done;
         }
         self.begin_post(head, body, to).unwrap_or_else(|problems| {
-            self.refuse_all(&problems, to);
+            refuse_all(&problems, to);
             Action::Done
         })
     }
@@ -104,7 +103,7 @@ impl Pubsub {
             }),
             idempotency_key,
             correlation_id: None,
-            pending: dialect::Pending::Pubsub(posted),
+            pending: dialect::Pending::Pubsub(Pending::Posted(posted)),
         })))
     }
 
@@ -120,7 +119,8 @@ impl Pubsub {
         }
     }
 
-    /// Whether an id is an organization's. Without organizations people know the one there is by its name only.
+    /// Whether an id is an organization's. Without organizations people know the one there is by
+    /// its name only.
     fn is_called(&self, organization: OrganizationId, id: &str) -> bool {
         let organization = self.directory.organization(organization);
         let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
@@ -128,51 +128,24 @@ impl Pubsub {
         let open = self.directory.anonymous().is_some();
         id.eq_ignore_ascii_case(uuid) || open && id == organization.name
     }
+}
 
+impl Posted {
     /// The hub's answer.
-    pub fn answer_post(&self, posted: Posted, answer: &Answer, to: &mut Responder<'_>) -> Action {
+    pub(super) fn answer(self, answer: &Answer, to: &mut Responder<'_>) -> Action {
         match answer {
-            Answer::Published { id, position } => self.respond_posted(*id, *position, to),
+            Answer::Published { id, position } => respond_posted(*id, *position, to),
             Answer::Refused(refusal) => {
-                self.refuse(posted.problem(*refusal), to);
+                refuse(self.problem(*refusal), to);
             }
             // The hub answers each question by its own kind.
             _ => {
-                self.refuse(posted.problem(Refusal::Busy), to);
+                refuse(self.problem(Refusal::Busy), to);
             }
         }
         Action::Done
     }
 
-    fn respond_posted(
-        &self,
-        id: EventId,
-        position: Option<(Epoch, Number)>,
-        to: &mut Responder<'_>,
-    ) {
-        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
-        let id = id.0.as_hyphenated().encode_lower(&mut text);
-        // The id, the number and what is around them.
-        let mut body = String::with_capacity(80);
-        body.push_str("{\"id\":\"");
-        body.push_str(id);
-        body.push('"');
-        if let Some((_, number)) = position {
-            // Writing to a `String` cannot fail.
-            let _ = write!(body, ",\"number\":{number}");
-        }
-        body.push('}');
-        let exchange = to.exchange;
-        to.begin(201).raw(&self.cors).body(
-            Some("application/json"),
-            body.as_bytes(),
-            exchange.keep_alive,
-            exchange.head_only,
-        );
-    }
-}
-
-impl Posted {
     /// The hub's refusal, in this dialect's words.
     fn problem(self, refusal: Refusal) -> Problem {
         let at = |kind, detail: &'static str| Problem::at(self.pointer, kind, detail);
@@ -210,6 +183,28 @@ impl Posted {
             }
         }
     }
+}
+
+fn respond_posted(id: EventId, position: Option<(Epoch, Number)>, to: &mut Responder<'_>) {
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+    let id = id.0.as_hyphenated().encode_lower(&mut text);
+    // The id, the number and what is around them.
+    let mut body = String::with_capacity(80);
+    body.push_str("{\"id\":\"");
+    body.push_str(id);
+    body.push('"');
+    if let Some((_, number)) = position {
+        // Writing to a `String` cannot fail.
+        let _ = write!(body, ",\"number\":{number}");
+    }
+    body.push('}');
+    let exchange = to.exchange;
+    to.begin(201).body(
+        Some("application/json"),
+        body.as_bytes(),
+        exchange.keep_alive,
+        exchange.head_only,
+    );
 }
 
 #[cfg(test)]

@@ -30,8 +30,8 @@ impl Route {
         }
     }
 
-    /// The methods that this route serves, as an `Allow` value. What is wrong with a handshake is said by whoever
-    /// reads it.
+    /// The methods that this route serves, as an `Allow` value. What is wrong with a handshake is
+    /// said by whoever reads it.
     pub(super) const fn allow(self) -> &'static str {
         match self {
             Self::Publish => "POST, OPTIONS",

@@ -1,13 +1,23 @@
 //! One call of a service for tools: messages in, messages out.
 
-use super::{Method, Reflection, health};
-use crate::dialect::client::Reaction;
+use std::convert::Infallible;
+
+use super::{Method, Reflection, Route, health};
+use crate::dialect::calls::{admit_no_method, admit_web_call, refuse_call, web_call};
+use crate::dialect::{
+    Action, Client as AnyClient, Cors, Dialect, Message, Parts, Reaction, Refused, Responder,
+    Tools, calls, no_such_method, respond_error,
+};
+use crate::limits::STRANGER_MESSAGE_BYTES_MAX;
 use crate::protocol::grpc::{Code, Status};
+use crate::protocol::http1::{Head, Method as HttpMethod};
 
 /// The services, built once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Rpc {
     reflection: Reflection,
+    /// What every answer of gRPC-web tells browsers: the same as the event service's.
+    cors: Cors,
 }
 
 /// One call.
@@ -17,30 +27,106 @@ pub struct Client {
     watched: Option<health::Watched>,
 }
 
-impl Client {
-    /// A call that begins.
-    pub const fn new(method: Method) -> Self {
+impl Dialect for Rpc {
+    type Route<'b> = Route;
+    type Pending = Infallible;
+    type Client = Client;
+    type Undo = Infallible;
+    type Encoding = Infallible;
+    type Rendering = ();
+    type View = Infallible;
+
+    const NAME: &'static str = "rpc";
+
+    fn of(parts: &Parts<'_>) -> Self {
         Self {
-            method,
-            watched: None,
+            reflection: Reflection::default(),
+            cors: calls::cors(&parts.config.stream.cors, parts.directory),
         }
     }
 
-    /// Whether the client of this method sends one message.
-    pub const fn takes_one_message(&self) -> bool {
-        self.method.is_unary_request()
+    fn route(&self, path: &str) -> Option<Route> {
+        Route::parse(path)
     }
 
-    /// Whether it is answered by one message.
-    pub const fn answers_once(&self) -> bool {
-        self.method.is_unary_response()
+    fn cors(&self, _route: Option<Route>) -> Option<&Cors> {
+        Some(&self.cors)
     }
-}
 
-impl Rpc {
-    /// A message came.
-    pub fn message(&self, client: &mut Client, message: &[u8], draining: bool) -> Reaction {
-        let serving = !draining;
+    fn admit(
+        &self,
+        route: Route,
+        head: &Head<'_, '_>,
+        to: &mut Responder<'_>,
+    ) -> Result<u64, Refused> {
+        match route {
+            // Nobody asks who asks, and there is little to ask.
+            Route::Method(_) => admit_web_call(head, STRANGER_MESSAGE_BYTES_MAX, to, |_| Ok(())),
+            Route::NoMethod => admit_no_method(head, to),
+        }
+    }
+
+    fn refuse(&self, route: Route, to: &mut Responder<'_>, status: u16, code: &str, message: &str) {
+        match route {
+            Route::Method(_) => refuse_call(status, code, message, to),
+            Route::NoMethod => {
+                respond_error(to, &[], status, code, message);
+            }
+        }
+    }
+
+    fn handle(
+        &self,
+        route: Route,
+        head: &Head<'_, '_>,
+        body: &[u8],
+        _tools: &mut Tools<'_>,
+        to: &mut Responder<'_>,
+    ) -> Action {
+        match route {
+            Route::Method(method) if head.method != HttpMethod::Options => {
+                web_call(head, body, to, |call, _| {
+                    Ok(call.open(AnyClient::Rpc(Client::new(method)), &self.cors))
+                })
+            }
+            Route::Method(_) | Route::NoMethod => {
+                to.preflight(204, &self.cors);
+                Action::Done
+            }
+        }
+    }
+
+    fn begin_call(
+        &self,
+        route: Route,
+        head: &Head<'_, '_>,
+        _tools: &mut Tools<'_>,
+    ) -> Result<AnyClient, Status> {
+        match route {
+            Route::Method(method) => Ok(AnyClient::Rpc(Client::new(method))),
+            Route::NoMethod => Err(no_such_method(head.path)),
+        }
+    }
+
+    fn takes_one_message(client: &Client) -> bool {
+        client.method.is_unary_request()
+    }
+
+    fn answers_once(client: &Client) -> bool {
+        client.method.is_unary_response()
+    }
+
+    fn message_bytes_max(_client: &Client) -> usize {
+        STRANGER_MESSAGE_BYTES_MAX
+    }
+
+    fn message(
+        &self,
+        client: &mut Client,
+        message: Message<'_>,
+        tools: &mut Tools<'_>,
+    ) -> Reaction {
+        let (message, serving) = (message.bytes(), !tools.draining);
         let reply = match client.method {
             Method::HealthCheck => health::check(message, serving),
             Method::HealthList => Ok(health::list(serving)),
@@ -53,8 +139,6 @@ impl Rpc {
                 (Some(_), _) => Err(Status::cardinality("more than one request")),
             },
             Method::Reflection | Method::ReflectionAlpha => self.reflection.answer(message),
-            // The stream dialect's.
-            Method::Stream | Method::Publish => Err(Status::cardinality("not served here")),
         };
         match reply {
             Ok(reply) if client.method.is_unary_response() => {
@@ -66,7 +150,7 @@ impl Rpc {
     }
 
     /// The client has said all it will, and had its answers.
-    pub fn half_closed(&self, client: &Client) -> Reaction {
+    fn half_closed(&self, client: &mut Client) -> Reaction {
         let status = match (client.method, client.watched) {
             (Method::HealthWatch, Some(_)) => return Reaction::nothing(),
             (Method::Reflection | Method::ReflectionAlpha, _) => Status::OK,
@@ -76,9 +160,25 @@ impl Rpc {
     }
 
     /// The server is leaving: those who watch are told, and all calls may end.
-    pub fn drain(&self, client: &Client) -> Reaction {
+    fn drain(
+        &self,
+        client: &mut Client,
+        _leave_ms: u64,
+        _tools: &mut Tools<'_>,
+    ) -> Option<Reaction> {
         let last = client.watched.map(|watched| watched.state(false));
         let status = Status::new(Code::Unavailable, "the server is leaving");
-        Reaction::End(last.unwrap_or_default(), Box::new(status))
+        let last = last.unwrap_or_default();
+        Some(Reaction::End(last, Box::new(status)))
+    }
+}
+
+impl Client {
+    /// A call that begins.
+    const fn new(method: Method) -> Self {
+        Self {
+            method,
+            watched: None,
+        }
     }
 }

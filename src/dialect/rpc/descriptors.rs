@@ -1,7 +1,7 @@
 //! As much of `google/protobuf/descriptor.proto` as finding symbols takes.
 //!
-//! Its own few messages rather than the whole definition: all else in a descriptor is handed out as the
-//! bytes it is kept as, and never read.
+//! Its own few messages rather than the whole definition: all else in a descriptor is handed out as
+//! the bytes it is kept as, and never read.
 
 use prost::Message;
 

@@ -1,7 +1,8 @@
-//! The health checking protocol (<https://github.com/grpc/grpc/blob/master/doc/health-checking.md>).
+//! The health checking protocol
+//! (<https://github.com/grpc/grpc/blob/master/doc/health-checking.md>).
 //!
-//! All services of a node can be used, or none while it leaves: a service has no state of its own. The
-//! empty name is the server.
+//! All services of a node can be used, or none while it leaves: a service has no state of its own.
+//! The empty name is the server.
 
 use prost::Message as _;
 
@@ -42,8 +43,8 @@ pub fn check(request: &[u8], serving: bool) -> Result<Vec<u8>, Status> {
     Ok(response(status(serving)).encode_to_vec())
 }
 
-/// Answers `List`: the states of the server and of all services. The request has no fields, and is not
-/// looked at.
+/// Answers `List`: the states of the server and of all services. The request has no fields, and is
+/// not looked at.
 pub fn list(serving: bool) -> Vec<u8> {
     let names = [SERVER].into_iter().chain(Service::ALL.map(Service::name));
     let states = names.map(|name| (name.to_owned(), response(status(serving))));

@@ -1,9 +1,9 @@
-//! The calls of gRPC that this server answers: [`Method`] has their paths, [`health`] and [`reflection`] the
-//! two services that gRPC users' tools expect of any server.
+//! The services that gRPC users' tools expect of any server: [`Method`] has their paths, [`health`]
+//! and [`reflection`] what they answer.
 //!
 //! The event service itself is the stream dialect's. A call's fields, messages and status are
-//! `protocol::grpc`'s; here a message is bytes in and bytes out, or the [`Status`] that ends the call.
-//! Services are not generated: there are seven methods, and each is one function.
+//! `protocol::grpc`'s; here a message is bytes in and bytes out, or the [`Status`] that ends the
+//! call. Services are not generated: there are five methods, and each is one function.
 
 mod client;
 mod descriptors;
@@ -13,7 +13,7 @@ mod route;
 
 pub use client::{Client, Rpc};
 pub use reflection::Reflection;
-pub use route::{Method, Service};
+pub use route::{Method, Route, Service};
 
 use crate::protocol::grpc::{Code, Status};
 

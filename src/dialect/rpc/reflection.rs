@@ -1,8 +1,9 @@
-//! Server reflection (<https://github.com/grpc/grpc/blob/master/doc/server-reflection.md>): tools such as
-//! grpcurl ask what services there are, and get the definitions as they were compiled, comments included.
+//! Server reflection (<https://github.com/grpc/grpc/blob/master/doc/server-reflection.md>): tools
+//! such as grpcurl ask what services there are, and get the definitions as they were compiled,
+//! comments included.
 //!
-//! An answer has all files that the one asked for needs, even if an earlier answer of the same call had
-//! them: the definition allows to leave them out, and then a call would have to be remembered.
+//! An answer has all files that the one asked for needs, even if an earlier answer of the same call
+//! had them: the definition allows to leave them out, and then a call would have to be remembered.
 
 use std::collections::BTreeMap;
 
@@ -57,7 +58,8 @@ impl Default for Reflection {
 }
 
 impl Reflection {
-    /// Reads the definitions that this server was compiled with, `event.proto` and the two services' own.
+    /// Reads the definitions that this server was compiled with, `event.proto` and the two
+    /// services' own.
     pub fn new() -> Self {
         // Written by the build and read by the tests: it cannot be anything else.
         let set = FileSet::decode(DESCRIPTORS).unwrap_or_default();
@@ -99,11 +101,11 @@ impl Reflection {
         self.by_path.insert(file.name, id);
     }
 
-    /// Answers one request. What is not there is told within the answer, and the call goes on; a request
-    /// that asks for nothing ends it.
+    /// Answers one request. What is not there is told within the answer, and the call goes on; a
+    /// request that asks for nothing ends it.
     ///
-    /// Both versions of the service have the same messages and know each other: which one is asked makes no
-    /// difference.
+    /// Both versions of the service have the same messages and know each other: which one is asked
+    /// makes no difference.
     pub fn answer(&self, request: &[u8]) -> Result<Vec<u8>, Status> {
         let request: ServerReflectionRequest = decode(request)?;
         let Some(wanted) = &request.message_request else {
@@ -169,8 +171,8 @@ fn no_extensions(name: &str) -> MessageResponse {
     })
 }
 
-/// What was asked for is named, so that whoever reads the message knows it; the request itself goes back
-/// whole beside it.
+/// What was asked for is named, so that whoever reads the message knows it; the request itself goes
+/// back whole beside it.
 fn not_found(wanted: &MessageRequest) -> MessageResponse {
     let what = match wanted {
         MessageRequest::FileByFilename(path) => format!("file {}", quoted(path)),

@@ -1,12 +1,9 @@
 //! Paths of gRPC: `/` service `/` method, exact in every character (PROTOCOL-HTTP2, "Path").
 
-/// Where the original serves gRPC-web.
-const WEB_PREFIX: &str = "/grpcweb/event/v2";
-
 /// A service that is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
-    /// Events: the stream dialect.
+    /// Events, whose methods are the stream dialect's: known here by name only.
     Event,
     /// Whether the others can be used.
     Health,
@@ -35,27 +32,24 @@ impl Service {
         }
     }
 
-    /// The service whose method a path names, whether it has one of that name or not.
-    pub fn of_path(path: &str) -> Option<Self> {
-        let web = path.strip_prefix(WEB_PREFIX);
-        let (service, _) = web.unwrap_or(path).strip_prefix('/')?.split_once('/')?;
-        let service = Self::by_name(service)?;
-        (web.is_none() || service == Self::Event).then_some(service)
-    }
-
     /// The service of this full name.
     pub fn by_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|service| service.name() == name)
     }
 }
 
+/// A path of this dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// A method.
+    Method(Method),
+    /// No method of a service that is there.
+    NoMethod,
+}
+
 /// A method that is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// `EventService.Stream`.
-    Stream,
-    /// `EventService.Publish`.
-    Publish,
     /// `Health.Check`.
     HealthCheck,
     /// `Health.List`.
@@ -68,11 +62,20 @@ pub enum Method {
     ReflectionAlpha,
 }
 
+impl Route {
+    /// What a path without query names, if that is one of the services here.
+    pub fn parse(path: &str) -> Option<Self> {
+        let (service, method) = path.strip_prefix('/')?.split_once('/')?;
+        let service = Service::by_name(service).filter(|service| *service != Service::Event)?;
+        let mut all = Method::ALL.into_iter();
+        let known = all.find(|known| known.service() == service && known.name() == method);
+        Some(known.map_or(Self::NoMethod, Self::Method))
+    }
+}
+
 impl Method {
     /// All methods.
-    pub const ALL: [Self; 7] = [
-        Self::Stream,
-        Self::Publish,
+    pub const ALL: [Self; 5] = [
         Self::HealthCheck,
         Self::HealthList,
         Self::HealthWatch,
@@ -80,20 +83,9 @@ impl Method {
         Self::ReflectionAlpha,
     ];
 
-    /// The method of a path without query. Events have a second address, for gRPC-web; that it is used
-    /// for nothing else is not checked.
-    pub fn parse(path: &str) -> Option<Self> {
-        let service = Service::of_path(path)?;
-        let web = path.strip_prefix(WEB_PREFIX);
-        let (_, method) = web.unwrap_or(path).strip_prefix('/')?.split_once('/')?;
-        let mut all = Self::ALL.into_iter();
-        all.find(|known| known.service() == service && known.name() == method)
-    }
-
     /// The service that has this method.
     pub const fn service(self) -> Service {
         match self {
-            Self::Stream | Self::Publish => Service::Event,
             Self::HealthCheck | Self::HealthList | Self::HealthWatch => Service::Health,
             Self::Reflection => Service::Reflection,
             Self::ReflectionAlpha => Service::ReflectionAlpha,
@@ -103,8 +95,6 @@ impl Method {
     /// The name within the service.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Stream => "Stream",
-            Self::Publish => "Publish",
             Self::HealthCheck => "Check",
             Self::HealthList => "List",
             Self::HealthWatch => "Watch",
@@ -112,20 +102,20 @@ impl Method {
         }
     }
 
-    /// Whether the client sends exactly one message. Another number is UNIMPLEMENTED (statuscodes.md,
-    /// "Request cardinality violation").
+    /// Whether the client sends exactly one message. Another number is UNIMPLEMENTED
+    /// (statuscodes.md, "Request cardinality violation").
     pub const fn is_unary_request(self) -> bool {
         match self {
-            Self::Publish | Self::HealthCheck | Self::HealthList | Self::HealthWatch => true,
-            Self::Stream | Self::Reflection | Self::ReflectionAlpha => false,
+            Self::HealthCheck | Self::HealthList | Self::HealthWatch => true,
+            Self::Reflection | Self::ReflectionAlpha => false,
         }
     }
 
     /// Whether a call that goes well is answered by exactly one message.
     pub const fn is_unary_response(self) -> bool {
         match self {
-            Self::Publish | Self::HealthCheck | Self::HealthList => true,
-            Self::Stream | Self::HealthWatch | Self::Reflection | Self::ReflectionAlpha => false,
+            Self::HealthCheck | Self::HealthList => true,
+            Self::HealthWatch | Self::Reflection | Self::ReflectionAlpha => false,
         }
     }
 }
@@ -138,10 +128,9 @@ mod tests {
     fn every_method_has_its_path() {
         for method in Method::ALL {
             let path = format!("/{}/{}", method.service().name(), method.name());
-            assert_eq!(Method::parse(&path), Some(method));
-            let events = method.service() == Service::Event;
-            let web = Method::parse(&format!("{WEB_PREFIX}{path}"));
-            assert_eq!(web, events.then_some(method), "{path}");
+            assert_eq!(Route::parse(&path), Some(Route::Method(method)));
+            assert_eq!(Route::parse(&format!("/grpcweb/event/v2{path}")), None);
+            assert_eq!(Route::parse(&format!("{path}/")), Some(Route::NoMethod));
         }
     }
 
@@ -151,18 +140,14 @@ mod tests {
             "",
             "/",
             "//",
-            "apis.event.v2.EventService/Stream",
-            "/apis.event.v2.EventService",
-            "/apis.event.v2.EventService/",
-            "/apis.event.v2.EventService/stream",
-            "/apis.event.v2.EventService/Stream/",
-            "/apis.event.v2.EventService/Check",
-            "/apis.event.v2.eventservice/Stream",
-            "/grpcweb/event/v2apis.event.v2.EventService/Stream",
-            "/grpcweb/event/v2/grpcweb/event/v2/apis.event.v2.EventService/Stream",
+            "grpc.health.v1.Health/Check",
+            "/grpc.health.v1.Health",
+            "/grpc.health.v1.health/Check",
+            // The stream dialect's.
+            "/apis.event.v2.EventService/Stream",
             "/grpc.reflection.v1beta.ServerReflection/ServerReflectionInfo",
         ] {
-            assert_eq!(Method::parse(path), None, "{path}");
+            assert_eq!(Route::parse(path), None, "{path}");
         }
     }
 }

@@ -7,8 +7,8 @@
 //! | …the search for a fragment | the grant `admin` besides |
 //! | publish, create, change, delete | the grant `publish` |
 //!
-//! Without organizations everyone may do everything, and credentials are not looked at. Users and their
-//! passwords are not for this dialect: checking one takes long, and its clients have tokens.
+//! Without organizations everyone may do everything, and credentials are not looked at. Users and
+//! their passwords are not for this dialect: checking one takes long, and its clients have tokens.
 
 use super::{Route, Sessions};
 use crate::auth::{Denied, Grant, Identity, OrganizationId};
@@ -83,11 +83,12 @@ impl Sessions {
             Err(Denied::Missing) if self.token_reads && names_uuid(route) => {
                 Ok(Reader::TokenHolder)
             }
-            Err(denied) => Err(self.respond_denied(denied, to)),
+            Err(denied) => Err(Self::respond_denied(denied, to)),
         }
     }
 
-    /// The organization whose sessions the sender may publish to, create and change; a refusal is written.
+    /// The organization whose sessions the sender may publish to, create and change; a refusal is
+    /// written.
     pub(super) fn publisher(
         &self,
         head: &Head<'_, '_>,
@@ -95,7 +96,7 @@ impl Sessions {
     ) -> Result<OrganizationId, Refused> {
         self.member(head, Grant::Publish, to)
             .map(|identity| identity.organization)
-            .map_err(|denied| self.respond_denied(denied, to))
+            .map_err(|denied| Self::respond_denied(denied, to))
     }
 
     fn member(
@@ -108,7 +109,7 @@ impl Sessions {
         identity.with_grant(to.now, needed)
     }
 
-    fn respond_denied(&self, denied: Denied, to: &mut Responder<'_>) -> Refused {
+    fn respond_denied(denied: Denied, to: &mut Responder<'_>) -> Refused {
         to.denied = Some(Denial::of(Api::Sessions, denied));
         let message = match denied {
             Denied::Missing => "this needs an API token",
@@ -118,20 +119,19 @@ impl Sessions {
             Denied::Ended(_) => "the API token has ended",
             Denied::Contradictory => {
                 let code = "contradictory_credentials";
-                return respond_any_error(to, &[&self.cors], 400, code, CONTRADICTORY);
+                return respond_any_error(to, &[], 400, code, CONTRADICTORY);
             }
             Denied::Lacks(_, grant) => {
                 let message = format!("the API token lacks the grant \"{}\"", grant.as_str());
-                return respond_any_error(to, &[&self.cors], 403, "forbidden", &message);
+                return respond_any_error(to, &[], 403, "forbidden", &message);
             }
         };
-        let headers = [&self.cors[..], CHALLENGE];
-        respond_any_error(to, &headers, 401, "unauthorized", message)
+        respond_any_error(to, &[CHALLENGE], 401, "unauthorized", message)
     }
 }
 
-/// Whether a route names a session by a UUID, as this server draws them: 36 characters, hexadecimal with
-/// dashes. Other tokens may be names that people chose, and can guess.
+/// Whether a route names a session by a UUID, as this server draws them: 36 characters, hexadecimal
+/// with dashes. Other tokens may be names that people chose, and can guess.
 fn names_uuid(route: Route<'_>) -> bool {
     match route {
         Route::Session(token) | Route::Function(token, _) => {

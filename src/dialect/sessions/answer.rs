@@ -1,25 +1,18 @@
 //! The hub's answers as responses of this dialect.
 
-use std::sync::Arc;
-
 use bytes::BytesMut;
 use serde::Serialize;
 use serde_json::json;
 
-use super::errors::{respond_error, respond_gone, respond_refusal};
+use super::errors::respond_refusal;
 use super::lifecycle::{Creation, iso_date};
 use super::render::{self, Part};
 use super::{Sessions, execute};
-use crate::dialect::{
-    Action, AllowedOrigin, Exchange, Operation, Outcome, Responder, STREAMED, Tools,
-};
+use crate::dialect::{Action, LogState, Operation, Outcome, Responder, STREAMED, Tools};
 use crate::hub::{
-    Answer, Epoch, Event, EventId, Gap, Log, Number, OrganizationId, Parents, Refusal, ScopeName,
-    SessionView,
+    Answer, Epoch, EventId, Log, Number, OrganizationId, Parents, Refusal, ScopeName, SessionView,
 };
-use crate::protocol::http1::DateCache;
 use crate::protocol::websocket::Handshake;
-use crate::time::Now;
 
 /// Shortest part of a token that `GET /api/sessions/<fragment>` looks for.
 const FRAGMENT_BYTES_MIN: usize = 8;
@@ -52,207 +45,141 @@ pub enum Pending {
     Simple,
 }
 
-/// Where a log stands, as every answer about events says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LogHeaders {
-    /// The life of the log.
-    pub epoch: Epoch,
-    /// The oldest retained number.
-    pub oldest: Number,
-    /// The number the next event will get.
-    pub next: Number,
-    /// What the reader missed.
-    pub gap: Option<Gap>,
-}
-
-impl LogHeaders {
-    /// The headers for a log and what its reader missed.
-    pub fn of(log: &Log, gap: Option<Gap>) -> Self {
-        Self {
-            epoch: log.epoch(),
-            oldest: log.oldest(),
-            next: log.next(),
-            gap,
-        }
-    }
-
-    fn put(self, out: &mut BytesMut) {
-        use std::fmt::Write as _;
-        // Writing to a growing buffer cannot fail.
-        let _ = write!(
-            out,
-            "Fanfare-Epoch: {}\r\nFanfare-Oldest: {}\r\nFanfare-Next: {}\r\n",
-            self.epoch, self.oldest, self.next
-        );
-        if let Some(gap) = self.gap {
-            let _ = write!(out, "Fanfare-Gap: {gap}\r\n");
-        }
+/// Appends where a log stands, as every answer about events says.
+fn put_state(log: LogState, out: &mut BytesMut) {
+    use std::fmt::Write as _;
+    // Writing to a growing buffer cannot fail.
+    let _ = write!(
+        out,
+        "Fanfare-Epoch: {}\r\nFanfare-Oldest: {}\r\nFanfare-Next: {}\r\n",
+        log.epoch, log.oldest, log.next
+    );
+    if let Some(gap) = log.gap {
+        let _ = write!(out, "Fanfare-Gap: {gap}\r\n");
     }
 }
 
 /// What all other answers about events say of themselves: they are nobody's to keep.
 const NO_STORE: &[u8] = b"Cache-Control: no-store\r\n";
 
-impl Sessions {
-    /// Turns an operation's outcome into a response, or into the next operation.
-    pub fn answer(
-        &self,
-        pending: Pending,
-        outcome: Outcome,
-        tools: &mut Tools<'_>,
-        to: &mut Responder<'_>,
-    ) -> Action {
-        match (pending, outcome) {
-            (
-                Pending::Read {
-                    fragment,
-                    searched: Some(organization),
-                },
-                Outcome::Answer(Answer::Refused(Refusal::NotFound)),
-            ) if fragment.as_str().len() >= FRAGMENT_BYTES_MIN => {
-                let find = Operation::Find {
-                    organization,
-                    prefix: fragment.as_str().into(),
-                };
-                return execute(find, Pending::Find);
-            }
-            (_, Outcome::Answer(Answer::Refused(refusal))) => respond_refusal(self, to, refusal),
-            (Pending::Declared(creation), Outcome::Answer(Answer::Parents(parents))) => {
-                return Self::create_below(parents, *creation, tools);
-            }
-            (Pending::Publish, Outcome::Answer(Answer::Published { id, position })) => {
-                self.respond_published(id, position, to);
-            }
-            (Pending::Created, Outcome::Answer(Answer::Created(token))) => {
-                self.respond_json(&json!({"token": token.as_str()}), to);
-            }
-            (Pending::Read { .. }, Outcome::Answer(Answer::Session(view))) => {
-                self.respond_json(&describe(&view), to);
-            }
-            (Pending::Status, Outcome::Answer(Answer::Session(view))) => {
-                self.respond_json(&short(&view), to);
-            }
-            (Pending::Find, Outcome::Found(tokens)) => match &tokens[..] {
-                [token] => self.respond_json(&json!({"token": token.as_str()}), to),
-                _ => respond_refusal(self, to, Refusal::NotFound),
+/// Turns the hub's answer into a response, or into the next command.
+pub(super) fn respond(
+    pending: Pending,
+    outcome: Outcome,
+    tools: &mut Tools<'_>,
+    to: &mut Responder<'_>,
+) -> Action {
+    match (pending, outcome) {
+        (
+            Pending::Read {
+                fragment,
+                searched: Some(organization),
             },
-            (_, _) => {
-                let exchange = to.exchange;
-                to.begin(200).raw(&self.cors).empty(exchange.keep_alive);
-            }
+            Outcome::Answer(Answer::Refused(Refusal::NotFound)),
+        ) if fragment.as_str().len() >= FRAGMENT_BYTES_MIN => {
+            let find = Operation::Find {
+                organization,
+                prefix: fragment.as_str().into(),
+            };
+            return execute(find, Pending::Find);
         }
-        Action::Done
-    }
-
-    fn respond_published(
-        &self,
-        id: EventId,
-        position: Option<(Epoch, Number)>,
-        to: &mut Responder<'_>,
-    ) {
-        let keep_alive = to.exchange.keep_alive;
-        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
-        let id = id.0.as_hyphenated().encode_lower(&mut text);
-        let mut response = to
-            .begin(200)
-            .raw(&self.cors)
-            .header("Fanfare-Id", id.as_bytes());
-        if let Some((epoch, number)) = position {
-            response = response
-                .header("Fanfare-Epoch", &epoch.digits())
-                .header_number("Fanfare-Number", number);
+        (_, Outcome::Answer(Answer::Refused(refusal))) => respond_refusal(to, refusal),
+        (Pending::Declared(creation), Outcome::Answer(Answer::Parents(parents))) => {
+            return Sessions::create_below(parents, *creation, tools);
         }
-        response.empty(keep_alive);
-    }
-
-    fn respond_json(&self, value: &impl Serialize, to: &mut Responder<'_>) {
-        let exchange = to.exchange;
-        // Plain structs of text and numbers: serializing them cannot fail.
-        let body = serde_json::to_vec(value).unwrap_or_default();
-        to.begin(200)
-            .raw(&self.cors)
-            .header("Cache-Control", b"no-store")
-            .body(
-                Some("application/json"),
-                &body,
-                exchange.keep_alive,
-                exchange.head_only,
-            );
-    }
-
-    /// A poll's whole answer, to be shared by all polls that stand at the same place: as many of the events as one
-    /// answer may hold. Returns how many these are.
-    pub fn respond_events<'e, I: ExactSizeIterator<Item = (Number, &'e Arc<Event>)>>(
-        &self,
-        headers: LogHeaders,
-        events: impl Fn() -> I,
-        (exchange, origin): (Exchange, Option<AllowedOrigin>),
-        (date, now): (&DateCache, Now),
-        out: &mut BytesMut,
-    ) -> usize {
-        let Part {
-            events: count,
-            bytes,
-        } = Part::of(events(), self.poll_bytes_max);
-        out.reserve(bytes + self.cors.len() + 512);
-        let mut to = Responder {
-            out,
-            date,
-            now,
-            exchange,
-            origin,
-            status: 200,
-            denied: None,
-        };
-        let mut block = BytesMut::with_capacity(256);
-        headers.put(&mut block);
-        if count < events().len() {
-            block.extend_from_slice(b"Fanfare-More: true\r\n");
+        (Pending::Publish, Outcome::Answer(Answer::Published { id, position })) => {
+            respond_published(id, position, to);
         }
-        block.extend_from_slice(NO_STORE);
-        to.begin(200).raw(&self.cors).raw(&block).content_head(
-            Some("application/json"),
-            bytes as u64,
-            exchange.keep_alive,
-        );
-        render::encode_array(out, events().take(count));
-        count
+        (Pending::Created, Outcome::Answer(Answer::Created(token))) => {
+            respond_json(&json!({"token": token.as_str()}), to);
+        }
+        (Pending::Read { .. }, Outcome::Answer(Answer::Session(view))) => {
+            respond_json(&describe(&view), to);
+        }
+        (Pending::Status, Outcome::Answer(Answer::Session(view))) => {
+            respond_json(&short(&view), to);
+        }
+        (Pending::Find, Outcome::Found(tokens)) => match &tokens[..] {
+            [token] => respond_json(&json!({"token": token.as_str()}), to),
+            _ => respond_refusal(to, Refusal::NotFound),
+        },
+        (_, _) => {
+            let exchange = to.exchange;
+            to.begin(200).empty(exchange.keep_alive);
+        }
     }
+    Action::Done
+}
 
-    /// A request's body did not come as it should.
-    pub fn refuse(&self, to: &mut Responder<'_>, status: u16, code: &str, message: &str) {
-        respond_error(self, to, status, code, message);
+fn respond_published(id: EventId, position: Option<(Epoch, Number)>, to: &mut Responder<'_>) {
+    let keep_alive = to.exchange.keep_alive;
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+    let id = id.0.as_hyphenated().encode_lower(&mut text);
+    let mut response = to.begin(200).header("Fanfare-Id", id.as_bytes());
+    if let Some((epoch, number)) = position {
+        response = response
+            .header("Fanfare-Epoch", &epoch.digits())
+            .header_number("Fanfare-Number", number);
     }
+    response.empty(keep_alive);
+}
 
-    /// A waiting poll's session was deleted or expired.
-    pub fn respond_gone(&self, to: &mut Responder<'_>) {
-        respond_gone(self, to);
-    }
+fn respond_json(value: &impl Serialize, to: &mut Responder<'_>) {
+    let exchange = to.exchange;
+    // Plain structs of text and numbers: serializing them cannot fail.
+    let body = serde_json::to_vec(value).unwrap_or_default();
+    to.begin(200).header("Cache-Control", b"no-store").body(
+        Some("application/json"),
+        &body,
+        exchange.keep_alive,
+        exchange.head_only,
+    );
+}
 
-    /// Attaching to a log was refused.
-    pub fn respond_refused(&self, refusal: Refusal, to: &mut Responder<'_>) {
-        respond_refusal(self, to, refusal);
+/// A poll's whole answer, to be shared by all polls that stand at the same place: as many events
+/// from `from` on as fit into `bytes_max`. Returns how many these are.
+pub(super) fn respond_events(
+    log: &Log,
+    (from, state): (Number, LogState),
+    bytes_max: usize,
+    to: &mut Responder<'_>,
+) -> usize {
+    let Part {
+        events: count,
+        bytes,
+    } = Part::of(log.range(from), bytes_max);
+    to.out.reserve(bytes + to.lines.len() + 512);
+    let mut block = BytesMut::with_capacity(256);
+    put_state(state, &mut block);
+    if count < log.range(from).len() {
+        block.extend_from_slice(b"Fanfare-More: true\r\n");
     }
+    block.extend_from_slice(NO_STORE);
+    let keep_alive = to.exchange.keep_alive;
+    to.begin(200)
+        .raw(&block)
+        .content_head(Some("application/json"), bytes as u64, keep_alive);
+    render::encode_array(to.out, log.range(from).take(count));
+    count
+}
 
-    /// The head of an event stream, which ends with the connection.
-    pub fn begin_event_stream(&self, headers: LogHeaders, to: &mut Responder<'_>) {
-        let mut block = BytesMut::with_capacity(256);
-        headers.put(&mut block);
-        to.begin(200)
-            .raw(&self.cors)
-            .raw(&block)
-            .raw(STREAMED)
-            .header("Content-Type", b"text/event-stream")
-            .finish_streaming();
-    }
+/// The head of an event stream, which ends with the connection.
+pub(super) fn begin_event_stream(log: LogState, to: &mut Responder<'_>) {
+    let mut block = BytesMut::with_capacity(256);
+    put_state(log, &mut block);
+    to.begin(200)
+        .raw(&block)
+        .raw(STREAMED)
+        .header("Content-Type", b"text/event-stream")
+        .finish_streaming();
+}
 
-    /// The head that turns a connection into a WebSocket.
-    pub fn begin_websocket(&self, handshake: &Handshake, headers: LogHeaders, out: &mut BytesMut) {
-        let mut block = BytesMut::from(&self.cors[..]);
-        headers.put(&mut block);
-        block.extend_from_slice(NO_STORE);
-        handshake.write_response(out, None, &block);
-    }
+/// The head that turns a connection into a WebSocket.
+pub(super) fn begin_websocket(handshake: &Handshake, log: LogState, to: &mut Responder<'_>) {
+    let mut block = BytesMut::from(to.lines);
+    put_state(log, &mut block);
+    block.extend_from_slice(NO_STORE);
+    handshake.write_response(to.out, None, &block);
 }
 
 /// A session in full. Fields are written in this order.

@@ -14,7 +14,8 @@ use crate::dialect::{Action, Refused, Responder, Tools};
 use crate::hub::{Command, OrganizationId, Parents, ScopeName, SessionKey};
 use crate::limits::{LABEL_BYTES_MAX, LABELS_MAX, SCOPE_NAME_BYTES_MAX};
 
-/// What a session is created from. Unknown keys are ignored, as the original does, and what is null is absent.
+/// What a session is created from. Unknown keys are ignored, as the original does, and what is null
+/// is absent.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Create {
@@ -51,7 +52,6 @@ struct Resume<'b> {
 impl Sessions {
     /// `POST /api/sessions`.
     pub(super) fn create(
-        &self,
         organization: OrganizationId,
         body: &[u8],
         tools: &mut Tools<'_>,
@@ -60,19 +60,19 @@ impl Sessions {
         let create: Create = if body.iter().all(u8::is_ascii_whitespace) {
             Create::default()
         } else {
-            self.parse_object(body, to)?
+            Self::parse_object(body, to)?
         };
         let expires_ms = match create.expiration_date {
             None | Some(serde_json::Value::Null) => None,
-            Some(date) => Some(self.expiration(&date, to)?),
+            Some(date) => Some(Self::expiration(&date, to)?),
         };
         let retention = match create.retention {
             None | Some(serde_json::Value::Null) => None,
-            Some(retention) => Some(self.retention(&retention, to)?),
+            Some(retention) => Some(Self::retention(&retention, to)?),
         };
-        let labels = self.check_labels(create.labels.unwrap_or_default(), to)?;
-        let group = self.parent("event_id", create.event_id, to)?;
-        let project = self.parent("project_id", create.project_id, to)?;
+        let labels = Self::check_labels(create.labels.unwrap_or_default(), to)?;
+        let group = Self::parent("event_id", create.event_id, to)?;
+        let project = Self::parent("project_id", create.project_id, to)?;
         let creation = Box::new(Creation {
             organization,
             labels,
@@ -119,79 +119,62 @@ impl Sessions {
         )
     }
 
-    /// `PUT /api/sessions/<token>`: the original's configuration of the tests to run, which are nothing to this
-    /// server, here as at the creation. Its client goes on only if this is answered as it was there.
-    pub(super) fn configuration(&self, body: &[u8], to: &mut Responder<'_>) -> Result<(), Refused> {
+    /// `PUT /api/sessions/<token>`: the original's configuration of the tests to run, which are
+    /// nothing to this server, here as at the creation. Its client goes on only if this is answered
+    /// as it was there.
+    pub(super) fn configuration(body: &[u8], to: &mut Responder<'_>) -> Result<(), Refused> {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(());
         }
-        self.parse_object::<serde::de::IgnoredAny>(body, to)?;
+        Self::parse_object::<serde::de::IgnoredAny>(body, to)?;
         Ok(())
     }
 
     /// `PUT …/labels`.
-    pub(super) fn labels(
-        &self,
-        body: &[u8],
-        to: &mut Responder<'_>,
-    ) -> Result<Vec<String>, Refused> {
-        let labels = match self.parse(body, to)? {
+    pub(super) fn labels(body: &[u8], to: &mut Responder<'_>) -> Result<Vec<String>, Refused> {
+        let labels = match Self::parse(body, to)? {
             Labels::Bare(labels) | Labels::Keyed { labels } => labels,
         };
-        self.check_labels(labels, to)
+        Self::check_labels(labels, to)
     }
 
     /// `POST …/resume`: the resume token as JSON text.
-    pub(super) fn resume_token(
-        &self,
-        body: &[u8],
-        to: &mut Responder<'_>,
-    ) -> Result<Bytes, Refused> {
-        let resume: Resume<'_> = self.parse_object(body, to)?;
+    pub(super) fn resume_token(body: &[u8], to: &mut Responder<'_>) -> Result<Bytes, Refused> {
+        let resume: Resume<'_> = Self::parse_object(body, to)?;
         Ok(Bytes::copy_from_slice(resume.resume_token.get().as_bytes()))
     }
 
     /// Like [`parse`](Self::parse), but only an object will do: derived structs also read arrays.
     fn parse_object<'b, T: Deserialize<'b>>(
-        &self,
         body: &'b [u8],
         to: &mut Responder<'_>,
     ) -> Result<T, Refused> {
-        let value: &RawValue = self.parse(body, to)?;
+        let value: &RawValue = Self::parse(body, to)?;
         if !value.get().starts_with('{') {
-            respond_error(self, to, 400, "missing_field", "the body is an object");
+            respond_error(to, 400, "missing_field", "the body is an object");
             return Err(Refused);
         }
-        self.parse(body, to)
+        Self::parse(body, to)
     }
 
-    fn parse<'b, T: Deserialize<'b>>(
-        &self,
-        body: &'b [u8],
-        to: &mut Responder<'_>,
-    ) -> Result<T, Refused> {
+    fn parse<'b, T: Deserialize<'b>>(body: &'b [u8], to: &mut Responder<'_>) -> Result<T, Refused> {
         serde_json::from_slice(body).map_err(|error| {
             let error = BodyError::json(&error, body);
-            respond_error(self, to, 400, error.code, &error.message);
+            respond_error(to, 400, error.code, &error.message);
             Refused
         })
     }
 
-    fn check_labels(
-        &self,
-        labels: Vec<String>,
-        to: &mut Responder<'_>,
-    ) -> Result<Vec<String>, Refused> {
+    fn check_labels(labels: Vec<String>, to: &mut Responder<'_>) -> Result<Vec<String>, Refused> {
         if labels.len() <= LABELS_MAX && labels.iter().all(|l| l.len() <= LABEL_BYTES_MAX) {
             return Ok(labels);
         }
         let message = format!("at most {LABELS_MAX} labels of at most {LABEL_BYTES_MAX} bytes");
-        respond_error(self, to, 400, "invalid_labels", &message);
+        respond_error(to, 400, "invalid_labels", &message);
         Err(Refused)
     }
 
     fn parent(
-        &self,
         key: &str,
         name: Option<String>,
         to: &mut Responder<'_>,
@@ -203,15 +186,15 @@ impl Sessions {
             }
             Some(_) => {
                 let message = format!("{key} has 1 to {SCOPE_NAME_BYTES_MAX} bytes");
-                respond_error(self, to, 400, "invalid_parent", &message);
+                respond_error(to, 400, "invalid_parent", &message);
                 Err(Refused)
             }
         }
     }
 
-    /// An ISO 8601 date with its offset; one without is taken as UTC, as the original does. Or a number of unix
-    /// milliseconds, which is what pages of the original send.
-    fn expiration(&self, date: &serde_json::Value, to: &mut Responder<'_>) -> Result<u64, Refused> {
+    /// An ISO 8601 date with its offset; one without is taken as UTC, as the original does. Or a
+    /// number of unix milliseconds, which is what pages of the original send.
+    fn expiration(date: &serde_json::Value, to: &mut Responder<'_>) -> Result<u64, Refused> {
         let parse = |text: &str| {
             let timestamp = text.parse::<jiff::Timestamp>().ok();
             let utc = || {
@@ -230,7 +213,7 @@ impl Sessions {
         }
         // The original's own answer, word for word.
         let exchange = to.exchange;
-        to.begin(400).raw(&self.cors).body(
+        to.begin(400).body(
             Some("application/json"),
             br#"{"error":"Invalid input data!"}"#,
             exchange.keep_alive,
@@ -241,7 +224,6 @@ impl Sessions {
 
     /// Whole seconds, or text such as `"90s"`.
     fn retention(
-        &self,
         retention: &serde_json::Value,
         to: &mut Responder<'_>,
     ) -> Result<Duration, Refused> {
@@ -251,7 +233,7 @@ impl Sessions {
             return Ok(age);
         }
         let message = "retention is a number of seconds or text such as \"90s\"";
-        respond_error(self, to, 400, "invalid_retention", message);
+        respond_error(to, 400, "invalid_retention", message);
         Err(Refused)
     }
 }
@@ -266,8 +248,8 @@ fn unix_ms(number: &serde_json::Number) -> Option<u64> {
     iso_date(unix_ms).map(|_| unix_ms)
 }
 
-/// A session's date as the original writes it: `isoformat()` of UTC and `+00:00`, with six digits of
-/// fraction unless it is whole.
+/// A session's date as the original writes it: `isoformat()` of UTC and `+00:00`, with six digits
+/// of fraction unless it is whole.
 pub(super) fn iso_date(unix_ms: u64) -> Option<String> {
     let millis = i64::try_from(unix_ms).ok()?;
     let timestamp = jiff::Timestamp::from_millisecond(millis).ok()?;

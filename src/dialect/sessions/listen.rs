@@ -6,40 +6,10 @@ use std::time::Duration;
 use super::Sessions;
 use super::errors::respond_error;
 use crate::dialect::{
-    FOREIGN, QueryError, Refused, Responder, check_upgrade, query_cursor, query_text,
+    FOREIGN, Form, QueryError, Refused, Responder, check_upgrade, query_cursor, query_text,
 };
-use crate::hub::{Cursor, Epoch, OrganizationId, ScopeName};
+use crate::hub::{Cursor, Epoch};
 use crate::protocol::http1::{Head, query_last_of};
-use crate::protocol::websocket::Handshake;
-
-/// A request to read a session's log.
-#[derive(Debug)]
-pub struct Listen {
-    /// Whose session; `None` is whichever organization has it, which must be exactly one.
-    pub organization: Option<OrganizationId>,
-    /// Which.
-    pub token: ScopeName,
-    /// [`Placement::session_hash`](crate::hub::Placement::session_hash) of it.
-    pub hash: u64,
-    /// Where the reader stands; `None` wants no history.
-    pub cursor: Option<Cursor>,
-    /// How it wants to be told.
-    pub form: Form,
-}
-
-/// How a reader is told of events.
-#[derive(Debug)]
-pub enum Form {
-    /// One answer, as soon as there is something, or after the timeout.
-    Poll {
-        /// `None` waits for ever.
-        timeout: Option<Duration>,
-    },
-    /// Server-sent events.
-    EventStream,
-    /// A WebSocket whose handshake was checked.
-    WebSocket(Handshake),
-}
 
 impl Sessions {
     /// Reads form, cursor and timeout from the request; a refusal is written.
@@ -49,7 +19,7 @@ impl Sessions {
         to: &mut Responder<'_>,
     ) -> Result<(Option<Cursor>, Form), Refused> {
         let refuse = |to: &mut Responder<'_>, code, message: String| {
-            respond_error(self, to, 400, code, &message);
+            respond_error(to, 400, code, &message);
             Refused
         };
         let cursor = match event_id(head) {
@@ -59,10 +29,7 @@ impl Sessions {
         };
         let cursor = cursor.map_err(|(code, message)| refuse(to, code, message))?;
         if head.wants_upgrade("websocket") {
-            return Ok((
-                cursor,
-                Form::WebSocket(check_upgrade(head, &self.cors, to)?),
-            ));
+            return Ok((cursor, Form::WebSocket(check_upgrade(head, to)?)));
         }
         if head.prefers("text/event-stream", "application/json") {
             return Ok((cursor, Form::EventStream));
@@ -94,9 +61,9 @@ fn query_timeout(query: &str) -> Result<Option<Duration>, QueryError> {
     }
 }
 
-/// The id of the last event that a client saw (WHATWG HTML §9.2.4): the header wins, since a browser moves it while
-/// the query stays as it was written; but where no header can be set, clients have nothing but the query. Either
-/// is newer than the `last_event` of the same URL.
+/// The id of the last event that a client saw (WHATWG HTML §9.2.4): the header wins, since a
+/// browser moves it while the query stays as it was written; but where no header can be set,
+/// clients have nothing but the query. Either is newer than the `last_event` of the same URL.
 fn event_id<'h>(head: &Head<'h, '_>) -> Result<Option<Cow<'h, str>>, QueryError> {
     let given = |id: &str| !id.trim().is_empty();
     if let Some(id) = head.header_str("last-event-id").filter(|id| given(id)) {
@@ -107,8 +74,9 @@ fn event_id<'h>(head: &Head<'h, '_>) -> Result<Option<Cow<'h, str>>, QueryError>
     Ok(id.filter(|id| given(id)))
 }
 
-/// Whether a key of a query is how some client spells `lastEventId`: event-source-polyfill so, its users and
-/// Mercure's clients as the header or with other capitals, the polyfill of amvtek as `evs_last_event_id`.
+/// Whether a key of a query is how some client spells `lastEventId`: event-source-polyfill so, its
+/// users and Mercure's clients as the header or with other capitals, the polyfill of amvtek as
+/// `evs_last_event_id`.
 fn names_event_id(key: &str) -> bool {
     let key = key.strip_prefix("evs_").unwrap_or(key);
     let letters = key.bytes().filter(|byte| !matches!(byte, b'-' | b'_'));
@@ -117,8 +85,9 @@ fn names_event_id(key: &str) -> bool {
         .eq(*b"lasteventid")
 }
 
-/// The cursor in a `Last-Event-ID`, `<epoch>:<number>`. One that is not ours is from another life of whatever the
-/// client read, and so it is told: to refuse it would end a browser's event source for good.
+/// The cursor in a `Last-Event-ID`, `<epoch>:<number>`. One that is not ours is from another life
+/// of whatever the client read, and so it is told: to refuse it would end a browser's event source
+/// for good.
 fn event_id_cursor(id: &str) -> Cursor {
     let parts = id.trim().split_once(':');
     let parsed = parts.and_then(|(epoch, last)| {

@@ -1,13 +1,14 @@
 //! The sessions dialect: numbered events by HTTP long poll, server-sent events or WebSocket.
 //!
 //! Its origin is the Sessions API of the WAVE test runner (web-platform-tests, `tools/wave`), whose
-//! browser client works unmodified; what goes beyond it is in `README.md`. A request's way: [`Route`]
-//! (path), [`Sessions::admit`] (head, and who sends it), [`Sessions::handle`] (whole request),
-//! [`Sessions::answer`] (the hub's word). [`Listen`] leaves this module to be served by the shard, which comes back for
-//! [`Sessions::respond_events`] and [`render`].
+//! browser client works unmodified; what goes beyond it is in the README. A request's way:
+//! [`Route`] (path), [`Dialect::admit`] (head, and who sends it), [`Dialect::handle`] (whole
+//! request), [`Dialect::answer`] (the hub's word). [`Follow`] leaves this module to be served by
+//! the shard, which comes back for [`Dialect::answer_poll`] and [`render`].
 
 mod access;
 mod answer;
+mod client;
 mod config;
 mod errors;
 mod lifecycle;
@@ -17,23 +18,32 @@ pub mod render;
 mod route;
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::sync::Arc;
 
-pub use answer::{LogHeaders, Pending};
+use bytes::BytesMut;
+
+pub use answer::Pending;
+pub use client::Client;
 pub use config::SessionsConfig;
-pub use listen::{Form, Listen};
 pub use route::{Function, Route};
 
-pub use super::handshake_fields;
-use super::{Action, Call, Cors, Operation, Refused, Responder, Tools};
+use super::{
+    Action, By, Call, Client as AnyClient, Cors, Dialect, Envelope, Follow, Form, LogState,
+    Message, Operation, Outcome, Parts, Position, Reaction, Refused, Responder, Tools, Wants,
+};
 use crate::auth::Directory;
 use crate::hub::{
-    Address, Command, OrganizationId, Parents, Scope, ScopeName, SessionKey, Transition,
+    Address, Command, Epoch, Event, Gap, Log, Number, OrganizationId, Parents, Refusal, Scope,
+    ScopeName, SessionKey, Transition,
 };
 use crate::limits::{SCOPE_NAME_BYTES_MAX, STRANGER_MESSAGE_BYTES_MAX};
 use crate::protocol::http1::{BodyLength, Head, Method, Version, decode_segment};
+use crate::protocol::websocket::CloseCode;
 use access::reads;
-use errors::respond_error;
+use answer::respond;
+use errors::{respond_error, respond_refusal};
+use render::FeedForm;
 
 /// The sessions dialect as configured.
 #[derive(Debug)]
@@ -62,42 +72,66 @@ impl Sessions {
             directory,
         }
     }
+}
 
-    /// What every answer tells browsers.
-    pub fn cors(&self) -> &Cors {
-        &self.cors
+impl Dialect for Sessions {
+    type Route<'b> = Route<'b>;
+    type Pending = Pending;
+    type Client = Client;
+    type Undo = Infallible;
+    type Encoding = Infallible;
+    type Rendering = ();
+    type View = FeedForm;
+
+    const NAME: &'static str = "sessions";
+
+    fn of(parts: &Parts<'_>) -> Self {
+        Self::new(&parts.config.sessions, parts.directory())
     }
 
-    /// Judges a request by its head: the most bytes its body may have, or a refusal (written).
-    pub fn admit(
+    fn route<'b>(&self, path: &'b str) -> Option<Route<'b>> {
+        Route::parse(path)
+    }
+
+    fn cors(&self, _route: Option<Route<'_>>) -> Option<&Cors> {
+        Some(&self.cors)
+    }
+
+    fn admit(
         &self,
         route: Route<'_>,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
     ) -> Result<u64, Refused> {
-        // A browser asks before it sends; what is wrong it learns from the answer to the request itself.
+        // A browser asks before it sends; what is wrong it learns from the answer to the request
+        // itself.
         if head.method == Method::Options {
             return Ok(0);
         }
         let Some(allow) = route.allow() else {
-            respond_error(self, to, 404, "not_found", "there is no such function");
+            respond_error(to, 404, "not_found", "there is no such function");
             return Err(Refused);
         };
         if !route.allows(head.method) {
             let header = format!("Allow: {allow}\r\n");
-            let headers = [&self.cors, header.as_bytes()];
             let message = format!("allowed: {allow}");
-            super::respond_error(to, &headers, 405, "method_not_allowed", &message);
+            super::respond_error(
+                to,
+                &[header.as_bytes()],
+                405,
+                "method_not_allowed",
+                &message,
+            );
             return Err(Refused);
         }
         self.authorize(route, head, to)?;
         let events = matches!(route, Route::Function(_, Function::Events));
-        // RFC 9112 §6.3: without either field an HTTP/1.1 body is empty. What an HTTP/1.0 client means
-        // by it cannot be known.
+        // RFC 9112 §6.3: without either field an HTTP/1.1 body is empty. What an HTTP/1.0 client
+        // means by it cannot be known.
         let unframed = head.body_length == BodyLength::None && head.version == Version::Http10;
         if events && head.method == Method::Post && unframed {
             let message = "a publish by HTTP/1.0 needs Content-Length";
-            respond_error(self, to, 411, "length_required", message);
+            respond_error(to, 411, "length_required", message);
             return Err(Refused);
         }
         if events && head.method == Method::Get {
@@ -110,8 +144,7 @@ impl Sessions {
         Ok(self.publish_bytes_max as u64)
     }
 
-    /// Handles a whole request that was admitted.
-    pub fn handle(
+    fn handle(
         &self,
         route: Route<'_>,
         head: &Head<'_, '_>,
@@ -120,10 +153,8 @@ impl Sessions {
         to: &mut Responder<'_>,
     ) -> Action {
         if head.method == Method::Options {
-            let exchange = to.exchange;
             // 204 is wrong here: the original says 200.
-            let preflight = self.cors.preflight();
-            to.begin(200).raw(preflight).empty(exchange.keep_alive);
+            to.preflight(200, &self.cors);
             return Action::Done;
         }
         match self.try_handle(route, head, body, tools, to) {
@@ -132,6 +163,93 @@ impl Sessions {
         }
     }
 
+    fn refuse(
+        &self,
+        _route: Route<'_>,
+        to: &mut Responder<'_>,
+        status: u16,
+        code: &str,
+        message: &str,
+    ) {
+        respond_error(to, status, code, message);
+    }
+
+    fn answer(
+        &self,
+        pending: Pending,
+        outcome: Outcome,
+        tools: &mut Tools<'_>,
+        to: &mut Responder<'_>,
+    ) -> Action {
+        respond(pending, outcome, tools, to)
+    }
+
+    fn publishes(pending: &Pending) -> bool {
+        matches!(pending, Pending::Publish)
+    }
+
+    fn position(client: &Client) -> Option<Position> {
+        client.position()
+    }
+
+    fn set_position(client: &mut Client, position: Option<Position>) {
+        client.set_position(position);
+    }
+
+    fn wants(_client: &Client, envelope: Option<Envelope>) -> Wants<FeedForm> {
+        Wants::Shown(match envelope {
+            None => FeedForm::EventStream,
+            Some(_) => FeedForm::WebSocket,
+        })
+    }
+
+    fn encode_logged(
+        &self,
+        form: &FeedForm,
+        (epoch, number): (Epoch, Number),
+        event: &Event,
+        out: &mut BytesMut,
+    ) -> bool {
+        render::encode_event(out, *form, epoch, number, event);
+        true
+    }
+
+    fn encode_gap(&self, form: &FeedForm, gap: Gap, out: &mut BytesMut) {
+        render::encode_gap(out, *form, gap);
+    }
+
+    fn begin_reading(&self, form: &Form, log: LogState, to: &mut Responder<'_>) {
+        match form {
+            Form::WebSocket(handshake) => answer::begin_websocket(handshake, log, to),
+            Form::EventStream | Form::Poll { .. } => answer::begin_event_stream(log, to),
+        }
+    }
+
+    fn answer_poll(&self, log: &Log, from: (Number, LogState), to: &mut Responder<'_>) -> usize {
+        answer::respond_events(log, from, self.poll_bytes_max, to)
+    }
+
+    fn refuse_reading(&self, refusal: Refusal, to: &mut Responder<'_>) {
+        respond_refusal(to, refusal);
+    }
+
+    /// It only listens: whatever it says is too much.
+    fn message_bytes_max(_client: &Client) -> usize {
+        STRANGER_MESSAGE_BYTES_MAX
+    }
+
+    fn message(
+        &self,
+        _client: &mut Client,
+        _message: Message<'_>,
+        _tools: &mut Tools<'_>,
+    ) -> Reaction {
+        let reason = "this socket only listens: publish with POST";
+        Reaction::Fail(CloseCode::POLICY_VIOLATION, reason)
+    }
+}
+
+impl Sessions {
     fn try_handle(
         &self,
         route: Route<'_>,
@@ -145,15 +263,15 @@ impl Sessions {
         }
         let organization = self.publisher(head, to)?;
         match route {
-            Route::Collection => self.create(organization, body, tools, to),
+            Route::Collection => Self::create(organization, body, tools, to),
             Route::Session(token) => {
-                let token = ScopeName::new(&self.token(token, to)?);
+                let token = ScopeName::new(&Self::token(token, to)?);
                 let session = SessionKey {
                     organization,
                     token,
                 };
                 let command = if head.method == Method::Put {
-                    self.configuration(body, to)?;
+                    Self::configuration(body, to)?;
                     Command::Read { session }
                 } else {
                     Command::Delete { session }
@@ -161,16 +279,16 @@ impl Sessions {
                 Ok(execute(command, Pending::Simple))
             }
             Route::Function(token, Function::Events) => {
-                let token = self.token(token, to)?;
-                self.publish(organization, &token, head, body, to)
+                let token = Self::token(token, to)?;
+                Self::publish(organization, &token, head, body, to)
             }
             Route::Function(token, function) => {
-                let token = ScopeName::new(&self.token(token, to)?);
+                let token = ScopeName::new(&Self::token(token, to)?);
                 let session = SessionKey {
                     organization,
                     token,
                 };
-                self.change(session, function, body, to)
+                Self::change(session, function, body, to)
             }
             Route::Nothing => Ok(Action::Done),
         }
@@ -188,17 +306,18 @@ impl Sessions {
         let (Route::Session(token) | Route::Function(token, _)) = route else {
             return Ok(Action::Done);
         };
-        let token = ScopeName::new(&self.token(token, to)?);
+        let token = ScopeName::new(&Self::token(token, to)?);
         let organization = reader.organization();
         if matches!(route, Route::Function(_, Function::Events)) {
             let (cursor, form) = self.read_listen(head, to)?;
             let hash = tools.placement.session_hash(token.as_str());
-            return Ok(Action::Listen(Box::new(Listen {
+            let client = AnyClient::Sessions(Client::NEW);
+            return Ok(Action::Follow(Box::new(Follow {
                 organization,
                 token,
                 hash,
                 cursor,
-                form,
+                by: By::Request(client, form),
             })));
         }
         let pending = if matches!(route, Route::Session(_)) {
@@ -223,7 +342,6 @@ impl Sessions {
 
     /// The calls that change a session without publishing to it.
     fn change(
-        &self,
         session: SessionKey,
         function: Function,
         body: &[u8],
@@ -234,7 +352,7 @@ impl Sessions {
             Function::Pause => Transition::Pause,
             Function::Stop => Transition::Stop,
             Function::Resume => {
-                let resume_token = self.resume_token(body, to)?;
+                let resume_token = Self::resume_token(body, to)?;
                 let command = Command::Resume {
                     session,
                     resume_token,
@@ -242,7 +360,7 @@ impl Sessions {
                 return Ok(execute(command, Pending::Simple));
             }
             Function::Labels => {
-                let labels = self.labels(body, to)?;
+                let labels = Self::labels(body, to)?;
                 let command = Command::SetLabels { session, labels };
                 return Ok(execute(command, Pending::Simple));
             }
@@ -257,7 +375,6 @@ impl Sessions {
     }
 
     fn publish(
-        &self,
         organization: OrganizationId,
         token: &str,
         head: &Head<'_, '_>,
@@ -265,11 +382,11 @@ impl Sessions {
         to: &mut Responder<'_>,
     ) -> Result<Action, Refused> {
         let idempotency_key = super::idempotency_key(head).map_err(|message| {
-            respond_error(self, to, 400, "invalid_idempotency_key", &message);
+            respond_error(to, 400, "invalid_idempotency_key", &message);
             Refused
         })?;
         let drafts = publish::parse(body).map_err(|error| {
-            respond_error(self, to, 400, error.code, &error.message);
+            respond_error(to, 400, error.code, &error.message);
             Refused
         })?;
         let scope = Scope {
@@ -290,7 +407,7 @@ impl Sessions {
 
     /// Decodes and checks a token as it stands in the target: 1–256 characters of
     /// `A–Z a–z 0–9 . _ ~ -` and `%`-escapes.
-    fn token<'b>(&self, segment: &'b str, to: &mut Responder<'_>) -> Result<Cow<'b, str>, Refused> {
+    fn token<'b>(segment: &'b str, to: &mut Responder<'_>) -> Result<Cow<'b, str>, Refused> {
         let plain = |byte: u8| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b'-' | b'%')
         };
@@ -303,7 +420,7 @@ impl Sessions {
         } else {
             String::from("a token has only letters, digits, . _ ~ - and %-escapes")
         };
-        respond_error(self, to, 400, "invalid_token", &problem);
+        respond_error(to, 400, "invalid_token", &problem);
         Err(Refused)
     }
 }

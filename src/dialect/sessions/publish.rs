@@ -1,4 +1,5 @@
-//! The body of a publish: one `{"type", "data"}` object or an array of them, kept as the bytes sent.
+//! The body of a publish: one `{"type", "data"}` object or an array of them, kept as the bytes
+//! sent.
 
 use std::fmt;
 

@@ -161,7 +161,8 @@ mod tests {
             let (events, bytes) = (2, out.len());
             let whole = Part { events, bytes };
             assert_eq!(Part::of(pairs(), bytes), whole, "{out:?}");
-            // One byte less is room for one event less; but an answer has one, however little room there is.
+            // One byte less is room for one event less; but an answer has one, however little room
+            // there is.
             out.clear();
             encode_array(&mut out, pairs().take(1));
             let (events, bytes) = (1, out.len());

@@ -2,7 +2,8 @@
 
 use crate::protocol::http1::Method;
 
-/// The paths below which everything is this dialect's: ours, and the default web root of the original.
+/// The paths below which everything is this dialect's: ours, and the default web root of the
+/// original.
 const BASES: [&str; 2] = ["/api/sessions", "/_wave/api/sessions"];
 
 /// What a path of this dialect names. Tokens are as they stand in the target, not decoded.

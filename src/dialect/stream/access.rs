@@ -5,9 +5,10 @@
 //! | everywhere | `Authorization: Bearer <token>`, or `X-API-Key: <token>` |
 //! | a WebSocket, besides | `Sec-WebSocket-Protocol: Bearer, <token>`: browsers cannot set fields |
 //!
-//! Several must be the same. To publish needs the grant `publish`, to subscribe the grant `subscribe`; who has neither may still keep a
-//! stream. Without organizations everyone may do everything, and credentials are not looked at. Users and
-//! their passwords are not for this dialect.
+//! Several must be the same. To publish needs the grant `publish`, to subscribe the grant
+//! `subscribe`; who has neither may still keep a stream. Without organizations everyone may do
+//! everything, and credentials are not looked at. Users and their passwords are not for this
+//! dialect.
 
 use super::EventService;
 use super::errors::invalid;
@@ -22,9 +23,13 @@ use crate::time::Now;
 pub(super) const SUBPROTOCOLS: [&str; 2] = ["Bearer", "bearer"];
 
 impl EventService {
-    /// The identity of the sender of a publish: judged by its head, so that nobody waits for the body of one that may
-    /// not.
-    pub fn publisher(&self, head: &Head<'_, '_>, judge: Judge<'_>) -> Result<Identity, Status> {
+    /// The identity of the sender of a publish: judged by its head, so that nobody waits for the
+    /// body of one that may not.
+    pub(super) fn publisher(
+        &self,
+        head: &Head<'_, '_>,
+        judge: Judge<'_>,
+    ) -> Result<Identity, Status> {
         let now = judge.now;
         let publisher = self
             .identify(head, Offer::default(), now)
@@ -33,7 +38,7 @@ impl EventService {
     }
 
     /// Whether a request is somebody's: judged by its head, likewise.
-    pub fn may_come(&self, head: &Head<'_, '_>, judge: Judge<'_>) -> Result<(), Status> {
+    pub(super) fn may_come(&self, head: &Head<'_, '_>, judge: Judge<'_>) -> Result<(), Status> {
         self.known(head, Offer::default(), judge).map(drop)
     }
 

@@ -5,8 +5,8 @@
 //!   publish ──► (Place of the project, if all three are named) ──► Publish ──► published
 //! ```
 //!
-//! One request at a time: the next is looked at when this one is answered, so that replies come in the
-//! order of requests. What is wrong with a request is told by an `error`; the stream lives on.
+//! One request at a time: the next is looked at when this one is answered, so that replies come in
+//! the order of requests. What is wrong with a request is told by an `error`; the stream lives on.
 
 use std::time::Duration;
 
@@ -17,12 +17,11 @@ use super::errors::invalid;
 use super::placing::Place;
 use super::refusal::of_refusal;
 use super::{
-    Asked, EventService, Form, Publish, Reply, Request, Wanted, WantedKey, put_fatal,
-    put_published, put_reply,
+    Asked, Form, Pending, Publish, Reply, Request, Wanted, WantedKey, put_fatal, put_published,
+    put_reply,
 };
 use crate::auth::{Grant, Grants, Identity, OrganizationId};
-use crate::dialect::client::{Change, Message, Reaction, Subscribe, Undo};
-use crate::dialect::{self, Call, Tools};
+use crate::dialect::{self, Call, Change, Message, Reaction, Subscribe, Tools, Undo};
 use crate::hub::{Address, Answer, Command, EventId, Full, Names, Parents, Subscription};
 use crate::limits::{STREAM_SUBSCRIPTIONS_MAX, WILDCARDS_PER_CLIENT_MAX};
 use crate::protocol::grpc::{Code, Status};
@@ -57,19 +56,9 @@ pub(super) enum Kind {
     Refused(Box<Status>),
 }
 
-/// A request that waits for the hub.
+/// A client's request that waits for the hub.
 #[derive(Debug)]
-pub struct Pending(Box<Waiting>);
-
-impl Pending {
-    /// Whether an event waits to be published.
-    pub fn publishes(&self) -> bool {
-        matches!(self.0.step, Step::Declared(_) | Step::Published(_))
-    }
-}
-
-#[derive(Debug)]
-struct Waiting {
+pub(super) struct Waiting {
     correlation_id: Option<Box<str>>,
     place: Place,
     step: Step,
@@ -85,6 +74,13 @@ enum Step {
     Declared(Box<Publish>),
     /// An event is published.
     Published(Box<Publish>),
+}
+
+impl Waiting {
+    /// Whether an event waits to be published.
+    pub(super) fn publishes(&self) -> bool {
+        matches!(self.step, Step::Declared(_) | Step::Published(_))
+    }
 }
 
 /// What a client costs beside its connection.
@@ -249,7 +245,7 @@ impl Client {
             }),
             retained: Vec::new(),
             reply: self.say(correlation_id, &Reply::Subscribed(wanted)),
-            undo: Undo::Stream(correlation_id.map(Box::from)),
+            undo: Undo::EventService(correlation_id.map(Box::from)),
         }))
     }
 
@@ -332,75 +328,65 @@ fn wait(correlation_id: Option<Box<str>>, place: Place, command: Command, step: 
         operation: command.into(),
         idempotency_key: None,
         correlation_id: None,
-        pending: dialect::Pending::Stream(Pending(Box::new(waiting))),
+        pending: dialect::Pending::EventService(Pending::Asked(Box::new(waiting))),
     }))
 }
 
-impl EventService {
+impl Client {
     /// The client may be spoken to.
-    pub fn opened(&self, client: &mut Client, tools: &mut Tools<'_>) -> Reaction {
-        if let Kind::Refused(status) = &client.kind {
-            return client.end(Status::clone(status));
+    pub(super) fn opened(&mut self, tools: &mut Tools<'_>) -> Reaction {
+        if let Kind::Refused(status) = &self.kind {
+            return self.end(Status::clone(status));
         }
-        match client.first.take() {
-            Some(wanted) => client.subscribe(None, *wanted, tools),
+        match self.first.take() {
+            Some(wanted) => self.subscribe(None, *wanted, tools),
             None => Reaction::nothing(),
         }
     }
 
     /// A message came.
-    pub fn message(
-        &self,
-        client: &mut Client,
-        message: Message<'_>,
-        tools: &mut Tools<'_>,
-    ) -> Reaction {
-        match client.kind {
+    pub(super) fn message(&mut self, message: Message<'_>, tools: &mut Tools<'_>) -> Reaction {
+        match self.kind {
             Kind::Stream => {}
             Kind::Publish(_) => {
-                return match Publish::read(client.form, message.bytes()) {
-                    Ok(publish) => client.publish(None, Box::new(publish), tools),
-                    Err(status) => client.end(status),
+                return match Publish::read(self.form, message.bytes()) {
+                    Ok(publish) => self.publish(None, Box::new(publish), tools),
+                    Err(status) => self.end(status),
                 };
             }
             Kind::Listen | Kind::Refused(_) => return Reaction::nothing(),
         }
-        if let (Form::Json, Message::Binary(_)) = (client.form, message) {
+        if let (Form::Json, Message::Binary(_)) = (self.form, message) {
             let message = "a binary frame: messages are JSON text";
-            return client.refuse(None, invalid(message));
+            return self.refuse(None, invalid(message));
         }
         let Request {
             correlation_id,
             asked,
-        } = Request::read(client.form, message.bytes());
+        } = Request::read(self.form, message.bytes());
         let correlation = correlation_id.as_deref();
         match asked {
-            Ok(Asked::Ping(text)) => Reaction::Reply(client.say(correlation, &Reply::Pong(&text))),
-            Ok(Asked::Subscribe(wanted)) => client.subscribe(correlation_id, wanted, tools),
-            Ok(Asked::Unsubscribe(wanted)) => client.unsubscribe(correlation, &wanted),
-            Ok(Asked::Publish(publish)) => client.publish(correlation_id, publish, tools),
-            Err(status) => client.refuse(correlation, status),
+            Ok(Asked::Ping(text)) => Reaction::Reply(self.say(correlation, &Reply::Pong(&text))),
+            Ok(Asked::Subscribe(wanted)) => self.subscribe(correlation_id, wanted, tools),
+            Ok(Asked::Unsubscribe(wanted)) => self.unsubscribe(correlation, &wanted),
+            Ok(Asked::Publish(publish)) => self.publish(correlation_id, publish, tools),
+            Err(status) => self.refuse(correlation, status),
         }
     }
 
     /// The last subscription was over a bound of the organization's.
-    pub fn not_subscribed(
-        &self,
-        client: &mut Client,
-        correlation_id: Option<&str>,
-        full: Full,
-    ) -> Reaction {
-        client.wanted.pop();
+    pub(super) fn not_subscribed(&mut self, correlation_id: Option<&str>, full: Full) -> Reaction {
+        self.wanted.pop();
         let status = Status::new(Code::ResourceExhausted, full.to_string());
-        client.refuse(correlation_id, status)
+        self.refuse(correlation_id, status)
     }
 
     /// The client has said all it will, and had its answers.
-    pub fn half_closed(&self, client: &mut Client) -> Reaction {
-        match client.kind {
-            Kind::Publish(_) => client.end(Status::cardinality("the call ended without a request")),
+    pub(super) fn half_closed(&self) -> Reaction {
+        match self.kind {
+            Kind::Publish(_) => self.end(Status::cardinality("the call ended without a request")),
             // Who hears something goes on to.
-            Kind::Stream if client.wanted.is_empty() => {
+            Kind::Stream if self.wanted.is_empty() => {
                 Reaction::End(Vec::new(), Box::new(Status::OK))
             }
             Kind::Stream | Kind::Listen | Kind::Refused(_) => Reaction::nothing(),
@@ -408,56 +394,54 @@ impl EventService {
     }
 
     /// The hub's answer to a request.
-    pub fn answer(&self, client: &mut Client, pending: Pending, answer: Answer) -> Reaction {
+    pub(super) fn answer(&mut self, waiting: Waiting, answer: Answer) -> Reaction {
         let Waiting {
             correlation_id,
             mut place,
             step,
-        } = *pending.0;
+        } = waiting;
         let correlation = correlation_id.as_deref();
         match (step, answer) {
             (step, Answer::Refused(refusal)) => {
                 let status = of_refusal(refusal, &place.asked(&step));
-                client.refuse(correlation, status)
+                self.refuse(correlation, status)
             }
             (Step::Project(wanted, names), _) => {
-                client.ask_scope(correlation_id, place, wanted, names)
+                self.ask_scope(correlation_id, place, wanted, names)
             }
             (Step::Scope(wanted, names), Answer::Parents(parents)) => {
                 place.parents = above(&place.scope.address, parents);
-                client.heed(correlation, place, &wanted, names)
+                self.heed(correlation, place, &wanted, names)
             }
-            (Step::Declared(publish), _) => client.publish_at(correlation_id, place, publish),
+            (Step::Declared(publish), _) => self.publish_at(correlation_id, place, publish),
             (Step::Published(publish), Answer::Published { id, .. }) => {
-                client.published(correlation, id, &publish)
+                self.published(correlation, id, &publish)
             }
             // The hub answers each question by its own kind.
             (Step::Scope(..) | Step::Published(_), _) => {
                 let status = Status::new(Code::Internal, "the hub gave another answer");
-                client.refuse(correlation, status)
+                self.refuse(correlation, status)
             }
         }
     }
 
-    /// The server is leaving: tells a stream until when to be gone. `None` if nobody need be told.
-    pub fn drain(&self, client: &mut Client, leave_ms: u64, tools: &Tools<'_>) -> Option<Reaction> {
-        if matches!(client.kind, Kind::Publish(_)) || client.due != Instant::NEVER {
+    /// The server is leaving: tells a stream until when to be gone.
+    pub(super) fn drain(&mut self, leave_ms: u64, tools: &Tools<'_>) -> Reaction {
+        if matches!(self.kind, Kind::Publish(_)) || self.due != Instant::NEVER {
             // It ends by itself, or knows already.
-            return Some(Reaction::nothing());
+            return Reaction::nothing();
         }
-        client.due = tools.now.instant + Duration::from_millis(leave_ms);
-        Some(Reaction::Reply(client.say(
-            None,
-            &Reply::ReconnectBefore {
-                reauthenticate: false,
-                before_ms: tools.now.unix_ms + leave_ms,
-            },
-        )))
+        self.due = tools.now.instant + Duration::from_millis(leave_ms);
+        let reply = Reply::ReconnectBefore {
+            reauthenticate: false,
+            before_ms: tools.now.unix_ms + leave_ms,
+        };
+        Reaction::Reply(self.say(None, &reply))
     }
 
-    /// The time is [`Client::due`]: whoever was told to be gone is not.
-    pub fn expire(&self, client: &mut Client) -> Reaction {
-        client.due = Instant::NEVER;
+    /// The time is [`due`](Self::due): whoever was told to be gone is not.
+    pub(super) fn expire(&mut self) -> Reaction {
+        self.due = Instant::NEVER;
         let status = Status::new(Code::Unavailable, "the server is leaving");
         Reaction::End(Vec::new(), Box::new(status))
     }

@@ -1,10 +1,10 @@
 //! What a client of this dialect hears, for who looks after the server.
 
+use super::WantedKey;
 use super::client::{Client, Kind};
-use super::{EventService, WantedKey};
 use crate::auth::OrganizationId;
 use crate::dialect::Heard;
-use crate::dialect::client::{Change, Reaction, Subscribe, Undo};
+use crate::dialect::{Change, Reaction, Subscribe, Undo};
 use crate::hub::Address;
 use crate::protocol::grpc::{Code, Status};
 
@@ -32,13 +32,13 @@ impl WantedKey {
     }
 }
 
-impl EventService {
-    /// Ends a client's subscription at that place. Who came for that one alone has nothing to stay for.
-    pub fn cancel(&self, client: &mut Client, place: usize) -> Reaction {
-        client.wanted.swap_remove(place);
-        if matches!(client.kind, Kind::Listen) {
+impl Client {
+    /// Ends its subscription at that place. Who came for that one alone has nothing to stay for.
+    pub(super) fn cancel(&mut self, place: usize) -> Reaction {
+        self.wanted.swap_remove(place);
+        if matches!(self.kind, Kind::Listen) {
             let message = "the subscription was cancelled by an administrator";
-            return client.end(Status::new(Code::Aborted, message));
+            return self.end(Status::new(Code::Aborted, message));
         }
         Reaction::Subscribe(Box::new(Subscribe {
             change: Change::Remove(place),

@@ -1,4 +1,5 @@
-//! What opens a stream: a WebSocket's handshake, a request for a response that does not end, a gRPC call.
+//! What opens a stream: a WebSocket's handshake, a request for a response that does not end, a gRPC
+//! call.
 
 use std::num::NonZeroU16;
 
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use super::access::{SUBPROTOCOLS, note};
 use super::client::Kind;
 use super::errors::invalid;
-use super::{Client, EventService, Form, Route, Wanted, put_http_error};
+use super::{Client, EventService, Form, Wanted, put_http_error};
 use crate::auth::Grant;
 use crate::dialect::client::{Open, Opening, Streamed};
 use crate::dialect::render::Envelope;
@@ -25,62 +26,48 @@ const CHALLENGE: &[u8] = b"WWW-Authenticate: Bearer\r\n";
 const RETRY_AFTER: &[u8] = b"Retry-After: 1\r\n";
 
 impl EventService {
-    /// Judges a request by its head: the most bytes its body may have, or a refusal (written).
-    pub fn admit(
+    /// Judges a request that is no call by its head: the most bytes its body may have, or a refusal
+    /// (written).
+    pub(super) fn admit_plain(
         &self,
-        route: Route,
+        publishes: bool,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
     ) -> Result<u64, Refused> {
         if head.method == Method::Options {
             return Ok(0);
         }
-        let (allowed, allow, bytes_max): (&[Method], _, _) = match route {
-            Route::Stream => (&[Method::Get], "GET, OPTIONS", 0),
-            Route::Publish => (
-                &[Method::Post],
-                "POST, OPTIONS",
-                self.publish_bytes_max as u64,
-            ),
+        let (allowed, allow, bytes_max) = if publishes {
+            (Method::Post, "POST, OPTIONS", self.publish_bytes_max as u64)
+        } else {
+            (Method::Get, "GET, OPTIONS", 0)
         };
-        if !allowed.contains(&head.method) {
+        if head.method != allowed {
             let header = format!("Allow: {allow}\r\n");
             let status = Status::new(Code::Unimplemented, format!("allowed: {allow}"));
-            return Err(self.respond_error(405, header.as_bytes(), &status, to));
+            return Err(respond_error(405, header.as_bytes(), &status, to));
         }
-        if route == Route::Publish {
+        if publishes {
             self.publisher(head, to.judge())
-                .map_err(|status| self.refuse(&status, to))?;
+                .map_err(|status| refuse(&status, to))?;
         }
         Ok(bytes_max)
     }
 
-    /// Handles a whole request that was admitted.
-    pub fn handle(
-        &self,
-        route: Route,
-        head: &Head<'_, '_>,
-        body: &[u8],
-        to: &mut Responder<'_>,
-    ) -> Action {
-        if head.method == Method::Options {
-            let exchange = to.exchange;
-            let preflight = self.cors.preflight();
-            to.begin(204).raw(preflight).empty(exchange.keep_alive);
-            return Action::Done;
-        }
-        let result = match route {
-            Route::Publish => self.post(head, body, to),
-            Route::Stream if head.wants_upgrade("websocket") => self.open_socket(head, to),
-            Route::Stream => self.open_response(head, to),
+    /// Handles an admitted request for a stream that is no call.
+    pub(super) fn open(&self, head: &Head<'_, '_>, to: &mut Responder<'_>) -> Action {
+        let opened = if head.wants_upgrade("websocket") {
+            self.open_socket(head, to)
+        } else {
+            self.open_response(head, to)
         };
-        result.unwrap_or(Action::Done)
+        opened.unwrap_or(Action::Done)
     }
 
     fn open_socket(&self, head: &Head<'_, '_>, to: &mut Responder<'_>) -> Result<Action, Refused> {
         let handshake = Handshake::check(handshake_fields(head)).map_err(|error| {
             let status = invalid(error.to_string());
-            self.respond_error(error.status(), error.headers(), &status, to)
+            respond_error(error.status(), error.headers(), &status, to)
         })?;
         let offer = Offer::read(head, &SUBPROTOCOLS);
         let client = session_id(head).and_then(|session_id| {
@@ -94,7 +81,8 @@ impl EventService {
                 first,
             ))
         });
-        // A browser's WebSocket shows nothing of a handshake that fails, so it is told on the open socket.
+        // A browser's WebSocket shows nothing of a handshake that fails, so it is told on the open
+        // socket.
         let client = client.unwrap_or_else(Client::refused);
         let protocol = offer.subprotocol;
         Ok(open(Opening::WebSocket(handshake, protocol), client))
@@ -122,7 +110,7 @@ impl EventService {
             ))
         });
         let opened = client.and_then(|client| Ok((client, heartbeat(head.query)?)));
-        let (client, heartbeat) = opened.map_err(|status| self.refuse(&status, to))?;
+        let (client, heartbeat) = opened.map_err(|status| refuse(&status, to))?;
         let streamed = Streamed {
             content_type: "application/json",
             headers: [&self.cors[..], STREAMED].concat(),
@@ -135,69 +123,62 @@ impl EventService {
     }
 
     /// A gRPC call begins: a stream, or one publish.
-    pub fn call(
+    pub(super) fn call(
         &self,
-        publishes: bool,
+        method: super::Method,
         head: &Head<'_, '_>,
         judge: Judge<'_>,
     ) -> Result<Client, Status> {
         let session_id = session_id(head)?;
         let identity = self.known(head, Offer::default(), judge)?;
-        let kind = if publishes {
-            Kind::Publish(idempotency_key(head).map_err(invalid)?)
-        } else {
-            Kind::Stream
+        let kind = match method {
+            super::Method::Publish => Kind::Publish(idempotency_key(head).map_err(invalid)?),
+            super::Method::Stream => Kind::Stream,
         };
         Ok(Client::new(identity, Form::Proto, kind, session_id, None))
     }
+}
 
-    /// Refuses a request, in this dialect's form.
-    pub(super) fn refuse(&self, status: &Status, to: &mut Responder<'_>) -> Refused {
-        let header = match status.code {
-            Code::Unauthenticated => CHALLENGE,
-            Code::Unavailable | Code::ResourceExhausted => RETRY_AFTER,
-            _ => b"",
-        };
-        self.respond_error(status.code.http_status(), header, status, to)
-    }
+/// Refuses a request, in this dialect's form.
+pub(super) fn refuse(status: &Status, to: &mut Responder<'_>) -> Refused {
+    let header = match status.code {
+        Code::Unauthenticated => CHALLENGE,
+        Code::Unavailable | Code::ResourceExhausted => RETRY_AFTER,
+        _ => b"",
+    };
+    respond_error(status.code.http_status(), header, status, to)
+}
 
-    /// Writes an error answer with further header lines, each with its CR LF.
-    pub(super) fn respond_error(
-        &self,
-        http_status: u16,
-        headers: &[u8],
-        status: &Status,
-        to: &mut Responder<'_>,
-    ) -> Refused {
-        let exchange = to.exchange;
-        let mut body = Vec::new();
-        put_http_error(status, &mut body);
-        to.begin(http_status).raw(&self.cors).raw(headers).body(
-            Some("application/json"),
-            &body,
-            exchange.keep_alive,
-            exchange.head_only,
-        );
-        Refused
-    }
-
-    /// Refuses an admitted request whose body does not come as it should.
-    pub fn refuse_body(&self, http_status: u16, message: &str, to: &mut Responder<'_>) {
-        let status = invalid(message.to_owned());
-        self.respond_error(http_status, b"", &status, to);
-    }
+/// Writes an error answer with further header lines, each with its CR LF.
+pub(super) fn respond_error(
+    http_status: u16,
+    headers: &[u8],
+    status: &Status,
+    to: &mut Responder<'_>,
+) -> Refused {
+    let exchange = to.exchange;
+    let mut body = Vec::new();
+    put_http_error(status, &mut body);
+    to.begin(http_status).raw(headers).body(
+        Some("application/json"),
+        &body,
+        exchange.keep_alive,
+        exchange.head_only,
+    );
+    Refused
 }
 
 fn open(opening: Opening, client: Client) -> Action {
     Action::Open(Box::new(Open {
         opening,
-        client: dialect::Client::Stream(Box::new(client)),
+        client: dialect::Client::EventService(Box::new(client)),
         subscriptions: Vec::new(),
         home: None,
     }))
 }
 
-/// After how much silence a client that reads lines wants an empty one: `heartbeat`, in any case, in whole seconds.
+/// After how much silence a client that reads lines wants an empty one: `heartbeat`, in any case,
+/// in whole seconds.
 fn heartbeat(query: Option<&str>) -> Result<Option<NonZeroU16>, Status> {
     let most = STREAM_HEARTBEAT_SECONDS_MAX;
     let wrong = || {

@@ -1,7 +1,8 @@
-//! Where targets stand: what has to be asked, of whom, before the hub may be told to subscribe or publish.
+//! Where targets stand: what has to be asked, of whom, before the hub may be told to subscribe or
+//! publish.
 //!
-//! A layout's home knows what is above the layout, and a project's home what its collection is. Only a target
-//! that names all three has to be asked of two.
+//! A layout's home knows what is above the layout, and a project's home what its collection is.
+//! Only a target that names all three has to be asked of two.
 
 use super::Target;
 use crate::auth::OrganizationId;
@@ -29,8 +30,8 @@ impl Place {
         }
     }
 
-    /// What the home of the project must be asked first, if the target names a layout, its project and its
-    /// collection.
+    /// What the home of the project must be asked first, if the target names a layout, its project
+    /// and its collection.
     pub(super) fn ask_project(&self) -> Option<Command> {
         let (Address::Session(_), Some(project), Some(group)) = (
             &self.scope.address,

@@ -1,14 +1,12 @@
 //! One event by one request: `POST /event/v2/publish`, or gRPC-web.
 
 use super::errors::invalid;
-use super::open::session_id;
+use super::open::{refuse, respond_error, session_id};
 use super::placing::Place;
 use super::refusal::of_refusal;
-use super::{EventService, Form, Publish, put_published};
+use super::{EventService, Form, Pending, Publish, put_published};
 use crate::dialect::calls::respond_web;
-use crate::dialect::{
-    self, Action, Call, Judge, Refused, Responder, idempotency_key, retry_after_line,
-};
+use crate::dialect::{self, Action, Call, Judge, Responder, idempotency_key, retry_after_line};
 use crate::hub::{Answer, Command, EventId, Refusal};
 use crate::protocol::grpc::{Code, Kind, Status};
 use crate::protocol::http1::Head;
@@ -24,7 +22,7 @@ pub(super) enum Coding {
 
 /// A publish that waits for the hub.
 #[derive(Debug)]
-pub struct Posted {
+pub(super) struct Posted {
     coding: Coding,
     publish: Box<Publish>,
     place: Place,
@@ -44,18 +42,16 @@ impl Coding {
 }
 
 impl EventService {
-    pub(super) fn post(
-        &self,
-        head: &Head<'_, '_>,
-        body: &[u8],
-        to: &mut Responder<'_>,
-    ) -> Result<Action, Refused> {
-        self.begin_post(Coding::Json, head, body, to.judge())
-            .map_err(|status| self.refuse(&status, to))
+    pub(super) fn post(&self, head: &Head<'_, '_>, body: &[u8], to: &mut Responder<'_>) -> Action {
+        let begun = self.begin_post(Coding::Json, head, body, to.judge());
+        begun.unwrap_or_else(|status| {
+            refuse(&status, to);
+            Action::Done
+        })
     }
 
     /// One publish by gRPC-web, to be answered as `kind`; `message` is what the body frames.
-    pub fn post_web(
+    pub(super) fn post_web(
         &self,
         kind: Kind,
         head: &Head<'_, '_>,
@@ -88,41 +84,43 @@ impl EventService {
             None => posted.publish(),
         })
     }
+}
 
+impl Posted {
     /// The hub's answer.
-    pub fn answer_post(&self, posted: Posted, answer: &Answer, to: &mut Responder<'_>) -> Action {
+    pub(super) fn answer(self, answer: &Answer, to: &mut Responder<'_>) -> Action {
         match answer {
-            Answer::Refused(refusal) => self.refuse_post(&posted, *refusal, to),
-            Answer::Published { id, .. } => self.respond_posted(&posted, *id, to),
-            _ if !posted.declared => return posted.publish(),
+            Answer::Refused(refusal) => self.refuse(*refusal, to),
+            Answer::Published { id, .. } => self.respond(*id, to),
+            _ if !self.declared => return self.publish(),
             // The hub answers each question by its own kind.
-            _ => self.refuse_post(&posted, Refusal::Busy, to),
+            _ => self.refuse(Refusal::Busy, to),
         }
         Action::Done
     }
 
-    fn respond_posted(&self, posted: &Posted, id: EventId, to: &mut Responder<'_>) {
+    fn respond(&self, id: EventId, to: &mut Responder<'_>) {
         let mut message = Vec::new();
-        put_published(posted.coding.form(), id, &posted.publish, &mut message);
-        match posted.coding {
+        put_published(self.coding.form(), id, &self.publish, &mut message);
+        match self.coding {
             Coding::Json => {
                 let exchange = to.exchange;
-                to.begin(200).raw(&self.cors).body(
+                to.begin(200).body(
                     Some("application/json"),
                     &message,
                     exchange.keep_alive,
                     exchange.head_only,
                 );
             }
-            Coding::Web(kind) => respond_web(kind, &self.cors, &message, &Status::OK, to),
+            Coding::Web(kind) => respond_web(kind, b"", &message, &Status::OK, to),
         }
     }
 
-    fn refuse_post(&self, posted: &Posted, refusal: Refusal, to: &mut Responder<'_>) {
-        let mut status = if posted.declared {
-            of_refusal(refusal, &posted.place.scope.address)
+    fn refuse(&self, refusal: Refusal, to: &mut Responder<'_>) {
+        let mut status = if self.declared {
+            of_refusal(refusal, &self.place.scope.address)
         } else {
-            of_refusal(refusal, &posted.place.asked_first())
+            of_refusal(refusal, &self.place.asked_first())
         };
         let later = match refusal {
             Refusal::TooFast { retry_after } | Refusal::KeysHeld { retry_after, .. } => {
@@ -131,36 +129,33 @@ impl EventService {
             Refusal::Full(full) => retry_after_line(full.retry_after),
             _ => String::new(),
         };
-        if let Coding::Web(kind) = posted.coding {
-            let headers = [&self.cors[..], later.as_bytes()].concat();
-            return respond_web(kind, &headers, b"", &status, to);
+        if let Coding::Web(kind) = self.coding {
+            return respond_web(kind, later.as_bytes(), b"", &status, to);
         }
         match refusal {
             Refusal::TooFast { .. } => {
                 let http_status = status.code.http_status();
-                self.respond_error(http_status, later.as_bytes(), &status, to);
+                respond_error(http_status, later.as_bytes(), &status, to);
             }
             // To HTTP these are 503, not the 429 of somebody who asks too often.
             Refusal::KeysHeld { .. } | Refusal::Full(_) => {
                 status.code = Code::Unavailable;
-                self.respond_error(503, later.as_bytes(), &status, to);
+                respond_error(503, later.as_bytes(), &status, to);
             }
             Refusal::Busy => {
                 status.code = Code::Unavailable;
-                self.refuse(&status, to);
+                refuse(&status, to);
             }
             // Likewise it is not the request that is wrong, but that it comes with this key.
             Refusal::KeyReused => {
-                self.respond_error(422, b"", &status, to);
+                respond_error(422, b"", &status, to);
             }
             _ => {
-                self.refuse(&status, to);
+                refuse(&status, to);
             }
         }
     }
-}
 
-impl Posted {
     fn publish(mut self) -> Action {
         let command = Command::Publish {
             scope: self.place.scope.clone(),
@@ -178,6 +173,6 @@ fn ask(command: Command, idempotency_key: Option<Box<[u8]>>, posted: Posted) -> 
         operation: command.into(),
         idempotency_key,
         correlation_id: None,
-        pending: dialect::Pending::Posted(Box::new(posted)),
+        pending: dialect::Pending::EventService(Pending::Posted(Box::new(posted))),
     }))
 }

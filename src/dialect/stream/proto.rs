@@ -1,8 +1,8 @@
 //! The messages of `event.proto`.
 //!
 //! `google.protobuf.Struct` and `Value` are kept as the bytes they came in ([`RawMessage`]), for
-//! payloads are JSON text everywhere else. The server reads requests with these types; what it says it
-//! writes without them, and a client that is written in Rust may read that with them.
+//! payloads are JSON text everywhere else. The server reads requests with these types; what it says
+//! it writes without them, and a client that is written in Rust may read that with them.
 
 use bytes::{Buf, BufMut};
 use prost::DecodeError;

@@ -1,8 +1,9 @@
 //! Requests as JSON text.
 //!
-//! The text is validated once, whole; then its spans are lent, so that payload and metadata keep the bytes
-//! that were sent. Names of fields are in camel or snake case, unknown ones are ignored, `null` is absent,
-//! of a repeated field the last one counts: as in the JSON form of Protocol Buffers.
+//! The text is validated once, whole; then its spans are lent, so that payload and metadata keep
+//! the bytes that were sent. Names of fields are in camel or snake case, unknown ones are ignored,
+//! `null` is absent, of a repeated field the last one counts: as in the JSON form of Protocol
+//! Buffers.
 
 use std::borrow::Cow;
 
@@ -164,7 +165,8 @@ fn texts(at: &str, json: &[u8]) -> Result<Vec<Box<str>>, Status> {
     let mut texts = Vec::new();
     loop {
         match tokens.next() {
-            // One more than there may be is enough to refuse: a message has room for a hundred thousand.
+            // One more than there may be is enough to refuse: a message has room for a hundred
+            // thousand.
             Some(Token::String(_)) if texts.len() > STREAM_NAMES_MAX => {}
             Some(Token::String(raw)) => texts.push(json::text(raw).into()),
             Some(Token::End) => return Ok(texts),

@@ -1,7 +1,7 @@
 //! Events as clients read them: `PublishEventResponse`, alone or as a message on a stream.
 //!
-//! An event is rendered once per form and heard by many, so payload and metadata are spliced in as they are
-//! stored, and protobuf's lengths are found in the same pass.
+//! An event is rendered once per form and heard by many, so payload and metadata are spliced in as
+//! they are stored, and protobuf's lengths are found in the same pass.
 
 use std::io::Write as _;
 
@@ -41,8 +41,8 @@ pub(super) struct TargetView<'e> {
 
 /// Appends an event as one stream message.
 ///
-/// `correlation_id` is only for the publisher's own copy; the session id is the event's origin. JSON has the
-/// line feeds that the payload has between its tokens, see [`put_on_one_line`].
+/// `correlation_id` is only for the publisher's own copy; the session id is the event's origin.
+/// JSON has the line feeds that the payload has between its tokens.
 pub fn put_event(form: Form, event: &Event, correlation_id: Option<&str>, out: &mut Vec<u8>) {
     let origin = event.origin.as_deref().map(String::from_utf8_lossy);
     let published = Published::from_event(event);
@@ -63,7 +63,8 @@ pub fn put_event(form: Form, event: &Event, correlation_id: Option<&str>, out: &
     }
 }
 
-/// Appends the answer of the unary call and of `POST`: a `PublishEventResponse` itself, not wrapped.
+/// Appends the answer of the unary call and of `POST`: a `PublishEventResponse` itself, not
+/// wrapped.
 pub fn put_published(form: Form, id: EventId, publish: &Publish, out: &mut Vec<u8>) {
     let published = Published::from_publish(id, publish);
     match form {
@@ -76,18 +77,9 @@ pub fn put_published(form: Form, id: EventId, publish: &Publish, out: &mut Vec<u
     }
 }
 
-/// Takes the line breaks out of JSON text, for streams in which a line is a message. Valid JSON has them only
-/// between tokens (RFC 8259 §7), so a space says the same.
-pub fn put_on_one_line(json: &mut [u8]) {
-    for byte in json {
-        if matches!(byte, b'\n' | b'\r') {
-            *byte = b' ';
-        }
-    }
-}
-
 impl<'e> Published<'e> {
-    /// An event as subscribers hear it. Its target is what is known: its address and what stands above that.
+    /// An event as subscribers hear it. Its target is what is known: its address and what stands
+    /// above that.
     fn from_event(event: &'e Event) -> Self {
         Self {
             id: event.id,

@@ -1,4 +1,5 @@
-//! What the server says to a request, in both forms; and errors outside of a stream, which are JSON.
+//! What the server says to a request, in both forms; and errors outside of a stream, which are
+//! JSON.
 
 use std::io::Write as _;
 
@@ -38,7 +39,8 @@ pub enum Reply<'r> {
     },
 }
 
-/// Appends one stream message: JSON wrapped in `{"result":…}`, or protobuf without a frame around it.
+/// Appends one stream message: JSON wrapped in `{"result":…}`, or protobuf without a frame around
+/// it.
 pub fn put_reply(
     form: Form,
     correlation_id: Option<&str>,
@@ -60,8 +62,8 @@ pub fn put_reply(
     }
 }
 
-/// Appends the error that ends a stream, as JSON text. It says everything twice, since readers in the wild
-/// look for it in two places.
+/// Appends the error that ends a stream, as JSON text. It says everything twice, since readers in
+/// the wild look for it in two places.
 pub fn put_fatal(status: &Status, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"error\":");
     put_http_error(status, out);

@@ -4,6 +4,7 @@ use super::errors::invalid;
 use super::publish::Publish;
 use super::wanted::Wanted;
 use super::{read_json, read_proto};
+use crate::dialect::Envelope;
 use crate::protocol::grpc::Status;
 
 /// How messages are written.
@@ -17,8 +18,8 @@ pub enum Form {
 
 /// One message on a stream.
 ///
-/// An error in it is non-blocking: it is answered with the correlation id, if that could be read, and the
-/// stream goes on.
+/// An error in it is non-blocking: it is answered with the correlation id, if that could be read,
+/// and the stream goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Is repeated with the reply.
@@ -40,8 +41,22 @@ pub enum Asked {
     Ping(Box<str>),
 }
 
+impl Form {
+    /// The form of the messages that travel in an envelope.
+    pub const fn of(envelope: Envelope) -> Self {
+        match envelope {
+            Envelope::WebSocket | Envelope::Line | Envelope::ChunkedLine => Self::Json,
+            Envelope::Grpc
+            | Envelope::ChunkedGrpc
+            | Envelope::WebText
+            | Envelope::ChunkedWebText => Self::Proto,
+        }
+    }
+}
+
 impl Asked {
-    /// A ping with that text, which may not be empty: a `pong` without text could not be told from none.
+    /// A ping with that text, which may not be empty: a `pong` without text could not be told from
+    /// none.
     pub(super) fn ping(text: Box<str>) -> Result<Self, Status> {
         if text.is_empty() {
             return Err(invalid("\"ping\" is empty"));

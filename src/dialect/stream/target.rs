@@ -5,8 +5,8 @@ use crate::hub::{Address, Parents, ScopeName};
 use crate::limits::SCOPE_NAME_BYTES_MAX;
 use crate::protocol::grpc::Status;
 
-/// A target as the client said it. Only an id that is not there is no restriction: an empty one is refused, for it would
-/// mean everything to whoever forgot to fill it in.
+/// A target as the client said it. Only an id that is not there is no restriction: an empty one is
+/// refused, for it would mean everything to whoever forgot to fill it in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Target {
     /// A layout, which is a session.

@@ -18,8 +18,8 @@ pub struct Wanted {
     pub events: Vec<Box<str>>,
 }
 
-/// What a subscription is found by: names in any order and however they were listed, and the target. Two
-/// that ask for the same are equal.
+/// What a subscription is found by: names in any order and however they were listed, and the
+/// target. Two that ask for the same are equal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WantedKey {
     pub(super) names: Box<str>,
@@ -36,8 +36,9 @@ impl WantedKey {
 }
 
 impl Wanted {
-    /// All names as patterns: each 1 to 128 characters with up to [`NAME_STARS_MAX`] stars, at most [`STREAM_NAMES_MAX`] of them, otherwise
-    /// `INVALID_ARGUMENT`. `name` may be empty if `events` is not.
+    /// All names as patterns: each 1 to 128 characters with up to [`NAME_STARS_MAX`] stars, at most
+    /// [`STREAM_NAMES_MAX`] of them, otherwise `INVALID_ARGUMENT`. `name` may be empty if `events`
+    /// is not.
     pub fn names(&self) -> Result<Vec<NamePattern>, Status> {
         let mut patterns = Vec::new();
         for name in self.alternatives() {
@@ -75,10 +76,10 @@ impl Wanted {
         }
     }
 
-    /// Reads what the query of `GET /event/v2/stream` asks for: `subscribe.name`, `subscribe.events`,
-    /// `subscribe.target.layoutId`, `…projectId`, `…collectionId`. Names of fields in any case, or with
-    /// underscores. `events` may come several times; of the others the last one counts. `None` if no
-    /// `subscribe.` is there.
+    /// Reads what the query of `GET /event/v2/stream` asks for: `subscribe.name`,
+    /// `subscribe.events`, `subscribe.target.layoutId`, `…projectId`, `…collectionId`. Names of
+    /// fields in any case, or with underscores. `events` may come several times; of the others the
+    /// last one counts. `None` if no `subscribe.` is there.
     pub fn from_query(query: Option<&str>) -> Result<Option<Self>, Status> {
         let mut wanted: Option<Self> = None;
         for (key, value) in query_pairs(query.unwrap_or("")) {

@@ -25,11 +25,13 @@ fn classes() -> Kind<Vec<String>> {
 section! {
     /// `[sysadm]`.
     SysadmConfig {
-        /// Event classes that may be subscribed to, besides the dialect's own three; "`backup:*`" is a pattern.
+        /// Event classes that may be subscribed to, besides the dialect's own three; "`backup:*`"
+        /// is a pattern.
         classes: Vec<String> = Vec::new(), classes();
         /// Classes whose last event is kept for those who subscribe later.
         retained: Vec<String> = ["life-preserver", "system-state"].map(String::from).to_vec(), classes();
-        /// "original" writes errors as the original server does, "documented" as its documentation says.
+        /// "original" writes errors as the original server does, "documented" as its documentation
+        /// says.
         errors: SysadmErrors = SysadmErrors::default(), word();
         /// How long after its start this node publishes its first system-state.
         state_first: Duration = limits::SYSTEM_STATE_FIRST_DEFAULT, duration();

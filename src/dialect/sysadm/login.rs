@@ -1,8 +1,8 @@
 //! Who asks: logging in by password or token, and the renewal of tokens.
 //!
-//! A login's home may be another shard, and passwords are checked beside all shards, so each step asks and
-//! comes back with the answer. The connection holds further messages until then; so what a client sees is
-//! that every message is served whole before the next.
+//! A login's home may be another shard, and passwords are checked beside all shards, so each step
+//! asks and comes back with the answer. The connection holds further messages until then; so what a
+//! client sees is that every message is served whole before the next.
 
 use super::reply::{self, Code, Echo};
 use super::request::Request;
@@ -10,7 +10,7 @@ use super::{Client, Login, Sysadm};
 use crate::auth::{
     Attempt, Grant, Identity, LOGIN_TOKEN_CHARS, LoginToken, Secret, UserId, Verdict,
 };
-use crate::dialect::client::{self, Change, Reaction, Subscribe};
+use crate::dialect::client::{Change, Reaction, Subscribe};
 use crate::dialect::{self, Call, Denial, LoginChange, Operation, Outcome, Tools, denied_by};
 use crate::limits::{PASSWORD_BYTES_MAX, USER_NAME_BYTES_MAX};
 use crate::metrics::{Api, RefusalKind};
@@ -92,7 +92,8 @@ impl Sysadm {
         }
     }
 
-    /// A name that nobody has is checked like any other, so that time does not tell which names exist.
+    /// A name that nobody has is checked like any other, so that time does not tell which names
+    /// exist.
     fn check(&self, name: &str, password: &str) -> Step {
         if name.len() > USER_NAME_BYTES_MAX || password.len() > PASSWORD_BYTES_MAX {
             return Step::Refuse(Code::Unauthorized);
@@ -124,8 +125,8 @@ impl Sysadm {
         }
     }
 
-    /// The outcome of a call of this dialect.
-    pub fn answer(
+    /// The answer to a call of this dialect.
+    pub(super) fn answered(
         &self,
         client: &mut Client,
         pending: Pending,
@@ -244,7 +245,7 @@ fn settle(client: &mut Client, reply: Vec<u8>) -> Reaction {
         change: Change::Replace(Vec::new()),
         retained: Vec::new(),
         reply,
-        undo: client::Undo::Nothing,
+        undo: dialect::Undo::Nothing,
     }))
 }
 

@@ -1,8 +1,8 @@
 //! The sysadm dialect: subscribe by event class over a WebSocket.
 //!
-//! Its origin is the events namespace of the `SysAdm` server (`TrueOS`), whose clients work unmodified. A
-//! message's way: `request` (what is asked), then `login` for all that has to do with who asks, or
-//! `subscribe`; `reply` writes the answer. A socket is logged in or not:
+//! Its origin is the events namespace of the `SysAdm` server (`TrueOS`), whose clients work
+//! unmodified. A message's way: `request` (what is asked), then `login` for all that has to do with
+//! who asks, or `subscribe`; `reply` writes the answer. A socket is logged in or not:
 //!
 //! ```text
 //!                 auth, auth_token: answered well
@@ -15,8 +15,8 @@
 //!   close 4401                                        close 4408
 //! ```
 //!
-//! A stranger hears nothing: with the login go the subscriptions, unless the very next login, which the
-//! same message asks for, is of the same organization. In open mode nobody is ever a stranger.
+//! A stranger hears nothing: with the login go the subscriptions, unless the very next login, which
+//! the same message asks for, is of the same organization. In open mode nobody is ever a stranger.
 
 mod config;
 mod login;
@@ -29,20 +29,24 @@ mod subscribe;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use bytes::BytesMut;
+
 use super::{
-    Action, CONTRADICTORY, Cors, Denial, Open, Opening, Responder, Tools, check_upgrade,
+    Action, CONTRADICTORY, Client as AnyClient, Cors, Denial, Dialect, Envelope, Heard, Message,
+    Open, Opening, Outcome, Parts, Reaction, Reporting, Responder, Tools, check_upgrade,
     read_credentials, respond_error,
 };
 use crate::auth::{Denied, Directory, Grant, Identity, LoginToken, OrganizationId};
-use crate::dialect::Reporting;
-use crate::dialect::client::Reaction;
-use crate::hub::NamePattern;
-use crate::limits::{LOGIN_TIMEOUT, SYSADM_IDLE_TIMEOUT};
+use crate::hub::{Event, Full, NamePattern};
+use crate::limits::{
+    LOGIN_TIMEOUT, STRANGER_MESSAGE_BYTES_MAX, SYSADM_IDLE_TIMEOUT, WEBSOCKET_MESSAGE_BYTES_MAX,
+};
 use crate::metrics::{Api, RefusalKind};
 use crate::protocol::http1::Head;
-use crate::protocol::websocket::CloseCode;
+use crate::protocol::websocket::{CloseCode, encode_text};
 use crate::time::Instant;
 
 pub use config::{SysadmConfig, SysadmErrors};
@@ -55,8 +59,8 @@ pub use subscribe::Undo;
 /// The paths of this dialect's socket.
 pub const PATHS: [&str; 2] = ["/sysadm", "/sysadm/ws"];
 
-/// Nobody logged in within [`LOGIN_TIMEOUT`]. From the range for applications (RFC 6455 §7.4.2), after
-/// HTTP's 401.
+/// Nobody logged in within [`LOGIN_TIMEOUT`]. From the range for applications (RFC 6455 §7.4.2),
+/// after HTTP's 401.
 pub const CLOSE_NO_LOGIN: CloseCode = CloseCode(4401);
 /// No message from the client for [`SYSADM_IDLE_TIMEOUT`]; after HTTP's 408.
 pub const CLOSE_IDLE: CloseCode = CloseCode(4408);
@@ -66,6 +70,10 @@ const CLASSES: [&str; 3] = ["dispatcher", "life-preserver", "system-state"];
 
 /// The challenge of RFC 9110 §11.6.1: who needs no token in the handshake logs in by message.
 const CHALLENGE: &[u8] = b"WWW-Authenticate: Bearer realm=\"fanfare\"\r\n";
+
+/// The path of the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route;
 
 /// The dialect as configured.
 #[derive(Debug)]
@@ -126,25 +134,49 @@ impl Sysadm {
             }),
         }
     }
+}
 
-    /// How the node reports, if it is to.
-    pub const fn reporting(&self) -> Option<Reporting> {
+impl Dialect for Sysadm {
+    type Route<'b> = Route;
+    type Pending = Box<Pending>;
+    type Client = Box<Client>;
+    type Undo = Box<Undo>;
+    type Encoding = ();
+    type Rendering = ();
+    type View = Infallible;
+
+    const NAME: &'static str = "sysadm";
+
+    fn of(parts: &Parts<'_>) -> Self {
+        Self::new(
+            &parts.config.sysadm,
+            parts.directory(),
+            parts.hostname.into(),
+        )
+    }
+
+    fn reporting(&self) -> Option<Reporting> {
         self.reporting
     }
 
-    /// What every answer tells browsers.
-    pub fn cors(&self) -> &Cors {
-        &self.cors
+    fn route(&self, path: &str) -> Option<Route> {
+        PATHS.contains(&path).then_some(Route)
+    }
+
+    fn cors(&self, _route: Option<Route>) -> Option<&Cors> {
+        Some(&self.cors)
     }
 
     /// Handles the opening handshake, or whatever else came to the path.
-    pub fn handle(
+    fn handle(
         &self,
+        _route: Route,
         head: &Head<'_, '_>,
+        _body: &[u8],
         tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {
-        let Ok(handshake) = check_upgrade(head, &self.cors, to) else {
+        let Ok(handshake) = check_upgrade(head, to) else {
             return Action::Done;
         };
         let identified = self
@@ -158,10 +190,10 @@ impl Sysadm {
                 to.denied = Some(Denial::of(Api::Sysadm, denied));
                 if denied == Denied::Contradictory {
                     let code = "contradictory_credentials";
-                    respond_error(to, &[&self.cors], 400, code, CONTRADICTORY);
+                    respond_error(to, &[], 400, code, CONTRADICTORY);
                 } else {
                     let message = "the API token is not known";
-                    respond_error(to, &[&self.cors, CHALLENGE], 401, "unauthorized", message);
+                    respond_error(to, &[CHALLENGE], 401, "unauthorized", message);
                 }
                 return Action::Done;
             }
@@ -178,16 +210,20 @@ impl Sysadm {
         };
         Action::Open(Box::new(Open {
             opening: Opening::WebSocket(handshake, None),
-            client: super::Client::Sysadm(Box::new(client)),
+            client: AnyClient::Sysadm(Box::new(client)),
             subscriptions: Vec::new(),
             home: None,
         }))
     }
 
-    /// A message came.
-    pub fn message(&self, client: &mut Client, text: &[u8], tools: &mut Tools<'_>) -> Reaction {
+    fn message(
+        &self,
+        client: &mut Box<Client>,
+        message: Message<'_>,
+        tools: &mut Tools<'_>,
+    ) -> Reaction {
         client.last_message = tools.now.instant;
-        let Some(request) = Request::read(text) else {
+        let Some(request) = Request::read(message.bytes()) else {
             return Reaction::Reply(self.errors.malformed());
         };
         if request.is_rpc() && request.echo.name.starts_with("auth") {
@@ -209,6 +245,71 @@ impl Sysadm {
         login.renewed_with(request.echo, reaction)
     }
 
+    fn encoding(_client: &Box<Client>, _envelope: Envelope) -> Option<()> {
+        Some(())
+    }
+
+    fn message_bytes_max(client: &Box<Client>) -> usize {
+        if client.is_logged_in() {
+            WEBSOCKET_MESSAGE_BYTES_MAX
+        } else {
+            STRANGER_MESSAGE_BYTES_MAX
+        }
+    }
+
+    fn due(client: &Box<Client>) -> Instant {
+        client.due()
+    }
+
+    fn answer_client(
+        &self,
+        client: &mut Box<Client>,
+        pending: Box<Pending>,
+        outcome: Outcome,
+        tools: &mut Tools<'_>,
+    ) -> Reaction {
+        self.answered(client, *pending, outcome, tools)
+    }
+
+    fn not_subscribed(&self, client: &mut Box<Client>, undo: Box<Undo>, full: Full) -> Reaction {
+        self.undo(client, *undo, full)
+    }
+
+    fn expire(&self, client: &mut Box<Client>, tools: &mut Tools<'_>) -> Reaction {
+        let now = tools.now.instant;
+        if now < client.due() {
+            return Reaction::nothing();
+        }
+        if client.login.is_none() && now >= client.stranger_since + LOGIN_TIMEOUT {
+            return Reaction::Close(Vec::new(), CLOSE_NO_LOGIN, "nobody logged in");
+        }
+        Reaction::Close(Vec::new(), CLOSE_IDLE, "no message for too long")
+    }
+
+    fn organization(client: &Box<Client>) -> Option<OrganizationId> {
+        client.organization()
+    }
+
+    fn heard(client: &Box<Client>, _place: usize) -> Option<Heard> {
+        Some(client.heard())
+    }
+
+    fn cancel(&self, client: &mut Box<Client>, _place: usize) -> Reaction {
+        client.cancel()
+    }
+
+    fn encode_event(&self, (): (), event: &Event, (): &mut (), out: &mut BytesMut) {
+        let mut text = Vec::with_capacity(256 + event.payload.len());
+        self.render(event, &mut text);
+        encode_text(out, &text);
+    }
+
+    fn encode_dropped(&self, (): (), count: u64, out: &mut BytesMut) {
+        encode_text(out, self.render_dropped(count).as_bytes());
+    }
+}
+
+impl Sysadm {
     /// A request of somebody who is logged in.
     fn serve(&self, client: &mut Client, request: &Request, identity: Identity) -> Reaction {
         let name = &*request.echo.name;
@@ -225,18 +326,6 @@ impl Sysadm {
         Reaction::Reply(self.errors.reply(&request.echo, Code::NotFound))
     }
 
-    /// The time is [`Client::due`].
-    pub fn expire(&self, client: &mut Client, tools: &mut Tools<'_>) -> Reaction {
-        let now = tools.now.instant;
-        if now < client.due() {
-            return Reaction::nothing();
-        }
-        if client.login.is_none() && now >= client.stranger_since + LOGIN_TIMEOUT {
-            return Reaction::Close(Vec::new(), CLOSE_NO_LOGIN, "nobody logged in");
-        }
-        Reaction::Close(Vec::new(), CLOSE_IDLE, "no message for too long")
-    }
-
     /// The names whose last event is kept for those who subscribe later.
     pub fn retained(&self) -> &[Box<str>] {
         &self.retained
@@ -249,7 +338,7 @@ impl Client {
         self.login.is_some()
     }
 
-    /// When [`Sysadm::expire`] wants to be called.
+    /// When [`Dialect::expire`] wants to be called.
     pub fn due(&self) -> Instant {
         let idle = self.last_message + SYSADM_IDLE_TIMEOUT;
         if self.login.is_some() {

@@ -1,4 +1,5 @@
-//! Events in this dialect's form: `{"args":<payload>,"id":"","name":"<class>","namespace":"events"}`.
+//! Events in this dialect's form:
+//! `{"args":<payload>,"id":"","name":"<class>","namespace":"events"}`.
 
 use memchr::memmem;
 
@@ -44,8 +45,8 @@ impl Sysadm {
 /// Appends the payload as it is, but with a priority that is a number spelled out.
 fn put_args(out: &mut Vec<u8>, payload: &[u8]) {
     let mut copied = 0;
-    // Most payloads have no priority, which is seen without walking them. A name with an escape may be
-    // any name.
+    // Most payloads have no priority, which is seen without walking them. A name with an escape may
+    // be any name.
     let may_have_priority =
         memmem::find(payload, b"priority").is_some() || memchr::memchr(b'\\', payload).is_some();
     if may_have_priority {

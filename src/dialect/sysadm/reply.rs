@@ -1,4 +1,5 @@
-//! Replies of this dialect: compact JSON, keys in alphabetical order, as the original's library writes it.
+//! Replies of this dialect: compact JSON, keys in alphabetical order, as the original's library
+//! writes it.
 
 use serde::Serialize;
 

@@ -1,7 +1,7 @@
 //! The node's own `system-state`: what its payload says, as text throughout.
 //!
-//! The original's clients show these fields as they are, so units are part of the text where they are
-//! not in the name.
+//! The original's clients show these fields as they are, so units are part of the text where they
+//! are not in the name.
 
 use std::fmt::Write as _;
 
@@ -22,8 +22,8 @@ pub(super) fn report(report: &NodeReport) -> Draft {
     }
 }
 
-/// How serious this is, 0–10: a machine with more to do than processors, or little memory left, is a
-/// warning, and critical at twice that.
+/// How serious this is, 0–10: a machine with more to do than processors, or little memory left, is
+/// a warning, and critical at twice that.
 fn priority(report: &NodeReport) -> u8 {
     let busy = report.load[0] / report.processors.max(1) as f64;
     let (all, available) = report.memory;

@@ -1,7 +1,7 @@
 //! Subscriptions by event class: exact and case-sensitive, unknown ones skipped in silence.
 //!
-//! All classes of a client are one [`Subscription`], so that an event comes once however often its class
-//! was named.
+//! All classes of a client are one [`Subscription`], so that an event comes once however often its
+//! class was named.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,8 @@ use super::reply::{self, Changed, Code, Echo};
 use super::request::Request;
 use super::{Client, Sysadm};
 use crate::auth::{Grant, Identity, OrganizationId};
-use crate::dialect::client::{self, Change, Reaction, Subscribe};
+use crate::dialect;
+use crate::dialect::client::{Change, Reaction, Subscribe};
 use crate::dialect::describe::{Heard, pattern_text};
 use crate::hub::{Address, Full, NamePattern, Names, Parents, Scope, Subscription};
 use crate::limits::{CLASSES_PER_CONNECTION_MAX, NAME_STARS_MAX, PATTERN_BYTES_MAX};
@@ -53,17 +54,12 @@ impl Sysadm {
             change: Change::Replace(subscriptions(identity.organization, &client.classes)),
             retained: self.retained_among(&named),
             reply: reply::changed(&request.echo, &changed),
-            undo: client::Undo::Sysadm(Box::new(undo)),
+            undo: dialect::Undo::Sysadm(Box::new(undo)),
         }))
     }
 
     /// `events/subscribe` was over a bound of the organization's.
-    pub(in crate::dialect) fn not_subscribed(
-        &self,
-        client: &mut Client,
-        undo: Undo,
-        full: Full,
-    ) -> Reaction {
+    pub(super) fn undo(&self, client: &mut Client, undo: Undo, full: Full) -> Reaction {
         client.classes = undo.classes;
         client.subscribed_in = undo.subscribed_in;
         Reaction::Reply(self.errors.full(&undo.echo, full))
@@ -91,7 +87,7 @@ impl Sysadm {
             change: Change::Replace(subscriptions(identity.organization, &client.classes)),
             retained: Vec::new(),
             reply: reply::changed(&request.echo, &changed),
-            undo: client::Undo::Nothing,
+            undo: dialect::Undo::Nothing,
         }))
     }
 
@@ -158,7 +154,7 @@ impl Client {
             change: Change::Replace(Vec::new()),
             retained: Vec::new(),
             reply: Vec::new(),
-            undo: client::Undo::Nothing,
+            undo: dialect::Undo::Nothing,
         }))
     }
 }

@@ -14,7 +14,7 @@ use crate::dialect::{self, Call, Operation, Outcome};
 /// A client and its server.
 pub(super) struct Tester {
     pub(super) dialect: Sysadm,
-    pub(super) client: Client,
+    pub(super) client: Box<Client>,
     pub(super) ground: Ground,
 }
 
@@ -39,8 +39,9 @@ impl Tester {
         let dialect = Sysadm::new(config, Arc::new(directory), "node-1".into());
         let mut ground = Ground::new();
         let request = format!("GET /sysadm HTTP/1.1\r\n{UPGRADE}{headers}");
-        let (action, _) =
-            ground.request(&request, |head, tools, to| dialect.handle(head, tools, to));
+        let (action, _) = ground.request(&request, |head, tools, to| {
+            dialect.handle(Route, head, b"", tools, to)
+        });
         let Action::Open(open) = action else {
             panic!("not opened: {action:?}");
         };
@@ -50,7 +51,7 @@ impl Tester {
         };
         Self {
             dialect,
-            client: *client,
+            client,
             ground,
         }
     }
@@ -58,7 +59,7 @@ impl Tester {
     pub(super) fn send(&mut self, text: &str) -> Reaction {
         let tools = &mut self.ground.tools();
         self.dialect
-            .message(&mut self.client, text.as_bytes(), tools)
+            .message(&mut self.client, Message::Text(text.as_bytes()), tools)
     }
 
     /// Sends what is replied to at once.
@@ -70,7 +71,7 @@ impl Tester {
     pub(super) fn answer(&mut self, pending: Pending, outcome: Outcome) -> Reaction {
         let tools = &mut self.ground.tools();
         self.dialect
-            .answer(&mut self.client, pending, outcome, tools)
+            .answered(&mut self.client, pending, outcome, tools)
     }
 
     pub(super) fn expire(&mut self) -> Reaction {
@@ -192,7 +193,9 @@ proptest::proptest! {
         let mut tester = Tester::open();
         for message in [&bytes[..], text.as_bytes()] {
             let tools = &mut tester.ground.tools();
-            let reaction = tester.dialect.message(&mut tester.client, message, tools);
+            let reaction = tester
+                .dialect
+                .message(&mut tester.client, Message::Text(message), tools);
             let text = reply(reaction);
             let expected = r#""code":"400","message":"Bad Request""#;
             proptest::prop_assert!(text.contains(expected));

@@ -8,8 +8,13 @@ use slab::Slab;
 use super::index::SessionIndex;
 
 /// A reader that is attached. Reused after it is detached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReaderId(u32);
+
+impl ReaderId {
+    /// Nobody.
+    pub const NONE: Self = Self(u32::MAX);
+}
 
 /// All readers of a shard.
 #[derive(Debug, Default)]

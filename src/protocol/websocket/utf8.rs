@@ -1,10 +1,13 @@
 //! UTF-8 (RFC 3629) checked as it streams in, cut anywhere.
 //!
-//! The bulk is checked by the standard library; only a character that is cut in two is carried
-//! over, in at most three bytes. Text that can no longer become valid is refused at once, not at
-//! the end of the message: RFC 6455 §8.1 and what test suites expect.
+//! The bulk is checked by `simdutf8`, which tells an end that is cut from one that is wrong; only a
+//! character that is cut in two is carried over, in at most three bytes. Text that can no longer
+//! become valid is refused at once, not at the end of the message: RFC 6455 §8.1 and what test
+//! suites expect.
 
 use std::fmt;
+
+use simdutf8::compat::from_utf8;
 
 /// The state between two pieces of text: the bytes of a character whose end has not come yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +46,7 @@ impl Utf8Stream {
         } else {
             self.complete_pending(bytes)?
         };
-        let Err(error) = std::str::from_utf8(rest) else {
+        let Err(error) = from_utf8(rest) else {
             return Ok(());
         };
         if error.error_len().is_some() {
@@ -70,7 +73,7 @@ impl Utf8Stream {
         for (used, &byte) in (1..).zip(bytes) {
             character[length] = byte;
             length += 1;
-            match std::str::from_utf8(&character[..length]) {
+            match str::from_utf8(&character[..length]) {
                 Ok(_) => {
                     self.pending_bytes = 0;
                     return Ok(&bytes[used..]);

@@ -1,8 +1,10 @@
-//! Connections that are to be written to, in order: many enter at the end of a tick, and nearly all leave in its flush.
+//! Connections that are to be written to, in order: many enter at the end of a tick, and nearly all
+//! leave in its flush.
 
 use crate::shard::ConnectionId;
 
-/// A list of connections, first in, first out. Its room is had again when it is empty or [`append`](Queue::append)ed to.
+/// A list of connections, first in, first out. The room of those that were taken is had again when
+/// all were, or when another list is appended.
 ///
 /// # Invariants
 ///

@@ -1,4 +1,5 @@
-//! Random lives of connections: every flag agrees with the lists, and nobody is served who is not there.
+//! Random lives of connections: every flag agrees with the lists, and nobody is served who is not
+//! there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -25,7 +25,7 @@ fn taken(fanout: &mut Fanout, index: u32) -> Option<(String, u32)> {
 fn fanout() -> Fanout {
     let mut fanout = Fanout::new(ShardId(0), Meter::default());
     for index in 0..3 {
-        fanout.listen(index, index, Encoding::Live);
+        fanout.listen(index, index, Encoding::TWO[0]);
     }
     fanout
 }
@@ -52,7 +52,7 @@ fn the_next_connection_at_a_place_hears_nothing_of_the_last_one() {
     let mut fanout = fanout();
     hear(&mut fanout, 1, "a");
     fanout.forget(1);
-    fanout.listen(1, 7, Encoding::Live);
+    fanout.listen(1, 7, Encoding::TWO[0]);
     assert_eq!(taken(&mut fanout, 1), None);
     // A place that nobody ever had is nobody's.
     fanout.forget(99);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::auth::{Directory, Network};
 use crate::connection::Then;
 use crate::dialect::{
-    AllMetrics, Call, Change, Config, Exchange, Operation, Pending, Subscribe, Undo, sessions,
+    AllMetrics, Call, Change, Config, Exchange, Operation, Pending, Subscribe, Undo,
 };
 use crate::hub::{
     Address, Answer, Command, Draft, EventName, Names, OrganizationId, Parents, Placement, Scope,
@@ -97,7 +97,7 @@ impl Three {
             idempotency_key: None,
             correlation_id: None,
             // Nobody's here, so that nothing follows from the answer by itself.
-            pending: Pending::Sessions(sessions::Pending::Simple),
+            pending: Pending::foreign(),
         };
         matches!(
             self.shards[0].call(self.now, client.id.index, call, Exchange::upgraded()),

@@ -1,7 +1,7 @@
 //! Questions for this shard: worked on in steps, so many a turn, one question after the other.
 //!
-//! A job keeps its place in the order of what it walks, and nothing else of it: whatever comes and goes between two
-//! turns, it goes on behind that place.
+//! A job keeps its place in the order of what it walks, and nothing else of it: whatever comes and
+//! goes between two turns, it goes on behind that place.
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Shard, organization_of};
 use crate::hub::{
-    Answer, Ask, Command, Identity, Item, Kind, Log, Named, NodeState, Number, Question, Report,
-    ScopeName, SessionIndex, SessionKey, Set, ShardId, Why,
+    Answer, Ask, Command, Identity, Item, Kind, Log, Named, NodeState, Number, OrganizationId,
+    Question, Report, ScopeName, SessionIndex, SessionKey, Set, ShardId, Why,
 };
 use crate::limits::{INSPECT_STEPS_MAX, INSPECT_STEPS_PER_ITEM, PAGE_BYTES_MAX};
+use crate::shard::Shard;
 use crate::shard::{ConnectionId, Mail};
 use crate::time::Now;
 
@@ -74,8 +74,8 @@ impl Job {
         (self.shard, self.number) == (shard, number)
     }
 
-    /// Takes a thing for the page; breaks when that has enough, which is one more than was asked for, so that it
-    /// is known whether there are more.
+    /// Takes a thing for the page; breaks when that has enough, which is one more than was asked
+    /// for, so that it is known whether there are more.
     pub(super) fn take(&mut self, item: Item, limit: usize) -> Outcome {
         self.bytes += item.json.len();
         self.items.push(item);
@@ -96,7 +96,8 @@ impl Job {
 }
 
 impl Shard {
-    /// Works on what is asked of this shard, for a bounded number of steps. `address` knows where sockets lead to.
+    /// Works on what is asked of this shard, for a bounded number of steps. `address` knows where
+    /// sockets lead to.
     pub fn answer_questions(
         &mut self,
         now: Now,
@@ -272,7 +273,8 @@ impl Shard {
             }
             Named::Id(id) => *id,
         };
-        // An id that was made of a name is nobody's token, though somebody may call a session so: that one has another.
+        // An id that was made of a name is nobody's token, though somebody may call a session so:
+        // that one has another.
         if !Kind::Session.is_hidden(id) {
             return by_token(&id.to_string()).map_or(Found::Nowhere, Found::Here);
         }
@@ -357,8 +359,8 @@ impl Shard {
     }
 }
 
-/// Goes on looking for the event after which a walk of a log goes on. Where that has come to, unless it was found
-/// before.
+/// Goes on looking for the event after which a walk of a log goes on. Where that has come to,
+/// unless it was found before.
 fn seek(
     log: &Log,
     place: Place,
@@ -382,7 +384,8 @@ fn seek(
             return ControlFlow::Continue(Some(Place::Event(number + 1)));
         }
     }
-    // It is not there. What is older than all that is there was let go, and anything else never was there.
+    // It is not there. What is older than all that is there was let go, and anything else never was
+    // there.
     let first = log.range(oldest).next();
     let is_older = first.is_none_or(|(_, first)| time_of(after) <= time_of(first.id.0));
     if is_older {
@@ -395,4 +398,9 @@ fn seek(
 /// The milliseconds in an event's id.
 fn time_of(id: Uuid) -> u128 {
     id.as_u128() >> 80
+}
+
+/// Whose a question is: the same for all steps of it.
+pub(super) const fn organization_of(question: &Question) -> OrganizationId {
+    question.organization
 }

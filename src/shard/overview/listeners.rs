@@ -1,13 +1,13 @@
-//! Who listens on this shard, and what they hear: connections and subscriptions, in the order in which they came to
-//! the node. What listens belongs to an organization; what is between two requests belongs to nobody.
+//! Who listens on this shard, and what they hear: connections and subscriptions, in the order in
+//! which they came to the node. What listens belongs to an organization; what is between two
+//! requests belongs to nobody.
 
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::answering::{AddressOf, Job, Outcome, Place};
-use super::{Shard, organization_of};
+use super::answering::{AddressOf, Job, Outcome, Place, organization_of};
 use crate::connection::{Connection, Listening, Transport};
 use crate::dialect::{Client, ConnectionState, SubscriptionState};
 use crate::hub::{
@@ -16,6 +16,7 @@ use crate::hub::{
 };
 use crate::limits::INSPECT_STEPS_PER_ITEM;
 use crate::shard::ConnectionId;
+use crate::shard::Shard;
 use crate::shard::connections::Entry;
 use crate::time::Now;
 
@@ -38,26 +39,20 @@ impl Shard {
         })
     }
 
-    /// Who a connection is; none if it does not listen, or reads for a stream of another shard, which shows it.
+    /// Who a connection is; none if it does not listen, or reads for a stream of another shard,
+    /// which shows it.
     fn listener<'s>(&'s self, entry: &'s Entry) -> Option<Listener<'s>> {
         if entry.relay.is_some() {
             return None;
         }
         match entry.connection.listening()? {
-            Listening::Log(reader, transport) => {
-                let key = self.hub.key_of(reader)?;
-                Some(Listener {
-                    organization: key.organization,
-                    dialect: "sessions",
-                    transport: transport.as_str(),
-                    session: Some(&key.token),
-                })
-            }
             Listening::Client(client, transport) => {
                 let reader = entry.connection.reader();
                 let key = reader.and_then(|reader| self.hub.key_of(reader));
+                // Whose client reads a log, if it has not said who it is, is whose log that is.
+                let whose = client.organization().or(key.map(|key| key.organization));
                 Some(Listener {
-                    organization: client.organization()?,
+                    organization: whose?,
                     dialect: client.dialect(),
                     transport: transport.as_str(),
                     session: key.map(|key| &key.token),
@@ -72,7 +67,7 @@ impl Shard {
                 };
                 Some(Listener {
                     organization: served.organization?,
-                    dialect: "sessions",
+                    dialect: served.dialect,
                     transport: transport.as_str(),
                     session: Some(&served.token),
                 })
@@ -95,7 +90,8 @@ impl Shard {
         let subscriptions = matches!(set, Set::All(Kind::Subscription));
         let (mut identity, mut number) = match (job.place, after) {
             (Place::Connection(identity, number), _) => (identity, number),
-            // Of the connection that is gone on after there is nothing more, of a subscription's there may be.
+            // Of the connection that is gone on after there is nothing more, of a subscription's
+            // there may be.
             (_, Some(after)) if subscriptions => Identity::of_id(after),
             (_, Some(after)) => (Identity::of_id(after).0, u32::MAX),
             (_, None) => (Identity::FIRST, 0),
@@ -223,8 +219,8 @@ impl Shard {
         items
     }
 
-    /// The numbers of a client's subscriptions and what each has brought, by place. A room's only one is read from
-    /// its log, and has brought all it was sent.
+    /// The numbers of a client's subscriptions and what each has brought, by place. A room's only
+    /// one is read from its log, and has brought all it was sent.
     fn numbered(&self, entry: &Entry) -> Vec<(u32, u32)> {
         if let Some(held) = &entry.subscriptions {
             let of_table = held.iter().map(|held| {

@@ -67,7 +67,8 @@ mod tests {
     }
 
     proptest! {
-        /// Pages of any size, of shards that stop early as they like, are together all there is, each once.
+        /// Pages of any size, of shards that stop early as they like, are together all there is,
+        /// each once.
         #[test]
         fn a_walk_sees_everything_once(
             placed in prop::collection::btree_map(0..500u128, 0..3usize, 0..120),

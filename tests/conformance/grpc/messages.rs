@@ -13,7 +13,8 @@ const MESSAGE_BYTES_MAX: usize = 1_000;
 /// What was in a body: messages, and the code it failed with.
 type Heard = (Vec<Vec<u8>>, Option<Code>);
 
-/// Feeds a body in pieces that end at `cuts` (ascending), as a connection does: what is left is kept.
+/// Feeds a body in pieces that end at `cuts` (ascending), as a connection does: what is left is
+/// kept.
 fn hear(body: &[u8], cuts: &[usize]) -> Heard {
     let (mut kept, mut messages) = (Vec::new(), Vec::new());
     let mut start = 0;

@@ -1,5 +1,5 @@
-//! PROTOCOL-HTTP2, "Requests" (Content-Type, Message-Encoding); PROTOCOL-WEB, Content-Type; compression.md,
-//! "Compression Method Asymmetry Between Peers" and test case 4.
+//! PROTOCOL-HTTP2, "Requests" (Content-Type, Message-Encoding); PROTOCOL-WEB, Content-Type;
+//! compression.md, "Compression Method Asymmetry Between Peers" and test case 4.
 
 use fanfare::protocol::grpc::{ACCEPT_ENCODING, CallRefusal, Code, Kind};
 

@@ -66,7 +66,8 @@ fn status_is_a_number_and_unknown_if_nobody_knows_it() {
     }
 }
 
-/// The 8 KiB of trailers that clients read have room for any message, and for all that goes with it.
+/// The 8 KiB of trailers that clients read have room for any message, and for all that goes with
+/// it.
 #[test]
 fn status_message_fits_into_what_clients_read() {
     for character in ["x", "é", "€", "😀", "%"] {

@@ -3,7 +3,8 @@
 use fanfare::limits::{HTTP_CHUNK_LINE_BYTES_MAX, HTTP_TRAILER_BYTES_MAX};
 use fanfare::protocol::http1::{BodyError, ChunkedDecoder};
 
-/// Feeds `pieces` one after the other: the body, how many bytes were consumed, and whether it ended.
+/// Feeds `pieces` one after the other: the body, how many bytes were consumed, and whether it
+/// ended.
 pub(super) fn decode_pieces<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
     body_bytes_max: u64,

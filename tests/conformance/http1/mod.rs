@@ -1,7 +1,7 @@
 //! RFC 9112 (HTTP/1.1), section by section, with what it borrows from RFC 9110.
 //!
-//! Every request is also fed byte by byte: a parser that answers differently when the network cuts a
-//! request differently is a parser that can be tricked.
+//! Every request is also fed byte by byte: a parser that answers differently when the network cuts
+//! a request differently is a parser that can be tricked.
 
 mod chunked;
 mod heads;
@@ -50,8 +50,8 @@ fn parse(bytes: &[u8]) -> Result<Option<Snapshot>, HeadError> {
     })
 }
 
-/// The head that `bytes` begins with, having checked that every shorter prefix is `Partial` and that
-/// whatever follows changes nothing.
+/// The head that `bytes` begins with, having checked that every shorter prefix is `Partial` and
+/// that whatever follows changes nothing.
 fn accepted(bytes: &[u8]) -> Snapshot {
     let text = String::from_utf8_lossy(bytes);
     let whole = match parse(bytes) {

@@ -1,7 +1,7 @@
 //! RFC 9112 §11.2: everything that two servers could read differently is refused with 400.
 //!
-//! The vectors are those of the published request smuggling literature: each names the disagreement it
-//! lives on.
+//! The vectors are those of the published request smuggling literature: each names the disagreement
+//! it lives on.
 
 use fanfare::protocol::http1::{BodyLength, HeadError};
 

@@ -1,5 +1,5 @@
-//! RFC 9113 §5.4 (errors), §10.5 (denial of service): whoever misbehaves is told so and goes, and nobody else
-//! on the shard notices.
+//! RFC 9113 §5.4 (errors), §10.5 (denial of service): whoever misbehaves is told so and goes, and
+//! nobody else on the shard notices.
 
 use fanfare::dialect::Config;
 use fanfare::limits::HTTP2_CONTROL_FRAMES_PER_SECOND_MAX;
@@ -18,8 +18,8 @@ const HEADERS: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// Sends what a client would, then `bytes`, in pieces, beside somebody who has a request under way. Answers why
-/// the server said goodbye.
+/// Sends what a client would, then `bytes`, in pieces, beside somebody who has a request under way.
+/// Answers why the server said goodbye.
 fn suffer(what: &str, bytes: &[u8]) -> Option<Reason> {
     let mut reasons = Vec::new();
     for piece in [bytes.len().max(1), 4_099] {

@@ -1,5 +1,5 @@
-//! RFC 9113 §8.1 to §8.3: heads that mean something else to somebody else, bodies of no bytes, interim answers, and
-//! answers before the end of a request.
+//! RFC 9113 §8.1 to §8.3: heads that mean something else to somebody else, bodies of no bytes,
+//! interim answers, and answers before the end of a request.
 //!
 //! Heads are written by hand: `h2`'s client is too polite for most of them.
 
@@ -304,8 +304,8 @@ fn an_expectation_is_answered_before_the_body() {
     assert_eq!(raw.ask(&with(&[("expect", "100-continue")])), Ok(200));
 }
 
-/// RFC 9113 §8.1: the answer is whole, so the rest of the request is not asked for any more, and its sender is told
-/// at once, by a reset that is no error.
+/// RFC 9113 §8.1: the answer is whole, so the rest of the request is not asked for any more, and
+/// its sender is told at once, by a reset that is no error.
 #[test]
 fn section_8_1_an_early_answer_ends_the_stream() {
     let path = "/api/sessions/t/events";
@@ -357,7 +357,8 @@ fn section_8_1_an_early_answer_is_not_lost_on_who_still_sends() {
     assert_eq!(client.ended, None);
 }
 
-/// A peer that ends its request on seeing the answer is not reset, but hears something all the same.
+/// A peer that ends its request on seeing the answer is not reset, but hears something all the
+/// same.
 #[test]
 fn a_peer_that_ends_behind_an_early_answer_is_woken() {
     const PING: u8 = 6;

@@ -1,4 +1,5 @@
-//! RFC 9113 §6.7 (PING), §6.8 (GOAWAY), §9.1 (connections that are not needed): who stays and who goes.
+//! RFC 9113 §6.7 (PING), §6.8 (GOAWAY), §9.1 (connections that are not needed): who stays and who
+//! goes.
 
 use std::time::Duration;
 
@@ -170,7 +171,8 @@ fn section_6_8_who_begins_while_the_server_leaves_is_told_so() {
     assert!(node.peers[peer].finished);
 }
 
-/// RFC 9113 §5.4.1: what still comes is read and forgotten, or closing would take the goodbye from the peer.
+/// RFC 9113 §5.4.1: what still comes is read and forgotten, or closing would take the goodbye from
+/// the peer.
 #[test]
 fn section_5_4_1_what_comes_after_the_goodbye_is_discarded() {
     let mut node = node();

@@ -1,4 +1,5 @@
-//! RFC 9113 §8 (HTTP semantics): a request means what it means over HTTP/1.1, and is answered alike.
+//! RFC 9113 §8 (HTTP semantics): a request means what it means over HTTP/1.1, and is answered
+//! alike.
 
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use crate::support::http::{request as text, take_response};
 use crate::support::http2::{Client, End, PREFACE, frame, frames};
 use crate::support::node::TestNode;
 
-/// Fields that say something of the connection (RFC 9113 §8.2.2), or differ from one moment to the next.
+/// Fields that say something of the connection (RFC 9113 §8.2.2), or differ from one moment to the
+/// next.
 const CONNECTION_FIELDS: [&str; 3] = ["connection", "keep-alive", "transfer-encoding"];
 
 fn node() -> TestNode {

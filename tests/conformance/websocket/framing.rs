@@ -1,5 +1,5 @@
-//! RFC 6455 §5.1 (masking), §5.2 (base framing), §5.5 (control frames), §5.6 (data), §5.7 (examples),
-//! §10.4 (limits).
+//! RFC 6455 §5.1 (masking), §5.2 (base framing), §5.5 (control frames), §5.6 (data), §5.7
+//! (examples), §10.4 (limits).
 
 use bytes::BytesMut;
 use fanfare::protocol::websocket::{Opcode, Receiver, encode_header, encode_ping, encode_text};

@@ -44,8 +44,8 @@ impl Write for Memory {
     }
 }
 
-/// A data message with the places where it is cut into fragments; before each fragment but the first, a
-/// ping may come.
+/// A data message with the places where it is cut into fragments; before each fragment but the
+/// first, a ping may come.
 #[derive(Clone, Debug)]
 struct Sent {
     message: Heard,

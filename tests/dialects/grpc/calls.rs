@@ -1,4 +1,5 @@
-//! gRPC over HTTP/2 (PROTOCOL-HTTP2): calls that are wrong, that take too long, and how their end is told.
+//! gRPC over HTTP/2 (PROTOCOL-HTTP2): calls that are wrong, that take too long, and how their end
+//! is told.
 
 use std::time::Duration;
 

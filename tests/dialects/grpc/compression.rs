@@ -1,4 +1,5 @@
-//! gRPC's compression.md: what is compressed is read within bounds, and answers are compressed for who reads that.
+//! gRPC's compression.md: what is compressed is read within bounds, and answers are compressed for
+//! who reads that.
 
 use std::io::Read as _;
 

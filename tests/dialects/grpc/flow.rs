@@ -190,7 +190,8 @@ fn streams_that_read_nothing_keep_no_other_from_being_heard() {
     });
 }
 
-/// The window of the whole connection is what is short: it is shared, and nobody keeps what it cannot use.
+/// The window of the whole connection is what is short: it is shared, and nobody keeps what it
+/// cannot use.
 #[test]
 fn streams_share_the_window_of_their_connection() {
     everywhere(|stage| {

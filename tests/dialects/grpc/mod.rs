@@ -10,7 +10,8 @@ use crate::stage::Stage;
 use crate::support::grpc::{PUBLISH, event};
 use crate::support::http2::{Client, settle};
 
-/// Publishes `numbers`, each an event named `e` with `fill` in a tick of its own, while `others` go on.
+/// Publishes `numbers`, each an event named `e` with `fill` in a tick of its own, while `others` go
+/// on.
 fn publish(
     stage: &mut Stage,
     publisher: &mut Client,

@@ -158,7 +158,8 @@ fn both_versions_of_reflection_list_the_services() {
     });
 }
 
-/// Contract, "Services": every message with its fields, as tools are told of them; a question mark is `optional`.
+/// Contract, "Services": every message with its fields, as tools are told of them; a question mark
+/// is `optional`.
 const MESSAGES: [&str; 8] = [
     "EventTarget layout_id?=1 project_id?=4 collection_id?=5",
     "PublishEventRequest name=1 payload=2 target?=3 request_metadata?=4",

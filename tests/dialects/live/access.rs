@@ -1,5 +1,5 @@
-//! Contract: HTTP Basic or Bearer on the handshake, 401 before the upgrade otherwise; organizations are
-//! sealed from each other.
+//! Contract: HTTP Basic or Bearer on the handshake, 401 before the upgrade otherwise; organizations
+//! are sealed from each other.
 
 use std::time::Duration;
 
@@ -123,7 +123,8 @@ fn wrong_passwords_block_their_address_for_passwords() {
         assert_eq!(refused.header("retry-after"), Some("3600"));
         // A token cannot be guessed, and is good.
         stage.open(PATH, &bearer("listen-1"));
-        // Wrong tokens, however many, keep nobody out: one stale page would lock out its whole office.
+        // Wrong tokens, however many, keep nobody out: one stale page would lock out its whole
+        // office.
         stage.node.network = network("192.0.2.1");
         for _ in 0..20 {
             let refused = stage.refused(PATH, "Authorization: Bearer unknown\r\n");

@@ -81,8 +81,8 @@ fn set_on(node: &mut TestNode, socket: &mut Socket, filters: &[(&str, &str)]) {
     assert_eq!(socket.ask(node, &filter(filters)), accepted(filters.len()));
 }
 
-/// The first subscriber of shard 0 hears everything from its handshake's answer on, and gets none before
-/// all shards know; `token` lives on shard 1, from where the word that it knows comes late.
+/// The first subscriber of shard 0 hears everything from its handshake's answer on, and gets none
+/// before all shards know; `token` lives on shard 1, from where the word that it knows comes late.
 fn comes_first(node: &mut TestNode, token: &str) -> Socket {
     let peer = node.connect(0);
     node.stuck = Some((1, 0));
@@ -105,7 +105,8 @@ fn comes_first(node: &mut TestNode, token: &str) -> Socket {
     let mut socket = Socket::opened(node, peer).expect("it is opened");
     assert!(node.receive(publisher, usize::MAX));
     node.settle();
-    // Its home knew already when the early one came: that it is heard too is more than was promised.
+    // Its home knew already when the early one came: that it is heard too is more than was
+    // promised.
     let texts = socket.texts(node);
     assert_eq!(texts.len(), 2, "{texts:?}");
     for (text, name) in texts.iter().zip(["early", "late"]) {

@@ -1,4 +1,5 @@
-//! Contract: "filters are in force from the answer on" — answers and events on one connection, in order.
+//! Contract: "filters are in force from the answer on" — answers and events on one connection, in
+//! order.
 
 use fanfare::dialect::Config;
 use fanfare::hub::ShardId;

@@ -1,4 +1,5 @@
-//! Contract: what is refused is refused by name, old filters stay in force, the connection stays open.
+//! Contract: what is refused is refused by name, old filters stay in force, the connection stays
+//! open.
 
 use fanfare::dialect::Config;
 use tungstenite::Bytes;

@@ -1,4 +1,5 @@
-//! Contract: "Publish" — one event by one request, heard in every dialect, and what it is refused for.
+//! Contract: "Publish" — one event by one request, heard in every dialect, and what it is refused
+//! for.
 
 use std::time::Duration;
 

@@ -144,7 +144,8 @@ fn heard(text: &str) -> Heard {
     }
 }
 
-/// The names and numbers of the events that a client got since the last look; nothing else may have come.
+/// The names and numbers of the events that a client got since the last look; nothing else may have
+/// come.
 #[track_caller]
 fn news(stage: &mut Stage, member: &mut Member) -> Vec<(String, u64)> {
     let texts = stage.texts(&mut member.socket);

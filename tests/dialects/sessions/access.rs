@@ -299,7 +299,8 @@ fn what_is_read_by_its_token_alone_must_exist() {
             404,
             "nothing was created"
         );
-        // A member's listening creates it, as in open mode, but for members: nobody was given this token.
+        // A member's listening creates it, as in open mode, but for members: nobody was given this
+        // token.
         assert_eq!(get(stage, "/events?timeout=0", &subscriber).status, 200);
         assert_eq!(get(stage, "", &subscriber).status, 200);
         for function in ["/events?timeout=0", "", "/status"] {

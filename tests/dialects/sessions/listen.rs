@@ -308,7 +308,8 @@ fn deleting_answers_the_waiting_polls() {
     });
 }
 
-/// Pages read these fields only if they are exposed, and an answer that is stored would be given to the next poll.
+/// Pages read these fields only if they are exposed, and an answer that is stored would be given to
+/// the next poll.
 #[test]
 fn the_fields_of_a_log_are_exposed_and_nothing_is_stored() {
     everywhere(|stage| {

@@ -30,7 +30,8 @@ fn has_more(answer: &Response) -> bool {
     more.is_some()
 }
 
-/// Asks on, after an answer, until there is no more; each part at once. Returns all numbers and the parts.
+/// Asks on, after an answer, until there is no more; each part at once. Returns all numbers and the
+/// parts.
 fn read_on(stage: &mut Stage, token: &str, first: Response) -> (Vec<u64>, usize) {
     let (mut all, mut parts, mut answer) = (numbers(&first), 1, first);
     while has_more(&answer) {
@@ -160,7 +161,8 @@ fn what_waits_in_a_connection_is_answered_in_parts_too() {
         for _ in 0..5 {
             stage.publish("t", "1", "1");
         }
-        // Three polls at once, of which the first two stand at the same place and share one rendering.
+        // Three polls at once, of which the first two stand at the same place and share one
+        // rendering.
         let peer = stage.connect("t");
         for last in ["-1", "-1", "2"] {
             let line = format!("GET /api/sessions/t/events?last_event={last}");

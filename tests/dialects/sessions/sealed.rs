@@ -199,7 +199,8 @@ fn name_it(stage: &mut Stage, who: &str, token: &str) {
     }
 }
 
-/// What an anonymous reader of a token gets: a poll of what is retained, a description, the head of a stream.
+/// What an anonymous reader of a token gets: a poll of what is retained, a description, the head of
+/// a stream.
 fn read_anonymously(stage: &mut Stage, token: &str) -> Vec<(u16, String)> {
     let functions = ["/events?last_event=-1&timeout=0", "", "/status"];
     let answers = functions.map(|function| {

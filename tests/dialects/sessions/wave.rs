@@ -1,5 +1,6 @@
-//! Contract: the origin's own client, as it calls: the landing page, the page that configures a session, and the
-//! pages that watch it. Requests are what a browser makes of its `XMLHttpRequest`s.
+//! Contract: the origin's own client, as it calls: the landing page, the page that configures a
+//! session, and the pages that watch it. Requests are what a browser makes of its
+//! `XMLHttpRequest`s.
 
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ const ROOTS: [&str; 2] = ["/_wave/", "/"];
 /// What the clock of a node says at its start.
 const START_MS: u64 = 1_700_000_000_000;
 
-/// A request as Chromium sends it for a page of the same origin: a body that is null is none, but a `POST` and
-/// a `PUT` say so.
+/// A request as Chromium sends it for a page of the same origin: a body that is null is none, but a
+/// `POST` and a `PUT` say so.
 fn xhr(method: &str, uri: &str, body: Option<&str>) -> String {
     let length = match (method, body) {
         ("POST" | "PUT", None) => "Content-Length: 0\r\n".to_owned(),
@@ -82,7 +83,8 @@ impl Page {
         created["token"].as_str().expect("a token").to_owned()
     }
 
-    /// `listenSessionEvents`: goes on after the last number that the client has seen; 0 is none to it.
+    /// `listenSessionEvents`: goes on after the last number that the client has seen; 0 is none to
+    /// it.
     fn listen(&self, stage: &mut Stage, token: &str, last: u64) {
         let query = match last {
             0 => "?id=1700000000001".to_owned(),

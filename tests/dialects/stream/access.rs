@@ -1,4 +1,5 @@
-//! Contract: "Auth" and "WebSocket handshake" — who may come in, who may do what, and how that is told.
+//! Contract: "Auth" and "WebSocket handshake" — who may come in, who may do what, and how that is
+//! told.
 
 use fanfare::dialect::Config;
 

@@ -1,4 +1,5 @@
-//! Design: "The event and the five dialects" — events of other dialects here, and events from here there.
+//! Design: "The event and the five dialects" — events of other dialects here, and events from here
+//! there.
 
 use super::{PATH, body, post, subscribe, texts};
 use crate::stage::everywhere;

@@ -1,4 +1,5 @@
-//! Responses that do not end, as a client reads them: a head by `httparse`, then chunks (RFC 9112 §7.1).
+//! Responses that do not end, as a client reads them: a head by `httparse`, then chunks (RFC 9112
+//! §7.1).
 
 use crate::stage::Stage;
 use crate::support::http::{Response, take_response};

@@ -1,4 +1,5 @@
-//! Contract: "gRPC-web" — one publish over HTTP/1.1, binary and text, by messages that tonic generated.
+//! Contract: "gRPC-web" — one publish over HTTP/1.1, binary and text, by messages that tonic
+//! generated.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,5 @@
-//! Contract: `reconnect_before` — a server that leaves says until when, spreads the times, and then goes.
+//! Contract: `reconnect_before` — a server that leaves says until when, spreads the times, and then
+//! goes.
 
 use std::time::Duration;
 

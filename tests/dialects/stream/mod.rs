@@ -1,4 +1,5 @@
-//! The stream dialect over HTTP/1.1, sentence by sentence: WebSocket, chunked response, POST, gRPC-web.
+//! The stream dialect over HTTP/1.1, sentence by sentence: WebSocket, chunked response, POST,
+//! gRPC-web.
 
 mod access;
 mod adapting;

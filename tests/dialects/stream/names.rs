@@ -73,7 +73,8 @@ fn between_stars_text_is_found_in_the_order_it_stands() {
     });
 }
 
-/// The message for a subscription of 64 different names with text behind a star, and no others of the same number.
+/// The message for a subscription of 64 different names with text behind a star, and no others of
+/// the same number.
 fn wildcards(number: usize) -> String {
     let names: Vec<String> = (0..64).map(|at| format!("*{number}*{at}")).collect();
     format!(r#"{{"subscribe":{{"name":"{}"}}}}"#, names.join("|"))

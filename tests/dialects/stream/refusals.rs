@@ -1,4 +1,5 @@
-//! Design: "Bad input" — on a stream, one by one: an error that says what was wrong, and the stream goes on.
+//! Design: "Bad input" — on a stream, one by one: an error that says what was wrong, and the stream
+//! goes on.
 
 use tungstenite::Bytes;
 
@@ -15,7 +16,8 @@ fn refused(stage: &mut Stage, socket: &mut Socket, text: &str, id: Option<&str>,
     assert!(message.contains(why), "{text}: {message}");
 }
 
-/// Says things that are wrong, with the correlation id before and after; then the stream works as before.
+/// Says things that are wrong, with the correlation id before and after; then the stream works as
+/// before.
 #[track_caller]
 fn all_refused(stage: &mut Stage, cases: &[(&str, &str)]) {
     let mut socket = stage.open(PATH, "");

@@ -30,8 +30,8 @@ fn publish(stage: &mut Stage, numbers: std::ops::Range<u64>) {
     }
 }
 
-/// Checks that messages are events in order, with holes that are told exactly where they are; how many came,
-/// how many are missing, and how often that was told.
+/// Checks that messages are events in order, with holes that are told exactly where they are; how
+/// many came, how many are missing, and how often that was told.
 #[track_caller]
 fn tally(texts: &[String]) -> (u64, u64, usize) {
     let (mut came, mut missing, mut notices) = (0, 0, 0);

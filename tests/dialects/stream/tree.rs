@@ -9,8 +9,8 @@ use super::{
 use crate::stage::{Stage, everywhere, everywhere_with};
 use crate::support::socket::Socket;
 
-/// The code and message that a subscription and a publish at a target are refused with, on a stream and by
-/// one request alike.
+/// The code and message that a subscription and a publish at a target are refused with, on a stream
+/// and by one request alike.
 #[track_caller]
 fn refused(stage: &mut Stage, socket: &mut Socket, target: &str) -> (u64, String) {
     let event = body("n", "{}", target);

@@ -1,5 +1,5 @@
-//! Contract: "gRPC-web" — the responses of `Stream`, over HTTP/1.1: the body of the request is all that the
-//! client says, and what it is told comes in chunks.
+//! Contract: "gRPC-web" — the responses of `Stream`, over HTTP/1.1: the body of the request is all
+//! that the client says, and what it is told comes in chunks.
 
 use std::time::Duration;
 

@@ -96,7 +96,8 @@ fn a_stranger_may_identify_the_server_and_nothing_else() {
     });
 }
 
-/// Contract: "Five failed logins in ten minutes: the address is refused for an hour, never loopback."
+/// Contract: "Five failed logins in ten minutes: the address is refused for an hour, never
+/// loopback."
 #[test]
 fn five_failed_logins_refuse_the_address_for_an_hour() {
     everywhere_with(&config(), |stage| {

@@ -1,4 +1,5 @@
-//! Retained events, replies and live events on one connection, in order; slow clients of this dialect.
+//! Retained events, replies and live events on one connection, in order; slow clients of this
+//! dialect.
 
 use fanfare::config::SlowConsumer;
 use fanfare::dialect::Config;

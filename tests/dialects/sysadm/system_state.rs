@@ -7,7 +7,8 @@ use fanfare::dialect::Config;
 use super::{PATH, event, subscribe};
 use crate::stage::{everywhere, everywhere_with};
 
-/// What the machine of `TestNode` says, of a node so old with so many connections and events per second.
+/// What the machine of `TestNode` says, of a node so old with so many connections and events per
+/// second.
 fn state(uptime: u64, connections: usize, rate: &str) -> String {
     event(
         "system-state",

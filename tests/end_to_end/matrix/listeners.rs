@@ -1,4 +1,5 @@
-//! Everyone who listens: each beside the session that all talk about, or at another place of the tree.
+//! Everyone who listens: each beside the session that all talk about, or at another place of the
+//! tree.
 
 use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
@@ -127,8 +128,8 @@ impl Listener {
         matches!(self.dialect, Dialect::Sessions | Dialect::Pubsub)
     }
 
-    /// Whether a fact is for it: its place is above, below or the same. The session that all talk about is in
-    /// the group; who listens beside is told what everyone is.
+    /// Whether a fact is for it: its place is above, below or the same. The session that all talk
+    /// about is in the group; who listens beside is told what everyone is.
     pub(super) fn hears(&self, fact: &Fact) -> bool {
         self.session != OTHER_SESSION || fact.place == Place::Organization
     }

@@ -1,10 +1,12 @@
-//! Every way between two dialects: what is published in one is heard in all, as one and the same event.
+//! Every way between two dialects: what is published in one is heard in all, as one and the same
+//! event.
 //!
-//! Five dialects are twenty-five pairs, and most dialects have several forms. All are made from two tables,
-//! [`SPEAKERS`] and [`listeners::open`]; each fact is published once, and every listener must have heard it once,
-//! with the name, payload, id and number that it has, in the order of its scope. Two dialects have no way
-//! to publish: what their clients try is refused and heard by nobody, and what the node itself says in the sysadm
-//! dialect goes to live subscribers and into no log.
+//! Five dialects are twenty-five pairs, and most dialects have several forms. All are made from two
+//! tables, [`SPEAKERS`] and [`listeners::open`]; each fact is published once, and every listener
+//! must have heard it once, with the name, payload, id and number that it has, in the order of its
+//! scope. Two dialects have no way to publish: what their clients try is refused and heard by
+//! nobody, and what the node itself says in the sysadm dialect goes to live subscribers and into no
+//! log.
 
 mod fact;
 mod listeners;
@@ -86,7 +88,8 @@ fn judge(
     assert_eq!(heard.len(), wanted.len(), "{}", listener.name);
 }
 
-/// All readers of one session were given the same numbers: dense, from 0, and those that publishers were told.
+/// All readers of one session were given the same numbers: dense, from 0, and those that publishers
+/// were told.
 fn judge_numbers(listeners: &[Listener], heard: &[Vec<Heard>]) {
     let readers = listeners.iter().zip(heard);
     let mut logs: BTreeMap<&str, Vec<(u64, &str)>> = BTreeMap::new();
@@ -105,7 +108,8 @@ fn judge_numbers(listeners: &[Listener], heard: &[Vec<Heard>]) {
     assert_eq!(logs.len(), 2, "a session and one beside it");
 }
 
-/// Who cannot publish was not heard; what the node says by itself was heard by those who keep no log.
+/// Who cannot publish was not heard; what the node says by itself was heard by those who keep no
+/// log.
 fn judge_silence(listeners: &[Listener], own: &[bool], pairs: &mut BTreeSet<(Dialect, Dialect)>) {
     for (listener, &heard_own) in listeners.iter().zip(own) {
         assert_eq!(

@@ -110,7 +110,8 @@ impl<'s> Speakers<'s> {
         fact
     }
 
-    /// What clients of the dialects without a publish may try is refused, in the dialect's own form.
+    /// What clients of the dialects without a publish may try is refused, in the dialect's own
+    /// form.
     pub(super) fn try_where_nothing_is_published(&mut self) {
         let mut live = open_socket(self.server, "/live/ws");
         let attempt = json!({"type": "publish", "name": "matrix:0", "data": {}});

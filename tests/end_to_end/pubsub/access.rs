@@ -1,5 +1,5 @@
-//! Tokens: where a client may have them, whose they are, and what they allow; and who may not stay, with the close
-//! code that pages see.
+//! Tokens: where a client may have them, whose they are, and what they allow; and who may not stay,
+//! with the close code that pages see.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,6 @@
-//! The pubsub dialect over real sockets and processes: rooms on several shards, cuts, restarts, tokens, publishes by
-//! POST, and the files for browsers. What each message says byte by byte is checked in `tests/dialects`.
+//! The pubsub dialect over real sockets and processes: rooms on several shards, cuts, restarts,
+//! tokens, publishes by POST, and the files for browsers. What each message says byte by byte is
+//! checked in `tests/dialects`.
 
 mod access;
 mod publish;
@@ -18,8 +19,9 @@ use tungstenite::{Message, WebSocket};
 
 use crate::server::{Server, Setting, dial};
 
-/// A connection that is not put off by signals. While the harness starts a thread, with all signals blocked, the end
-/// of some child is handed to another thread, and a read that has a time limit is not taken up again by the kernel.
+/// A connection that is not put off by signals. While the harness starts a thread, with all signals
+/// blocked, the end of some child is handed to another thread, and a read that has a time limit is
+/// not taken up again by the kernel.
 struct Patient(TcpStream);
 
 impl Read for Patient {
@@ -57,7 +59,8 @@ struct Member {
 }
 
 impl Member {
-    /// Opens a WebSocket to a room, with header fields and whatever else the query says; it is not welcomed yet.
+    /// Opens a WebSocket to a room, with header fields and whatever else the query says; it is not
+    /// welcomed yet.
     fn open(
         address: SocketAddr,
         (event_id, session_id): (&str, &str),

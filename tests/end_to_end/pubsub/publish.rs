@@ -1,4 +1,5 @@
-//! Publishing by POST, and the files for browsers: what `ureq`, `curl` and the pages of others meet.
+//! Publishing by POST, and the files for browsers: what `ureq`, `curl` and the pages of others
+//! meet.
 
 use std::collections::BTreeSet;
 use std::thread;

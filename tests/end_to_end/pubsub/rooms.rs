@@ -1,4 +1,5 @@
-//! Rooms: one order on all shards, how far an event goes, coming back after a cut or a restart, and leaving.
+//! Rooms: one order on all shards, how far an event goes, coming back after a cut or a restart, and
+//! leaving.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -171,7 +172,8 @@ fn names_are_heard_while_they_are_subscribed(setting: Setting) {
     assert_eq!(reply["action"], "unsubscribed");
     publish("a");
     publish("c");
-    // What was published before it was subscribed, or by another name, is not heard; numbers tell of it.
+    // What was published before it was subscribed, or by another name, is not heard; numbers tell
+    // of it.
     for (name, number) in [("a", 2), ("b", 3), ("c", 5)] {
         assert_eq!(member.event(), (name.to_owned(), json!(1), number));
     }

@@ -1,9 +1,9 @@
 //! Compares what a page shows with what was printed.
 //!
-//! What is drawn at random or read from a clock (UUIDs, epochs, unix milliseconds, tokens, digests) counts as equal, and
-//! `…` stands for any text. JSON may be wrapped as its page likes. How much memory
-//! the server takes is no matter. Of the answers that `curl -i` prints, `Date` and the `Access-Control-*` fields may be left
-//! out.
+//! What is drawn at random or read from a clock (UUIDs, epochs, unix milliseconds, tokens, digests)
+//! counts as equal, and `…` stands for any text. JSON may be wrapped as its page likes. How much
+//! memory the server takes is no matter. Of the answers that `curl -i` prints, `Date` and the
+//! `Access-Control-*` fields may be left out.
 
 use serde_json::{Deserializer, Value};
 
@@ -96,7 +96,8 @@ fn is_like(shown: &str, got: &str) -> bool {
     got.ends_with(end)
 }
 
-/// The text with `0` in place of everything that is another one each time, and without the spaces at the ends of lines.
+/// The text with `0` in place of everything that is another one each time, and without the spaces
+/// at the ends of lines.
 fn masked(text: &str) -> String {
     let mut masked = String::new();
     for line in text.lines() {

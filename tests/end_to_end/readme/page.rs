@@ -77,8 +77,8 @@ pub(crate) fn section(page: &str, heading: &str) -> String {
     rest[..end.map_or(rest.len(), |end| end + 1)].to_owned()
 }
 
-/// The commands of a console block, each with the output that is shown for it. A command goes on in the next line
-/// while its quotes are open, or after a backslash or a bar.
+/// The commands of a console block, each with the output that is shown for it. A command goes on in
+/// the next line while its quotes are open, or after a backslash or a bar.
 pub(crate) fn commands(block: &str) -> Vec<(String, String)> {
     let mut commands: Vec<(String, String)> = Vec::new();
     let mut goes_on = false;

@@ -1,10 +1,11 @@
-//! Follows a page from top to bottom as its reader would: each command of each console block is run, and has to print
-//! what is shown for it.
+//! Follows a page from top to bottom as its reader would: each command of each console block is
+//! run, and has to print what is shown for it.
 //!
-//! A page has one server, which its `fanfare serve` starts, or its first other command. A block of TOML that begins with
-//! `# fanfare.toml` becomes that file, which is checked, and from then on the server is one that runs with it. A command
-//! that waits for something, such as a poll, stays open while those after it are run, and has to have printed what is
-//! shown by the end of the page. `websocat` is played by tungstenite: what is piped into it is sent.
+//! A page has one server, which its `fanfare serve` starts, or its first other command. A block of
+//! TOML that begins with `# fanfare.toml` becomes that file, which is checked, and from then on the
+//! server is one that runs with it. A command that waits for something, such as a poll, stays open
+//! while those after it are run, and has to have printed what is shown by the end of the page.
+//! `websocat` is played by tungstenite: what is piped into it is sent.
 
 use std::fs::{self, File};
 use std::net::TcpStream;
@@ -157,7 +158,8 @@ impl Walk {
         }
     }
 
-    /// Starts the page's server; of the options only those are left to the page that say nothing of where it runs.
+    /// Starts the page's server; of the options only those are left to the page that say nothing of
+    /// where it runs.
     fn start(&mut self, options: &str, shown: &str) {
         self.close();
         self.server = None;
@@ -254,7 +256,8 @@ impl Walk {
         Some(Talk::Program { child, output })
     }
 
-    /// A search path with the programs that commands name; `None` if one is not here, which was said.
+    /// A search path with the programs that commands name; `None` if one is not here, which was
+    /// said.
     fn shims(&self, command: &str) -> Option<String> {
         let folder = self.folder.path().join(".programs");
         fs::create_dir_all(&folder).expect("a folder");

@@ -149,7 +149,8 @@ fn one_organization_leaves_room_for_the_broadcasts_of_others() {
         accept_at(&mut hub, tick, to_organization(0, 1));
     }
     assert_eq!(hub.execute(at(100), to_organization(0, 1)), busy);
-    // It is for its own sessions to catch up, so who has none under way may begin one of any length.
+    // It is for its own sessions to catch up, so who has none under way may begin one of any
+    // length.
     accept_at(&mut hub, 100, to_organization(1, PUBLISH_EVENTS_MAX));
     assert_eq!(hub.execute(at(101), to_organization(1, 1)), busy);
     assert_eq!(hub.broadcasts(), share + 1);

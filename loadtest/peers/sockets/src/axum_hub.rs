@@ -1,4 +1,5 @@
-//! The hub written with axum. Its WebSocket has a write buffer, which gathers what is fed to it until a flush.
+//! The hub written with axum. Its WebSocket has a write buffer, which gathers what is fed to it
+//! until a flush.
 
 use std::io;
 
@@ -14,8 +15,8 @@ use futures_util::SinkExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast::{Receiver, Sender};
 
-/// Its documentation advises 4 KiB where there are many connections that say little; the default of 128 KiB is
-/// allocated for each at once.
+/// Its documentation advises 4 KiB where there are many connections that say little; the default of
+/// 128 KiB is allocated for each at once.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 
 /// Serves for ever.

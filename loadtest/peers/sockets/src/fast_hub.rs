@@ -1,5 +1,5 @@
-//! The hub written with fastwebsockets on hyper. It writes a frame at once, so a buffer is put between it and the socket,
-//! which is flushed when nothing more is ready.
+//! The hub written with fastwebsockets on hyper. It writes a frame at once, so a buffer is put
+//! between it and the socket, which is flushed when nothing more is ready.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -106,7 +106,8 @@ async fn deliver(upgraded: UpgradeFut, heard: Receiver<Bytes>) -> Result<(), Fai
             }
         }
     };
-    // Both for as long as the socket lives: reading cannot be taken up again in the middle of a frame.
+    // Both for as long as the socket lives: reading cannot be taken up again in the middle of a
+    // frame.
     tokio::select! {
         biased;
         told = tell(&writer, heard) => told?,

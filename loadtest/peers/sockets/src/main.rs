@@ -1,8 +1,9 @@
 //! Fan-out over WebSocket as two Rust libraries do it: what the server is compared with.
 //!
-//! `POST /publish` goes to everyone on `GET /ws`, over one `tokio::sync::broadcast`; each subscriber is a task that
-//! writes everything that is ready before it flushes. The runtime is tokio's `current_thread`, the fair one beside one
-//! shard. A subscriber that lags too far is cut, never given a stream with a hole in it.
+//! `POST /publish` goes to everyone on `GET /ws`, over one `tokio::sync::broadcast`; each
+//! subscriber is a task that writes everything that is ready before it flushes. The runtime is
+//! tokio's `current_thread`, the fair one beside one shard. A subscriber that lags too far is cut,
+//! never given a stream with a hole in it.
 
 mod axum_hub;
 mod fast_hub;
@@ -21,7 +22,8 @@ use tokio::sync::broadcast;
 /// Events that a subscriber may lag before it is cut: more than the probe ever has in flight.
 const LAG_EVENTS_MAX: usize = 1 << 17;
 
-/// Connections that wait to be accepted: as many as Linux lets wait, so that none that come at once are turned away.
+/// Connections that wait to be accepted: as many as Linux lets wait, so that none that come at once
+/// are turned away.
 const BACKLOG: u32 = 4_096;
 
 /// Which library serves.

@@ -1,7 +1,7 @@
 //! Who is subscribed to what, and handing each event to those who are.
 //!
-//! One registry for all streams. A scan over its subscribers is cheap beside what a delivery costs, and
-//! nobody can be told twice.
+//! One registry for all streams. A scan over its subscribers is cheap beside what a delivery costs,
+//! and nobody can be told twice.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

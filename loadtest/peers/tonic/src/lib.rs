@@ -1,7 +1,7 @@
 //! The services of the stream dialect as tonic generates them, from the server's own definitions.
 //!
-//! Nothing else is shared with the server: its tests have an independent client here, and `main.rs` is
-//! an independent server. Payloads are `prost_types::Struct`.
+//! Nothing else is shared with the server: its tests have an independent client here, and `main.rs`
+//! is an independent server. Payloads are `prost_types::Struct`.
 
 /// Package `apis.event.v2`: the event API.
 pub mod event {

@@ -1,8 +1,8 @@
 //! The event API written plainly with tonic on tokio: what the server is compared with.
 //!
-//! It does what the comparison needs, and does it right: subscriptions by name and prefix, replies, one
-//! copy of an event for a stream, a bound on what waits for a slow one. Targets, tokens and every
-//! transport but gRPC are left out, which is in its favour.
+//! It does what the comparison needs, and does it right: subscriptions by name and prefix, replies,
+//! one copy of an event for a stream, a bound on what waits for a slow one. Targets, tokens and
+//! every transport but gRPC are left out, which is in its favour.
 
 mod hub;
 mod service;

@@ -21,7 +21,7 @@ use crate::names::Named;
 use crate::report::{Cell, Report};
 use crate::target::Target;
 
-use super::{Common, figure, witness};
+use super::{Common, witness};
 
 /// Sessions that floods publish to: a few, so that memory is not what is measured.
 const SESSIONS: usize = 10;
@@ -49,7 +49,7 @@ enum Kind {
 
 impl Kind {}
 
-/// Who floods, and for how long.
+/// The flood, and how long it lasts.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct FloodArgs {
     #[command(flatten)]
@@ -193,7 +193,7 @@ fn one(
 }
 
 fn row(task: Task, flood: &str, seen: &Seen, [bound, verdict]: [Cell; 2]) -> [Cell; 11] {
-    let millis = |share| figure(millis_at(&seen.latencies, share), 2);
+    let millis = |share| Cell::figure(millis_at(&seen.latencies, share), 2);
     [
         Cell::text(task.as_str()),
         Cell::text(flood),
@@ -202,7 +202,7 @@ fn row(task: Task, flood: &str, seen: &Seen, [bound, verdict]: [Cell; 2]) -> [Ce
         millis(0.5),
         millis(0.99),
         Cell::Figure(seen.latencies.max() as f64 / 1e6, 2),
-        figure(millis_at(&seen.lags, 0.99), 2),
+        Cell::figure(millis_at(&seen.lags, 0.99), 2),
         bound,
         verdict,
         Cell::text(&seen.last),

@@ -16,9 +16,9 @@ use crate::report::{Cell, Report};
 use super::organization::{Organizations, bearer};
 use super::wants::Wants;
 use super::ways::Way;
-use super::{Memory, figure, witness};
+use super::{Memory, witness};
 
-/// Who attackers are to the server.
+/// The relation of attackers to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Access {
     /// Nobody is asked: attackers and bystander share all tables.
@@ -153,7 +153,7 @@ fn one(
     row.push(Cell::Count(seen.told.answers));
     row.push(Cell::Count(refused));
     row.extend(accepted);
-    row.push(figure(millis_at(&seen.latencies, 0.99), 2));
+    row.push(Cell::figure(millis_at(&seen.latencies, 0.99), 2));
     row.push(Cell::text(&seen.last));
     report.row(row);
     let told = &witnessed.told;

@@ -26,12 +26,12 @@ use crate::pump::Pump;
 use crate::report::{Cell, Report};
 
 use super::organization::{NOBODY, Organizations, RIGHT, WRONG};
-use super::{AFTER_PAUSE, Common, Resident, figure, waited_percent};
+use super::{AFTER_PAUSE, Common, Resident, waited_percent};
 
 /// A right login succeeds within this time, or it is counted as one that did not.
 const IN_TIME: Duration = Duration::from_secs(1);
 
-/// Who tries, and how often.
+/// The attempts, and how frequent they are.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct LoginsArgs {
     #[command(flatten)]
@@ -194,12 +194,12 @@ impl Logins {
     }
 
     fn row(&self, name: &str, [bound, verdict]: [Cell; 2]) -> [Cell; 11] {
-        let millis = |of, share| figure(millis_at(of, share), 1);
+        let millis = |of, share| Cell::figure(millis_at(of, share), 1);
         [
             Cell::text(name),
             Cell::Count(self.tried),
             Cell::Count(self.in_time),
-            figure(self.percent(), 1),
+            Cell::figure(self.percent(), 1),
             bound,
             verdict,
             millis(&self.latencies, 0.5),

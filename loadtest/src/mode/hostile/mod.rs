@@ -134,15 +134,6 @@ impl Common {
     }
 }
 
-/// A cell of a figure, if there is one.
-fn figure(value: f64, digits: usize) -> Cell {
-    if value.is_finite() {
-        Cell::Figure(value, digits)
-    } else {
-        Cell::Empty
-    }
-}
-
 fn plural(count: u16) -> &'static str {
     if count == 1 { "" } else { "s" }
 }

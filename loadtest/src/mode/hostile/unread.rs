@@ -23,7 +23,7 @@ use crate::rpc;
 use crate::scrape::Counters;
 use crate::target::Target;
 
-use super::{Memory, figure, witness};
+use super::{Memory, witness};
 
 /// The session whose log is asked for.
 const SESSION: &str = "hostile-log";
@@ -224,7 +224,7 @@ fn one(args: &UnreadArgs, way: Way, judge: &mut Judge, report: &mut Report) -> R
     let p99 = millis_at(&seen.latencies, 0.99);
     let open_bound = FloodBounds::beside(connections).map(|bounds| bounds.open);
     let waits = judge.at_most(&format!("open beside {}", way.name()), p99, open_bound);
-    row.push(figure(p99, 2));
+    row.push(Cell::figure(p99, 2));
     row.push(Cell::Figure(seen.latencies.max() as f64 / 1e6, 2));
     row.extend(waits);
     row.push(Cell::Count(load.refused()));

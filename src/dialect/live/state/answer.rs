@@ -1,5 +1,5 @@
-//! What was found, as responses: `{"items":[…],"next":…}`, one thing, nothing, or why not. Nothing of it is to be
-//! kept by anybody, because it is true only now.
+//! What was found, as responses: `{"items":[…],"next":…}`, one thing, nothing, or why not. Nothing
+//! of it is to be kept by anybody, because it is true only now.
 
 use super::path::Belongings;
 use super::{Live, Pending, Waiting, inspect};
@@ -32,7 +32,7 @@ impl Live {
                 }
                 return Action::Done;
             }
-            (_, Outcome::Answer(Answer::Refused(refusal))) => self.respond_refusal(refusal, to),
+            (_, Outcome::Answer(Answer::Refused(refusal))) => Self::respond_refusal(refusal, to),
             (Waiting::Session(organization, which, page), Outcome::Report(report)) => {
                 return match *report {
                     Report::One(Item {
@@ -45,44 +45,40 @@ impl Live {
                         inspect(organization, page.of(set), Waiting::Report)
                     }
                     report => {
-                        self.respond_report(report, to);
+                        Self::respond_report(report, to);
                         Action::Done
                     }
                 };
             }
             (Waiting::Report, Outcome::Report(report)) => {
-                self.respond_report(*report, to);
+                Self::respond_report(*report, to);
                 return Action::Done;
             }
             // The hub answers each question by its own kind.
-            _ => self.respond_refusal(Refusal::Busy, to),
+            _ => Self::respond_refusal(Refusal::Busy, to),
         };
         Action::Done
     }
 
-    fn respond_report(&self, report: Report, to: &mut Responder<'_>) {
+    fn respond_report(report: Report, to: &mut Responder<'_>) {
         match report {
             Report::Page { items, more } => {
                 let next = items.last().filter(|_| more).map(|last| last.id);
-                self.respond_page(items.iter().map(|item| &*item.json), next, to);
+                Self::respond_page(items.iter().map(|item| &*item.json), next, to);
             }
-            Report::One(item) => self.respond_one(&item.json, to),
+            Report::One(item) => Self::respond_one(&item.json, to),
             Report::Done => {
                 let keep_alive = to.exchange.keep_alive;
-                to.begin(204)
-                    .raw(&self.cors)
-                    .raw(NO_STORE)
-                    .empty(keep_alive);
+                to.begin(204).raw(NO_STORE).empty(keep_alive);
             }
             Report::Not(why) => {
-                self.respond_why(why, to);
+                Self::respond_why(why, to);
             }
         }
     }
 
     /// A part of a set, and where to go on.
     pub(super) fn respond_page<'i>(
-        &self,
         items: impl IntoIterator<Item = &'i [u8]>,
         next: Option<uuid::Uuid>,
         to: &mut Responder<'_>,
@@ -105,13 +101,13 @@ impl Live {
             None => body.extend_from_slice(b"null"),
         }
         body.push(b'}');
-        self.respond_one(&body, to);
+        Self::respond_one(&body, to);
     }
 
     /// One thing.
-    pub(super) fn respond_one(&self, json: &[u8], to: &mut Responder<'_>) {
+    pub(super) fn respond_one(json: &[u8], to: &mut Responder<'_>) {
         let exchange = to.exchange;
-        to.begin(200).raw(&self.cors).raw(NO_STORE).body(
+        to.begin(200).raw(NO_STORE).body(
             Some("application/json"),
             json,
             exchange.keep_alive,
@@ -119,10 +115,10 @@ impl Live {
         );
     }
 
-    fn respond_why(&self, why: Why, to: &mut Responder<'_>) -> Refused {
+    fn respond_why(why: Why, to: &mut Responder<'_>) -> Refused {
         let (code, message) = match why {
-            Why::Absent => return self.not_found("there is no such thing", to),
-            Why::Foreign => return self.foreign_after(to),
+            Why::Absent => return Self::not_found("there is no such thing", to),
+            Why::Foreign => return Self::foreign_after(to),
             Why::Ended => ("ended", "the session has ended"),
             Why::Closing => ("closing", "the connection is being closed already"),
             Why::Changing => (
@@ -130,30 +126,30 @@ impl Live {
                 "a request of this connection, which may change what it hears, is under way: try again",
             ),
         };
-        respond_error(to, &[&self.cors, NO_STORE], 409, code, message)
+        respond_error(to, &[NO_STORE], 409, code, message)
     }
 
-    fn respond_refusal(&self, refusal: Refusal, to: &mut Responder<'_>) -> Refused {
+    fn respond_refusal(refusal: Refusal, to: &mut Responder<'_>) -> Refused {
         let conflict = match refusal {
             Refusal::NotFound | Refusal::Undeclared => {
-                return self.respond_why(Why::Absent, to);
+                return Self::respond_why(Why::Absent, to);
             }
-            Refusal::Gone => return self.respond_why(Why::Ended, to),
+            Refusal::Gone => return Self::respond_why(Why::Ended, to),
             Refusal::Busy => {
                 let message = "too many requests of this kind are under way, try again";
-                return respond_error(to, &[&self.cors, RETRY_AFTER], 503, "busy", message);
+                return respond_error(to, &[RETRY_AFTER], 503, "busy", message);
             }
             Refusal::Full(full) => {
                 let line = retry_after_line(full.retry_after);
-                let headers = [&self.cors, line.as_bytes()];
+                let headers = [line.as_bytes()];
                 return respond_error(to, &headers, 503, "busy", &full.to_string());
             }
             Refusal::Leaving => {
-                return respond_error(to, &[&self.cors, RETRY_AFTER], 503, "leaving", LEAVING);
+                return respond_error(to, &[RETRY_AFTER], 503, "leaving", LEAVING);
             }
             Refusal::TooFast { retry_after } => {
                 let line = retry_after_line(retry_after);
-                let headers = [&self.cors, line.as_bytes()];
+                let headers = [line.as_bytes()];
                 let message = too_fast(retry_after);
                 return respond_error(to, &headers, 429, RATE_LIMITED, &message);
             }
@@ -164,29 +160,29 @@ impl Live {
             Refusal::Exists => "it is there already",
             Refusal::Status(_) => "its status does not allow it",
         };
-        respond_error(to, &[&self.cors, NO_STORE], 409, "conflict", conflict)
+        respond_error(to, &[NO_STORE], 409, "conflict", conflict)
     }
 
     /// There is no such thing, or not for this sender.
-    pub(super) fn not_found(&self, message: &str, to: &mut Responder<'_>) -> Refused {
-        respond_error(to, &[&self.cors, NO_STORE], 404, "not_found", message)
+    pub(super) fn not_found(message: &str, to: &mut Responder<'_>) -> Refused {
+        respond_error(to, &[NO_STORE], 404, "not_found", message)
     }
 
     /// Another method is needed.
-    pub(super) fn not_allowed(&self, allow: &str, to: &mut Responder<'_>) -> Refused {
+    pub(super) fn not_allowed(allow: &str, to: &mut Responder<'_>) -> Refused {
         let header = format!("Allow: {allow}\r\n");
-        let headers = [&self.cors, header.as_bytes()];
+        let headers = [header.as_bytes()];
         let message = format!("allowed: {allow}");
         respond_error(to, &headers, 405, "method_not_allowed", &message)
     }
 
     /// Something in the request is not what it should be.
-    pub(super) fn invalid(&self, code: &str, message: &str, to: &mut Responder<'_>) -> Refused {
-        respond_error(to, &[&self.cors], 400, code, message)
+    pub(super) fn invalid(code: &str, message: &str, to: &mut Responder<'_>) -> Refused {
+        respond_error(to, &[], 400, code, message)
     }
 
     /// A walk cannot go on there.
-    pub(super) fn foreign_after(&self, to: &mut Responder<'_>) -> Refused {
-        self.invalid("foreign_after", "after is not an id of this set", to)
+    pub(super) fn foreign_after(to: &mut Responder<'_>) -> Refused {
+        Self::invalid("foreign_after", "after is not an id of this set", to)
     }
 }

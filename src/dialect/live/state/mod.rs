@@ -1,9 +1,9 @@
 //! The state as resources: what there is in an organization, and what may be done to it.
 //!
 //! A request's way: [`StatePath`] (whose path), [`Live::admit_state`] (head, and who sends it),
-//! [`Live::handle_state`] (what is asked, as a [`Question`]), [`Live::answer_state`] (what was found). What belongs to
-//! a session is asked for in two steps: first the session, which must be there, then what is its own. Nothing of
-//! another organization exists here.
+//! [`Live::handle_state`] (what is asked, as a [`Question`]), [`Live::answer_state`] (what was
+//! found). What belongs to a session is asked for in two steps: first the session, which must be
+//! there, then what is its own. Nothing of another organization exists here.
 
 mod answer;
 mod path;
@@ -38,7 +38,7 @@ enum Waiting {
 
 impl Live {
     /// Judges a request by its head: no body belongs to any, or a refusal (written).
-    pub fn admit_state(
+    pub(super) fn admit_state(
         &self,
         path: StatePath<'_>,
         head: &Head<'_, '_>,
@@ -48,26 +48,25 @@ impl Live {
             return Ok(0);
         }
         let Some(resource) = path.resource() else {
-            return Err(self.not_found(answer::NOWHERE, to));
+            return Err(Self::not_found(answer::NOWHERE, to));
         };
         let allow = resource.allow();
         if !head.method.is_among(allow) {
-            return Err(self.not_allowed(allow, to));
+            return Err(Self::not_allowed(allow, to));
         }
         self.check_sender(head, to)?;
         Ok(0)
     }
 
     /// Handles a whole request that was admitted.
-    pub fn handle_state(
+    pub(super) fn handle_state(
         &self,
         path: StatePath<'_>,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
     ) -> Action {
         if head.method == Method::Options {
-            let keep_alive = to.exchange.keep_alive;
-            to.begin(204).raw(self.cors.preflight()).empty(keep_alive);
+            to.preflight(204, &self.cors);
             return Action::Done;
         }
         match self.try_handle(path, head, to) {
@@ -83,15 +82,15 @@ impl Live {
         to: &mut Responder<'_>,
     ) -> Result<Action, Refused> {
         let Some(resource) = path.resource() else {
-            return Err(self.not_found(answer::NOWHERE, to));
+            return Err(Self::not_found(answer::NOWHERE, to));
         };
         match self.sender(head, to)? {
             Sender::Known(identity) => {
-                let request = self.read_request(&resource, head, to)?;
+                let request = Self::read_request(&resource, head, to)?;
                 Ok(self.ask(identity, request, to))
             }
             Sender::User(attempt) => {
-                let request = self.read_request(&resource, head, to)?;
+                let request = Self::read_request(&resource, head, to)?;
                 let waiting = Waiting::Verify(attempt.user, request);
                 Ok(execute(Operation::Verify(attempt), waiting))
             }
@@ -102,7 +101,7 @@ impl Live {
     fn ask(&self, identity: Identity, request: Request, to: &mut Responder<'_>) -> Action {
         let Request { of, wanted } = request;
         let organization = identity.organization;
-        if let Err(Refused) = self.check_grant(identity, Grant::Admin, to) {
+        if let Err(Refused) = Self::check_grant(identity, Grant::Admin, to) {
             return Action::Done;
         }
         let own = self.directory.organization(organization);
@@ -112,18 +111,18 @@ impl Live {
             Some(Named::Name(name)) => name.as_str() == own.name,
         };
         if !is_own {
-            self.not_found("there is no such organization", to);
+            Self::not_found("there is no such organization", to);
             return Action::Done;
         }
         let (ask, waiting) = match wanted {
             Wanted::Organizations(page) => {
                 let is_behind = page.after.is_none_or(|after| after < own.uuid);
                 let items = is_behind.then(|| super::show::organization(own.uuid, &own.name));
-                self.respond_page(items.as_deref(), None, to);
+                Self::respond_page(items.as_deref(), None, to);
                 return Action::Done;
             }
             Wanted::Organization => {
-                self.respond_one(&super::show::organization(own.uuid, &own.name), to);
+                Self::respond_one(&super::show::organization(own.uuid, &own.name), to);
                 return Action::Done;
             }
             Wanted::All(kind, page) => (page.of(Set::All(kind)), Waiting::Report),

@@ -1,10 +1,10 @@
-//! Paths of the state: roots, instances, sub resources and actions, under either base path. Nothing is decoded or
-//! allocated here.
+//! Paths of the state: roots, instances, sub resources and actions, under either base path. Nothing
+//! is decoded or allocated here.
 //!
 //! ```text
 //!   /live/organizations                          (alias coreServers)
 //!   /live/organizations/{org}                    {org}, {thing}: a UUID, or getByName/ and a name
-//!   /live/organizations/{org}/{kind}             sessions, groups, projects, connections, subscriptions
+//!   /live/organizations/{org}/{kind}     sessions, groups, projects, connections, subscriptions
 //!   /live/organizations/{org}/{kind}/{thing}
 //!   …/sessions/{thing}/subscribers  …/events
 //!   POST …/sessions/{thing}/close  …/connections/{thing}/disconnect  …/subscriptions/{thing}/cancel

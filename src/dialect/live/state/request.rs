@@ -1,4 +1,5 @@
-//! What a request about the state asks for: names and ids of its path, and what its query says of a page.
+//! What a request about the state asks for: names and ids of its path, and what its query says of a
+//! page.
 
 use uuid::Uuid;
 
@@ -49,39 +50,38 @@ pub(super) enum Wanted {
 impl Live {
     /// Reads a request; a refusal is written.
     pub(super) fn read_request(
-        &self,
         resource: &Resource<'_>,
         head: &Head<'_, '_>,
         to: &mut Responder<'_>,
     ) -> Result<Request, Refused> {
         let (of, wanted) = match *resource {
             Resource::Organizations => {
-                let page = self.page(head, |_| true, to)?;
+                let page = Self::page(head, |_| true, to)?;
                 (None, Wanted::Organizations(page))
             }
             Resource::Organization(called) => (Some(called), Wanted::Organization),
             Resource::All(of, kind) => {
-                let page = self.page(head, |id| kind.may_have(id), to)?;
+                let page = Self::page(head, |id| kind.may_have(id), to)?;
                 (of, Wanted::All(kind, page))
             }
-            Resource::One(of, kind, called) => (of, Wanted::One(kind, self.named(called, to)?)),
+            Resource::One(of, kind, called) => (of, Wanted::One(kind, Self::named(called, to)?)),
             Resource::Belongings(of, session, which) => {
                 let is_one = |id: Uuid| match which {
                     Belongings::Subscribers => Kind::Connection.may_have(id),
                     // Events have ids with a time in them.
                     Belongings::Events => id.get_version_num() == 7,
                 };
-                let page = self.page(head, is_one, to)?;
-                let session = self.named(session, to)?;
+                let page = Self::page(head, is_one, to)?;
+                let session = Self::named(session, to)?;
                 (of, Wanted::Belongings(session, which, page))
             }
-            Resource::End(of, kind, called) => (of, Wanted::End(kind, self.named(called, to)?)),
+            Resource::End(of, kind, called) => (of, Wanted::End(kind, Self::named(called, to)?)),
         };
-        let of = of.map(|called| self.named(called, to)).transpose()?;
+        let of = of.map(|called| Self::named(called, to)).transpose()?;
         Ok(Request { of, wanted })
     }
 
-    fn named(&self, called: Called<'_>, to: &mut Responder<'_>) -> Result<Named, Refused> {
+    fn named(called: Called<'_>, to: &mut Responder<'_>) -> Result<Named, Refused> {
         match called {
             Called::Id(segment) => {
                 // As text, without the other forms that libraries read.
@@ -89,24 +89,23 @@ impl Live {
                 let id = has_form.then(|| Uuid::try_parse(segment).ok()).flatten();
                 id.map(Named::Id).ok_or_else(|| {
                     let message = "there is no such id: ids are UUIDs, and a name is looked up with getByName/<name>";
-                    self.not_found(message, to)
+                    Self::not_found(message, to)
                 })
             }
             Called::Name(segment) => match decode_segment(segment) {
                 Ok(name) if (1..=SCOPE_NAME_BYTES_MAX).contains(&name.len()) => {
                     Ok(Named::Name(ScopeName::new(&name)))
                 }
-                Ok(_) => Err(self.not_found("there is no such name", to)),
+                Ok(_) => Err(Self::not_found("there is no such name", to)),
                 Err(error) => {
                     let message = format!("the name is not well escaped: {error}");
-                    Err(self.invalid("invalid_name", &message, to))
+                    Err(Self::invalid("invalid_name", &message, to))
                 }
             },
         }
     }
 
     fn page(
-        &self,
         head: &Head<'_, '_>,
         is_of_set: impl Fn(Uuid) -> bool,
         to: &mut Responder<'_>,
@@ -116,7 +115,7 @@ impl Live {
         let (limit, after) = match (text("limit"), text("after")) {
             (Ok(limit), Ok(after)) => (limit, after),
             (Err((code, message)), _) | (_, Err((code, message))) => {
-                return Err(self.invalid(code, &message, to));
+                return Err(Self::invalid(code, &message, to));
             }
         };
         let limit = match limit {
@@ -128,7 +127,7 @@ impl Live {
                 limit.ok_or_else(|| {
                     let message =
                         format!("limit is a number from 1 to {PAGE_ITEMS_MAX}, and not {text:?}");
-                    self.invalid("invalid_limit", &message, to)
+                    Self::invalid("invalid_limit", &message, to)
                 })?
             }
         };
@@ -140,10 +139,10 @@ impl Live {
                 let after = after.ok_or_else(|| {
                     let message =
                         format!("after is an id of this set, which is a UUID, and not {text:?}");
-                    self.invalid("invalid_after", &message, to)
+                    Self::invalid("invalid_after", &message, to)
                 })?;
                 if !is_of_set(after) {
-                    return Err(self.foreign_after(to));
+                    return Err(Self::foreign_after(to));
                 }
                 Some(after)
             }

@@ -19,7 +19,11 @@ fn the_four_examples_of_the_original() {
     assert!(!tester.hears_of("dial", "{}") && !tester.hears_of("log", "{}"));
     // Those two for user mikey.
     let text = r#"{"type":"filter","filters":[{"property":"type","value":"login"},{"property":"type","value":"logout"},{"property":"username","value":"mikey"}]}"#;
-    let change = subscribe(tester.dialect.message(&mut tester.client, text.as_bytes()));
+    let change = subscribe(
+        tester
+            .dialect
+            .read_message(&mut tester.client, text.as_bytes()),
+    );
     tester.subscriptions = replaced(change.change);
     assert_eq!(
         change.reply,
@@ -293,7 +297,7 @@ proptest::proptest! {
         let mut tester = Tester::new();
         let filters = format!(r#"{{"type":"filter","filters":{filters}}}"#);
         for message in [&bytes[..], text.as_bytes(), filters.as_bytes()] {
-            match tester.dialect.message(&mut tester.client, message) {
+            match tester.dialect.read_message(&mut tester.client, message) {
                 Reaction::Subscribe(change) => {
                     let success = br#"{"type":"filterResponse","success":true"#;
                     proptest::prop_assert!(change.reply.starts_with(success));

@@ -9,7 +9,7 @@ use crate::protocol::http1::Version;
 
 fn ask(directory: Directory, request: &str) -> (Action, String) {
     let dialect = Live::new(&LiveConfig::default(), Arc::new(directory));
-    Ground::new().request(request, |head, tools, to| dialect.handle(head, tools, to))
+    Ground::new().request(request, |head, _, to| dialect.shake_hands(head, to))
 }
 
 /// A handshake that presents something, as base64 where it must be.
@@ -47,7 +47,7 @@ fn unauthorized(action: &Action, text: &str) {
 }
 
 /// Presents a user, and answers for the password.
-fn log_in(authorization: &str, outcome: Outcome) -> (Action, String) {
+fn log_in(authorization: &str, outcome: &Outcome) -> (Action, String) {
     let (action, _) = present(authorization);
     let Action::Execute(call) = action else {
         panic!("no call: {action:?}");
@@ -66,7 +66,10 @@ fn log_in(authorization: &str, outcome: Outcome) -> (Action, String) {
         keep_alive: true,
         head_only: false,
     };
-    respond(exchange, |to| dialect.answer(pending, outcome, to))
+    respond(b"", exchange, |to| match pending {
+        Pending::Handshake(pending) => dialect.answer_handshake(*pending, outcome, to),
+        Pending::State(_) => panic!("no handshake"),
+    })
 }
 
 // a-listens:pw, a-nothing:pw, nobody:pw.
@@ -134,26 +137,22 @@ fn tokens_open_what_they_grant() {
 #[test]
 fn passwords_are_checked_first() {
     let right = Outcome::Verified(Verdict::Right);
-    assert_eq!(opened(log_in(LISTENS, right.clone()).0), OrganizationId(0));
-    assert!(
-        log_in(NOTHING, right.clone())
-            .1
-            .starts_with("HTTP/1.1 403 ")
-    );
+    assert_eq!(opened(log_in(LISTENS, &right).0), OrganizationId(0));
+    assert!(log_in(NOTHING, &right).1.starts_with("HTTP/1.1 403 "));
     for (user, answer) in [
         (LISTENS, Outcome::Verified(Verdict::Wrong)),
         // Nobody's password is checked like any other, and never right.
         (NOBODY, Outcome::Verified(Verdict::Wrong)),
         (NOBODY, right),
     ] {
-        let (action, text) = log_in(user, answer);
+        let (action, text) = log_in(user, &answer);
         unauthorized(&action, &text);
     }
     for (verdict, status, retry_after) in [
         (Verdict::Busy { retry_after: 3 }, "503", "3"),
         (Verdict::Blocked { retry_after: 3_599 }, "429", "3599"),
     ] {
-        let (action, text) = log_in(LISTENS, Outcome::Verified(verdict));
+        let (action, text) = log_in(LISTENS, &Outcome::Verified(verdict));
         assert!(matches!(action, Action::Done));
         assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
         let line = format!("\r\nRetry-After: {retry_after}\r\n");

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::auth::Directory;
-use crate::dialect::Action;
 use crate::dialect::pubsub::PubsubConfig;
 use crate::dialect::testing::{Ground, organizations};
+use crate::dialect::{Action, Dialect as _};
 
 fn ask_of(directory: Directory, line: &str, lines: &str) -> (u16, String, String) {
     let pubsub = Pubsub::new(&PubsubConfig::default(), Arc::new(directory));

@@ -1,4 +1,5 @@
-//! The objects of a publish body as they are parsed: which fields count, and what may stand in their place.
+//! The objects of a publish body as they are parsed: which fields count, and what may stand in
+//! their place.
 //!
 //! Any JSON value is taken anywhere, so that a body that is JSON is never refused here.
 

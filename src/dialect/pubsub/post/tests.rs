@@ -9,7 +9,7 @@ use super::*;
 use crate::auth::Directory;
 use crate::dialect::pubsub::PubsubConfig;
 use crate::dialect::testing::{Ground, name, organizations, respond};
-use crate::dialect::{Exchange, Pending};
+use crate::dialect::{Dialect, Exchange, Refused};
 use crate::hub::{Parents, Status};
 use crate::limits::IDEMPOTENCY_KEY_BYTES_MAX;
 
@@ -27,12 +27,19 @@ fn closed() -> Pubsub {
 /// What becomes of a request, judged by its head and then, if it is admitted, as a whole.
 fn send(pubsub: &Pubsub, head: &str, body: &[u8]) -> (Action, String) {
     let lines = format!("{head}\r\nContent-Length: {}", body.len());
-    Ground::new().request(&lines, |head, tools, to| {
+    let cors = Dialect::cors(pubsub, None).expect("a dialect for pages");
+    Ground::new().request_with(cors, &lines, |head, tools, to| {
         match pubsub.admit(Route::Publish, head, to) {
             Ok(_) => pubsub.handle(Route::Publish, head, body, tools, to),
             Err(Refused) => Action::Done,
         }
     })
+}
+
+/// What is written to who waited.
+fn written(pubsub: &Pubsub, answer: impl FnOnce(&mut Responder<'_>) -> Action) -> String {
+    let cors = Dialect::cors(pubsub, None).expect("a dialect for pages");
+    respond(cors, Exchange::upgraded(), answer).1
 }
 
 #[track_caller]
@@ -114,7 +121,10 @@ fn a_publish_asks_the_home_of_its_scope() {
     assert_eq!(&drafts[0].payload[..], br#"{"foo" : "bar"}"#);
     assert_eq!(drafts[0].metadata, None);
     assert_eq!(call.idempotency_key, None);
-    assert!(matches!(call.pending, Pending::Pubsub(_)) && call.pending.publishes());
+    assert!(
+        matches!(call.pending, dialect::Pending::Pubsub(Pending::Posted(_)))
+            && call.pending.publishes()
+    );
 }
 
 #[test]
@@ -124,9 +134,7 @@ fn the_answer_is_the_id_and_in_a_session_the_number() {
     let answer = |position| {
         let id = EventId(Uuid::nil());
         let published = Answer::Published { id, position };
-        let (_, written) = respond(Exchange::upgraded(), |to| {
-            pubsub.answer_post(posted, &published, to)
-        });
+        let written = written(&pubsub, |to| posted.answer(&published, to));
         let (status, body) = split(&written);
         assert_eq!(status, 201);
         body.to_owned()
@@ -143,9 +151,8 @@ fn the_answer_is_the_id_and_in_a_session_the_number() {
 fn the_refusals_of_the_hub() {
     let pubsub = open();
     let answer = |address: &Address, refusal| {
-        let (_, written) = respond(Exchange::upgraded(), |to| {
-            pubsub.answer_post(Posted::to(address), &Answer::Refused(refusal), to)
-        });
+        let refused = Answer::Refused(refusal);
+        let written = written(&pubsub, |to| Posted::to(address).answer(&refused, to));
         let (status, body) = split(&written);
         (
             status,
@@ -216,8 +223,8 @@ fn the_refusals_of_the_hub() {
 #[test]
 fn who_publishes_too_fast_is_told_for_how_long() {
     let refused = Answer::Refused(Refusal::TooFast { retry_after: 17 });
-    let (_, written) = respond(Exchange::upgraded(), |to| {
-        open().answer_post(Posted::to(&Address::Organization), &refused, to)
+    let written = written(&open(), |to| {
+        Posted::to(&Address::Organization).answer(&refused, to)
     });
     let (status, body) = split(&written);
     let detail = "this organization publishes faster than it may, try again in 17 s";
@@ -365,8 +372,8 @@ fn what_the_connection_refuses_is_in_this_form() {
         (411, "Length required", "length_required"),
         (413, "Content too large", "too_large"),
     ] {
-        let (_, written) = respond(Exchange::upgraded(), |to| {
-            open().refuse_body(status, "so it is", to);
+        let written = written(&open(), |to| {
+            open().refuse(Route::Publish, to, status, "", "so it is");
             Action::Done
         });
         let error = one(title, "so it is", code, "-");
@@ -377,8 +384,10 @@ fn what_the_connection_refuses_is_in_this_form() {
 #[test]
 fn http_1_0_must_say_the_length() {
     let head = LINE.replace("1.1", "1.0");
-    let (_, written) = Ground::new().request(&head, |head, _, to| {
-        assert_eq!(open().admit(Route::Publish, head, to), Err(Refused));
+    let pubsub = open();
+    let cors = Dialect::cors(&pubsub, None).expect("a dialect for pages");
+    let (_, written) = Ground::new().request_with(cors, &head, |head, _, to| {
+        assert_eq!(pubsub.admit(Route::Publish, head, to), Err(Refused));
         Action::Done
     });
     let detail = "a publish by HTTP/1.0 needs Content-Length";

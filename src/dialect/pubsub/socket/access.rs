@@ -6,8 +6,9 @@
 //! | `Authorization: <token>`, as for a publish by POST; `Bearer` before it is tolerated | programs |
 //! | the first message, `authenticate` | pages that would not have a token in a handshake |
 //!
-//! If there are two they must be the same. To subscribe needs the grant `subscribe`, to publish the grant `publish`;
-//! who has neither may not stay. Without organizations everyone may do everything, and tokens are not looked at.
+//! If there are two they must be the same. To subscribe needs the grant `subscribe`, to publish the
+//! grant `publish`; who has neither may not stay. Without organizations everyone may do everything,
+//! and tokens are not looked at.
 
 use super::super::Pubsub;
 use super::super::access::presented;
@@ -56,7 +57,8 @@ impl Pubsub {
     }
 }
 
-/// The token that a handshake presents, in a field or in the offer of subprotocols; both must be the same.
+/// The token that a handshake presents, in a field or in the offer of subprotocols; both must be
+/// the same.
 fn offered<'b>(head: &Head<'_, 'b>, offer: Offer<'b>) -> Credentials<'b> {
     match (presented(head), offer.token) {
         (Credentials::Bearer(one), Some(other)) if one != other => Credentials::Contradictory,

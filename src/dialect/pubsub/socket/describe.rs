@@ -1,9 +1,9 @@
 //! What a room's client hears, for who looks after the server.
 
-use super::{Client, Who};
+use super::{Client, Who, show};
 use crate::auth::OrganizationId;
 use crate::dialect::Heard;
-use crate::dialect::client::{Reaction, Show};
+use crate::dialect::Reaction;
 use crate::hub::Address;
 
 impl Client {
@@ -24,9 +24,6 @@ impl Client {
 
     /// Ends what it hears, until it subscribes again.
     pub fn cancel(&mut self) -> Reaction {
-        Reaction::Show(Box::new(Show {
-            wanted: None,
-            reply: Vec::new(),
-        }))
+        show(None, Vec::new())
     }
 }

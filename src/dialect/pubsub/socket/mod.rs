@@ -1,7 +1,8 @@
 //! A room: one session's log by event names, over a WebSocket that also publishes.
 //!
-//! The socket is ours: its origin never published one. A message's way: `request` (what is asked), `serve` (what
-//! comes of it), `reply` (what is said); `render` writes what the log has. A client's way:
+//! The socket is ours: its origin never published one. A message's way: `request` (what is asked),
+//! `serve` (what comes of it), `reply` (what is said); `render` writes what the log has. A client's
+//! way:
 //!
 //! ```text
 //!             no token       a good token    its place is known    its log is there
@@ -13,23 +14,27 @@
 //!   4401, 4403         4408 after 10 s   1013 busy         1013 busy         a bad token
 //! ```
 //!
-//! A handshake with a good token, or in open mode, leads to `placing` at once. From anywhere a server that leaves
-//! leads to 1001.
+//! A handshake with a good token, or in open mode, leads to `placing` at once. From anywhere a
+//! server that leaves leads to 1001.
 //!
 //! Decisions, all of them ours:
 //!
-//! * Only what makes a request no WebSocket handshake is an HTTP error. Everything else is told on the open socket,
-//!   as an `error` message and then a close, because pages do not see the answer to a handshake that fails.
-//! * From its welcome on, a client's position waits for the first request that is carried out. If that subscribes, its
-//!   names hear everything from the cursor on, or from the welcome's `next` if there was none; after any other one a
-//!   subscription hears what is published after it. Neither `authenticate` nor what is refused is such a request. So
-//!   who wants nothing of what it missed unsubscribes from a name that it does not hear.
-//! * A subscription of a client that is behind with its log begins where the client stands: it may hear events that
-//!   were published a little before it, always in order.
-//! * Requests are served one at a time, so replies come in the order of requests; an event that a client publishes
-//!   comes to it after the reply. What is wrong with a request is told by an `error`, and the socket lives on.
-//! * A server that leaves says until when to be gone, and serves until then: events come after `reconnect` as before
-//!   it. What was published until it closes is shown before, as far as there is room.
+//! * Only what makes a request no WebSocket handshake is an HTTP error. Everything else is told on
+//!   the open socket, as an `error` message and then a close, because pages do not see the answer
+//!   to a handshake that fails.
+//! * From its welcome on, a client's position waits for the first request that is carried out. If
+//!   that subscribes, its names hear everything from the cursor on, or from the welcome's `next` if
+//!   there was none; after any other one a subscription hears what is published after it. Neither
+//!   `authenticate` nor what is refused is such a request. So who wants nothing of what it missed
+//!   unsubscribes from a name that it does not hear.
+//! * A subscription of a client that is behind with its log begins where the client stands: it may
+//!   hear events that were published a little before it, always in order.
+//! * Requests are served one at a time, so replies come in the order of requests; an event that a
+//!   client publishes comes to it after the reply. What is wrong with a request is told by an
+//!   `error`, and the socket lives on.
+//! * A server that leaves says until when to be gone, and serves until then: events come after
+//!   `reconnect` as before it. What was published until it closes is shown before, as far as there
+//!   is room.
 
 mod access;
 mod describe;
@@ -45,29 +50,19 @@ mod wanted;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Pubsub;
 use crate::auth::Identity;
-use crate::dialect::client::{Follow, Reaction, Standing};
-use crate::dialect::{self, Call, Tools};
+use crate::dialect::{
+    self, By, Call, Follow, LogState, LogView, Position, Reaction, Show, Standing, Tools,
+};
 use crate::hub::{
-    Address, Answer, Command, Cursor, Number, OrganizationId, Parents, ReaderId, Refusal, Scope,
-    ScopeName,
+    Address, Answer, Command, Cursor, OrganizationId, Parents, Refusal, Scope, ScopeName,
 };
 use crate::protocol::websocket::CloseCode;
 use crate::time::Instant;
 use reply::{Dismissal, Error, Reference};
 
-pub use render::{encode_event, encode_gap, encode_heartbeat};
+pub(super) use render::{encode_event, encode_gap, encode_heartbeat};
 pub use wanted::Wanted;
-
-/// Where a room's client stands in the session's log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// Its place among the session's readers.
-    pub reader: ReaderId,
-    /// The next number it is to be shown.
-    pub next: Number,
-}
 
 /// One client of a room.
 #[derive(Debug)]
@@ -115,20 +110,17 @@ const _: () = assert!(size_of::<Client>() <= 120);
 
 /// A request that waits for the hub.
 #[derive(Debug)]
-pub struct Pending(Waiting);
-
-#[derive(Debug)]
-enum Waiting {
+pub(super) enum Waiting {
     /// The room's place in the tree is asked for.
     Place(OrganizationId),
     /// An event is published, by the request of that `ref`.
     Publish(Reference),
 }
 
-impl Pending {
+impl Waiting {
     /// Whether an event waits to be published.
-    pub fn publishes(&self) -> bool {
-        matches!(self.0, Waiting::Publish(_))
+    pub(super) const fn publishes(&self) -> bool {
+        matches!(self, Self::Publish(_))
     }
 }
 
@@ -155,7 +147,7 @@ impl Client {
         matches!(self.who, Who::Known(_))
     }
 
-    /// When [`Pubsub::expire`] wants to be called.
+    /// When [`expire`](Self::expire) wants to be called.
     pub const fn due(&self) -> Instant {
         self.due
     }
@@ -174,55 +166,56 @@ impl Client {
     }
 }
 
+/// Changes what is shown of the log, and replies.
+fn show(wanted: Option<Arc<Wanted>>, reply: Vec<u8>) -> Reaction {
+    let view = wanted.map(LogView::Pubsub);
+    Reaction::Show(Box::new(Show { view, reply }))
+}
+
 /// Asks the hub.
 fn execute(command: Command, waiting: Waiting) -> Reaction {
     Reaction::Execute(Box::new(Call {
         operation: command.into(),
         idempotency_key: None,
         correlation_id: None,
-        pending: dialect::Pending::PubsubClient(Pending(waiting)),
+        pending: dialect::Pending::Pubsub(super::Pending::Asked(waiting)),
     }))
 }
 
-impl Pubsub {
+impl Client {
     /// The handshake is answered.
-    pub fn opened(&self, client: &mut Client, _tools: &mut Tools<'_>) -> Reaction {
-        match &client.who {
+    pub(super) fn opened(&mut self) -> Reaction {
+        match &self.who {
             Who::Dismissed(dismissal) => dismissal.reaction(None),
             Who::Stranger => Reaction::nothing(),
             Who::Known(identity) => {
                 let identity = *identity;
-                client.enter(identity)
+                self.enter(identity)
             }
         }
     }
 
     /// The answer to a room's [`Reaction::Execute`].
-    pub fn answer(
-        &self,
-        client: &mut Client,
-        pending: Pending,
-        answer: Answer,
-        _tools: &mut Tools<'_>,
-    ) -> Reaction {
-        match (pending.0, answer) {
+    pub(super) fn answer(&mut self, waiting: Waiting, answer: Answer) -> Reaction {
+        match (waiting, answer) {
             (Waiting::Place(organization), Answer::Parents(parents)) => {
                 // The same name, but one text for all rooms of the group.
                 if let Some(group) = parents.group {
-                    client.place.group = group;
+                    self.place.group = group;
                 }
                 Reaction::Follow(Box::new(Follow {
-                    organization,
-                    token: client.place.session.clone(),
-                    hash: client.place.hash,
-                    cursor: client.cursor.take().map(|cursor| *cursor),
+                    organization: Some(organization),
+                    token: self.place.session.clone(),
+                    hash: self.place.hash,
+                    cursor: self.cursor.take().map(|cursor| *cursor),
+                    by: By::Itself,
                 }))
             }
             (Waiting::Place(_), Answer::Refused(refusal)) => {
                 Dismissal::of_refusal(refusal).reaction(None)
             }
             (Waiting::Publish(reference), Answer::Published { id, position }) => {
-                client.waits = false;
+                self.waits = false;
                 let number = position.map(|(_, number)| number);
                 Reaction::Reply(reply::published(&reference, id, number))
             }
@@ -239,24 +232,24 @@ impl Pubsub {
         }
     }
 
-    /// The room reads its session's log from now on ([`Reaction::Follow`]): what its client is told, in order.
-    pub fn followed(&self, client: &mut Client, standing: &Standing) -> Vec<Vec<u8>> {
-        client.waits = true;
-        client.place.session = standing.session.clone();
-        let welcome = reply::welcome(standing.epoch, standing.next);
-        let gap = standing.gap.map(reply::gap);
+    /// The room reads its session's log from now on ([`Reaction::Follow`]): what its client is
+    /// told, in order.
+    pub(super) fn followed(&mut self, standing: &Standing) -> Vec<Vec<u8>> {
+        self.waits = true;
+        self.place.session = standing.session.clone();
+        let LogState {
+            epoch, next, gap, ..
+        } = standing.log;
+        let welcome = reply::welcome(epoch, next);
+        let gap = gap.map(reply::gap);
         std::iter::once(welcome).chain(gap).collect()
     }
 
-    /// Its session's log cannot be read.
-    pub fn not_followed(&self, _room: &mut Client, refusal: Refusal) -> Reaction {
-        Dismissal::of_refusal(refusal).reaction(None)
-    }
-
-    /// The time is [`Client::due`]: whoever was told to be gone, or did not say who they are, is sent away.
-    pub fn expire(&self, client: &mut Client, _tools: &mut Tools<'_>) -> Reaction {
-        client.due = Instant::NEVER;
-        if client.leaves {
+    /// The time is [`due`](Self::due): whoever was told to be gone, or did not say who they are, is
+    /// sent away.
+    pub(super) fn expire(&mut self) -> Reaction {
+        self.due = Instant::NEVER;
+        if self.leaves {
             let reason = "the server is leaving";
             return Reaction::Close(Vec::new(), CloseCode::GOING_AWAY, reason);
         }
@@ -264,18 +257,18 @@ impl Pubsub {
     }
 
     /// The server is leaving: in `leave_ms` at the latest. Tells a client once, whoever it is.
-    pub fn drain(
-        &self,
-        client: &mut Client,
-        leave_ms: u64,
-        tools: &mut Tools<'_>,
-    ) -> Option<Reaction> {
-        if client.leaves {
-            return Some(Reaction::nothing());
+    pub(super) fn drain(&mut self, leave_ms: u64, tools: &Tools<'_>) -> Reaction {
+        if self.leaves {
+            return Reaction::nothing();
         }
-        client.leaves = true;
-        client.due = tools.now.instant + Duration::from_millis(leave_ms);
+        self.leaves = true;
+        self.due = tools.now.instant + Duration::from_millis(leave_ms);
         let before_ms = tools.now.unix_ms + leave_ms;
-        Some(Reaction::Reply(reply::reconnect(before_ms)))
+        Reaction::Reply(reply::reconnect(before_ms))
     }
+}
+
+/// A session's log cannot be read.
+pub(super) fn not_followed(refusal: Refusal) -> Reaction {
+    Dismissal::of_refusal(refusal).reaction(None)
 }

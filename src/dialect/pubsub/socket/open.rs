@@ -22,7 +22,7 @@ impl Pubsub {
         tools: &mut Tools<'_>,
         to: &mut Responder<'_>,
     ) -> Action {
-        let Ok(handshake) = check_upgrade(head, &self.cors, to) else {
+        let Ok(handshake) = check_upgrade(head, to) else {
             return Action::Done;
         };
         let offer = Offer::read(head, &[SUBPROTOCOL]);
@@ -82,7 +82,8 @@ impl Client {
         }
     }
 
-    /// A client that is only told why it may not stay; which room it wanted does not matter any more.
+    /// A client that is only told why it may not stay; which room it wanted does not matter any
+    /// more.
     fn dismissed(dismissal: Dismissal) -> Self {
         let nowhere = Place {
             group: ScopeName::new(""),

@@ -1,7 +1,8 @@
 //! What a room's log has, as whole WebSocket frames: events, gaps, and that there is nothing.
 //!
-//! `{"eventName":"hello","data":…,"id":"<uuid>","number":12}`, keys in this order. An event is rendered once for all
-//! who stand at the same place and want the same; its length is known before, so that it is written in one pass.
+//! `{"eventName":"hello","data":…,"id":"<uuid>","number":12}`, keys in this order. An event is
+//! rendered once for all who stand at the same place and want the same; its length is known before,
+//! so that it is written in one pass.
 
 use bytes::BytesMut;
 use uuid::Uuid;
@@ -22,7 +23,7 @@ const FIXED_BYTES: usize =
     NAME.len() + DATA.len() + ID.len() + Hyphenated::LENGTH + NUMBER.len() + END.len();
 
 /// Appends one event of a room as a WebSocket frame.
-pub fn encode_event(number: Number, event: &Event, out: &mut BytesMut) {
+pub(in crate::dialect::pubsub) fn encode_event(number: Number, event: &Event, out: &mut BytesMut) {
     let mut quoted = Vec::new();
     let name: &[u8] = match event.name.as_json() {
         json if json.first() == Some(&b'"') => json,
@@ -46,16 +47,17 @@ pub fn encode_event(number: Number, event: &Event, out: &mut BytesMut) {
 }
 
 /// Appends the news of a gap as a WebSocket frame.
-pub fn encode_gap(gap: Gap, out: &mut BytesMut) {
+pub(in crate::dialect::pubsub) fn encode_gap(gap: Gap, out: &mut BytesMut) {
     encode_text(out, &reply::gap(gap));
 }
 
 /// Appends what shows that the server lives, as a WebSocket frame: every
-/// [`WEBSOCKET_PING_INTERVAL`](crate::limits::WEBSOCKET_PING_INTERVAL), since pages do not see pings.
+/// [`WEBSOCKET_PING_INTERVAL`](crate::limits::WEBSOCKET_PING_INTERVAL), since pages do not see
+/// pings.
 ///
-/// `next` is the number up to which the client was shown what it wants. Who hears little of a busy log would else
-/// come back with a cursor so old that a gap is told which cost it nothing.
-pub fn encode_heartbeat(next: Number, out: &mut BytesMut) {
+/// `next` is the number up to which the client was shown what it wants. Who hears little of a busy
+/// log would else come back with a cursor so old that a gap is told which cost it nothing.
+pub(in crate::dialect::pubsub) fn encode_heartbeat(next: Number, out: &mut BytesMut) {
     let text = format!("{{\"action\":\"heartbeat\",\"data\":{{\"next\":{next}}}}}");
     encode_text(out, text.as_bytes());
 }

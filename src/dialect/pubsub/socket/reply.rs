@@ -1,4 +1,5 @@
-//! What a room's client is told, except of events: compact JSON text, keys in the order of the contract.
+//! What a room's client is told, except of events: compact JSON text, keys in the order of the
+//! contract.
 
 use std::borrow::Cow;
 
@@ -29,7 +30,7 @@ const CLOSE_ELSEWHERE: CloseCode = CloseCode(4409);
 
 /// The `ref` of a request, as JSON text: it is repeated as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reference(pub(super) Box<str>);
+pub(in crate::dialect::pubsub) struct Reference(pub(super) Box<str>);
 
 /// What kind of error, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,7 +226,8 @@ pub(super) fn error(reference: Option<&Reference>, error: &Error) -> Vec<u8> {
     out
 }
 
-/// A request that has no more to say was carried out: `subscribed`, `unsubscribed`, `authenticated`.
+/// A request that has no more to say was carried out: `subscribed`, `unsubscribed`,
+/// `authenticated`.
 pub(super) fn done(action: &str, reference: &Reference) -> Vec<u8> {
     let mut out = begin(action, Some(reference));
     out.push(b'}');

@@ -1,7 +1,8 @@
 //! What a room's client asks: `{"action":"…","data":{…},"ref":…}`.
 //!
-//! The text is validated once, whole; then its spans are lent, so that a payload keeps the bytes that were sent.
-//! Unknown fields are ignored, `null` is absent but as an event's payload, of a repeated field the last one counts.
+//! The text is validated once, whole; then its spans are lent, so that a payload keeps the bytes
+//! that were sent. Unknown fields are ignored, `null` is absent but as an event's payload, of a
+//! repeated field the last one counts.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -201,7 +202,8 @@ fn event_names(json: &[u8]) -> Result<Vec<Arc<str>>, Error> {
     let mut names = Vec::new();
     loop {
         match tokens.next() {
-            // One more than there may be is enough to refuse: a message has room for many thousands.
+            // One more than there may be is enough to refuse: a message has room for many
+            // thousands.
             Some(Token::String(_)) if names.len() > PUBSUB_NAMES_MAX => {}
             Some(Token::String(raw)) => {
                 let name = json::text(raw);

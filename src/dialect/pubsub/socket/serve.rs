@@ -7,8 +7,9 @@
 //! | `unsubscribe-event` | the same | `unsubscribed` |
 //! | `publish-event` | the grant `publish` | `published` |
 //!
-//! Subscribing twice to a name is no error, and neither is leaving one that was not heard: what was asked for is so.
-//! A token that is presented later takes the place of the former if it is of the same organization.
+//! Subscribing twice to a name is no error, and neither is leaving one that was not heard: what was
+//! asked for is so. A token that is presented later takes the place of the former if it is of the
+//! same organization.
 
 use std::sync::Arc;
 
@@ -16,9 +17,9 @@ use super::super::Pubsub;
 use super::access::allow;
 use super::reply::{self, Code, Error, Reference};
 use super::request::{Action, Reach, Request};
-use super::{Client, Waiting, Who, execute};
+use super::{Client, Waiting, Who, execute, show};
 use crate::auth::{Grant, Identity};
-use crate::dialect::client::{Message, Reaction, Show};
+use crate::dialect::client::{Message, Reaction};
 use crate::dialect::{Denial, Tools};
 use crate::hub::{Address, Command, Parents, Scope};
 use crate::metrics::{Api, RefusalKind};
@@ -60,7 +61,7 @@ fn denial(code: Code, who: &Who) -> Option<Denial> {
 
 impl Pubsub {
     /// A message came.
-    pub fn message(
+    pub(in super::super) fn read_message(
         &self,
         client: &mut Client,
         message: Message<'_>,
@@ -151,7 +152,7 @@ impl Client {
         if self.wanted.is_some() && !identity.grants.allow(Grant::Subscribe) {
             // What the former allowed is over with it.
             let wanted = None;
-            return Reaction::Show(Box::new(Show { wanted, reply }));
+            return show(wanted, reply);
         }
         Reaction::Reply(reply)
     }
@@ -165,7 +166,7 @@ impl Client {
             return Ok(Reaction::Reply(reply));
         }
         let wanted = Some(Arc::new(wanted));
-        Ok(Reaction::Show(Box::new(Show { wanted, reply })))
+        Ok(show(wanted, reply))
     }
 
     fn unsubscribe(
@@ -185,7 +186,7 @@ impl Client {
             return Ok(Reaction::Reply(reply));
         }
         let wanted = wanted.map(Arc::new);
-        Ok(Reaction::Show(Box::new(Show { wanted, reply })))
+        Ok(show(wanted, reply))
     }
 
     fn publish(

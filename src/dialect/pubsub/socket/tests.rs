@@ -11,17 +11,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::super::Pubsub;
 use super::*;
 use crate::auth::Directory;
 use crate::dialect::pubsub::PubsubConfig;
 use crate::dialect::testing::{Ground, UPGRADE, organizations, reply};
-use crate::dialect::{Action, Message, Open, Opening, Operation, Show};
+use crate::dialect::{Action, Dialect as _, Message, Open, Opening, Operation, Outcome};
 use crate::hub::{Epoch, EventId, Gap};
 
 /// A room's client and its server.
 pub(super) struct Tester {
     pub(super) dialect: Pubsub,
-    pub(super) client: Client,
+    pub(super) client: Box<Client>,
     pub(super) ground: Ground,
     pub(super) home: Option<u64>,
     pub(super) subprotocol: Option<&'static str>,
@@ -31,9 +32,12 @@ pub(super) struct Tester {
 fn standing(session: ScopeName, gap: Option<Gap>) -> Standing {
     Standing {
         session,
-        epoch: Epoch(0xab),
-        next: 12,
-        gap,
+        log: LogState {
+            epoch: Epoch(0xab),
+            oldest: 3,
+            next: 12,
+            gap,
+        },
     }
 }
 const WELCOME: &str =
@@ -60,14 +64,15 @@ impl Tester {
         assert!(subscriptions.is_empty());
         Self {
             dialect,
-            client: *client,
+            client,
             ground,
             home,
             subprotocol,
         }
     }
 
-    /// The session `s` of the event `e`, with a token in `Authorization`; `query` is the rest of it.
+    /// The session `s` of the event `e`, with a token in `Authorization`; `query` is the rest of
+    /// it.
     pub(super) fn bearer(token: &str, query: &str) -> Self {
         let header = match token {
             "" => String::new(),
@@ -126,16 +131,21 @@ impl Tester {
         let Reaction::Show(show) = reaction else {
             panic!("nothing changes: {reaction:?}");
         };
-        let Show { wanted, reply } = *show;
-        self.client.wanted = wanted;
-        self.client.waits = false;
+        let Show { view, reply } = *show;
+        let wanted = view.map(|view| match view {
+            LogView::Pubsub(wanted) => wanted,
+            other => panic!("not of this dialect: {other:?}"),
+        });
+        self.dialect.show(&mut self.client, wanted);
         String::from_utf8(reply).expect("text")
     }
 
-    pub(super) fn answer(&mut self, pending: Pending, answer: Answer) -> Reaction {
+    pub(super) fn answer(&mut self, pending: Waiting, answer: Answer) -> Reaction {
         let tools = &mut self.ground.tools();
+        let pending = super::super::Pending::Asked(pending);
+        let outcome = Outcome::Answer(answer);
         self.dialect
-            .answer(&mut self.client, pending, answer, tools)
+            .answer_client(&mut self.client, pending, outcome, tools)
     }
 
     pub(super) fn followed(&mut self, gap: Option<Gap>) -> Vec<String> {
@@ -160,11 +170,12 @@ impl Tester {
 
 /// What is asked of the hub.
 #[track_caller]
-pub(super) fn execution(reaction: Reaction) -> (Command, Pending) {
+pub(super) fn execution(reaction: Reaction) -> (Command, Waiting) {
     match reaction {
         Reaction::Execute(call) => {
             assert!(call.idempotency_key.is_none() && call.correlation_id.is_none());
-            let dialect::Pending::PubsubClient(pending) = call.pending else {
+            let dialect::Pending::Pubsub(super::super::Pending::Asked(pending)) = call.pending
+            else {
                 panic!("another dialect's");
             };
             match call.operation {
@@ -232,13 +243,18 @@ fn a_room_is_its_sessions_place_and_then_its_log() {
         epoch: Some(Epoch(0xab)),
         last: 7,
     });
-    let expected = Follow {
-        organization: OrganizationId(0),
-        token: ScopeName::new("s/t"),
-        hash,
-        cursor,
+    let Follow {
+        organization,
+        token,
+        by: By::Itself,
+        ..
+    } = &*follow
+    else {
+        panic!("not by the client: {follow:?}");
     };
-    assert_eq!(*follow, expected);
+    assert_eq!(*organization, Some(OrganizationId(0)));
+    assert_eq!(*token, ScopeName::new("s/t"));
+    assert_eq!((follow.hash, follow.cursor), (hash, cursor));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Which events a room's client hears: names, to the letter.
 //!
-//! A value, shared by the room and by what was last rendered for it: a change makes a new one. So rooms that want
-//! the same share one rendering.
+//! A value, shared by the room and by what was last rendered for it: a change makes a new one. So
+//! rooms that want the same share one rendering.
 
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use crate::limits::PUBSUB_NAMES_MAX;
 /// What a name takes beside its bytes: its counts and its place in the list.
 const NAME_OVERHEAD: usize = 32;
 
-/// Which events a room's client wants to hear, by their exact names: at least one, each once, sorted.
+/// Which events a room's client wants to hear, by their exact names: at least one, each once,
+/// sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     names: Vec<Arc<str>>,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::route::{Method, Service};
+use super::super::route::{Method, Route, Service};
 use super::*;
 
 fn ask(wanted: MessageRequest) -> MessageResponse {
@@ -62,14 +62,23 @@ fn services_are_listed() {
 #[test]
 fn the_definitions_are_what_is_served() {
     let set = FileSet::decode(DESCRIPTORS).expect("a set");
-    let mut methods = Vec::new();
+    let (mut methods, mut events) = (Vec::new(), 0);
     for bytes in &set.file {
         let file = File::decode(&bytes[..]).expect("a file");
         for service in &file.service {
             let name = full_name(&file.package, &service.name);
             for method in &service.method {
                 let path = format!("/{name}/{}", method.name);
-                let served = Method::parse(&path).expect("served");
+                if name == Service::Event.name() {
+                    // The stream dialect's.
+                    let streams = (method.client_streaming, method.server_streaming);
+                    assert_eq!(streams, [method.name == "Stream"; 2].into());
+                    events += 1;
+                    continue;
+                }
+                let Some(Route::Method(served)) = Route::parse(&path) else {
+                    panic!("not served: {path}");
+                };
                 assert_eq!(
                     served.is_unary_request(),
                     !method.client_streaming,
@@ -85,6 +94,7 @@ fn the_definitions_are_what_is_served() {
         }
     }
     assert_eq!(methods, Method::ALL);
+    assert_eq!(events, 2);
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! `google.protobuf.Struct` and `Value` to JSON text and back, without a tree between
 //! (<https://protobuf.dev/reference/protobuf/google.protobuf/>).
 //!
-//! Repeated names: the last one counts, on both sides. Numbers are doubles on the wire, so digits beyond
-//! that are lost there, and only there. JSON numbers beyond the range of doubles become the largest double of
-//! their sign: infinity has no JSON form, and a receiver would refuse it. Of those beyond 1e±40 the first 19 digits
-//! count, see `number`.
+//! Repeated names: the last one counts, on both sides. Numbers are doubles on the wire, so digits
+//! beyond that are lost there, and only there. JSON numbers beyond the range of doubles become the
+//! largest double of their sign: infinity has no JSON form, and a receiver would refuse it. Of
+//! those beyond 1e±40 the first 19 digits count, see `number`.
 
 mod number;
 #[cfg(test)]

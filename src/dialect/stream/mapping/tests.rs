@@ -1,4 +1,5 @@
-//! The mapping beside an independent reader and writer of the same messages: the trees of `prost-types`.
+//! The mapping beside an independent reader and writer of the same messages: the trees of
+//! `prost-types`.
 
 use std::collections::BTreeMap;
 
@@ -356,8 +357,8 @@ fn change(bytes: &mut Vec<u8>, (kind, at, with): (u8, prop::sample::Index, u8)) 
     }
 }
 
-/// Whether a map in a message of this name has an entry that is not length-delimited. That is no entry, but
-/// `prost` does not look and reads one.
+/// Whether a map in a message of this name has an entry that is not length-delimited. That is no
+/// entry, but `prost` does not look and reads one.
 fn has_odd_entry(mut wire: &[u8], message: &str) -> Result<bool, DecodeError> {
     while !wire.is_empty() {
         let (number, wire_type) = decode_key(&mut wire)?;
@@ -382,7 +383,8 @@ fn has_odd_entry(mut wire: &[u8], message: &str) -> Result<bool, DecodeError> {
     Ok(false)
 }
 
-/// Where `prost-types` can read bytes, they say the same here, or are refused if JSON cannot say it.
+/// Where `prost-types` can read bytes, they say the same here, or are refused if JSON cannot say
+/// it.
 fn assert_as_prost_reads(wire: &[u8]) -> Result<(), TestCaseError> {
     let read_here = struct_to_json(wire).map(|json| {
         assert!(json::depth(&json) <= crate::limits::JSON_DEPTH_MAX);

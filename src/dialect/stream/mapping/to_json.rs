@@ -1,8 +1,8 @@
 //! The wire form of `Struct` and `Value` to JSON text.
 //!
-//! Bytes that a client sent: all that a reader of Protocol Buffers would refuse is refused, and what JSON
-//! cannot say. A message may come in parts, which are merged as if they stood one after the other
-//! ("Last One Wins"); what is overridden thereby is passed over like unknown fields.
+//! Bytes that a client sent: all that a reader of Protocol Buffers would refuse is refused, and
+//! what JSON cannot say. A message may come in parts, which are merged as if they stood one after
+//! the other ("Last One Wins"); what is overridden thereby is passed over like unknown fields.
 
 use std::borrow::Cow;
 

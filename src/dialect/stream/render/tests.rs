@@ -9,6 +9,7 @@ use super::super::mapping::{struct_to_json, value_to_json};
 use super::super::proto::events_stream_response::Message;
 use super::super::proto::{EventTarget, EventsStreamResponse, RawMessage};
 use super::*;
+use crate::dialect::render::put_on_one_line;
 use crate::hub::{OrganizationId, Parents, Scope};
 
 const ID: &str = "018f2a3b-0000-7000-8000-000000000001";

@@ -1,8 +1,9 @@
 //! Messages within messages, written in one pass.
 //!
-//! A message's length stands before it, in as many bytes as the length needs. So messages are written
-//! without their lengths, the places of which are noted; in the end everything is moved apart, last part first,
-//! and the lengths are put in. That is one move of each byte however deep it stands.
+//! A message's length stands before it, in as many bytes as the length needs. So messages are
+//! written without their lengths, the places of which are noted; in the end everything is moved
+//! apart, last part first, and the lengths are put in. That is one move of each byte however deep
+//! it stands.
 
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
@@ -105,7 +106,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A message as a tree: what it is compared with puts each message together before the one around it.
+    /// A message as a tree: what it is compared with puts each message together before the one
+    /// around it.
     #[derive(Clone, Debug)]
     enum Part {
         Text(String),

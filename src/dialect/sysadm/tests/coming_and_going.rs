@@ -6,7 +6,7 @@ use super::*;
 fn a_plain_request_is_told_to_upgrade() {
     let dialect = Tester::open().dialect;
     let (action, text) = Ground::new().request("GET /sysadm HTTP/1.1", |head, tools, to| {
-        dialect.handle(head, tools, to)
+        dialect.handle(Route, head, b"", tools, to)
     });
     assert!(matches!(action, Action::Done));
     assert!(text.starts_with("HTTP/1.1 426 ") && text.contains("\r\nUpgrade: websocket\r\n"));
@@ -25,8 +25,9 @@ fn a_bearer_is_logged_in_at_once() {
     let dialect = tester.dialect;
     for bad in ["Bearer wrong", "Digest x"] {
         let request = format!("GET /sysadm HTTP/1.1\r\n{UPGRADE}Authorization: {bad}\r\n");
-        let (action, text) =
-            Ground::new().request(&request, |head, tools, to| dialect.handle(head, tools, to));
+        let (action, text) = Ground::new().request(&request, |head, tools, to| {
+            dialect.handle(Route, head, b"", tools, to)
+        });
         assert!(matches!(action, Action::Done));
         assert!(text.starts_with("HTTP/1.1 401 "), "{text}");
         assert!(text.contains("\r\nWWW-Authenticate: Bearer "), "{text}");

@@ -1,4 +1,5 @@
-//! Contract: sets are paged, and a walk sees whatever is there throughout, once, whatever comes and goes meanwhile.
+//! Contract: sets are paged, and a walk sees whatever is there throughout, once, whatever comes and
+//! goes meanwhile.
 
 use std::collections::BTreeSet;
 

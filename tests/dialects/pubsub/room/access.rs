@@ -1,4 +1,5 @@
-//! Contract: a token by subprotocol, by `Authorization` or by the first message; what is wrong is told on the socket.
+//! Contract: a token by subprotocol, by `Authorization` or by the first message; what is wrong is
+//! told on the socket.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Contract: event names match exactly; a room hears its own session, its group and its organization, and no
-//! other room; a publisher hears itself.
+//! Contract: event names match exactly; a room hears its own session, its group and its
+//! organization, and no other room; a publisher hears itself.
 
 use super::{enter, enter_as, expect, heard, news, publish, published, subscribe};
 use crate::stage::everywhere;

@@ -1,4 +1,5 @@
-//! Contract: heartbeats, a session that ends, a server that leaves, and what is left behind: nothing.
+//! Contract: heartbeats, a session that ends, a server that leaves, and what is left behind:
+//! nothing.
 
 use std::time::Duration;
 

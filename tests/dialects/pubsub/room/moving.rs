@@ -1,5 +1,5 @@
-//! A room is at its session's home: whatever comes with the handshake, or while the connection is on its way, is
-//! neither lost nor served twice.
+//! A room is at its session's home: whatever comes with the handshake, or while the connection is
+//! on its way, is neither lost nor served twice.
 
 use std::time::Duration;
 

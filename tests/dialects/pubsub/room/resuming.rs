@@ -1,5 +1,5 @@
-//! Contract: "With `last_event`, subscriptions made in the first message after `welcome` replay from the log before
-//! live events; numbers then never go backwards."
+//! Contract: "With `last_event`, subscriptions made in the first message after `welcome` replay
+//! from the log before live events; numbers then never go backwards."
 
 use std::time::Duration;
 
@@ -158,7 +158,8 @@ fn numbers_never_go_backwards_and_nothing_is_lost() {
             send(stage, &mut publisher, at);
         }
         stage.node.settle();
-        // Everything at once, without a rest between: the handshake, the first message, further events.
+        // Everything at once, without a rest between: the handshake, the first message, further
+        // events.
         let mut member = enter(stage, "&last_event=1");
         let text = r#"{"action":"subscribe-event","data":{"eventName":"n"},"ref":1}"#;
         member.socket.send(&mut stage.node, text);

@@ -16,7 +16,10 @@ fn what_is_no_handshake_is_an_http_error() {
     let dialect = Pubsub::new(&PubsubConfig::default(), Arc::new(Directory::open()));
     let request = "GET /pubsub/ws?event_id=e&session_id=s HTTP/1.1";
     let mut ground = Ground::new();
-    let (action, answer) = ground.request(request, |head, tools, to| dialect.open(head, tools, to));
+    let cors = crate::dialect::Dialect::cors(&dialect, None).expect("a dialect for pages");
+    let (action, answer) = ground.request_with(cors, request, |head, tools, to| {
+        dialect.open(head, tools, to)
+    });
     assert!(matches!(action, Action::Done));
     assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
     assert!(answer.contains("Access-Control-Allow-Origin"), "{answer}");

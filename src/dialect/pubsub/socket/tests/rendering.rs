@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::*;
 use crate::dialect::testing::event;
 use crate::hub::EventName;
+use crate::hub::Number;
 
 /// The payload of the one unmasked text frame that `frame` is.
 #[track_caller]

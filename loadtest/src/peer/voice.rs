@@ -1,26 +1,29 @@
-//! A subscriber of somebody else's server, and of either: what stands side by side in `fan-out` and `latency`.
+//! A subscriber of somebody else's server, and of either: what stands side by side in `fan-out` and
+//! `latency`.
 
 use std::rc::Rc;
 
-use super::frame::{FrameVoice, Handshake};
-use super::{Fault, Heard, Voice};
-use crate::peer::server::{Decoder, Running, Subscribing};
+use super::decoder::EventDecoder;
+use super::server::{Running, Subscribing};
+use crate::fault::Fault;
+use crate::voice::frame::{FrameVoice, Handshake};
+use crate::voice::{Heard, Voice};
 
 /// A peer's subscriber.
 #[derive(Debug)]
 pub(crate) struct PeerVoice {
     subscribing: Rc<Subscribing>,
     handshake: Handshake,
-    decoder: Box<dyn Decoder>,
+    decoder: EventDecoder,
 }
 
 impl PeerVoice {
     /// A subscriber that opens as all of a peer's do.
-    pub(crate) fn new(peer: &dyn Running, subscribing: &Rc<Subscribing>) -> Self {
+    pub(crate) fn new(peer: &Running, subscribing: &Rc<Subscribing>) -> Self {
         Self {
             subscribing: Rc::clone(subscribing),
             handshake: Handshake::default(),
-            decoder: peer.decoder(),
+            decoder: (peer.decoder)(),
         }
     }
 }
@@ -93,5 +96,48 @@ impl Voice for CountingVoice {
             Self::Frames(voice) => voice.feed(bytes, replies, each),
             Self::Peer(voice) => voice.feed(bytes, replies, each),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frames::sequence_field;
+    use crate::voice::{told, told_however_cut};
+    use crate::websocket::server::{ACCEPTED, text};
+    use std::net::SocketAddr;
+
+    fn voice(has_handshake: bool, is_confirmed: bool) -> CountingVoice {
+        let subscribing = Subscribing {
+            address: SocketAddr::from(([127, 0, 0, 1], 1)),
+            handshake: has_handshake.then(|| ("/x".to_owned(), String::new())),
+            hello: b"hello".to_vec(),
+            is_confirmed,
+        };
+        CountingVoice::Peer(PeerVoice {
+            subscribing: Rc::new(subscribing),
+            handshake: Handshake::default(),
+            decoder: EventDecoder::of_events(),
+        })
+    }
+
+    #[test]
+    fn a_peer_says_hello_once_it_is_accepted_or_at_once() {
+        let event = text(&format!("{{{}}}", sequence_field(7)));
+        let bytes = [ACCEPTED.as_bytes(), &event].concat();
+        let (heard, replies, fed) = told_however_cut(|| voice(true, false), &bytes);
+        assert_eq!((heard.len(), &*heard[0], fed), (2, "0 Opened", Ok(())));
+        assert_eq!(replies, b"hello");
+        // Where the server confirms, its protocol says when events come.
+        let (heard, _, _) = told(voice(true, true), [&*bytes]);
+        assert!(
+            heard.len() == 1 && heard[0].contains("Some(7)"),
+            "{heard:?}"
+        );
+        let (mut request, mut plain) = (Vec::new(), voice(false, true));
+        plain.hello(&mut request);
+        assert_eq!((&*request, plain.is_silent()), (&b"hello"[..], false));
+        let (_, _, fed) = told(voice(true, false), [&b"HTTP/1.1 404 x\r\n\r\n"[..]]);
+        fed.expect_err("not accepted");
     }
 }
