@@ -382,10 +382,18 @@ impl ShardLoop {
         self.serve_deadlines(now);
         self.look_again();
         self.answer_questions(now);
-        self.tick(now);
-        if self.shard.has_left_over() {
-            self.tick(now);
-        }
+        self.shard.end_tick(now);
+        let (slots, blocked) = (&self.slots, &mut self.blocked);
+        self.shard.flush(now, |id, queue| {
+            let Some(socket) = socket(slots, id) else {
+                return Flushed::Broken;
+            };
+            let flushed = socket.send(queue);
+            if matches!(flushed, Flushed::Blocked(_)) {
+                blocked.push((id, socket.stream()));
+            }
+            flushed
+        });
         while let Some(effect) = self.shard.next_effect() {
             self.carry_out(effect);
         }
@@ -402,22 +410,6 @@ impl ShardLoop {
         self.now = None;
         (self.servings, self.late) = (0, false);
         self.is_done(now.instant)
-    }
-
-    /// Events meet their readers, bytes meet the kernel.
-    fn tick(&mut self, now: Now) {
-        self.shard.end_tick(now);
-        let (slots, blocked) = (&self.slots, &mut self.blocked);
-        self.shard.flush(now, |id, queue| {
-            let Some(socket) = socket(slots, id) else {
-                return Flushed::Broken;
-            };
-            let flushed = socket.send(queue);
-            if matches!(flushed, Flushed::Blocked(_)) {
-                blocked.push((id, socket.stream()));
-            }
-            flushed
-        });
     }
 
     /// Goes on with operators' questions.

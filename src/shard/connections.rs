@@ -25,6 +25,7 @@
 //! * `scheduled` is the earliest time of a connection in `deadlines` or `due`, or never.
 
 mod entry;
+mod queue;
 
 use std::collections::VecDeque;
 
@@ -40,6 +41,7 @@ use crate::time::{Instant, Now};
 
 pub(super) use entry::Entry;
 use entry::Flags;
+use queue::Queue;
 
 /// All connections of one shard.
 #[derive(Debug)]
@@ -49,10 +51,10 @@ pub(super) struct Connections {
     next_serial: u32,
     /// The identity of the connection that came last.
     last_identity: Identity,
-    dirty: VecDeque<ConnectionId>,
-    inner: VecDeque<ConnectionId>,
+    dirty: Queue,
+    inner: Queue,
     /// Those that earlier flushes did not come to, in that order.
-    backlog: VecDeque<ConnectionId>,
+    backlog: Queue,
     urgent: VecDeque<ConnectionId>,
     /// In the order of their turns.
     unserved: VecDeque<ConnectionId>,
@@ -72,9 +74,9 @@ impl Connections {
             count_max,
             next_serial: 0,
             last_identity: Identity::FIRST,
-            dirty: VecDeque::new(),
-            inner: VecDeque::new(),
-            backlog: VecDeque::new(),
+            dirty: Queue::default(),
+            inner: Queue::default(),
+            backlog: Queue::default(),
             urgent: VecDeque::new(),
             unserved: VecDeque::new(),
             resumed: VecDeque::new(),
@@ -228,9 +230,9 @@ impl Connections {
         if entry.has_work() && !entry.flags.dirty && !entry.flags.blocked && !entry.flags.finished {
             entry.flags.dirty = true;
             if has_socket {
-                self.dirty.push_back(id);
+                self.dirty.push(id);
             } else {
-                self.inner.push_back(id);
+                self.inner.push(id);
             }
         }
         let due = entry.connection.due();
@@ -261,7 +263,7 @@ impl Connections {
             && !entry.flags.finished
         {
             entry.flags.dirty = true;
-            self.dirty.push_back(entry.id(index));
+            self.dirty.push(entry.id(index));
         }
     }
 
@@ -274,16 +276,35 @@ impl Connections {
         }
     }
 
-    pub(super) fn next_dirty(&mut self) -> Option<u32> {
-        next(&mut self.all, &mut self.dirty, |flags| &mut flags.dirty)
+    /// The next connection to be written to, which is to [take its turn](Self::take_turn) or is
+    /// gone.
+    #[inline]
+    pub(super) fn next_dirty(&mut self) -> Option<ConnectionId> {
+        self.dirty.pop()
     }
 
-    pub(super) fn next_inner(&mut self) -> Option<u32> {
-        next(&mut self.all, &mut self.inner, |flags| &mut flags.dirty)
+    /// The same, of those that earlier flushes did not come to.
+    #[inline]
+    pub(super) fn next_of_backlog(&mut self) -> Option<ConnectionId> {
+        self.backlog.pop()
     }
 
-    pub(super) fn next_of_backlog(&mut self) -> Option<u32> {
-        next(&mut self.all, &mut self.backlog, |flags| &mut flags.dirty)
+    /// A connection that has been taken from a list is dirty no more.
+    #[inline]
+    pub(super) fn take_turn(&mut self, id: ConnectionId) -> Option<&mut Entry> {
+        let entry = self.by_id(id)?;
+        entry.flags.dirty = false;
+        Some(entry)
+    }
+
+    /// The next connection without a socket that has something to send.
+    pub(super) fn next_inner(&mut self) -> Option<ConnectionId> {
+        while let Some(id) = self.inner.pop() {
+            if self.take_turn(id).is_some() {
+                return Some(id);
+            }
+        }
+        None
     }
 
     /// The next connection that no flush may pass by. It keeps its place among the others, and has

@@ -5,6 +5,7 @@
 //! with those that have something to send only since then. So an answer does not wait until an
 //! event has gone to everyone, and what comes meanwhile for one who waits joins the same write.
 
+use super::connections::{Connections, Entry};
 use super::{ConnectionId, Shard};
 use crate::connection::SendQueue;
 use crate::limits::SEND_QUEUE_PAUSE_BYTES;
@@ -36,10 +37,10 @@ impl Shard {
             if writes == 0 {
                 return 0;
             }
-            let Some(index) = self.connections.next_dirty() else {
+            let Some(id) = self.connections.next_dirty() else {
                 return writes;
             };
-            writes -= usize::from(self.write_to(now, index, write));
+            writes -= usize::from(self.write_in_turn(now, id, write));
         }
     }
 
@@ -52,9 +53,9 @@ impl Shard {
         write: &mut impl FnMut(ConnectionId, &SendQueue) -> Flushed,
     ) -> usize {
         while writes > 0
-            && let Some(index) = self.connections.next_of_backlog()
+            && let Some(id) = self.connections.next_of_backlog()
         {
-            writes -= usize::from(self.write_to(now, index, write));
+            writes -= usize::from(self.write_in_turn(now, id, write));
         }
         writes
     }
@@ -73,46 +74,68 @@ impl Shard {
         self.flush_inner(now);
     }
 
-    /// Writes to one connection. Returns whether there was anything to write.
+    /// Writes to a connection, whether it is its turn or not.
     pub(super) fn write_to(
         &mut self,
         now: Now,
         index: u32,
         write: &mut impl FnMut(ConnectionId, &SendQueue) -> Flushed,
-    ) -> bool {
-        let Some(entry) = self.connections.get_mut(index) else {
-            return false;
-        };
-        if !entry.has_socket() || entry.is_blocked() || entry.is_finished() {
-            return false;
+    ) {
+        if let Some(id) = self.connections.id_of(index) {
+            self.write_entry(now, id, Connections::by_id, write);
         }
-        let id = ConnectionId {
-            index,
-            serial: entry.serial,
-        };
-        if entry.connection.has_streams() {
-            entry.connection.pump();
-            self.serve_streams(now, index);
-        }
-        let was_offered = self.offer(now, id, write);
-        self.finish_if_done(now, id);
-        was_offered
     }
 
-    /// Offers one connection's unsent bytes. Returns whether there were any.
-    fn offer(
+    /// Writes to a connection that has been taken from its list. Returns whether there was anything
+    /// to write.
+    #[inline]
+    fn write_in_turn(
         &mut self,
         now: Now,
         id: ConnectionId,
         write: &mut impl FnMut(ConnectionId, &SendQueue) -> Flushed,
     ) -> bool {
-        let Some(entry) = self.entry(id) else {
+        self.write_entry(now, id, Connections::take_turn, write)
+    }
+
+    /// Offers the unsent bytes of the connection that `find` finds. Returns whether there were any.
+    fn write_entry(
+        &mut self,
+        now: Now,
+        id: ConnectionId,
+        find: impl FnOnce(&mut Connections, ConnectionId) -> Option<&mut Entry>,
+        write: &mut impl FnMut(ConnectionId, &SendQueue) -> Flushed,
+    ) -> bool {
+        let Some(mut entry) = find(&mut self.connections, id) else {
             return false;
         };
-        if entry.connection.send_queue.is_empty() {
+        if !entry.has_socket() || entry.is_blocked() || entry.is_finished() {
             return false;
         }
-        let flushed = write(id, &entry.connection.send_queue);
+        let has_streams = entry.connection.has_streams();
+        if has_streams {
+            entry.connection.pump();
+            self.serve_streams(now, id.index);
+            match self.connections.by_id(id) {
+                Some(still) => entry = still,
+                None => return false,
+            }
+        }
+        // Nothing that follows from a write begins to close a connection but an HTTP/2 client's.
+        let may_finish = has_streams || entry.connection.is_closing();
+        let is_offered = !entry.connection.send_queue.is_empty();
+        if is_offered {
+            let flushed = write(id, &entry.connection.send_queue);
+            self.note_written(now, id, flushed);
+        }
+        if may_finish {
+            self.finish_if_done(now, id);
+        }
+        is_offered
+    }
+
+    #[inline]
+    fn note_written(&mut self, now: Now, id: ConnectionId, flushed: Flushed) {
         let metrics = &self.metrics[self.id.index()];
         metrics.writes.add(1);
         match flushed {
@@ -128,7 +151,6 @@ impl Shard {
             }
             Flushed::Broken => self.remove(now, id.index),
         }
-        true
     }
 
     /// The kernel takes bytes again.
@@ -151,7 +173,8 @@ impl Shard {
             && connection.send_queue.len() < SEND_QUEUE_PAUSE_BYTES
             && (connection.held_bytes() > 0 || connection.is_unheard() || connection.input_ended())
         {
-            self.connections.resume(index);
+            // Its turn comes as everyone's does.
+            self.connections.postpone(index);
         }
         if is_empty {
             self.pull(index);

@@ -13,9 +13,7 @@
 //!    [`serve_next`](Shard::serve_next), for connections that sent more than is taken from one at a
 //!    time;
 //! 2. [`end_tick`](Shard::end_tick): events meet their readers;
-//! 3. [`flush`](Shard::flush): send queues meet the kernel, and nothing else happens. 2 and 3 once
-//!    more if the shard [`has_left_over`](Shard::has_left_over): a connection whose queue drained
-//!    may go on;
+//! 3. [`flush`](Shard::flush): send queues meet the kernel;
 //! 4. [`next_effect`](Shard::next_effect) until there is none, and
 //!    [`outbox`](Shard::outbox) for every other shard;
 //! 5. another tick at once if the shard [`has_more_work`](Shard::has_more_work), after a look at

@@ -148,12 +148,12 @@ impl Shard {
 
     /// Hands the bytes of all connections without a socket to whoever takes them.
     pub(super) fn flush_inner(&mut self, now: Now) {
-        while let Some(index) = self.connections.next_inner() {
-            let entry = self.connections.get(index);
-            let is_relay = entry.is_some_and(|entry| entry.relay.is_some());
-            match self.connections.id_of(index) {
-                Some(id) if is_relay => self.flush_relay(now, id),
-                _ => self.flush_stream(now, index),
+        while let Some(id) = self.connections.next_inner() {
+            let entry = self.connections.get(id.index);
+            if entry.is_some_and(|entry| entry.relay.is_some()) {
+                self.flush_relay(now, id);
+            } else {
+                self.flush_stream(now, id.index);
             }
         }
     }

@@ -50,8 +50,8 @@ impl Shard {
 
     /// Offers connections' unsent bytes to `write`, until they are taken or refused, or so many
     /// were offered that others must have their turn: then the shard [has more
-    /// work](Self::has_more_work). So it has if a connection whose queue has drained may go on with
-    /// the input that it holds.
+    /// work](Self::has_more_work). So it has if the queue of a connection that holds input has
+    /// drained: that input is served in its turn.
     pub fn flush(&mut self, now: Now, mut write: impl FnMut(ConnectionId, &SendQueue) -> Flushed) {
         let mut writes = self.slices.writes.max(2);
         let share = if self.connections.has_backlog() {
@@ -75,12 +75,6 @@ impl Shard {
             || self.connections.has_unserved()
             || self.overview.has_work()
             || self.came_up()
-    }
-
-    /// Whether another tick should be ended and flushed at once: something came up in the flush,
-    /// and that has written to all.
-    pub fn has_left_over(&self) -> bool {
-        self.came_up() && !self.connections.has_backlog()
     }
 
     /// Whether something came up after the end of the tick that the end of another one sees to.

@@ -262,18 +262,13 @@ impl TestNode {
         let mut progress = self.shards[shard].serve_next(now);
         let ids = &self.by_id[shard];
         self.shards[shard].answer_questions(now, |id| ids.get(&id).map(|&peer| address(peer)));
-        for round in 0..2 {
-            if round > 0 && !self.shards[shard].has_left_over() {
-                break;
-            }
-            self.shards[shard].end_tick(now);
-            let (ids, peers) = (&self.by_id[shard], &mut self.peers);
-            self.shards[shard].flush(now, |id, queue| {
-                let flushed = peers[ids[&id]].take(queue);
-                progress |= !matches!(flushed, Flushed::Blocked(0) | Flushed::Broken);
-                flushed
-            });
-        }
+        self.shards[shard].end_tick(now);
+        let (ids, peers) = (&self.by_id[shard], &mut self.peers);
+        self.shards[shard].flush(now, |id, queue| {
+            let flushed = peers[ids[&id]].take(queue);
+            progress |= !matches!(flushed, Flushed::Blocked(0) | Flushed::Broken);
+            flushed
+        });
         while let Some(effect) = self.shards[shard].next_effect() {
             progress = true;
             self.carry_out(shard, &effect);

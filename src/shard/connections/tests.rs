@@ -161,18 +161,18 @@ impl Pair {
         assert!(self.alive.iter().any(|id| id.index == index));
     }
 
-    /// Sends all that a connection has, if it may.
-    fn write_to(&mut self, index: u32) {
-        self.is_alive(index);
-        let flags = self.flags(index);
+    /// Sends all that a connection has, if it is there and may.
+    fn write_to(&mut self, id: ConnectionId) {
         let now = self.now;
-        let entry = self.connections.get_mut(index).expect("it is there");
+        let Some(entry) = self.connections.by_id(id) else {
+            assert!(!self.alive.contains(&id));
+            return;
+        };
         let bytes = entry.connection.send_queue.len();
-        if !flags.blocked && !flags.finished && bytes > 0 {
+        if !entry.flags.blocked && !entry.flags.finished && bytes > 0 {
             entry.connection.sent(bytes, now);
-            let id = self.connections.id_of(index).expect("it is there");
             assert_eq!(self.waits.remove(&id), Some(bytes));
-            self.changed(index);
+            self.changed(id.index);
         }
     }
 
@@ -180,12 +180,15 @@ impl Pair {
     fn flush(&mut self, writes: usize) {
         for _ in 0..writes {
             let next = self.connections.next_of_backlog();
-            if let Some(index) = next.or_else(|| self.connections.next_dirty()) {
-                self.write_to(index);
+            if let Some(id) = next.or_else(|| self.connections.next_dirty()) {
+                self.connections.take_turn(id);
+                self.write_to(id);
             }
         }
         while let Some(index) = self.connections.next_urgent() {
-            self.write_to(index);
+            self.is_alive(index);
+            let id = self.connections.id_of(index).expect("it is there");
+            self.write_to(id);
         }
         self.connections.leave_rest();
         assert!(self.connections.dirty.is_empty());
@@ -213,7 +216,7 @@ impl Pair {
 
     fn check(&self) {
         let connections = &self.connections;
-        let standing = |lists: &[&VecDeque<ConnectionId>], id| {
+        let standing = |lists: &[&Queue], id| {
             let all = lists.iter().flat_map(|list| list.iter());
             all.filter(|&&other| other == id).count()
         };
@@ -229,7 +232,8 @@ impl Pair {
                 (&connections.unserved, flags.unserved),
                 (&connections.resumed, flags.resumed),
             ] {
-                assert_eq!(standing(&[list], id), usize::from(flag));
+                let places = list.iter().filter(|&&other| other == id);
+                assert_eq!(places.count(), usize::from(flag));
             }
             if self.waits.get(&id).is_some_and(|&bytes| bytes > 0) {
                 assert!(flags.dirty || flags.blocked || flags.finished);
@@ -260,8 +264,10 @@ proptest! {
         for id in std::mem::take(&mut pair.alive) {
             pair.connections.remove(id.index, &mut pair.budget);
         }
-        prop_assert!(pair.connections.next_dirty().is_none());
-        prop_assert!(pair.connections.next_of_backlog().is_none());
+        let connections = &mut pair.connections;
+        let in_lists = std::iter::from_fn(|| connections.next_dirty().or_else(|| connections.next_of_backlog()));
+        let in_lists: Vec<_> = in_lists.collect();
+        prop_assert!(in_lists.into_iter().all(|id| pair.connections.take_turn(id).is_none()));
         prop_assert!(pair.connections.next_unserved().is_none());
         prop_assert!(pair.connections.next_resumed().is_none());
         prop_assert_eq!(pair.budget.counted(), 0);
@@ -281,6 +287,8 @@ fn an_index_that_is_used_again_is_another_connection() {
     assert_eq!(first.index, second.index);
     assert!(!pair.connections.has(first) && pair.connections.by_id(first).is_none());
     // What stands in the lists is the one that is gone.
+    assert_eq!(pair.connections.next_dirty(), Some(first));
+    assert!(pair.connections.take_turn(first).is_none());
     assert_eq!(pair.connections.next_dirty(), None);
     assert_eq!(pair.connections.next_unserved(), None);
 }
