@@ -65,12 +65,12 @@ pub fn no_such_method(path: &str) -> Status {
 }
 
 /// Judges a call of gRPC-web by its head, where a message may have `message_bytes_max` bytes; a
-/// refusal is written. `identify` judges its sender.
+/// refusal is written. `judge` identifies its sender.
 pub(super) fn admit_web_call(
     head: &Head<'_, '_>,
     message_bytes_max: usize,
     to: &mut Responder<'_>,
-    identify: impl FnOnce(&mut Responder<'_>) -> Result<Option<Identity>, Status>,
+    judge: impl FnOnce(&mut Responder<'_>) -> Result<Option<Identity>, Status>,
 ) -> Result<Admission, Refused> {
     if head.method == Method::Options {
         return Ok(Admission::BODILESS);
@@ -87,7 +87,7 @@ pub(super) fn admit_web_call(
         ));
     }
     let identity = match CallFields::read(head.headers()) {
-        Ok(fields) if fields.kind.is_web() => identify(to).map_err(|status| {
+        Ok(fields) if fields.kind.is_web() => judge(to).map_err(|status| {
             respond_web(fields.answer, b"", b"", &status, to);
             Refused
         })?,

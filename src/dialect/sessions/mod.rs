@@ -262,10 +262,9 @@ impl Sessions {
         to: &mut Responder<'_>,
     ) -> Result<Action, Refused> {
         let organization = sender.map(|identity| identity.organization);
-        let organization = match (reads(head.method), organization) {
-            (false, Some(organization)) => organization,
-            // Whoever changes something was asked who they are.
-            _ => return self.read(route, head, sender, tools, to),
+        // Whoever changes something was asked who they are.
+        let (false, Some(organization)) = (reads(head.method), organization) else {
+            return self.read(route, head, sender, tools, to);
         };
         match route {
             Route::Collection => Self::create(organization, body, tools, to),

@@ -47,13 +47,13 @@ impl EventService {
             let status = Status::new(Code::Unimplemented, format!("allowed: {allow}"));
             return Err(respond_error(405, header.as_bytes(), &status, to));
         }
-        let publisher = if publishes {
-            let publisher = self.publisher(head, to.judge());
-            Some(publisher.map_err(|status| refuse(&status, to))?)
+        let sender = if publishes {
+            let sender = self.publisher(head, to.judge());
+            Some(sender.map_err(|status| refuse(&status, to))?)
         } else {
             None
         };
-        Ok(Admission::of(bytes_max, publisher))
+        Ok(Admission::of(bytes_max, sender))
     }
 
     /// Handles an admitted request for a stream that is no call.
@@ -128,10 +128,10 @@ impl EventService {
     pub(super) fn call(
         method: super::Method,
         head: &Head<'_, '_>,
-        identify: impl FnOnce() -> Result<Identity, Status>,
+        judge: impl FnOnce() -> Result<Identity, Status>,
     ) -> Result<Client, Status> {
         let session_id = session_id(head)?;
-        let identity = identify()?;
+        let identity = judge()?;
         let kind = match method {
             super::Method::Publish => Kind::Publish(idempotency_key(head).map_err(invalid)?),
             super::Method::Stream => Kind::Stream,

@@ -7,16 +7,11 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
-use sha1::{Digest as _, Sha1};
+use tungstenite::handshake::derive_accept_key;
 
 /// Length of a key: 16 bytes in base64.
 const KEY_BYTES: usize = 24;
-
-/// The text that is joined to a key before both are digested (RFC 6455 §1.3).
-const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// The parts of a request that the handshake needs.
 #[allow(
@@ -104,10 +99,7 @@ impl Handshake {
               Connection: Upgrade\r\n\
               Sec-WebSocket-Accept: ",
         );
-        let digest = Sha1::new_with_prefix(self.key)
-            .chain_update(GUID)
-            .finalize();
-        out.extend_from_slice(STANDARD.encode(digest).as_bytes());
+        out.extend_from_slice(derive_accept_key(&self.key).as_bytes());
         out.extend_from_slice(b"\r\n");
         if let Some(protocol) = protocol.filter(|protocol| is_token(protocol)) {
             out.extend_from_slice(b"Sec-WebSocket-Protocol: ");

@@ -13,10 +13,11 @@
 use super::super::Pubsub;
 use super::super::access::presented;
 use super::reply::{Code, Dismissal, Error};
+use super::{Client, Who};
 use crate::auth::{Credentials, Denied, Grant, Identity};
-use crate::dialect::Offer;
+use crate::dialect::{Offer, Reaction};
 use crate::protocol::http1::Head;
-use crate::time::Now;
+use crate::time::{Instant, Now};
 
 /// The subprotocol whose neighbour in the offer is a token.
 pub(super) const SUBPROTOCOL: &str = "fanfare";
@@ -53,6 +54,24 @@ impl Pubsub {
         match denied {
             [Some(denied), Some(_)] => Err(Dismissal::Denied(denied)),
             _ => Ok(identity),
+        }
+    }
+}
+
+impl Client {
+    /// The end of its identity.
+    pub const fn ends(&self) -> Instant {
+        match &self.who {
+            Who::Known(identity) => identity.ends,
+            Who::Dismissed(_) | Who::Stranger => Instant::NEVER,
+        }
+    }
+
+    /// Its identity has ended.
+    pub fn end(&self) -> Reaction {
+        match self.who {
+            Who::Known(identity) => Dismissal::Denied(Denied::Ended(identity)).reaction(None),
+            Who::Dismissed(_) | Who::Stranger => Reaction::nothing(),
         }
     }
 }

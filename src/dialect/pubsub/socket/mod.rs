@@ -50,7 +50,7 @@ mod wanted;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::{Denied, Identity};
+use crate::auth::Identity;
 use crate::dialect::{
     self, By, Call, Follow, LogState, LogView, Position, Reaction, Show, Standing, Tools,
 };
@@ -150,22 +150,6 @@ impl Client {
     /// When [`expire`](Self::expire) wants to be called.
     pub const fn due(&self) -> Instant {
         self.due
-    }
-
-    /// The end of its identity.
-    pub const fn ends(&self) -> Instant {
-        match &self.who {
-            Who::Known(identity) => identity.ends,
-            Who::Dismissed(_) | Who::Stranger => Instant::NEVER,
-        }
-    }
-
-    /// Its identity has ended.
-    pub(super) fn end(&self) -> Reaction {
-        match self.who {
-            Who::Known(identity) => Dismissal::Denied(Denied::Ended(identity)).reaction(None),
-            Who::Dismissed(_) | Who::Stranger => Reaction::nothing(),
-        }
     }
 
     /// It is known who this is: asks whether there is such a room.

@@ -252,13 +252,13 @@ fn an_identity_that_ends_takes_its_client_along() {
         tester.ground.now.instant = Instant::from_millis(millis);
         dialects.expire_client(&mut client, &mut tester.ground.tools())
     };
-    assert_ne!(closed(expire(4_999)), Some(CloseCode(4401)));
-    assert_eq!(closed(expire(5_000)), Some(CloseCode(4401)));
+    assert_ne!(closed(&expire(4_999)), Some(CloseCode(4401)));
+    assert_eq!(closed(&expire(5_000)), Some(CloseCode(4401)));
 }
 
-fn closed(reaction: Reaction) -> Option<CloseCode> {
+fn closed(reaction: &Reaction) -> Option<CloseCode> {
     match reaction {
-        Reaction::Close(_, code, _) => Some(code),
+        Reaction::Close(_, code, _) => Some(*code),
         _ => None,
     }
 }
