@@ -1,6 +1,6 @@
 //! The forms in which one session can be listened to, and what a client says in each.
 //!
-//! Text only; who reads the answers is [`Listener`](crate::listener::Listener).
+//! Text only; who reads the answers is a [`Voice`](crate::voice::Voice).
 
 use crate::websocket;
 

@@ -2,7 +2,7 @@
 //! and for those with clients that stay, messages, answers and time to [`Reaction`]s.
 //!
 //! All but the first few have a default: a dialect says what it has. Where it has none of
-//! something, the type is [`Infallible`](std::convert::Infallible), of which there is no value.
+//! something, the type is [`Infallible`], of which there is no value.
 
 use std::convert::Infallible;
 use std::fmt::Debug;

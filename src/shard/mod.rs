@@ -1,8 +1,8 @@
 //! One core's state: its connections, its hub, its mail. No I/O, no clock, no thread.
 //!
-//! A shard is made of parts, each with invariants of its own: [`connections`] (which list a
-//! connection stands on), [`post`] (what leaves for other shards), [`fanout`] (events on their way
-//! to subscribers), [`reading`] (what readers share), [`budget`], [`overview`]. What takes more
+//! A shard is made of parts, each with invariants of its own: `connections` (which list a
+//! connection stands on), `post` (what leaves for other shards), `fanout` (events on their way
+//! to subscribers), `reading` (what readers share), `budget`, `overview`. What takes more
 //! than one of them is `impl Shard`, in a file for each subject.
 //!
 //! Its driver (the runtime with sockets, a test with byte vectors) calls, per tick:

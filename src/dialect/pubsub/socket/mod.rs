@@ -147,7 +147,7 @@ impl Client {
         matches!(self.who, Who::Known(_))
     }
 
-    /// When [`expire`](Self::expire) wants to be called.
+    /// When `expire` wants to be called.
     pub const fn due(&self) -> Instant {
         self.due
     }
